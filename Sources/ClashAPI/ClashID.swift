@@ -1,0 +1,86 @@
+// v1 ids carry the ids of their project and entity. That is read off the documented examples and stated nowhere,
+// so nothing may depend on it for correctness: an id that does not decode is used as it stands.
+
+/// What a v1 id of the clash detection API is made of.
+///
+/// A test, run or rule id is 43 characters of base64url: two GUIDs in little-endian byte order (project, entity).
+/// A result id is 64: three GUIDs (project, another, the run's entity).
+public struct ClashID: Sendable, Hashable {
+    /// The project, which is the iTwin; a lower-case GUID.
+    public let projectID: String
+    /// The entity: for a result id, that of its run. A lower-case GUID.
+    public let entityID: String
+
+    /// Decodes an id; nil if it is no v1 id.
+    public init?(_ id: String) {
+        let length = id.utf8.count
+        guard length == 43 || length == 64, let bytes = Base64URL.decode(id) else { return nil }
+        projectID = GUID.text(bytes, at: 0)
+        entityID = GUID.text(bytes, at: bytes.count - 16)
+    }
+}
+
+/// GUIDs as text and as the 16 bytes that Microsoft's libraries write.
+enum GUID {
+    private static let byteOrder = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15]
+    private static let digits = Array("0123456789abcdef".utf8)
+
+    static func text(_ bytes: [UInt8], at start: Int) -> String {
+        var text: [UInt8] = []
+        text.reserveCapacity(36)
+        for (position, offset) in byteOrder.enumerated() {
+            if position == 4 || position == 6 || position == 8 || position == 10 { text.append(0x2D) }
+            let byte = bytes[start + offset]
+            text.append(digits[Int(byte >> 4)])
+            text.append(digits[Int(byte & 15)])
+        }
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    static func isGUID(_ text: String) -> Bool {
+        guard text.utf8.count == 36 else { return false }
+        for (index, byte) in text.utf8.enumerated() {
+            switch index {
+            case 8, 13, 18, 23: if byte != 0x2D { return false }
+            default: if ASCII.hexValue(byte) == nil { return false }
+            }
+        }
+        return true
+    }
+
+    /// GUIDs in lower case, anything else as it stands: the one spelling used in tags.
+    static func canonical(_ id: String) -> String { isGUID(id) ? id.lowercased() : id }
+}
+
+/// RFC 4648 section 5, without padding.
+enum Base64URL {
+    static func decode(_ text: String) -> [UInt8]? {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(text.utf8.count * 3 / 4)
+        var pending: UInt32 = 0
+        var bits = 0
+        for character in text.utf8 {
+            guard let value = value(character) else { return nil }
+            pending = pending << 6 | value
+            bits += 6
+            if bits >= 8 {
+                bits -= 8
+                bytes.append(UInt8(truncatingIfNeeded: pending >> UInt32(bits)))
+                pending &= (1 << UInt32(bits)) - 1
+            }
+        }
+        // Left-over bits of a canonical encoding are zero.
+        return bits < 6 && pending == 0 ? bytes : nil
+    }
+
+    private static func value(_ character: UInt8) -> UInt32? {
+        switch character {
+        case 0x41...0x5A: UInt32(character) - 0x41
+        case 0x61...0x7A: UInt32(character) - 0x61 + 26
+        case 0x30...0x39: UInt32(character) - 0x30 + 52
+        case 0x2D: 62
+        case 0x5F: 63
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,62 @@
+// What a write makes untrue. Errs on the side of purging: a needless upstream read costs little, a page that shows a
+// deleted run costs trust.
+
+/// What a cache must drop, and whose generation it must advance, once a write may have been done.
+public struct Invalidation: Sendable, Equatable {
+    /// How far it reaches.
+    public enum Reach: Sendable, Equatable {
+        /// Nothing: the request was a read.
+        case nothing
+        /// Answers that carry one of `tags`.
+        case tagged
+        /// Everything of some iTwins: `tags` are their `itwin:` tags and that of answers whose iTwin is not known.
+        case itwins
+        /// Everything.
+        case everything
+    }
+
+    /// How far it reaches.
+    public let reach: Reach
+    /// Tags as `Tag` spells them; empty for `nothing` and `everything`.
+    public let tags: [String]
+    /// Families whose pages are concerned, for logs and metrics.
+    public let families: ListFamilies
+
+    static let nothing = Invalidation(reach: .nothing, tags: [], families: [])
+    static let everything = Invalidation(reach: .everything, tags: [], families: .all)
+}
+
+extension OperationMatch {
+    /// What this call touches if upstream does it. The same whatever the answer was.
+    public func invalidation() -> Invalidation {
+        if operationClass == .read { return .nothing }
+        if reachesWholeITwin { return wholeITwins() }
+
+        let itwins = statedITwins.map(GUID.canonical).uniqued()
+        var tags: [String] = []
+        // An iTwin that is only read off a v1 id is not relied on: then the families of all iTwins are purged.
+        let scopes: [String?] = itwins.isEmpty ? [nil] : itwins + [Tag.unknownITwin]
+        for scope in scopes {
+            tags += operation.touchesLists.families.map { Tag.list($0, itwin: scope) }
+            tags += operation.touchesItems.families.map { Tag.item($0, itwin: scope) }
+        }
+        if let kind = operation.objectKind {
+            tags += objectIDs.flatMap { Tag.aliases(kind, $0) }
+        }
+        return Invalidation(reach: .tagged, tags: tags.uniqued(), families: operation.touchesLists)
+    }
+
+    /// Whether the call may touch more than its row says.
+    private var reachesWholeITwin: Bool {
+        if !isKnown || isInPlaceRun || body.isUnreadable || body.idsAreIncomplete { return true }
+        // Suppressions change the report they belong to; which one that is must be known.
+        return operation.touchesLists.contains(.manualSuppressions) && objectIDs.isEmpty
+    }
+
+    private func wholeITwins() -> Invalidation {
+        let itwins = statedITwins.map(GUID.canonical).uniqued()
+        guard !itwins.isEmpty else { return .everything }
+        let tags = (itwins + [Tag.unknownITwin]).map { Tag.itwin($0) }
+        return Invalidation(reach: .itwins, tags: tags, families: .all)
+    }
+}

@@ -1,0 +1,97 @@
+// One row of the API table as everybody else sees it: small, immutable, cheap to copy.
+
+/// A documented operation of the clash detection API, or one of the three stand-ins for unknown ones.
+public struct Operation: Sendable, Hashable {
+    /// Stable name for logs, metrics and the audit log, such as `v2.reports.list`.
+    public let name: String
+    /// The API it belongs to.
+    public let version: APIVersion
+    /// What it does. The effective class of one request may be stricter: see `OperationMatch.operationClass`.
+    public let operationClass: OperationClass
+    /// What its ids are ids of; nil where it has none.
+    public let objectKind: ObjectKind?
+    /// Whether its JSON answers are to be searched for `_links`.
+    public let carriesLinks: Bool
+    /// The family that its answer shows something of; nil for writes and unknown operations.
+    public let family: ListFamily?
+    /// Whether its answer is a page of a list.
+    public let isList: Bool
+    /// How its answers may be cached.
+    public let cachePolicy: CachePolicy
+    /// Where its answers keep their rows.
+    public let rows: AnswerRows
+    /// Families whose pages it makes untrue.
+    public let touchesLists: ListFamilies
+    /// Families whose single objects it may change beyond those it names.
+    public let touchesItems: ListFamilies
+    /// Whether it counts against the run window (documented: 6 calls a second for starting runs).
+    public let countsAsRun: Bool
+    /// False for the stand-ins.
+    public let isKnown: Bool
+
+    /// Whether the rows of its answers have a run status.
+    public var rowsHaveStatus: Bool { family == .reports && rows != .none }
+
+    /// Whether it cancels a run.
+    public var isCancel: Bool { self == Operation.cancelRun }
+
+    private static let cancelRun = Operation.named("v2.runs.cancel")
+
+    /// The operation of that name, or nil.
+    public static func named(_ name: String) -> Operation? {
+        all.first { $0.name == name }
+    }
+
+    /// Every operation of the table once, then the stand-ins for unknown ones.
+    public static let all: [Operation] = {
+        var seen: Set<String> = []
+        return (OperationTable.rows.map(\.operation) + [.unknownV1, .unknownV2, .unknown])
+            .filter { seen.insert($0.name).inserted }
+    }()
+
+    static let unknownV1 = Operation(unknown: "v1.unknown", .v1)
+    static let unknownV2 = Operation(unknown: "v2.unknown", .v2)
+    static let unknown = Operation(unknown: "unknown", .other)
+
+    static func unknown(_ version: APIVersion) -> Operation {
+        switch version {
+        case .v1: unknownV1
+        case .v2: unknownV2
+        case .other: unknown
+        }
+    }
+
+    private init(unknown name: String, _ version: APIVersion) {
+        self.name = name
+        self.version = version
+        operationClass = .write
+        objectKind = nil
+        carriesLinks = true
+        family = nil
+        isList = false
+        cachePolicy = .never
+        rows = .none
+        touchesLists = []
+        touchesItems = []
+        countsAsRun = false
+        isKnown = false
+    }
+
+    init(
+        _ name: String, _ operationClass: OperationClass, _ objectKind: ObjectKind?, _ effect: Effect, links: Bool,
+        countsAsRun: Bool
+    ) {
+        self.name = name
+        version = name.hasPrefix("v1.") ? .v1 : .v2
+        self.operationClass = operationClass
+        self.objectKind = objectKind
+        carriesLinks = links
+        self.countsAsRun = countsAsRun
+        isKnown = true
+        family = effect.family
+        isList = effect.isList
+        cachePolicy = effect.cachePolicy
+        rows = effect.rows
+        (touchesLists, touchesItems) = effect.touches
+    }
+}

@@ -1,0 +1,59 @@
+// What a request body says that matters to rights, audit and cache. Values only; RequestBodyScanner finds them.
+
+/// The facts of one request body.
+public struct RequestBodyFacts: Sendable, Equatable {
+    /// What kind of body it was.
+    public enum Form: Sendable, Equatable {
+        /// No bytes, or nothing but white space.
+        case empty
+        /// A JSON object or array, read to its end.
+        case json
+        /// Something that no JSON reader would take for an object or array.
+        case notJSON
+        /// Encoded or malformed, so that upstream could see in it what we do not.
+        case unreadable(Unreadable)
+    }
+
+    /// Why a body could not be read.
+    public enum Unreadable: String, Sendable, CaseIterable {
+        /// `Content-Encoding` other than identity.
+        case contentEncoding
+        /// A charset other than UTF-8 or ASCII, or bytes of one.
+        case charset
+        /// Begins like JSON and is none, is cut off, or nests deeper than 128.
+        case malformed
+    }
+
+    /// What kind of body it was.
+    public var form: Form
+    /// Some `operation` says delete, or says something that could mean it (a number, an array, several words).
+    public var saysDelete = false
+    /// Some `operation` says cancel.
+    public var saysCancel = false
+    /// `inPlace` (v1) says true or force, or anything but false.
+    public var saysInPlace = false
+    /// Ids in `jobs`: strings, or the `id`, `reportId`, `clashReportId` of its objects.
+    public var jobIDs: [String] = []
+    /// `testId` at top level or in `jobs`.
+    public var testIDs: [String] = []
+    /// `iModelId` at top level or in `jobs`.
+    public var iModelIDs: [String] = []
+    /// `projectId` or `iTwinId` at top level.
+    public var projectIDs: [String] = []
+    /// Whether there were more or longer ids than are kept.
+    public var idsAreIncomplete = false
+
+    /// No body.
+    public static let empty = RequestBodyFacts(form: .empty)
+
+    /// Facts of a body of which nothing else is known.
+    public init(form: Form) {
+        self.form = form
+    }
+
+    /// Whether the body could not be read; such a POST, PUT or PATCH is taken for a delete.
+    public var isUnreadable: Bool {
+        if case .unreadable = form { return true }
+        return false
+    }
+}

@@ -1,0 +1,161 @@
+// Reads off an answer's body what the cache wants to know: which objects it shows, and whether their runs have ended.
+// A push scanner in one pass; ids are decoded, nothing else.
+
+/// What an answer's body says about its rows.
+public struct ResponseRows: Sendable, Equatable {
+    /// Number of rows seen.
+    public internal(set) var count = 0
+    /// The rows' `id`s, in order; a row without one is left out.
+    public internal(set) var ids: [String] = []
+    /// The rows' statuses as spelled, numbers in digits, in order; a row without one is left out.
+    public internal(set) var statuses: [String] = []
+    /// Tags of everything the rows name: themselves, their tests, iModels and jobs.
+    public internal(set) var tags: [String] = []
+    /// Whether every row that should have a status has a final one. True for lists without run status.
+    public internal(set) var allTerminal = true
+    /// Whether the body was one complete JSON document and nothing was left out of `ids` and `tags`.
+    public internal(set) var isComplete = false
+
+    /// Whether a status says that a run has ended: 1, 2, 7, 9 or completed, completedToLimit, failed, cancelled.
+    public static func isTerminal(_ status: String) -> Bool {
+        switch status.lowercased() {
+        case "1", "2", "7", "9", "completed", "completedtolimit", "failed", "cancelled", "canceled": true
+        default: false
+        }
+    }
+}
+
+/// Scans one answer's body, chunk by chunk. Memory grows with the ids, up to `maxRows` rows.
+public struct ResponseRowScanner: Sendable {
+    /// Rows whose ids are kept; no documented page has more than 500.
+    public static let maxRows = 4096
+
+    private enum Role: Sendable {
+        case top, rows, row, other
+    }
+
+    private enum Field: Sendable {
+        case rows, id, status, test, repository, job, other
+    }
+
+    private let operation: Operation
+    private let rowsKey: [UInt8]
+    private var scanner = JSONScanner(maxDepth: JSONScanner.depthLimit)
+    private var rows = ResponseRows()
+    private var roles: [Role] = []
+    private var field = Field.other
+    private var rowHasTerminalStatus = false
+    private var isFull = false
+    private var isBroken = false
+    private var key = JSONTextReader(limit: 128)
+    private var value = JSONTextReader(limit: 256)
+
+    /// - Parameter operation: whose answer it is; it says where the rows are and what their ids are.
+    public init(operation: Operation) {
+        self.operation = operation
+        switch operation.rows {
+        case .none: rowsKey = []
+        case .array(let key), .object(let key): rowsKey = Array(key.utf8)
+        }
+    }
+
+    /// Reads the next bytes of the decoded body.
+    public mutating func consume(_ chunk: [UInt8]) { consume(chunk.span) }
+
+    /// Reads the next bytes of the decoded body.
+    public mutating func consume(_ chunk: Span<UInt8>) {
+        var offset = 0
+        while !isBroken {
+            switch scanner.next(in: chunk, at: &offset) {
+            case .objectStart: open(isObject: true)
+            case .arrayStart: open(isObject: false)
+            case .objectEnd, .arrayEnd: close()
+            case .key(let text): readKey(text, chunk)
+            case .string(let text), .number(let text):
+                if field != .other, value.add(text, in: chunk) { readValue() }
+            case .literal: break
+            case .needsInput: return
+            case .invalid: isBroken = true
+            }
+        }
+    }
+
+    /// What was found, at the end of the body.
+    public mutating func finish() -> ResponseRows {
+        rows.isComplete = !isBroken && scanner.finish() && !isFull
+        if !rows.isComplete { rows.allTerminal = false }
+        // A single object that should be there and is not has no final status either.
+        if rows.count == 0, operation.rowsHaveStatus, case .object = operation.rows { rows.allTerminal = false }
+        rows.tags = rows.tags.uniqued()
+        return rows
+    }
+
+    private mutating func open(isObject: Bool) {
+        let role: Role =
+            switch (roles.last, isObject) {
+            case (nil, true): .top
+            case (.top, false) where field == .rows: .rows
+            case (.top, true) where field == .rows: .row
+            case (.rows, true): .row
+            default: .other
+            }
+        if role == .row {
+            rows.count += 1
+            rowHasTerminalStatus = false
+        }
+        roles.append(role)
+        field = .other
+    }
+
+    private mutating func close() {
+        if roles.popLast() == .row, operation.rowsHaveStatus, !rowHasTerminalStatus { rows.allTerminal = false }
+        field = .other
+    }
+
+    private mutating func readKey(_ text: JSONScanner.Text, _ chunk: Span<UInt8>) {
+        guard roles.last == .top || roles.last == .row else { return }
+        if key.isPlain(text) {
+            field = fieldNamed(chunk, text.range)
+        } else if key.add(text, in: chunk) {
+            let name = key.decoded() ?? []
+            field = fieldNamed(name.span, name.indices)
+        }
+    }
+
+    private func fieldNamed(_ bytes: Span<UInt8>, _ name: Range<Int>) -> Field {
+        if roles.last == .top { return !rowsKey.isEmpty && bytes.equals(rowsKey, in: name) ? .rows : .other }
+        switch name.count {
+        case 2: return bytes.equals("id", in: name) ? .id : .other
+        case 5: return bytes.equals("jobId", in: name) ? .job : .other
+        case 6:
+            if bytes.equals("status", in: name) { return .status }
+            return bytes.equals("testId", in: name) ? .test : .other
+        case 8: return bytes.equals("iModelId", in: name) ? .repository : .other
+        case 12: return bytes.equals("repositoryId", in: name) ? .repository : .other
+        case 15: return bytes.equals("configurationId", in: name) ? .test : .other
+        default: return .other
+        }
+    }
+
+    private mutating func readValue() {
+        guard roles.last == .row, let text = value.decodedString() else { return }
+        guard rows.count <= ResponseRowScanner.maxRows else {
+            isFull = true
+            return
+        }
+        switch field {
+        case .id:
+            rows.ids.append(text)
+            if let kind = operation.objectKind, operation.family != .manualSuppressions {
+                rows.tags.append(Tag.object(kind, text))
+            }
+        case .status:
+            rows.statuses.append(text)
+            rowHasTerminalStatus = ResponseRows.isTerminal(text)
+        case .test: rows.tags.append(Tag.object(.test, text))
+        case .repository: rows.tags.append(Tag.repository(text))
+        case .job: rows.tags.append(Tag.job(text))
+        case .rows, .other: break
+        }
+    }
+}

@@ -1,0 +1,75 @@
+// The names under which answers are stored and purged. One function spells every tag, so that a write finds what a
+// read was stored under. GUIDs are in lower case; v1 ids are replaced by the entity they carry where they decode.
+
+import HTTPTypes
+
+/// Spells the tags of stored answers.
+///
+/// - `itwin:ID` everything of an iTwin, `repository:ID` of an iModel;
+/// - `test:ID`, `report:ID`, `run:ID`, `result:ID`, `rule:ID`, `job:ID` one object;
+/// - `list:FAMILY` the pages of a list family, `list:FAMILY:ITWIN` those of one iTwin;
+/// - `item:FAMILY` and `item:FAMILY:ITWIN` likewise the single objects.
+public enum Tag {
+    /// Stands for the iTwin where a stored answer's iTwin is not known.
+    static let unknownITwin = "?"
+
+    /// Everything of an iTwin.
+    public static func itwin(_ id: String) -> String { "itwin:" + GUID.canonical(id) }
+
+    /// Everything of an iModel.
+    public static func repository(_ id: String) -> String { "repository:" + GUID.canonical(id) }
+
+    /// One object.
+    public static func object(_ kind: ObjectKind, _ id: String) -> String {
+        kind.rawValue + ":" + (ClashID(id)?.entityID ?? GUID.canonical(id))
+    }
+
+    /// A backing job, which rows of reports name.
+    public static func job(_ id: String) -> String { "job:" + GUID.canonical(id) }
+
+    /// Pages of a list; of all iTwins when nil.
+    public static func list(_ family: ListFamily, itwin: String? = nil) -> String {
+        "list:" + family.rawValue + suffix(itwin)
+    }
+
+    /// Single objects of a family; of all iTwins when nil.
+    public static func item(_ family: ListFamily, itwin: String? = nil) -> String {
+        "item:" + family.rawValue + suffix(itwin)
+    }
+
+    private static func suffix(_ itwin: String?) -> String {
+        itwin.map { ":" + GUID.canonical($0) } ?? ""
+    }
+
+    /// The tags under which a write finds an object, whichever version stored it: a v1 run, its result and the v2
+    /// report are the same thing.
+    static func aliases(_ kind: ObjectKind, _ id: String) -> [String] {
+        switch kind {
+        case .run, .report, .result: [object(.run, id), object(.report, id), object(.result, id)]
+        case .test, .rule, .repository: [object(kind, id)]
+        }
+    }
+}
+
+extension OperationMatch {
+    /// The tags of this request's answer, as far as the request tells; `ResponseRows.tags` adds what the body tells.
+    ///
+    /// - Parameter headers: the request's; `repository-id` is read.
+    public func tags(headers: HTTPFields = [:]) -> [String] {
+        let itwins = (statedITwins + decodedITwins).map(GUID.canonical).uniqued()
+        let scopes = itwins.isEmpty ? [Tag.unknownITwin] : itwins
+        var tags = scopes.map { Tag.itwin($0) }
+        if let family = operation.family {
+            let spell = operation.isList ? Tag.list : Tag.item
+            tags.append(spell(family, nil))
+            tags += scopes.map { spell(family, $0) }
+        }
+        if let kind = operation.objectKind {
+            tags += objectIDs.map { Tag.object(kind, $0) }
+        }
+        for repository in headers[values: .repositoryID] + queryValues("repositoryId") + body.iModelIDs {
+            tags.append(Tag.repository(repository))
+        }
+        return tags.uniqued()
+    }
+}

@@ -1,0 +1,151 @@
+// The functions libcurl calls, always on the curl thread and from within one of our calls into libcurl.
+// They copy bytes, advance the transfer's state, touch a pipe and return a code. They never call libcurl, never wait.
+
+import CCurl
+import Glibc
+
+private func transfer(_ pointer: UnsafeMutableRawPointer) -> Transfer {
+    // The loop's live list keeps the transfer alive as long as libcurl can call back for it.
+    Unmanaged<Transfer>.fromOpaque(pointer).takeUnretainedValue()
+}
+
+/// One line of a response head or a trailer.
+let headerCallback: curl_write_callback = { bytes, size, count, data in
+    guard let bytes, let data else { return 0 }
+    let transfer = transfer(data)
+    let length = size * count
+    let line = UnsafeBufferPointer(
+        start: UnsafeRawPointer(bytes).assumingMemoryBound(to: UInt8.self), count: length)
+    switch transfer.parser.take(line, names: &transfer.loop.names) {
+    case .more:
+        return length
+    case .head:
+        transfer.completeHead(now: Monotonic.now())
+        transfer.loop.isReady(transfer)
+        return length
+    case .invalid(let detail):
+        transfer.verdict = (.invalidResponse, detail)
+        return 0
+    }
+}
+
+/// Bytes of the response body. All are taken or none.
+let writeCallback: curl_write_callback = { bytes, size, count, data in
+    guard let bytes, let data else { return 0 }
+    let transfer = transfer(data)
+    let chunk = UnsafeRawBufferPointer(start: bytes, count: size * count)
+    switch transfer.pipe.write(chunk, expected: transfer.expectedLength) {
+    case .taken:
+        transfer.received += chunk.count
+        transfer.state.bodyAdvanced(now: transfer.loop.now)
+        transfer.loop.isReady(transfer)
+        return chunk.count
+    case .full:
+        transfer.state.readerFilled()
+        transfer.loop.counters.pauses += 1
+        return Int(CURL_WRITEFUNC_PAUSE)
+    }
+}
+
+/// Asks for bytes of the request body.
+let readCallback: curl_read_callback = { target, size, count, data in
+    guard let target, let data else { return Int(CURL_READFUNC_ABORT) }
+    let transfer = transfer(data)
+    if transfer.wasAnsweredEarly {
+        // libcurl stops by itself, but not if the answer also closes the connection. Nothing may make the cut body look
+        // complete: with a declared length it is visibly short, but chunked the end of input would be sent as its end.
+        return transfer.request.uploadLength == nil ? Int(CURL_READFUNC_PAUSE) : 0
+    }
+    let room = UnsafeMutableRawBufferPointer(start: target, count: size * count)
+    switch transfer.request.body {
+    case .none:
+        return 0
+    case .bytes(let body):
+        let length = min(room.count, body.count - transfer.uploadOffset)
+        body.withUnsafeBytes {
+            room.copyMemory(from: .init(rebasing: $0[transfer.uploadOffset..<transfer.uploadOffset + length]))
+        }
+        return transfer.uploaded(length)
+    case .stream(let pipe, _):
+        switch pipe.read(into: room) {
+        case .bytes(let length):
+            return transfer.uploaded(length)
+        case .starved:
+            transfer.state.uploadStarved()
+            return Int(CURL_READFUNC_PAUSE)
+        case .finished:
+            return transfer.uploadFinished()
+        case .failed:
+            transfer.verdict = (.bodyFailed, "the request body was given up")
+            return Int(CURL_READFUNC_ABORT)
+        }
+    }
+}
+
+/// A connection is ready and the request is about to be sent on it: the first time, or again.
+let prereqCallback: curl_prereq_callback = { data, remoteAddress, localAddress, remotePort, localPort in
+    guard let data else { return Int32(CURL_PREREQFUNC_ABORT) }
+    let transfer = transfer(data)
+    let key = ConnectionKey(
+        remoteAddress: remoteAddress, localAddress: localAddress, remotePort: remotePort, localPort: localPort)
+    transfer.connection = key
+    transfer.loop.sockets.busy(key, user: ObjectIdentifier(transfer))
+    transfer.sentAt = Monotonic.now()
+    guard transfer.state.willSend(now: transfer.sentAt) else {
+        transfer.verdict = (.repeatRefused, "the connection died and the request must not be sent twice")
+        return Int32(CURL_PREREQFUNC_ABORT)
+    }
+    transfer.loop.counters.requestsSent += 1
+    return Int32(CURL_PREREQFUNC_OK)
+}
+
+let openSocketCallback: curl_opensocket_callback = { data, _, address in
+    guard let data, let address else { return CURL_SOCKET_BAD }
+    let transfer = transfer(data)
+    let kind = address.pointee.socktype | Int32(SOCK_CLOEXEC.rawValue)
+    let descriptor = socket(address.pointee.family, kind, address.pointee.protocol)
+    guard descriptor >= 0 else { return CURL_SOCKET_BAD }
+    transfer.openedSocket = true
+    transfer.loop.sockets.opened(descriptor)
+    transfer.loop.counters.connectionsOpened += 1
+    return descriptor
+}
+
+let closeSocketCallback: curl_closesocket_callback = { data, descriptor in
+    if let data {
+        // The loop frees libcurl's multi handle, and so all its sockets, before it ends itself.
+        Unmanaged<CurlLoop>.fromOpaque(data).takeUnretainedValue().sockets.closed(descriptor)
+    }
+    return close(descriptor)
+}
+
+extension Transfer {
+    /// Notes that the next part of the request body is on its way; returns what libcurl wants to hear.
+    fileprivate func uploaded(_ length: Int) -> Int {
+        self.uploadOffset += length
+        let now = self.loop.now
+        guard let whole = self.request.uploadLength else {
+            self.state.uploadAdvanced(now: now)
+            return length
+        }
+        if self.uploadOffset > whole {
+            self.verdict = (.bodyFailed, "the request body is longer than declared")
+            return Int(CURL_READFUNC_ABORT)
+        }
+        if self.uploadOffset == whole {
+            self.state.uploadEnded(now: now)
+        } else {
+            self.state.uploadAdvanced(now: now)
+        }
+        return length
+    }
+
+    fileprivate func uploadFinished() -> Int {
+        if let whole = self.request.uploadLength, whole != self.uploadOffset {
+            self.verdict = (.bodyFailed, "the request body is shorter than declared")
+            return Int(CURL_READFUNC_ABORT)
+        }
+        self.state.uploadEnded(now: self.loop.now)
+        return 0
+    }
+}

@@ -1,0 +1,307 @@
+// The curl thread: takes commands, lets libcurl work, ends what is over, hands out what came in, sleeps.
+// The order inside a turn matters: finished transfers must be read before sleeping. Everything here runs on one thread,
+// so whether a cancellation came before or after the send is never a race.
+
+import CCurl
+import Glibc
+
+/// Drives all transfers of one transport.
+///
+/// `@unchecked Sendable`: made by `CurlTransport.init`, handed to its thread once, and from then on used there only.
+final class CurlLoop: @unchecked Sendable {
+    let inbox: Inbox
+    var names = FieldNameTable()
+    var sockets = SocketLedger()
+    var counters = CurlTransport.Statistics()
+    /// The time of this turn; precise enough for everything that is counted in seconds.
+    private(set) var now = Monotonic.now()
+
+    private let multi: MultiHandle
+    private let options: CurlOptions
+    private let limit: Int
+    private let watchesIdleSockets: Bool
+    private var pool: HandlePool
+    private var live: [Transfer] = []
+    private var waiting: [Transfer] = []
+    /// Transfers with something to hand out at the end of the turn.
+    private var ready: [Transfer] = []
+    private var delivered: [Transfer] = []
+    /// No deadline of a live or waiting transfer is earlier than this. Deadlines mostly move away, so looking at all
+    /// of them is put off until this one has come.
+    private var nextDeadline = Nanoseconds.max
+    private var shutdownAt: Nanoseconds?
+
+    init(_ configuration: CurlTransport.Configuration) throws(CurlSetupFailure) {
+        guard let raw = curl_multi_init() else { throw CurlSetupFailure(description: "curl_multi_init failed") }
+        guard let pool = HandlePool(capacity: configuration.maxConnections) else {
+            curl_multi_cleanup(raw)
+            throw CurlSetupFailure(description: "curl_share_init failed")
+        }
+        // As many transfers as connections are given to libcurl, so that nothing queues inside it unseen.
+        ccurl_multi_set_long(raw, CURLMOPT_MAX_TOTAL_CONNECTIONS, configuration.maxConnections)
+        ccurl_multi_set_long(raw, CURLMOPT_MAXCONNECTS, configuration.maxConnections)
+        self.multi = MultiHandle(raw: raw)
+        self.inbox = Inbox(multi: self.multi)
+        self.options = CurlOptions(configuration)
+        self.limit = configuration.maxConnections
+        self.watchesIdleSockets = !configuration.http2
+        self.pool = pool
+    }
+
+    /// The body of the thread; returns when a shutdown is complete.
+    func run() {
+        var batch: [Command] = []
+        while true {
+            self.inbox.takeAll(into: &batch)
+            self.now = Monotonic.now()
+            self.counters.turns += 1
+            for command in batch { self.carryOut(command) }
+            batch.removeAll(keepingCapacity: true)
+
+            self.startWaiting()
+            self.perform()
+            self.endFinished()
+            self.endExpired()
+            self.deliverReady()
+
+            if self.shutdownAt != nil && self.live.isEmpty && self.waiting.isEmpty && self.ready.isEmpty { break }
+            // A place that has become free is taken in the next turn, at once; so is what a resume brought.
+            let hasWork = !self.ready.isEmpty || !self.waiting.isEmpty && self.live.count < self.limit
+            if !hasWork && self.inbox.goToSleep(publishing: self.statistics) { self.sleep() }
+        }
+        self.close()
+    }
+
+    /// Puts a transfer on the list of those with something to hand out.
+    func isReady(_ transfer: Transfer) {
+        if transfer.isReadyListed { return }
+        transfer.isReadyListed = true
+        self.ready.append(transfer)
+    }
+
+    // MARK: Commands
+
+    private func carryOut(_ command: Command) {
+        switch command {
+        case .start(let transfer): self.start(transfer)
+        case .cancel(let transfer):
+            // Cancelled before it started (the two commands can overtake each other): `start` will see it.
+            if transfer.state.cancel() && transfer.state.isStarted { self.fail(transfer, .cancelled) }
+        case .abandon(let transfer):
+            if !transfer.state.isOver { self.fail(transfer, .cancelled) }
+        case .abortUpload(let transfer):
+            // Before the start, `start` will see it.
+            if transfer.state.isStarted && !transfer.state.uploadIsDone {
+                self.fail(transfer, .bodyFailed, "the request body was given up")
+            }
+        case .resumeDownload(let transfer):
+            transfer.state.bodyAdvanced(now: self.now)
+            self.resume(transfer)
+        case .resumeUpload(let transfer):
+            transfer.state.uploadAdvanced(now: self.now)
+            self.resume(transfer)
+        case .shutdown(let time):
+            self.shutdownAt = min(time, self.shutdownAt ?? time)
+            self.nextDeadline = min(self.nextDeadline, time)
+        }
+    }
+
+    private func start(_ transfer: Transfer) {
+        transfer.state.queued(now: self.now)
+        transfer.startedAt = self.now
+        self.waiting.append(transfer)
+        if transfer.state.isCancelled {
+            self.fail(transfer, .cancelled)
+        } else if let pipe = transfer.requestPipe, pipe.hasFailed {
+            self.fail(transfer, .bodyFailed, "the request body was given up")
+        } else {
+            self.watch(transfer)
+        }
+    }
+
+    /// Gives libcurl as many waiting transfers as there are connections.
+    private func startWaiting() {
+        guard !self.waiting.isEmpty, self.live.count < self.limit else { return }
+        if self.watchesIdleSockets { self.counters.connectionsDiscarded += self.sockets.discardUnclean() }
+        while self.live.count < self.limit, !self.waiting.isEmpty {
+            self.add(self.waiting.removeFirst())
+        }
+    }
+
+    private func add(_ transfer: Transfer) {
+        transfer.liveIndex = self.live.count
+        self.live.append(transfer)
+        transfer.startedAt = self.now
+        transfer.state.connecting(now: self.now)
+        guard let handle = self.pool.take() else { return self.fail(transfer, .internalError, "out of memory") }
+        self.options.apply(to: handle, for: transfer)
+        let code = curl_multi_add_handle(self.multi.raw, handle.raw)
+        guard code == CURLM_OK else {
+            self.pool.put(handle)
+            return self.fail(transfer, .internalError, String(cString: curl_multi_strerror(code)))
+        }
+        transfer.handle = handle
+        self.watch(transfer)
+    }
+
+    /// Both directions are opened; the one that has nothing to do calls back once for nothing and pauses again.
+    private func resume(_ transfer: Transfer) {
+        guard let handle = transfer.handle else { return }
+        let code = curl_easy_pause(handle.raw, CURLPAUSE_CONT)
+        self.watch(transfer)
+        // "Bad argument" only says that it is between two connections, where nothing is paused.
+        if code != CURLE_OK && code != CURLE_BAD_FUNCTION_ARGUMENT { self.finish(transfer, code) }
+    }
+
+    // MARK: libcurl's turn
+
+    private func perform() {
+        if self.live.isEmpty { return }
+        var running: Int32 = 0
+        curl_multi_perform(self.multi.raw, &running)
+        self.now = Monotonic.now()
+    }
+
+    private func endFinished() {
+        var left: Int32 = 0
+        while let message = curl_multi_info_read(self.multi.raw, &left) {
+            guard message.pointee.msg == CURLMSG_DONE, let easy = message.pointee.easy_handle else { continue }
+            // The message is gone with the handle, so its code is copied first.
+            let code = message.pointee.data.result
+            var data: UnsafeMutableRawPointer?
+            ccurl_get_private(easy, &data)
+            guard let data else { continue }
+            self.finish(Unmanaged<Transfer>.fromOpaque(data).takeUnretainedValue(), code)
+        }
+    }
+
+    private func endExpired() {
+        guard self.nextDeadline <= self.now else { return }
+        self.nextDeadline = .max
+        if let time = self.shutdownAt {
+            if time <= self.now {
+                for transfer in self.live + self.waiting { self.fail(transfer, .shutdown) }
+                return
+            }
+            self.nextDeadline = time
+        }
+        for transfer in self.live + self.waiting {
+            if let reason = transfer.state.expired(now: self.now) {
+                self.fail(transfer, reason, transfer.handle == nil ? "no connection became free" : "")
+            } else {
+                self.watch(transfer)
+            }
+        }
+    }
+
+    private func watch(_ transfer: Transfer) {
+        if let deadline = transfer.state.deadline { self.nextDeadline = min(self.nextDeadline, deadline.at) }
+    }
+
+    private func deliverReady() {
+        swap(&self.ready, &self.delivered)
+        for transfer in self.delivered {
+            transfer.isReadyListed = false
+            if transfer.isAnsweredInFull { self.finish(transfer, CURLE_OK) }
+            let resumes = transfer.deliver()
+            if resumes || transfer.wasAnsweredEarly {
+                // A request body that was paused when the early answer came would keep libcurl waiting.
+                self.resume(transfer)
+            } else {
+                self.watch(transfer)
+            }
+        }
+        self.delivered.removeAll(keepingCapacity: true)
+    }
+
+    private func sleep() {
+        // The second is a safety net, not a clock: commands and deadlines wake the thread.
+        let wait = max(0, min(1_000_000_000, self.nextDeadline - self.now))
+        curl_multi_poll(self.multi.raw, nil, 0, Int32((wait + 999_999) / 1_000_000), nil)
+    }
+
+    // MARK: The end of a transfer
+
+    /// Ends a transfer for a reason of our own.
+    private func fail(_ transfer: Transfer, _ reason: TransferFailure.Reason, _ detail: String = "") {
+        transfer.verdict = transfer.verdict ?? (reason, detail)
+        self.finish(transfer, CURLE_ABORTED_BY_CALLBACK)
+    }
+
+    /// The only way out: takes the transfer off all lists and off libcurl, and tells its caller.
+    private func finish(_ transfer: Transfer, _ code: CURLcode) {
+        if transfer.state.isOver { return }
+        let failure = self.failure(of: transfer, code)
+        transfer.state.ended()
+        if let handle = transfer.handle {
+            self.noteIdleConnection(of: transfer, handle)
+            curl_multi_remove_handle(self.multi.raw, handle.raw)
+            self.pool.put(handle)
+            transfer.handle = nil
+        }
+        if transfer.openedSocket { self.sockets.dropClosed() }
+        self.forget(transfer)
+        transfer.requestPipe?.close()
+        if let failure {
+            transfer.pipe.end(.failed(failure))
+            if !transfer.headIsReady { transfer.deliver(failure) }
+        } else {
+            transfer.pipe.end(.complete(isProven: transfer.endIsProven, trailers: transfer.parser.trailers))
+        }
+        self.isReady(transfer)
+    }
+
+    private func forget(_ transfer: Transfer) {
+        if transfer.liveIndex < self.live.count, self.live[transfer.liveIndex] === transfer {
+            let last = self.live.removeLast()
+            if last !== transfer {
+                self.live[transfer.liveIndex] = last
+                last.liveIndex = transfer.liveIndex
+            }
+        } else {
+            self.waiting.removeAll { $0 === transfer }
+        }
+    }
+
+    private func failure(of transfer: Transfer, _ code: CURLcode) -> TransferFailure? {
+        let sent = transfer.state.isSent
+        let headReceived = transfer.state.headReceived
+        if let (reason, detail) = transfer.verdict {
+            return TransferFailure(reason: reason, sent: sent, headReceived: headReceived, detail: detail)
+        }
+        if code == CURLE_OK && headReceived { return nil }
+        let reason =
+            code == CURLE_OK
+            ? .internalError : TransferFailure.Reason(curlCode: code, sent: sent, headReceived: headReceived)
+        let detail = transfer.handle?.errorDescription(code) ?? ""
+        return TransferFailure(
+            reason: reason, sent: sent, headReceived: headReceived, detail: detail, curlCode: Int(code.rawValue))
+    }
+
+    /// If libcurl has put the connection back for the next request, its socket is watched from now on.
+    private func noteIdleConnection(of transfer: Transfer, _ handle: EasyHandle) {
+        guard self.watchesIdleSockets, let key = transfer.connection else { return }
+        self.sockets.idle(key, user: ObjectIdentifier(transfer)) {
+            var descriptor = CURL_SOCKET_BAD
+            ccurl_get_active_socket(handle.raw, &descriptor)
+            return descriptor == CURL_SOCKET_BAD ? nil : descriptor
+        }
+    }
+
+    private var statistics: CurlTransport.Statistics {
+        var statistics = self.counters
+        statistics.liveTransfers = self.live.count
+        statistics.queuedTransfers = self.waiting.count
+        statistics.pooledHandles = self.pool.count
+        statistics.openSockets = self.sockets.openCount
+        return statistics
+    }
+
+    private func close() {
+        self.inbox.close(publishing: self.statistics)
+        // Handles before the share they use; the multi handle closes the idle connections.
+        self.pool.close()
+        curl_multi_cleanup(self.multi.raw)
+        self.inbox.publish(self.statistics)
+    }
+}

@@ -1,0 +1,128 @@
+// The door of this module: HTTP exchanges through libcurl, as async Swift.
+// One thread drives one `curl_multi`; requests go in as commands, response bodies come out through bounded pipes that
+// pause the transfer. Redirects are not followed, no proxy is used, certificates are always verified.
+
+import CCurl
+import Glibc
+
+/// An HTTP client on libcurl. Safe to use from any number of tasks.
+public final class CurlTransport: Sendable {
+    /// What holds for all requests.
+    public struct Configuration: Sendable {
+        /// The most exchanges at once, at least 1; further ones wait their turn in order. Each HTTP/1.1 exchange has a
+        /// connection of its own, so it also bounds the connections, idle ones included.
+        public var maxConnections: Int
+        /// The longest time from start to a connection that can be used: name, TCP and TLS.
+        public var connectTimeout: Duration
+        /// A PEM file of certificates to trust in addition to the system's.
+        public var caFile: String?
+        /// HTTP/2 where the server offers it. In libcurl 7.88 each paused stream can hold up to 32 MiB of memory.
+        public var http2: Bool
+
+        /// Makes a configuration.
+        public init(
+            maxConnections: Int = 16, connectTimeout: Duration = .seconds(5), caFile: String? = nil, http2: Bool = false
+        ) {
+            self.maxConnections = max(1, maxConnections)
+            self.connectTimeout = connectTimeout
+            self.caFile = caFile
+            self.http2 = http2
+        }
+    }
+
+    /// What the transport is doing and has done; at most one turn of its thread old.
+    public struct Statistics: Sendable, Hashable {
+        /// Exchanges that libcurl works on.
+        public var liveTransfers = 0
+        /// Exchanges that wait for one of them to end.
+        public var queuedTransfers = 0
+        /// Connections opened since the start (attempts included).
+        public var connectionsOpened = 0
+        /// Requests that went out, repeats by libcurl included.
+        public var requestsSent = 0
+        /// Idle connections thrown away because something, be it only their end, had arrived on them.
+        public var connectionsDiscarded = 0
+        /// How often a transfer was paused because its reader had too much to read already.
+        public var pauses = 0
+        /// Turns of the thread: it sleeps between them.
+        public var turns = 0
+        /// Easy handles kept for reuse.
+        public var pooledHandles = 0
+        /// Sockets open now, idle connections included.
+        public var openSockets = 0
+
+        /// All zero.
+        public init() {}
+    }
+
+    private let configuration: Configuration
+    private let loop: CurlLoop
+    private let thread = CurlThread()
+
+    /// Sets libcurl up and starts its thread, named `upstream`.
+    ///
+    /// The first transport of a process also ignores SIGPIPE process-wide (libcurl leaves it to us) and removes
+    /// `SSLKEYLOGFILE` from the environment (it would write TLS secrets to a file).
+    public init(_ configuration: Configuration) throws(CurlSetupFailure) {
+        if let problem = Self.globalProblem { throw CurlSetupFailure(description: problem) }
+        if let file = configuration.caFile, access(file, R_OK) != 0 {
+            throw CurlSetupFailure(description: "CA file \(file) can not be read")
+        }
+        self.configuration = configuration
+        self.loop = try CurlLoop(configuration)
+        try self.thread.start(self.loop)
+    }
+
+    deinit {
+        // Without a `shutdown` before: whatever still runs ends now.
+        self.loop.inbox.send(.shutdown(at: 0))
+        self.thread.join()
+    }
+
+    /// Sends a request; returns when the final response head is here. The body is read from the response.
+    ///
+    /// Cancelling the task ends the exchange as `request.cancellation` says.
+    /// - Throws: `TransferFailure`, whose `sent` tells whether the server may have seen the request.
+    public func execute(_ request: UpstreamRequest) async throws(TransferFailure) -> UpstreamResponse {
+        if let defect = request.defect { throw TransferFailure(reason: .invalidRequest, detail: defect) }
+        let inbox = self.loop.inbox
+        let transfer = Transfer(
+            request, inbox: inbox, loop: self.loop, connectTimeout: self.configuration.connectTimeout.nanoseconds)
+        if let pipe = transfer.requestPipe, !pipe.attach(.init(transfer: transfer, inbox: inbox)) {
+            throw TransferFailure(reason: .invalidRequest, detail: "request body pipe used twice")
+        }
+        let result = await withTaskCancellationHandler {
+            await withUnsafeContinuation { (head: Transfer.Head) in
+                transfer.head = head
+                guard !inbox.send(.start(transfer)) else { return }
+                transfer.requestPipe?.close()
+                head.resume(returning: .failure(TransferFailure(reason: .shutdown)))
+            }
+        } onCancel: {
+            inbox.send(.cancel(transfer))
+        }
+        return try result.get()
+    }
+
+    /// Takes no new requests, gives the running ones `grace` to end, ends the rest, joins the thread.
+    /// Any number of calls from any task; each returns when it is all over. The shortest grace holds.
+    public func shutdown(grace: Duration) async {
+        self.loop.inbox.send(.shutdown(at: Monotonic.now() + grace.nanoseconds))
+        await self.thread.ended()
+    }
+
+    /// Figures for metrics and tests.
+    public var statistics: Statistics { self.loop.inbox.statistics }
+
+    /// libcurl's global initialisation, once per process and never undone. Nil when all is well.
+    private static let globalProblem: String? = {
+        unsetenv("SSLKEYLOGFILE")
+        signal(SIGPIPE, SIG_IGN)
+        guard curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK else { return "curl_global_init failed" }
+        guard let version = curl_version_info(CURLVERSION_FIRST), version.pointee.version_num >= 0x075700 else {
+            return "libcurl is older than 7.87"
+        }
+        guard version.pointee.features & CURL_VERSION_SSL != 0 else { return "libcurl was built without TLS" }
+        return nil
+    }()
+}

@@ -1,0 +1,171 @@
+// Response heads from the lines libcurl hands out (status line, fields, blank line; RFC 9112 sections 4 and 5).
+// libcurl reports every head it meets: interim ones, the final one, and after the body the trailers. It accepts things
+// whose meaning two readers could see differently (two Content-Length values, folded lines); those are refused here.
+
+import HTTPTypes
+
+/// Collects one final response head and its trailers.
+struct HeadParser {
+    enum Step: Equatable {
+        case more
+        /// The final head is complete.
+        case head
+        /// The response must not be used; the text says why.
+        case invalid(String)
+    }
+
+    private enum Part {
+        case start
+        case fields
+        case trailers
+    }
+
+    /// The most bytes and fields of all heads and trailers of one exchange together.
+    private static let maximumBytes = 256 * 1024
+    private static let maximumFields = 1000
+
+    private(set) var status = HTTPResponse.Status(code: 0)
+    private(set) var fields = HTTPFields()
+    private(set) var trailers = HTTPFields()
+    /// The value of Content-Length, nil if absent or overruled by chunked framing.
+    private(set) var contentLength: Int?
+    private(set) var isChunked = false
+    private(set) var isCoded = false
+    /// HTTP/1.x, where a message ends by its own framing.
+    private(set) var isHTTP1 = false
+    private var part = Part.start
+    private var bytes = 0
+    private var fieldCount = 0
+
+    /// Takes one line as libcurl gives it, line end included.
+    mutating func take(_ line: UnsafeBufferPointer<UInt8>, names: inout FieldNameTable) -> Step {
+        self.bytes += line.count
+        if self.bytes > Self.maximumBytes { return .invalid("response head too large") }
+        let text = Self.withoutLineEnd(line)
+        if self.part == .start { return self.takeStatusLine(text) }
+        if text.isEmpty { return self.takeBlankLine() }
+        return self.takeField(text, names: &names)
+    }
+
+    /// Removes what no longer describes the body once libcurl has decoded it.
+    mutating func dropContentCoding() {
+        self.contentLength = nil
+        self.fields[.contentEncoding] = nil
+        self.fields[.contentLength] = nil
+    }
+
+    private mutating func takeStatusLine(_ line: UnsafeBufferPointer<UInt8>) -> Step {
+        guard let space = line.firstIndex(of: UInt8(ascii: " ")), line.count >= space + 4,
+            line[..<space].starts(with: "HTTP/".utf8)
+        else { return .invalid("malformed status line") }
+        var code = 0
+        for byte in line[(space + 1)..<(space + 4)] {
+            guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { return .invalid("malformed status") }
+            code = code * 10 + Int(byte - UInt8(ascii: "0"))
+        }
+        guard code >= 100, line.count == space + 4 || line[space + 4] == UInt8(ascii: " ") else {
+            return .invalid("malformed status")
+        }
+        // We never ask for an upgrade, so what would follow is nothing we can read.
+        if code == 101 { return .invalid("unrequested protocol switch") }
+        self.isHTTP1 = space > 5 && line[5] == UInt8(ascii: "1")
+        self.status = HTTPResponse.Status(
+            code: code, reasonPhrase: String(decoding: line[min(space + 5, line.count)...], as: UTF8.self))
+        self.fields = HTTPFields()
+        self.fields.reserveCapacity(24)
+        self.fieldCount = 0
+        self.contentLength = nil
+        self.isChunked = false
+        self.isCoded = false
+        self.part = .fields
+        return .more
+    }
+
+    private mutating func takeBlankLine() -> Step {
+        if self.part == .trailers { return .more }
+        if self.status.code < 200 {
+            self.part = .start
+            return .more
+        }
+        if self.isChunked && self.contentLength != nil {
+            // Chunked framing wins and the other must not be passed on (RFC 9112 section 6.3).
+            self.contentLength = nil
+            self.fields[.contentLength] = nil
+        }
+        self.part = .trailers
+        return .head
+    }
+
+    private mutating func takeField(_ line: UnsafeBufferPointer<UInt8>, names: inout FieldNameTable) -> Step {
+        if line[0] == UInt8(ascii: " ") || line[0] == UInt8(ascii: "\t") { return .invalid("folded field line") }
+        guard let colon = line.firstIndex(of: UInt8(ascii: ":")),
+            let entry = names.entry(for: UnsafeBufferPointer(rebasing: line[..<colon]))
+        else { return .invalid("malformed field name") }
+        let value = Self.trimmed(UnsafeBufferPointer(rebasing: line[(colon + 1)...]))
+        guard HTTPField.isValidValue(value) else { return .invalid("control character in a field value") }
+        self.fieldCount += 1
+        if self.fieldCount > Self.maximumFields { return .invalid("too many fields") }
+        if self.part == .trailers {
+            self.trailers.append(HTTPField(name: entry.name, value: value))
+            return .more
+        }
+        switch entry.role {
+        case .ordinary: break
+        case .contentLength:
+            guard let length = Self.decimal(value) else { return .invalid("malformed Content-Length") }
+            if let earlier = self.contentLength {
+                return earlier == length ? .more : .invalid("conflicting Content-Length")
+            }
+            self.contentLength = length
+        case .transferEncoding:
+            guard !self.isChunked, Self.isChunked(value) else { return .invalid("unknown transfer coding") }
+            self.isChunked = true
+        case .contentEncoding:
+            if !Self.isIdentity(value) { self.isCoded = true }
+        }
+        self.fields.append(HTTPField(name: entry.name, value: value))
+        return .more
+    }
+
+    // MARK: Bytes
+
+    private static func withoutLineEnd(_ line: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8> {
+        var end = line.count
+        if end > 0 && line[end - 1] == 0x0A { end -= 1 }
+        if end > 0 && line[end - 1] == 0x0D { end -= 1 }
+        return UnsafeBufferPointer(rebasing: line[..<end])
+    }
+
+    private static func trimmed(_ value: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8> {
+        var start = 0
+        var end = value.count
+        while start < end && (value[start] == 0x20 || value[start] == 0x09) { start += 1 }
+        while end > start && (value[end - 1] == 0x20 || value[end - 1] == 0x09) { end -= 1 }
+        return UnsafeBufferPointer(rebasing: value[start..<end])
+    }
+
+    private static func decimal(_ value: UnsafeBufferPointer<UInt8>) -> Int? {
+        guard (1...18).contains(value.count) else { return nil }
+        var number = 0
+        for byte in value {
+            guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { return nil }
+            number = number * 10 + Int(byte - UInt8(ascii: "0"))
+        }
+        return number
+    }
+
+    private static func isChunked(_ value: UnsafeBufferPointer<UInt8>) -> Bool {
+        Self.equals(value, "chunked")
+    }
+
+    private static func isIdentity(_ value: UnsafeBufferPointer<UInt8>) -> Bool {
+        value.isEmpty || Self.equals(value, "identity")
+    }
+
+    /// Case-insensitive for ASCII letters; `word` is lower case.
+    private static func equals(_ value: UnsafeBufferPointer<UInt8>, _ word: StaticString) -> Bool {
+        guard value.count == word.utf8CodeUnitCount else { return false }
+        for index in value.indices where (value[index] | 0x20) != word.utf8Start[index] { return false }
+        return true
+    }
+}

@@ -1,0 +1,103 @@
+// The request's header fields as the linked list that libcurl reads, built in one block of memory on the caller's
+// thread. libcurl does not copy the list, so the transfer owns the block until its handle is reset.
+
+import CCurl
+import HTTPTypes
+
+/// A `curl_slist` in one allocation.
+///
+/// `@unchecked Sendable`: written once in `init`, afterwards only read, and only by the curl thread.
+struct HeaderList: ~Copyable, @unchecked Sendable {
+    private let block: UnsafeMutableRawPointer?
+    /// The first entry, nil for an empty list. libcurl wants it mutable and only reads it.
+    let first: UnsafeMutablePointer<curl_slist>?
+
+    /// - Parameter decodesContent: libcurl adds an `Accept-Encoding` of its own when decoding is on, unless told not to.
+    init(_ fields: HTTPFields, decodesContent: Bool) {
+        var removals = ["Accept:", "Expect:"]
+        if decodesContent { removals.append("Accept-Encoding:") }
+        var count = 0
+        var size = 0
+        for field in fields where !Self.isFraming(field.name) {
+            count += 1
+            size += field.name.rawName.utf8.count + 3 + field.withUnsafeBytesOfValue { $0.count }
+            // What the caller sends itself must not be taken out.
+            removals.removeAll { $0.utf8.dropLast().elementsEqual(field.name.canonicalName.utf8, by: { $0 | 0x20 == $1 }) }
+        }
+        for removal in removals {
+            count += 1
+            size += removal.utf8.count + 1
+        }
+        guard count > 0 else {
+            self.block = nil
+            self.first = nil
+            return
+        }
+        let nodeBytes = count * MemoryLayout<curl_slist>.stride
+        let block = UnsafeMutableRawPointer.allocate(
+            byteCount: nodeBytes + size, alignment: MemoryLayout<curl_slist>.alignment)
+        let nodes = block.bindMemory(to: curl_slist.self, capacity: count)
+        var writer = Writer(
+            nodes: nodes, text: (block + nodeBytes).bindMemory(to: UInt8.self, capacity: size), count: count)
+        for field in fields where !Self.isFraming(field.name) { writer.add(field) }
+        for removal in removals { writer.add(removal.utf8) }
+        self.block = block
+        self.first = nodes
+    }
+
+    deinit {
+        self.block?.deallocate()
+    }
+
+    /// The body decides on these two.
+    private static func isFraming(_ name: HTTPField.Name) -> Bool {
+        name == .contentLength || name == .transferEncoding
+    }
+
+    private struct Writer {
+        let nodes: UnsafeMutablePointer<curl_slist>
+        var text: UnsafeMutablePointer<UInt8>
+        let count: Int
+        var index = 0
+
+        init(nodes: UnsafeMutablePointer<curl_slist>, text: UnsafeMutablePointer<UInt8>, count: Int) {
+            self.nodes = nodes
+            self.text = text
+            self.count = count
+        }
+
+        /// `Name: value`, or `Name;` for an empty value, which with a colon would mean "leave it out".
+        mutating func add(_ field: HTTPField) {
+            self.begin()
+            self.put(field.name.rawName.utf8)
+            field.withUnsafeBytesOfValue { value in
+                if value.allSatisfy({ $0 == 0x20 || $0 == 0x09 }) {
+                    self.put(CollectionOfOne(UInt8(ascii: ";")))
+                } else {
+                    self.put(": ".utf8)
+                    self.put(value)
+                }
+            }
+            self.put(CollectionOfOne(0))
+        }
+
+        mutating func add(_ line: String.UTF8View) {
+            self.begin()
+            self.put(line)
+            self.put(CollectionOfOne(0))
+        }
+
+        private mutating func begin() {
+            let next = self.index + 1 < self.count ? self.nodes + self.index + 1 : nil
+            let data = UnsafeMutableRawPointer(self.text).assumingMemoryBound(to: CChar.self)
+            (self.nodes + self.index).initialize(to: curl_slist(data: data, next: next))
+            self.index += 1
+        }
+
+        private mutating func put(_ bytes: some Collection<UInt8>) {
+            let buffer = UnsafeMutableBufferPointer(start: self.text, count: bytes.count)
+            _ = buffer.initialize(fromContentsOf: bytes)
+            self.text += bytes.count
+        }
+    }
+}

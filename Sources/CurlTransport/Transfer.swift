@@ -1,0 +1,146 @@
+// One exchange between a caller and the curl thread.
+// The loop's list of live transfers is its one owner while libcurl holds a pointer to it; `CurlLoop.finish` is the only
+// way off that list.
+
+import CCurl
+import HTTPTypes
+
+/// The state of one exchange.
+///
+/// `@unchecked Sendable`: `request`, `headers`, `pipe`, `inbox` never change and are safe to share (`pipe` locks). The
+/// rest is written by `execute` before the `start` command is queued and from then on touched by the curl thread only;
+/// the inbox's lock orders the two.
+final class Transfer: @unchecked Sendable {
+    typealias Head = UnsafeContinuation<Result<UpstreamResponse, TransferFailure>, Never>
+
+    let request: UpstreamRequest
+    let headers: HeaderList
+    let pipe = ResponsePipe()
+    let inbox: Inbox
+
+    // Curl thread only from here.
+    var head: Head?
+    var state: TransferState
+    var parser = HeadParser()
+    /// Used from callbacks only, that is, while the loop itself runs.
+    unowned(unsafe) let loop: CurlLoop
+    var handle: EasyHandle?
+    /// Place in the loop's list of live transfers.
+    var liveIndex = 0
+    /// Set when a callback ends the transfer: libcurl's own code would only say that some callback did.
+    var verdict: (reason: TransferFailure.Reason, detail: String)?
+    var connection: ConnectionKey?
+    var openedSocket = false
+    var isReadyListed = false
+    var headIsReady = false
+    var isDecoded = false
+    var uploadOffset = 0
+    var received = 0
+    /// The final answer refuses a request body that was still being sent.
+    var wasAnsweredEarly = false
+    var startedAt: Nanoseconds = 0
+    var sentAt: Nanoseconds = 0
+    var headAt: Nanoseconds = 0
+
+    init(_ request: UpstreamRequest, inbox: Inbox, loop: CurlLoop, connectTimeout: Nanoseconds) {
+        self.request = request
+        self.headers = HeaderList(request.fields, decodesContent: request.decodesContent)
+        self.inbox = inbox
+        self.loop = loop
+        self.state = TransferState(
+            limits: .init(
+                connect: connectTimeout,
+                firstByte: request.firstByteTimeout.nanoseconds,
+                stall: request.stallTimeout.nanoseconds,
+                isRepeatable: request.repeatable,
+                cancellation: request.cancellation),
+            hasUpload: request.uploadLength != .some(0))
+    }
+
+    var requestPipe: RequestBodyPipe? {
+        if case .stream(let pipe, _) = self.request.body { pipe } else { nil }
+    }
+
+    /// The response carries no body whatever its fields say (RFC 9112 section 6.3).
+    private var isBodiless: Bool {
+        self.request.method == .head || self.parser.status.code == 204 || self.parser.status.code == 304
+    }
+
+    /// How many body bytes will be delivered, where that is known.
+    var expectedLength: Int? {
+        self.isBodiless ? 0 : self.parser.contentLength
+    }
+
+    /// Whether the framing proves that a body which libcurl calls complete is complete: HTTP/1 bodies that end with
+    /// the connection, and in this libcurl HTTP/2 streams reset with NO_ERROR, can be cut unnoticed.
+    var endIsProven: Bool {
+        self.expectedLength != nil || self.parser.isChunked && self.parser.isHTTP1 || self.lengthWasChecked
+    }
+
+    /// Whether the whole answer to an unfinished request is here. libcurl would go on waiting for the request body when
+    /// that is paused, so such an exchange is ended by us.
+    var isAnsweredInFull: Bool {
+        self.wasAnsweredEarly && self.received == self.expectedLength
+    }
+
+    /// Set when decoding has hidden a Content-Length that libcurl does check.
+    private var lengthWasChecked = false
+
+    /// The final head is complete.
+    func completeHead(now: Nanoseconds) {
+        self.headAt = now
+        if self.request.decodesContent && self.parser.isCoded && !self.isBodiless {
+            self.isDecoded = true
+            self.lengthWasChecked = self.parser.contentLength != nil
+            self.parser.dropContentCoding()
+        }
+        // After such an answer nobody wants the rest of the request body, and the connection will be closed.
+        if self.parser.status.code >= 300 && !self.state.uploadIsDone {
+            self.wasAnsweredEarly = true
+            self.state.uploadEnded(now: now)
+            self.requestPipe?.close()
+        }
+        self.state.headCompleted(now: now)
+        self.headIsReady = true
+    }
+
+    /// Hands out what has become available: the head once, then body bytes to a waiting reader.
+    /// True: the transfer had been paused for the reader and must go on.
+    func deliver() -> Bool {
+        if let head = self.head, self.headIsReady {
+            self.head = nil
+            head.resume(returning: .success(self.response))
+        }
+        return self.pipe.deliver()
+    }
+
+    /// The exchange failed before its head could be delivered.
+    func deliver(_ failure: TransferFailure) {
+        guard let head = self.head else { return }
+        self.head = nil
+        head.resume(returning: .failure(failure))
+    }
+
+    private var response: UpstreamResponse {
+        UpstreamResponse(
+            status: self.parser.status,
+            fields: self.parser.fields,
+            body: ResponseBody(transfer: self, declaredLength: self.expectedLength),
+            wasDecoded: self.isDecoded,
+            facts: .init(
+                connectionReused: !self.openedSocket,
+                connect: .nanoseconds(self.sentAt - self.startedAt),
+                firstByte: .nanoseconds(self.headAt - self.sentAt)))
+    }
+}
+
+extension UpstreamRequest {
+    /// Bytes of the request body: nil when unknown, 0 for none.
+    var uploadLength: Int? {
+        switch self.body {
+        case .none: 0
+        case .bytes(let bytes): bytes.count
+        case .stream(_, let length): length
+        }
+    }
+}

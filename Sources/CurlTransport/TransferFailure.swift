@@ -1,0 +1,74 @@
+// Why an exchange did not succeed, with the two facts that decide what may be done about it:
+// was anything sent, and had a final response head arrived.
+
+/// The reason an exchange failed.
+public struct TransferFailure: Error, Sendable, Hashable {
+    /// The reasons. Their raw values are stable and fit for logs and metrics.
+    public enum Reason: String, Sendable, Hashable, CaseIterable {
+        /// No connection could be made; nothing was sent.
+        case unreachable
+        /// The host name has no address; nothing was sent.
+        case nameNotResolved
+        /// The server's certificate was refused; nothing was sent.
+        case notTrusted
+        /// No final response head within `firstByteTimeout`.
+        case timeoutFirstByte
+        /// No byte for `stallTimeout` in the middle of a body.
+        case timeoutStall
+        /// The connection broke after the request was sent and before a final response head.
+        case broke
+        /// The response body ended before its end.
+        case truncated
+        /// The response breaks HTTP in a way that makes its meaning doubtful.
+        case invalidResponse
+        /// libcurl wanted to send a request again that must not be repeated.
+        case repeatRefused
+        /// The caller left.
+        case cancelled
+        /// The request body was given up or did not have its declared length.
+        case bodyFailed
+        /// The transport is shutting down.
+        case shutdown
+        /// The request can not be sent as it stands.
+        case invalidRequest
+        /// A fault in this transport or in libcurl.
+        case internalError
+    }
+
+    /// The reason.
+    public let reason: Reason
+    /// Whether the request, or a part of it, went out: the pre-request callback ran.
+    public let sent: Bool
+    /// Whether a final response head had been received.
+    public let headReceived: Bool
+    /// For the log; never holds a header value.
+    public let detail: String
+    /// The `CURLcode`, 0 if the failure did not come from libcurl.
+    public let curlCode: Int
+
+    /// Makes a failure.
+    public init(reason: Reason, sent: Bool = false, headReceived: Bool = false, detail: String = "", curlCode: Int = 0)
+    {
+        self.reason = reason
+        self.sent = sent
+        self.headReceived = headReceived
+        self.detail = detail
+        self.curlCode = curlCode
+    }
+}
+
+extension TransferFailure: CustomStringConvertible {
+    /// One line for the log.
+    public var description: String {
+        "\(self.reason.rawValue) (sent: \(self.sent), head: \(self.headReceived), curl: \(self.curlCode)) \(self.detail)"
+    }
+}
+
+/// libcurl could not be set up: too old, out of memory, or the CA file can not be read.
+public struct CurlSetupFailure: Error, Sendable, CustomStringConvertible {
+    /// What is wrong, in words.
+    public let description: String
+}
+
+/// The pipe takes no more bytes: the exchange has ended, was answered early, or the pipe was finished or failed.
+public struct RequestBodyClosed: Error, Sendable {}

@@ -1,0 +1,101 @@
+// One request as it goes upstream. Everything that `fields` and `target` say is sent as it stands; only the framing
+// (Content-Length, Transfer-Encoding) is the transport's, because two opinions on it are a smuggled request.
+
+import HTTPTypes
+
+/// A request to send, with the rules that hold while it is in flight.
+public struct UpstreamRequest: Sendable {
+    /// What follows the request head.
+    public enum Body: Sendable {
+        /// No body. POST, PUT and PATCH still say `Content-Length: 0` (RFC 9110 section 8.6).
+        case none
+        /// A body that is all here.
+        case bytes([UInt8])
+        /// A body that is still coming; without a length it is sent chunked. A pipe serves one request.
+        case stream(RequestBodyPipe, length: Int?)
+    }
+
+    /// Until when the cancellation of the calling task stops the exchange.
+    public enum Cancellation: Sendable, Hashable {
+        /// At any time, also while the response body is read.
+        case always
+        /// Only while nothing has been sent; afterwards the exchange is finished whatever becomes of the task.
+        case untilSent
+    }
+
+    /// The server.
+    public var origin: UpstreamOrigin
+    /// Any method but CONNECT.
+    public var method: HTTPRequest.Method
+    /// The request target, sent byte for byte; begins with `/`, or is `*`.
+    public var target: String
+    /// The header fields in order, names in their own case. `Host` is taken from the origin when absent.
+    /// `Content-Length` and `Transfer-Encoding` are ignored: the body decides.
+    public var fields: HTTPFields
+    /// The body.
+    public var body: Body
+    /// Whether it may reach the server twice. If not, the second send that libcurl makes on its own, when a reused
+    /// connection turns out to be dead, fails with `repeatRefused`.
+    public var repeatable: Bool
+    /// Whether the response body is delivered with its content coding removed. `Accept-Encoding` stays what `fields`
+    /// says; a coding that libcurl does not know fails with `invalidResponse`.
+    public var decodesContent: Bool
+    /// When cancellation counts.
+    public var cancellation: Cancellation
+    /// The longest wait for the final response head, counted from the moment the whole request is sent.
+    public var firstByteTimeout: Duration
+    /// The longest time without a byte while a body is under way in either direction and nobody here holds it up.
+    public var stallTimeout: Duration
+
+    /// Makes a request; defaults are those of a plain, repeatable GET.
+    public init(
+        origin: UpstreamOrigin,
+        method: HTTPRequest.Method = .get,
+        target: String,
+        fields: HTTPFields = HTTPFields(),
+        body: Body = .none,
+        repeatable: Bool = true,
+        decodesContent: Bool = false,
+        cancellation: Cancellation = .always,
+        firstByteTimeout: Duration = .seconds(60),
+        stallTimeout: Duration = .seconds(30)
+    ) {
+        self.origin = origin
+        self.method = method
+        self.target = target
+        self.fields = fields
+        self.body = body
+        self.repeatable = repeatable
+        self.decodesContent = decodesContent
+        self.cancellation = cancellation
+        self.firstByteTimeout = firstByteTimeout
+        self.stallTimeout = stallTimeout
+    }
+}
+
+extension UpstreamRequest {
+    /// Why this request must not be given to libcurl, or nil. libcurl itself checks none of this.
+    var defect: String? {
+        guard self.target.utf8.first == UInt8(ascii: "/") || self.target == "*" else {
+            return "target does not begin with /"
+        }
+        guard self.target.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else {
+            return "space or control character in target"
+        }
+        guard self.method != .connect else { return "CONNECT is not for this transport" }
+        var hosts = 0
+        for field in self.fields {
+            if field.name.canonicalName == "host" { hosts += 1 }
+            guard field.withUnsafeBytesOfValue({ $0.allSatisfy { $0 != 0 && $0 != 0x0A && $0 != 0x0D } }) else {
+                return "CR, LF or NUL in field \(field.name.rawName)"
+            }
+        }
+        guard hosts <= 1 else { return "more than one Host" }
+        switch self.body {
+        case .none: return nil
+        case .bytes(let bytes) where bytes.isEmpty: return nil
+        case .stream(_, let length?) where length < 0: return "negative body length"
+        default: return self.method == .head ? "HEAD with a body" : nil
+        }
+    }
+}

@@ -1,0 +1,108 @@
+// The operators' side: health and readiness, on an address of its own.
+
+import HTTPTypes
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+
+/// What the admin listener tells. Closures, so that it knows nothing of what it reports on.
+struct AdminReport: Sendable {
+    /// Empty when ready, else one sentence a reason.
+    var notReady: @Sendable () -> [String]
+}
+
+/// The admin listening socket.
+struct AdminListener {
+    let channel: any Channel
+
+    static func start(
+        _ address: ListenAddress, report: AdminReport, group: MultiThreadedEventLoopGroup
+    ) async throws -> AdminListener {
+        let bootstrap = ServerBootstrap(group: group)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.configureHTTPServerPipeline(withErrorHandling: true)
+                    try channel.pipeline.syncOperations.addHandlers(
+                        IdleStateHandler(readTimeout: .seconds(75)), AdminHandler(report))
+                }
+            }
+        do {
+            switch address {
+            case .tcp(let host, let port):
+                return AdminListener(channel: try await bootstrap.bind(host: host, port: port).get())
+            case .unix(let path):
+                let isStale = try StaleSocket.mayBeRemoved(path)
+                return AdminListener(
+                    channel: try await bootstrap.bind(unixDomainSocketPath: path, cleanupExistingSocketFile: isStale)
+                        .get())
+            }
+        } catch {
+            throw ListenError(address: address, underlying: error)
+        }
+    }
+}
+
+/// Answers `GET` and `HEAD` of `/healthz` and `/readyz`.
+private final class AdminHandler: ChannelInboundHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundOut = HTTPServerResponsePart
+
+    private let report: AdminReport
+    private var head: HTTPRequestHead?
+
+    init(_ report: AdminReport) { self.report = report }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch unwrapInboundIn(data) {
+        case .head(let head): self.head = head
+        case .body: break
+        case .end:
+            if let head { answer(head, context) }
+            head = nil
+        }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is IdleStateHandler.IdleStateEvent { context.close(promise: nil) }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+
+    private func answer(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+        let (status, body) = content(head)
+        var headers = HTTPHeaders([
+            ("Content-Type", "application/json"), ("Content-Length", "\(body.utf8.count)"),
+            ("Cache-Control", "no-store"),
+        ])
+        if !head.isKeepAlive { headers.add(name: "Connection", value: "close") }
+        if status == .methodNotAllowed { headers.add(name: "Allow", value: "GET, HEAD") }
+        let answer = HTTPResponseHead(version: .http1_1, status: status, headers: headers)
+        context.write(wrapOutboundOut(.head(answer)), promise: nil)
+        if head.method != .HEAD {
+            context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(string: body)))), promise: nil)
+        }
+        let channel = context.channel
+        let written = context.writeAndFlush(wrapOutboundOut(.end(nil)))
+        if !head.isKeepAlive { written.whenComplete { _ in channel.close(promise: nil) } }
+    }
+
+    private func content(_ head: HTTPRequestHead) -> (HTTPResponseStatus, String) {
+        guard head.method == .GET || head.method == .HEAD else {
+            return (.methodNotAllowed, Self.error("MethodNotAllowed", "Only GET and HEAD here."))
+        }
+        switch head.uri.prefix(while: { $0 != "?" }) {
+        case "/healthz": return (.ok, "{\"status\":\"alive\"}\n")
+        case "/readyz":
+            let reasons = report.notReady()
+            if reasons.isEmpty { return (.ok, "{\"status\":\"ready\"}\n") }
+            let list = reasons.map { "\"\(JSONText.escaped($0))\"" }.joined(separator: ",")
+            return (.serviceUnavailable, "{\"status\":\"not ready\",\"reasons\":[\(list)]}\n")
+        default: return (.notFound, Self.error("NotFound", "Here are /healthz and /readyz."))
+        }
+    }
+
+    private static func error(_ code: String, _ message: String) -> String {
+        "{\"error\":{\"code\":\"\(code)\",\"message\":\"\(message)\"}}\n"
+    }
+}

@@ -1,0 +1,181 @@
+// Checks of keys against each other and against the file system: last step of loading. Each check names
+// the keys it looks at and is left out when one of them is already known to be wrong.
+
+struct ConfigChecks {
+    let config: Config
+    let given: [String: GivenValue]
+    let faulty: Set<String>
+    private(set) var mistakes: [ConfigMistake] = []
+
+    init(config: Config, given: [String: GivenValue], faulty: Set<String>) {
+        self.config = config
+        self.given = given
+        self.faulty = faulty
+    }
+
+    /// Runs all checks; `problemReading` tells why a file cannot be read.
+    mutating func run(_ problemReading: (String) -> String?) {
+        tls()
+        exposure()
+        addresses()
+        plainHTTP()
+        credentials()
+        cacheSizes()
+        callers()
+        files(problemReading)
+    }
+
+    private func isSound(_ keys: String...) -> Bool {
+        keys.allSatisfy { !faulty.contains($0) }
+    }
+
+    private mutating func mistake(_ key: String, _ problem: String, _ remedy: String) {
+        let place = given[key]?.place ?? .builtIn
+        mistakes.append(ConfigMistake(place: place, key: key, problem: problem, remedy: remedy))
+    }
+
+    private mutating func tls() {
+        let listen = config.listen
+        guard isSound("listen.tls_certificate", "listen.tls_key", "listen.client_ca") else { return }
+        if listen.tlsCertificate != nil, listen.tlsKey == nil {
+            mistake("listen.tls_certificate", "is set without listen.tls_key", "set both or none")
+        }
+        if listen.tlsKey != nil, listen.tlsCertificate == nil {
+            mistake("listen.tls_key", "is set without listen.tls_certificate", "set both or none")
+        }
+        if listen.clientCA != nil, listen.tlsCertificate == nil, listen.tlsKey == nil {
+            mistake("listen.client_ca", "needs TLS", "set listen.tls_certificate and listen.tls_key")
+        }
+    }
+
+    /// Whoever can connect without a `[[caller]]` may do everything, so that is for this machine only.
+    private mutating func exposure() {
+        guard isSound("listen.address", "token.mode", "caller"), config.callers.isEmpty else { return }
+        if config.listen.address.isLoopback || config.token.mode == .passthrough { return }
+        mistake(
+            "listen.address",
+            "\"\(config.listen.address)\" can be reached from other machines, and without a [[caller]] anybody may do anything",
+            "add a [[caller]] (`clash-proxy key new NAME`), or listen on 127.0.0.1 or a unix socket")
+    }
+
+    private mutating func addresses() {
+        guard isSound("listen.address") else { return }
+        let listen = config.listen.address
+        if isSound("admin.address"), let admin = config.admin.address, admin.overlaps(listen) {
+            mistake("admin.address", "\"\(admin)\" is taken by listen.address", "give each its own port")
+        }
+        for (key, url) in [("upstream.url", config.upstream.url), ("token.token_url", config.token.tokenURL)]
+        where isSound(key) && url.reaches(listen) {
+            mistake(key, "\"\(url)\" is this proxy itself", "name the server behind the proxy")
+        }
+        if isSound("listen.public_url", "upstream.url"), config.listen.publicURL?.origin == config.upstream.url.origin {
+            mistake("listen.public_url", "is the same as upstream.url", "name this proxy as its tools see it")
+        }
+    }
+
+    private mutating func plainHTTP() {
+        let urls = [
+            ("upstream.url", config.upstream.url), ("token.token_url", config.token.tokenURL),
+            ("token.authorize_url", config.token.authorizeURL),
+        ]
+        for (key, url) in urls where isSound(key) && url?.scheme == .http && url?.isLoopback == false {
+            mistake(key, "sends secrets over plain http", "write https:// (http:// is for loopback hosts only)")
+        }
+        if isSound("upstream.url"), !config.upstream.url.path.isEmpty {
+            let url = config.upstream.url
+            mistake("upstream.url", "\"\(url)\" has a path, which it must not have", "write \"\(url.origin)\"")
+        }
+    }
+
+    private mutating func credentials() {
+        guard isSound("token.mode") else { return }
+        let token = config.token
+        if token.mode != .passthrough, isSound("token.client_id"), token.clientID.isEmpty {
+            missing("token.client_id", "CLASH_CLIENT_ID", "\(token.mode.rawValue) needs it")
+        }
+        guard isSound("token.client_secret", "token.client_secret_file") else { return }
+        let hasSecret = token.clientSecret?.isEmpty == false
+        let secret = given["token.client_secret"]
+        if hasSecret, token.clientSecretFile != nil, secret?.isDefaultReference == false {
+            mistake("token.client_secret_file", "stands beside token.client_secret", "keep one of the two")
+        }
+        // RFC 6749 section 4.4: only a confidential client may use its own credentials.
+        if token.mode == .clientCredentials, !hasSecret, token.clientSecretFile == nil {
+            missing("token.client_secret", "CLASH_CLIENT_SECRET", "client_credentials needs it or client_secret_file")
+        }
+        if token.mode == .refreshToken, isSound("token.state_file"), token.stateFile == nil {
+            mistake(
+                "token.state_file", "is empty, and refresh_token needs it", "name a file that only this user can read")
+        }
+    }
+
+    private mutating func missing(_ key: String, _ variable: String, _ why: String) {
+        let isDefault = given[key]?.isDefaultReference ?? true
+        let problem = isDefault ? "the environment variable \(variable) is not set or empty" : "is empty"
+        mistake(key, "\(problem), and \(why)", "set \(isDefault ? "\(variable) or \(key)" : "it")")
+    }
+
+    private mutating func cacheSizes() {
+        guard isSound("cache.max_bytes", "cache.max_entry_bytes") else { return }
+        if config.cache.maxEntryBytes > config.cache.maxBytes {
+            let key = given["cache.max_entry_bytes"] == nil ? "cache.max_bytes" : "cache.max_entry_bytes"
+            mistake(key, "one entry may be larger than the whole cache", "make max_entry_bytes at most max_bytes")
+        }
+    }
+
+    private mutating func callers() {
+        // With a faulty caller left out, positions would no longer be those of the file.
+        guard isSound("caller") else { return }
+        var names: [String: Int] = [:]
+        var credentials: [Config.Credential: Int] = [:]
+        for (offset, caller) in config.callers.enumerated() {
+            let index = offset + 1
+            if let first = names.updateValue(index, forKey: caller.name) {
+                mistake(
+                    "caller[\(index)].name", "\"\(caller.name)\" is also the name of caller[\(first)]", "name it apart")
+            }
+            let key = if case .key = caller.credential { "key_sha256" } else { "certificate" }
+            if let first = credentials.updateValue(index, forKey: caller.credential) {
+                mistake("caller[\(index)].\(key)", "is also that of caller[\(first)]", "give each caller its own")
+            }
+            if case .certificate = caller.credential, isSound("listen.client_ca"), config.listen.clientCA == nil {
+                mistake(
+                    "caller[\(index)].certificate", "cannot be checked without listen.client_ca", "set listen.client_ca"
+                )
+            }
+        }
+    }
+
+    private mutating func files(_ problemReading: (String) -> String?) {
+        let files = [
+            ("listen.tls_certificate", config.listen.tlsCertificate), ("listen.tls_key", config.listen.tlsKey),
+            ("listen.client_ca", config.listen.clientCA), ("upstream.ca_file", config.upstream.caFile),
+            ("token.client_secret_file", config.token.clientSecretFile),
+        ]
+        for case (let key, let path?) in files where isSound(key) {
+            guard let problem = problemReading(path) else { continue }
+            mistake(key, "\(TOMLNode.quoted(path)): \(problem)", "name a file that this user can read")
+        }
+    }
+}
+
+extension ListenAddress {
+    /// Whether both want the same port of this machine.
+    fileprivate func overlaps(_ other: ListenAddress) -> Bool {
+        switch (self, other) {
+        case (.unix(let path), .unix(let otherPath)): path == otherPath
+        case (.tcp(let host, let port), .tcp(let otherHost, let otherPort)):
+            port != 0 && port == otherPort && HostName.collide(host, otherHost)
+        default: false
+        }
+    }
+}
+
+extension BaseURL {
+    /// Whether this URL leads to whoever listens on `address`. A wildcard address is reached from outside too,
+    /// but which remote names mean this machine cannot be known here.
+    fileprivate func reaches(_ address: ListenAddress) -> Bool {
+        guard case .tcp(let host, let port) = address else { return false }
+        return port == effectivePort && (host == self.host || isLoopback && HostName.collide(host, self.host))
+    }
+}

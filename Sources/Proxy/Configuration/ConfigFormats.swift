@@ -1,0 +1,154 @@
+// The formats of this proxy's own kinds of value: addresses, URLs, paths, origins, windows, keys.
+
+extension ConfigFormat where Value == String {
+    /// Any text but none, for names of files and the like.
+    static func filled(expects: String) -> ConfigFormat {
+        ConfigFormat(expects: expects) { text throws(ValueProblem) in
+            if text.isEmpty { throw ValueProblem("is empty") }
+            return text
+        } write: {
+            $0
+        }
+    }
+
+    /// Any text, also none.
+    static let anyText = ConfigFormat(expects: "a text") {
+        $0
+    } write: {
+        $0
+    }
+
+    /// A path of the file system.
+    static let path = filled(expects: "the path of a file or folder")
+
+    /// Scopes separated by single spaces (RFC 6749 section 3.3).
+    static let scope = ConfigFormat(expects: "scopes separated by single spaces") { text throws(ValueProblem) in
+        let scopes = text.split(separator: " ", omittingEmptySubsequences: false)
+        let isValid = scopes.allSatisfy { scope in
+            !scope.isEmpty && scope.utf8.allSatisfy { (0x21...0x7e).contains($0) && $0 != 0x22 && $0 != 0x5c }
+        }
+        guard text.isEmpty || isValid else { throw ValueProblem("is not a list of scopes") }
+        return text
+    } write: {
+        $0
+    }
+
+    /// A path prefix that may be forwarded.
+    static let pathPrefix = ConfigFormat(expects: "a path like \"/clash-detection\" that does not end with a slash") {
+        text throws(ValueProblem) in
+        try checkPathPrefix(text)
+        return text
+    } write: {
+        $0
+    }
+
+    /// A browser origin (RFC 6454 section 6.2), in lower case and without its scheme's own port.
+    static let origin = ConfigFormat(expects: "an origin like \"https://viewer.example.com\"") {
+        text throws(ValueProblem) in
+        if text == "*" { throw ValueProblem("would let every web page call; name each origin") }
+        guard let mark = text.firstRange(of: "://") else { throw ValueProblem("is not scheme://host") }
+        let scheme = text[..<mark.lowerBound].lowercased()
+        let isScheme = scheme.utf8.allSatisfy { (0x61...0x7a).contains($0) || "0123456789+-.".utf8.contains($0) }
+        guard isScheme, scheme.first?.isLetter == true else { throw ValueProblem("is not scheme://host") }
+        // Only the host and port rules are wanted, so any scheme may borrow them.
+        let url = try BaseURL(parsing: (scheme == "http" ? "http" : "https") + text[mark.lowerBound...])
+        if !url.path.isEmpty || text.hasSuffix("/") { throw ValueProblem("has a path, which an origin has not") }
+        return "\(scheme)://\(url.authority)"
+    } write: {
+        $0
+    }
+
+    /// The name of a caller, as it stands in logs and in the audit record.
+    static let callerName = ConfigFormat(expects: "a name of 1 to 64 characters") { text throws(ValueProblem) in
+        if text.isEmpty { throw ValueProblem("is empty") }
+        if text.count > 64 { throw ValueProblem("is longer than 64 characters") }
+        if text.unicodeScalars.contains(where: { $0.value < 0x20 || $0.properties.generalCategory == .control }) {
+            throw ValueProblem("has a control character")
+        }
+        if text == "anonymous" || text.hasPrefix("token:") {
+            throw ValueProblem("is what the proxy itself calls tools without a [[caller]]")
+        }
+        return text
+    } write: {
+        $0
+    }
+}
+
+extension ConfigFormat where Value == Secret {
+    static let secret = ConfigFormat(expects: "the secret, best as \"${NAME}\"") { text throws(ValueProblem) in
+        if text == Secret.placeholder { throw ValueProblem("is the placeholder that `check` prints") }
+        return Secret(text)
+    } write: {
+        // The effective configuration never asks: its keys are marked secret.
+        .init($0.description)
+    }
+}
+
+extension ConfigFormat where Value == KeyHash {
+    static let keyHash = ConfigFormat(expects: "64 hex digits; `clash-proxy key new` makes them") {
+        text throws(ValueProblem) in
+        guard let hash = KeyHash(hex: text) else { throw ValueProblem("is not 64 hexadecimal digits") }
+        return hash
+    } write: {
+        $0.hex
+    }
+}
+
+extension ConfigFormat where Value == ListenAddress {
+    static let address = ConfigFormat(expects: "host:port, [v6]:port or unix:/path.sock") {
+        text throws(ValueProblem) in
+        try ListenAddress(parsing: text)
+    } write: {
+        $0.description
+    }
+}
+
+extension ConfigFormat where Value == BaseURL {
+    static let url = ConfigFormat(expects: "a URL like \"https://host/path\"") {
+        text throws(ValueProblem) in
+        try BaseURL(parsing: text)
+    } write: {
+        $0.description
+    }
+}
+
+extension ConfigFormat where Value == LinkPrefix {
+    static let linkPrefix = ConfigFormat(expects: "a URL, or \"URL => /path\"") { text throws(ValueProblem) in
+        let parts = text.split(separator: " => ", omittingEmptySubsequences: false)
+        guard parts.count <= 2, let first = parts.first else { throw ValueProblem("has more than one =>") }
+        let prefix = try BaseURL(parsing: String(first))
+        guard parts.count == 2 else { return LinkPrefix(prefix: prefix) }
+        let replacement = String(parts[1])
+        do throws(ValueProblem) {
+            try checkPathPrefix(replacement)
+        } catch {
+            throw ValueProblem("has after => a path that \(error.text)")
+        }
+        return LinkPrefix(prefix: prefix, replacement: replacement)
+    } write: {
+        $0.replacement.isEmpty ? "\($0.prefix)" : "\($0.prefix) => \($0.replacement)"
+    }
+}
+
+extension ConfigFormat where Value == RateWindow {
+    static let window = ConfigFormat(expects: "calls per duration like \"5000/1m\"") { text throws(ValueProblem) in
+        try Quantity.parseWindow(text, .milliseconds(1)...(.seconds(86_400)))
+    } write: {
+        "\($0.limit)/\(Quantity.duration($0.span))"
+    }
+}
+
+/// What a path must look like to be compared with the normalised path of a request.
+private func checkPathPrefix(_ path: String) throws(ValueProblem) {
+    guard path.hasPrefix("/") else { throw ValueProblem("does not begin with a slash") }
+    if path.hasSuffix("/") { throw ValueProblem("ends with a slash") }
+    let segments = path.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
+    if segments.contains(where: { $0.isEmpty || $0 == "." || $0 == ".." }) {
+        throw ValueProblem("has an empty, . or .. segment")
+    }
+    let isPlain = path.utf8.allSatisfy { byte in
+        (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte)
+            || "/-._~".utf8.contains(byte)
+    }
+    guard isPlain else { throw ValueProblem("has a character other than letters, digits and - . _ ~ /") }
+}

@@ -1,0 +1,100 @@
+// One row of the table of keys: everything that is to be known about a key, so that reading, unknown-key
+// hints, environment names, the effective configuration and the list of what is not yet in force agree.
+
+/// Whether a key already does what it says.
+enum InForce: Sendable, Equatable, ExpressibleByBooleanLiteral {
+    case yes
+    case no
+    /// In force, but not with these values.
+    case except([String])
+
+    init(booleanLiteral value: Bool) { self = value ? .yes : .no }
+}
+
+/// A key of a section (`Root` is `Config`) or of a `[[caller]]` (`Root` is `CallerDraft`).
+struct ConfigKey<Root: Sendable>: Sendable {
+    let section: String
+    let name: String
+    let comment: String
+    let expects: String
+    let isList: Bool
+    /// The value is shown nowhere, not even in a mistake.
+    let isSecret: Bool
+    let inForce: InForce
+    /// Ignoring the key would leave a door open, so the proxy does not start while it is set but not in force.
+    let guardsAccess: Bool
+    /// A change of it takes effect only after a restart.
+    let needsRestart: Bool
+    /// The default where it is not the struct's: a reference to an environment variable that may be unset.
+    let defaultReference: String?
+
+    /// Sets the key from a value of the file (after `${NAME}` was filled in).
+    let read: @Sendable (TOMLNode, inout Root) throws(ValueProblems) -> Void
+    /// The value as TOML would hold it. Not for secret keys.
+    let write: @Sendable (Root) -> TOMLNode
+    /// The text of a flag or environment variable as TOML would hold it.
+    let node: @Sendable (String) -> TOMLNode
+    /// Whether both have the same value.
+    let isSame: @Sendable (Root, Root) -> Bool
+
+    var dotted: String { "\(section).\(name)" }
+    var variable: String { ConfigKeys.variablePrefix + "\(section)_\(name)".uppercased() }
+
+    init<Value>(
+        _ dotted: String, _ path: any WritableKeyPath<Root, Value> & Sendable, _ format: ConfigFormat<Value>,
+        _ comment: String, isSecret: Bool = false, inForce: InForce = true, guardsAccess: Bool = false,
+        needsRestart: Bool = false, defaultReference: String? = nil
+    ) {
+        let names = dotted.split(separator: ".", maxSplits: 1).map(String.init)
+        section = names[0]
+        name = names[1]
+        self.comment = comment
+        expects = format.expects
+        isList = format.shape == .list
+        self.isSecret = isSecret
+        self.inForce = inForce
+        self.guardsAccess = guardsAccess
+        self.needsRestart = needsRestart
+        self.defaultReference = defaultReference
+        read = { node, root throws(ValueProblems) in root[keyPath: path] = try format.read(node) }
+        write = { format.write($0[keyPath: path]) }
+        node = { format.shape.node(from: $0) }
+        isSame = { $0[keyPath: path] == $1[keyPath: path] }
+    }
+
+    /// Whether `root` holds a value of this key that does nothing yet. An empty string asks for nothing.
+    func isIdle(in root: Root) -> Bool {
+        switch inForce {
+        case .yes: false
+        case .no: write(root) != .string("")
+        case .except(let words): words.contains { write(root) == .string($0) }
+        }
+    }
+}
+
+extension ConfigShape {
+    /// What `text` means outside a TOML file; a text that does not fit stays a string and is refused by the format.
+    fileprivate func node(from text: String) -> TOMLNode {
+        switch self {
+        case .string: .string(text)
+        case .integer: Int(text).map(TOMLNode.integer) ?? .string(text)
+        case .boolean: Bool(text).map(TOMLNode.boolean) ?? .string(text)
+        case .list: list(from: text)
+        }
+    }
+
+    private func list(from text: String) -> TOMLNode {
+        let text = text.trimmingSpaces()
+        if text.hasPrefix("[") { return TOMLNode.parseValue(text) ?? .string(text) }
+        return .array(text.isEmpty ? [] : text.split(separator: ",").map { .string($0.trimmingSpaces()) })
+    }
+}
+
+extension StringProtocol {
+    /// Without spaces and tabs at both ends.
+    func trimmingSpaces() -> String {
+        let isText = { (character: Character) in character != " " && character != "\t" }
+        guard let first = firstIndex(where: isText), let last = lastIndex(where: isText) else { return "" }
+        return String(self[first...last])
+    }
+}

@@ -1,0 +1,128 @@
+// Where a configuration is read from: one file at most, the environment, and flags. Finding and reading
+// the file is the only part that touches the file system, so that loading itself is a pure function.
+
+import Glibc
+
+/// What a configuration is made of. Holds secrets in the clear, so it has no printed form.
+public struct ConfigSources: Sendable, CustomStringConvertible, CustomReflectable {
+    /// A configuration file that was read.
+    public struct File: Sendable, CustomStringConvertible, CustomReflectable {
+        /// As messages name it.
+        public var name: String
+        /// Its text.
+        public var text: String
+
+        /// A file of this name and text.
+        public init(name: String, text: String) {
+            self.name = name
+            self.text = text
+        }
+
+        /// The name alone.
+        public var description: String { name }
+        /// A mirror without children.
+        public var customMirror: Mirror { Mirror(self, children: []) }
+    }
+
+    /// nil: defaults, environment and flags only.
+    public var file: File?
+    /// The process environment; used for `CLASH_PROXY_SECTION_KEY` and for `${NAME}`.
+    public var environment: [String: String]
+    /// `section.key=value`, as given to `--set`; of two for one key the later counts.
+    public var flags: [String]
+
+    /// From parts that are already at hand.
+    public init(file: File? = nil, environment: [String: String] = [:], flags: [String] = []) {
+        self.file = file
+        self.environment = environment
+        self.flags = flags
+    }
+
+    /// The file's name alone.
+    public var description: String { "configuration from \(file?.name ?? "environment and flags")" }
+    /// A mirror without children.
+    public var customMirror: Mirror { Mirror(self, children: []) }
+
+    /// Where a configuration is looked for when no `--config` is given, in this order.
+    public static let searchPath = ["./proxy.conf", "/etc/clash-proxy/proxy.conf"]
+
+    /// Finds and reads the file: `path` if given, else the first of `searchPath` that exists, else none.
+    /// Throws one mistake if the file is there but cannot be read, or if `path` is not there. Blocks on the file system.
+    public static func read(
+        config path: String?, environment: [String: String], flags: [String], searchPath: [String] = searchPath
+    ) throws(ConfigMistakes) -> ConfigSources {
+        var sources = ConfigSources(environment: environment, flags: flags)
+        for candidate in path.map({ [$0] }) ?? searchPath {
+            // Messages say proxy.conf, as one would.
+            let name = candidate.hasPrefix("./") ? String(candidate.dropFirst(2)) : candidate
+            do throws(ReadFailure) {
+                sources.file = File(name: name, text: try readText(candidate))
+                return sources
+            } catch {
+                if error.isMissing, path == nil { continue }
+                throw ConfigMistakes([
+                    ConfigMistake(place: .file(name: name, line: nil), problem: error.problem, remedy: error.remedy)
+                ])
+            }
+        }
+        return sources
+    }
+
+    /// Why `path` cannot be read as a file; nil if it can. For `ConfigLoader`'s checks. Blocks on the file system.
+    public static func problemReading(_ path: String) -> String? {
+        do throws(ReadFailure) {
+            let file = try open(path)
+            close(file)
+            return nil
+        } catch {
+            return error.problem
+        }
+    }
+}
+
+private struct ReadFailure: Error {
+    var problem: String
+    var remedy: String?
+    var isMissing = false
+}
+
+extension ConfigSources {
+    /// Far above any real configuration; keeps a wrong path (a device, a log) from filling the memory.
+    private static let maxFileBytes = 4 << 20
+
+    private static func open(_ path: String) throws(ReadFailure) -> Int32 {
+        let file = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else {
+            switch errno {
+            case ENOENT, ENOTDIR: throw ReadFailure(problem: "there is no such file", isMissing: true)
+            case EACCES: throw ReadFailure(problem: "the file may not be read by this user")
+            default: throw ReadFailure(problem: "the file cannot be opened: \(String(cString: strerror(errno)))")
+            }
+        }
+        var status = stat()
+        guard fstat(file, &status) == 0, status.st_mode & S_IFMT != S_IFDIR else {
+            close(file)
+            throw ReadFailure(problem: "is a folder, not a file")
+        }
+        return file
+    }
+
+    private static func readText(_ path: String) throws(ReadFailure) -> String {
+        let file = try open(path)
+        defer { close(file) }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 65536)
+        while true {
+            let count = Glibc.read(file, &chunk, chunk.count)
+            if count < 0, errno == EINTR { continue }
+            if count < 0 { throw ReadFailure(problem: "the file cannot be read: \(String(cString: strerror(errno)))") }
+            if count == 0 { break }
+            bytes += chunk[..<count]
+            if bytes.count > maxFileBytes { throw ReadFailure(problem: "is larger than 4 MiB, so no configuration") }
+        }
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw ReadFailure(problem: "is not UTF-8 text", remedy: "save it as UTF-8")
+        }
+        return text
+    }
+}

@@ -1,0 +1,122 @@
+// The small vocabulary of the configuration: choices whose raw values are the words of proxy.conf,
+// and the compound values (windows, link prefixes, key hashes) with the rules for their text.
+
+/// What a caller may do; the classes of the operation table.
+public enum Permission: String, Sendable, Hashable, CaseIterable {
+    /// Calls that change nothing.
+    case read
+    /// Calls that create or change settings.
+    case write
+    /// Calls that start or stop a detection run.
+    case run
+    /// Calls that destroy something.
+    case delete
+}
+
+/// `token.mode`.
+public enum TokenMode: String, Sendable, CaseIterable {
+    /// The proxy's own identity (RFC 6749 section 4.4).
+    case clientCredentials = "client_credentials"
+    /// A person's consent, kept alive by a rotating refresh token (RFC 6749 section 6).
+    case refreshToken = "refresh_token"
+    /// Every tool brings its own bearer token.
+    case passthrough
+}
+
+/// `token.client_auth` (RFC 6749 section 2.3.1).
+public enum ClientAuth: String, Sendable, CaseIterable {
+    /// `Authorization: Basic`.
+    case basic
+    /// `client_id` and `client_secret` in the form body.
+    case post
+}
+
+/// `audit.also`: calls that are recorded although they delete no report, test or run.
+public enum AuditExtra: String, Sendable, Hashable, CaseIterable {
+    /// A run that overwrites the results of an earlier one.
+    case runInPlace = "run_in_place"
+    /// Stopping a run.
+    case cancel
+    /// Taking manual suppressions away.
+    case removeSuppressions = "remove_suppressions"
+}
+
+/// `log.level`, least severe first; the names of swift-log.
+public enum LogLevel: String, Sendable, CaseIterable {
+    /// Steps inside one request.
+    case trace
+    /// Facts for whoever looks for a fault.
+    case debug
+    /// Normal work worth a line.
+    case info
+    /// Unusual, but no fault.
+    case notice
+    /// Something an operator should look at.
+    case warning
+    /// A fault.
+    case error
+    /// The proxy cannot do its work.
+    case critical
+}
+
+/// `log.format`.
+public enum LogFormat: String, Sendable, CaseIterable {
+    /// For people.
+    case text
+    /// One JSON object per line.
+    case json
+}
+
+/// `caller.priority`.
+public enum CallerPriority: String, Sendable, CaseIterable {
+    /// Somebody waits for the answer.
+    case interactive
+    /// Nobody does.
+    case batch
+}
+
+/// At most `limit` calls in any span of `span`; written `"5000/1m"`.
+public struct RateWindow: Sendable, Hashable {
+    /// 1 or more.
+    public var limit: Int
+    /// Longer than zero.
+    public var span: Duration
+}
+
+/// Absolute links that begin with `prefix` become paths of this proxy that begin with `replacement`.
+public struct LinkPrefix: Sendable, Hashable {
+    /// What the link begins with; it matches at a boundary (`/`, `?`, `#` or the end).
+    public var prefix: BaseURL
+    /// Empty, or a path that begins with `/` and does not end with one.
+    public var replacement = ""
+}
+
+/// The SHA-256 of a caller key. Always 32 bytes.
+public struct KeyHash: Sendable, Hashable {
+    /// 32 bytes.
+    public let bytes: [UInt8]
+
+    /// nil unless there are exactly 32 bytes.
+    public init?(_ bytes: some Sequence<UInt8>) {
+        let bytes = Array(bytes)
+        guard bytes.count == 32 else { return nil }
+        self.bytes = bytes
+    }
+
+    /// nil unless `hex` is 64 hexadecimal digits of either case.
+    public init?(hex: String) {
+        let digits = hex.utf8.map { Character(Unicode.Scalar($0)).hexDigitValue }
+        guard digits.count == 64 else { return nil }
+        var bytes: [UInt8] = []
+        for at in stride(from: 0, to: 64, by: 2) {
+            guard let high = digits[at], let low = digits[at + 1] else { return nil }
+            bytes.append(UInt8(high << 4 | low))
+        }
+        self.bytes = bytes
+    }
+
+    /// 64 lower-case hexadecimal digits.
+    public var hex: String {
+        bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    }
+}

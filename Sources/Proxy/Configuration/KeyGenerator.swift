@@ -1,0 +1,85 @@
+// Caller keys: 256 random bits that only the tool keeps; the proxy keeps their SHA-256. The key is not a
+// password, so a plain hash without salt is enough and can be compared on every request.
+
+import Crypto
+
+/// Makes caller keys.
+public enum KeyGenerator {
+    /// A new key and what the configuration needs of it.
+    public struct NewKey: Sendable {
+        /// To be shown once and kept by the tool.
+        public let key: Secret
+        /// To be kept by the proxy.
+        public let hash: KeyHash
+        /// The `[[caller]]` table to paste.
+        public let table: String
+    }
+
+    /// Every key begins so; secret scanners can find what leaks.
+    public static let prefix = "cpk_"
+
+    /// Makes a key for the caller `name` that may do `allow` (permissions separated by commas).
+    /// - Throws: what is wrong with `name` or `allow`.
+    public static func make(name: String, allow: String = "read") throws(ConfigMistakes) -> NewKey {
+        var random = SystemRandomNumberGenerator()
+        return try make(name: name, allow: allow, using: &random)
+    }
+
+    static func make(
+        name: String, allow: String, using random: inout some RandomNumberGenerator
+    ) throws(ConfigMistakes) -> NewKey {
+        var draft = CallerDraft()
+        var mistakes: [ConfigMistake] = []
+        for (key, text, label) in [("name", name, "NAME"), ("allow", allow, "--allow")] {
+            for row in ConfigKeys.caller where row.name == key {
+                do throws(ValueProblems) {
+                    try row.read(row.node(text), &draft)
+                } catch {
+                    for problem in error.all {
+                        mistakes.append(
+                            ConfigMistake(
+                                place: .builtIn, key: label, problem: "\(TOMLNode.quoted(text)) \(problem.text)",
+                                remedy: "write \(row.expects)"))
+                    }
+                }
+            }
+        }
+        guard mistakes.isEmpty else { throw ConfigMistakes(mistakes) }
+        var bytes: [UInt8] = []
+        for _ in 0..<32 { bytes.append(random.next()) }
+        let key = prefix + base64URL(bytes)
+        let hash = KeyHash(hashing: key)
+        let permissions = Permission.allCases.filter(draft.allow.contains).map { "\"\($0.rawValue)\"" }
+        let table = """
+            [[caller]]
+            name = \(TOMLNode.quoted(Interpolation.escape(name)))
+            key_sha256 = "\(hash.hex)"
+            allow = [\(permissions.joined(separator: ", "))]
+
+            """
+        return NewKey(key: Secret(key), hash: hash, table: table)
+    }
+
+    /// RFC 4648 section 5, without padding.
+    private static func base64URL(_ bytes: [UInt8]) -> String {
+        let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+        var text = ""
+        for start in stride(from: 0, to: bytes.count, by: 3) {
+            let group = bytes[start..<min(start + 3, bytes.count)]
+            let bits = group.reduce(0) { $0 << 8 | Int($1) } << (8 * (3 - group.count))
+            for digit in 0...group.count { text.append(alphabet[bits >> (18 - 6 * digit) & 63]) }
+        }
+        return text
+    }
+}
+
+extension KeyHash {
+    /// The hash of a caller key as it stands in a request.
+    public init(hashing key: String) {
+        self.init(digest: SHA256.hash(data: Array(key.utf8)))
+    }
+
+    private init(digest: SHA256Digest) {
+        bytes = Array(digest)
+    }
+}

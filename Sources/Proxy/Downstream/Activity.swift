@@ -1,0 +1,88 @@
+// What is open and under way, for the connection limit and for an orderly end.
+
+import NIOCore
+import Synchronization
+
+/// Counts connections and exchanges of one listener. Usable from every thread.
+final class Activity: Sendable {
+    private struct State {
+        var channels: [ObjectIdentifier: any Channel] = [:]
+        var exchanges = 0
+        var waiters: [CheckedContinuation<Void, Never>] = []
+        var isQuiet: Bool { channels.isEmpty && exchanges == 0 }
+    }
+
+    private let state = Mutex(State())
+    private let draining = Atomic(false)
+    private let maxConnections: Int
+
+    init(maxConnections: Int) { self.maxConnections = maxConnections }
+
+    var isDraining: Bool { draining.load(ordering: .acquiring) }
+    var openConnections: Int { state.withLock { $0.channels.count } }
+    var runningExchanges: Int { state.withLock { $0.exchanges } }
+
+    /// Registers a connection; false when there are already `max_connections`.
+    func open(_ channel: any Channel) -> Bool {
+        state.withLock { state in
+            guard state.channels.count < maxConnections else { return false }
+            state.channels[ObjectIdentifier(channel)] = channel
+            return true
+        }
+    }
+
+    func close(_ channel: any Channel) {
+        update { $0.channels[ObjectIdentifier(channel)] = nil }
+    }
+
+    func exchangeBegan() { state.withLock { $0.exchanges += 1 } }
+
+    /// An exchange may outlive its connection: a delete that was sent is finished without its tool.
+    func exchangeEnded() { update { $0.exchanges -= 1 } }
+
+    private func update(_ change: (inout sending State) -> Void) {
+        let waiters = state.withLock { state -> [CheckedContinuation<Void, Never>] in
+            change(&state)
+            guard state.isQuiet else { return [] }
+            defer { state.waiters = [] }
+            return state.waiters
+        }
+        waiters.forEach { $0.resume() }
+    }
+
+    /// Tells every connection to end after its current answer.
+    func drain() {
+        draining.store(true, ordering: .releasing)
+        for channel in state.withLock({ Array($0.channels.values) }) {
+            channel.pipeline.fireUserInboundEventTriggered(DrainEvent())
+        }
+    }
+
+    /// Returns when nothing is open or running any more.
+    func waitUntilQuiet() async {
+        await withCheckedContinuation { continuation in
+            let isQuiet = state.withLock { state in
+                if !state.isQuiet { state.waiters.append(continuation) }
+                return state.isQuiet
+            }
+            if isQuiet { continuation.resume() }
+        }
+    }
+
+    /// Lets `waitUntilQuiet` return although something still runs.
+    func giveUpWaiting() {
+        let waiters = state.withLock { state in
+            defer { state.waiters = [] }
+            return state.waiters
+        }
+        waiters.forEach { $0.resume() }
+    }
+
+    /// Closes what is still open, hard.
+    func closeAll() {
+        for channel in state.withLock({ Array($0.channels.values) }) { channel.close(promise: nil) }
+    }
+}
+
+/// Tells a connection to end after its current answer.
+struct DrainEvent: Sendable {}

@@ -1,0 +1,324 @@
+// One tool's connection: HTTP/1.1 requests one after the other, each an `Exchange` (RFC 9112, 9.3).
+//
+// Reading is on demand. While an answer is under way nothing more is read, so pipelined requests wait in the
+// socket (at most what one read delivered waits in `pipelined`). A tool that leaves is noticed all the same: the
+// kernel reports the end of the stream without a read.
+
+import HTTPTypes
+import NIOCore
+import NIOHTTP1
+
+/// Limits of a connection; all times are enforced by one lazy timer.
+struct ConnectionLimits {
+    var headerTimeout: TimeAmount
+    var idleTimeout: TimeAmount
+    var maxBodyBytes: Int
+}
+
+/// What the connection needs from the proxy.
+protocol RequestHandling: AnyObject {
+    /// Takes a request over. Called on the event loop; must end the exchange exactly once, now or later.
+    func handle(_ exchange: Exchange, on connection: ConnectionHandler)
+    /// Answers what never became a request.
+    func refuse(_ failure: Failure, on connection: ConnectionHandler)
+    /// A new exchange record for a head that has just been read.
+    func newRecord(_ head: RequestHead?, on connection: ConnectionHandler) -> ExchangeRecord
+    var isDraining: Bool { get }
+}
+
+final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundOut = ByteBuffer
+
+    let peer: String
+    private let executor: EventLoopExecutor
+    private let proxy: any RequestHandling
+    private let limits: ConnectionLimits
+    private var context: ChannelHandlerContext?
+
+    private var current: Exchange?
+    private var currentHasStarted = false
+    private var pipelined: [HTTPServerRequestPart] = []
+    private var phase = Phase.idle
+    private var phaseSince = NIODeadline.now()
+    private var timer: Scheduled<Void>?
+    /// Called when the tool leaves while its request is being worked on.
+    var onCallerLeft: (() -> Void)?
+
+    private enum Phase {
+        /// Between requests.
+        case idle
+        /// A head has begun and is not complete.
+        case readingHead
+        /// An exchange is under way.
+        case busy
+        /// The last answer is out; what the tool still sends is read and dropped, so that it can read the answer.
+        case lingering
+        case closed
+    }
+
+    /// How long and how much is still read after a last answer, before the connection is closed hard.
+    private static let lingerTime = TimeAmount.seconds(2)
+    private static let lingerBytes = 4 << 20
+    private var lingered = 0
+
+    init(proxy: any RequestHandling, limits: ConnectionLimits, peer: String, executor: EventLoopExecutor) {
+        self.proxy = proxy
+        self.limits = limits
+        self.peer = peer
+        self.executor = executor
+    }
+
+    // MARK: Channel events
+
+    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+
+    func channelActive(context: ChannelHandlerContext) {
+        phaseSince = .now()
+        armTimer(after: limits.headerTimeout)
+        context.read()
+        context.fireChannelActive()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let part = unwrapInboundIn(data)
+        switch phase {
+        case .closed: return
+        case .lingering: dropWhileLingering(part)
+        case .busy where currentIsReadToItsEnd: pipelined.append(part)
+        default: accept(part)
+        }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        startCurrentIfWaiting()
+        switch phase {
+        case .idle, .lingering: context.read()
+        case .readingHead:
+            armTimer(after: limits.headerTimeout - (.now() - phaseSince))
+            context.read()
+        case .busy: if current?.isWaitingForBody == true { context.read() }
+        case .closed: break
+        }
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable { current?.writabilityChanged() }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        phase = .closed
+        timer?.cancel()
+        if let exchange = current {
+            exchange.connectionLost()
+            onCallerLeft?()
+            if !currentHasStarted { startCurrentIfWaiting() }
+        }
+        context.fireChannelInactive()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is DrainEvent { drain() }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        timer?.cancel()
+        self.context = nil
+    }
+
+    /// The decoder gives up: what comes after can not be understood, so the connection ends after one answer.
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard phase != .closed, phase != .lingering else { return }
+        guard let failure = DecodingFailure.failure(for: error, targetWasComplete: sawEndOfFirstLine) else {
+            close()
+            return
+        }
+        decodingFailure = failure
+        if let exchange = current {
+            exchange.failBody(failure)
+            startCurrentIfWaiting()
+        } else {
+            proxy.refuse(failure, on: self)
+        }
+    }
+    private var decodingFailure: Failure?
+
+    // MARK: Bytes before they are decoded
+
+    private var sawEndOfFirstLine = false
+
+    /// Called with each read, before decoding: starts the clock of a new head.
+    func willDecode(_ bytes: ByteBuffer) {
+        guard phase == .idle || phase == .readingHead else { return }
+        if phase == .idle {
+            phase = .readingHead
+            phaseSince = .now()
+            sawEndOfFirstLine = false
+        }
+        if !sawEndOfFirstLine { sawEndOfFirstLine = bytes.readableBytesView.contains(UInt8(ascii: "\n")) }
+    }
+
+    // MARK: Requests
+
+    private var currentIsReadToItsEnd: Bool { current?.requestIsComplete ?? false }
+
+    private func accept(_ part: HTTPServerRequestPart) {
+        switch part {
+        case .head(let head): acceptHead(head)
+        case .body(let bytes):
+            current?.receivedBody(bytes)
+        case .end:
+            current?.receivedEnd()
+            startCurrentIfWaiting()
+        }
+    }
+
+    private func acceptHead(_ decoded: HTTPRequestHead) {
+        phase = .busy
+        phaseSince = .now()
+        do throws(Failure) {
+            let head = try RequestHead(decoded)
+            let exchange = Exchange(
+                head: head, record: proxy.newRecord(head, on: self), maxBodyBytes: limits.maxBodyBytes,
+                connection: self, executor: executor)
+            exchange.isDraining = proxy.isDraining
+            current = exchange
+            currentHasStarted = false
+        } catch {
+            proxy.refuse(error, on: self)
+        }
+    }
+
+    /// The request is handed over once per read, so that a small body is already there and a refusal of it
+    /// does not cost the connection.
+    private func startCurrentIfWaiting() {
+        guard let exchange = current, !currentHasStarted else { return }
+        currentHasStarted = true
+        proxy.handle(exchange, on: self)
+    }
+
+    // MARK: ExchangeConnection
+
+    func wantsRead() { context?.read() }
+
+    var isWritable: Bool { context?.channel.isWritable ?? false }
+
+    func send(_ bytes: ByteBuffer, flush: Bool) {
+        guard let context, phase != .closed else { return }
+        context.write(wrapOutboundOut(bytes), promise: nil)
+        if flush { context.flush() }
+    }
+
+    func exchangeEnded(_ exchange: Exchange, reusable: Bool) {
+        guard exchange === current else { return }
+        current = nil
+        onCallerLeft = nil
+        guard phase != .closed else { return }
+        guard reusable else {
+            if exchange.hasAnswered, !exchange.wasAborted { linger() } else { close() }
+            return
+        }
+        phase = .idle
+        phaseSince = .now()
+        takePipelined()
+    }
+
+    /// Sends a complete answer to something that was no request, then closes.
+    func sendLast(_ bytes: ByteBuffer) {
+        send(bytes, flush: true)
+        current = nil
+        linger()
+    }
+
+    private func takePipelined() {
+        let waiting = pipelined
+        pipelined = []
+        for part in waiting {
+            if phase == .busy, currentIsReadToItsEnd { pipelined.append(part) } else { accept(part) }
+        }
+        startCurrentIfWaiting()
+        guard phase == .idle else { return }
+        if let decodingFailure {
+            proxy.refuse(decodingFailure, on: self)
+        } else if proxy.isDraining {
+            close()
+        } else {
+            if timer == nil { armTimer(after: limits.idleTimeout) }
+            context?.read()
+        }
+    }
+
+    private func drain() {
+        switch phase {
+        case .idle: close()
+        case .busy: current?.isDraining = true
+        default: break
+        }
+    }
+
+    // MARK: Closing
+
+    /// A TCP peer that still sends when we close gets a reset, which can destroy the answer on its way
+    /// (RFC 9112, 9.6): so only our side is closed, and the rest is read and dropped for a moment.
+    private func linger() {
+        guard let context, phase != .closed else { return }
+        phase = .lingering
+        phaseSince = .now()
+        pipelined = []
+        context.close(mode: .output, promise: nil)
+        armTimer(after: Self.lingerTime)
+        context.read()
+    }
+
+    private func dropWhileLingering(_ part: HTTPServerRequestPart) {
+        if case .body(let bytes) = part { lingered += bytes.readableBytes }
+        if lingered > Self.lingerBytes { close() }
+    }
+
+    func close() {
+        guard phase != .closed else { return }
+        phase = .closed
+        timer?.cancel()
+        context?.close(promise: nil)
+    }
+
+    // MARK: Time
+
+    private func armTimer(after amount: TimeAmount) {
+        guard let context else { return }
+        timer?.cancel()
+        timer = context.eventLoop.assumeIsolated().scheduleTask(in: amount) { [weak self] in self?.timerFired() }
+    }
+
+    private func timerFired() {
+        timer = nil
+        let waited = NIODeadline.now() - phaseSince
+        switch phase {
+        case .closed: return
+        case .lingering: close()
+        case .idle: waited >= limits.idleTimeout ? close() : armTimer(after: limits.idleTimeout - waited)
+        case .readingHead:
+            guard waited >= limits.headerTimeout else { return armTimer(after: limits.headerTimeout - waited) }
+            proxy.refuse(.invalid("The request head was not complete within listen.header_timeout."), on: self)
+        case .busy: checkProgress(waited)
+        }
+    }
+
+    /// While a request is worked on, the tool may only keep us waiting for `idle_timeout` at a time.
+    private func checkProgress(_ waited: TimeAmount) {
+        armTimer(after: limits.idleTimeout)
+        guard let exchange = current else { return }
+        let waitsForTool = exchange.isWaitingForBody || exchange.isWaitingForWritability
+        guard waitsForTool, exchange.progressMark == lastProgressMark else {
+            lastProgressMark = exchange.progressMark
+            return
+        }
+        if exchange.isWaitingForBody {
+            exchange.failBody(.invalid("The request body stopped arriving (listen.idle_timeout)."))
+        } else {
+            close()
+        }
+    }
+    private var lastProgressMark = -1
+}

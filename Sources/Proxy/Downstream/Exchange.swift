@@ -1,0 +1,250 @@
+// One request of a tool and the answer to it, as the flow sees them: body parts in, head and bytes out.
+//
+// Confined to its connection's event loop; every method must be called there. The connection pushes events in
+// (`received…`, `writabilityChanged`, `connectionLost`), the flow pulls and writes. Demand travels backwards: the
+// socket is only read when the flow asks for body bytes, and `write` waits while the tool does not keep up.
+
+import HTTPTypes
+import NIOCore
+
+/// The tool closed the connection, or it broke. Not an error of ours: the outcome is `callerLeft`.
+struct CallerLeft: Error {}
+
+/// Why the body of a request could not be had.
+enum RequestBodyError: Error {
+    case callerLeft
+    case failed(Failure)
+}
+
+/// What an exchange asks of its connection.
+protocol ExchangeConnection: AnyObject {
+    /// Read from the socket: the flow wants body bytes.
+    func wantsRead()
+    func send(_ bytes: ByteBuffer, flush: Bool)
+    var isWritable: Bool { get }
+    /// The answer is complete (or given up); `reusable` says whether another request may follow.
+    func exchangeEnded(_ exchange: Exchange, reusable: Bool)
+}
+
+final class Exchange {
+    let head: RequestHead
+    /// Facts gathered on the way, for headers and the access log.
+    var record: ExchangeRecord
+    /// Set while the process drains: the answer says `Connection: close`.
+    var isDraining = false
+    /// Runs tasks on this connection's event loop.
+    let executor: EventLoopExecutor
+
+    private weak var connection: (any ExchangeConnection)?
+
+    // Request side.
+    private var bodyParts: [ByteBuffer] = []
+    private var bodyState = BodyState.arriving
+    private var bodyReader: CheckedContinuation<Void, Never>?
+    private var bodyBytes = 0
+    private let maxBodyBytes: Int
+
+    // Response side.
+    private var answer = AnswerState.pending
+    private var unsent = ByteBuffer()
+    private var framing = ResponseFraming.none
+    private var writer: CheckedContinuation<Void, Never>?
+    private(set) var callerHasLeft = false
+    private(set) var wasAborted = false
+    /// Changes whenever the tool did something for this exchange; a stalled tool is known by it.
+    private(set) var progressMark = 0
+
+    private enum BodyState {
+        case arriving
+        case complete
+        case failed(Failure)
+    }
+
+    private enum AnswerState {
+        case pending, streaming, ended
+    }
+
+    init(
+        head: RequestHead, record: ExchangeRecord, maxBodyBytes: Int, connection: any ExchangeConnection,
+        executor: EventLoopExecutor
+    ) {
+        self.head = head
+        self.record = record
+        self.maxBodyBytes = maxBodyBytes
+        self.connection = connection
+        self.executor = executor
+    }
+
+    // MARK: Request body
+
+    /// Whether all of the request has been received.
+    var requestIsComplete: Bool { if case .complete = bodyState { true } else { false } }
+
+    /// The next bytes of the request body; nil at its end.
+    func nextBodyPart() async throws(RequestBodyError) -> ByteBuffer? {
+        sendContinueIfExpected()
+        while true {
+            if case .failed(let failure) = bodyState { throw .failed(failure) }
+            if !bodyParts.isEmpty { return bodyParts.removeFirst() }
+            if case .complete = bodyState { return nil }
+            if callerHasLeft { throw .callerLeft }
+            await withCheckedContinuation { continuation in
+                bodyReader = continuation
+                connection?.wantsRead()
+            }
+        }
+    }
+
+    private func sendContinueIfExpected() {
+        guard head.expectsContinue, bodyBytes == 0, case .arriving = bodyState, case .pending = answer else { return }
+        guard !sentContinue else { return }
+        sentContinue = true
+        connection?.send(ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n"), flush: true)
+    }
+    private var sentContinue = false
+
+    func receivedBody(_ bytes: ByteBuffer) {
+        guard case .arriving = bodyState else { return }
+        bodyBytes += bytes.readableBytes
+        progressMark += 1
+        record.bytesIn = bodyBytes
+        if bodyBytes > maxBodyBytes {
+            bodyParts = []
+            bodyState = .failed(.bodyTooLarge(limit: maxBodyBytes))
+        } else if case .pending = answer {
+            bodyParts.append(bytes)
+        }
+        wakeBodyReader()
+    }
+
+    func receivedEnd() {
+        guard case .arriving = bodyState else { return }
+        bodyState = .complete
+        wakeBodyReader()
+    }
+
+    /// The rest of the body can not be had: malformed chunks, or a tool that stopped sending.
+    func failBody(_ failure: Failure) {
+        guard case .arriving = bodyState else { return }
+        bodyState = .failed(failure)
+        wakeBodyReader()
+    }
+
+    /// Why the body could not be read to its end, if so.
+    var bodyFailure: Failure? { if case .failed(let failure) = bodyState { failure } else { nil } }
+
+    /// Whether the flow waits for bytes of the body right now.
+    var isWaitingForBody: Bool { bodyReader != nil }
+    /// Whether the flow waits for the tool to take bytes.
+    var isWaitingForWritability: Bool { writer != nil }
+
+    private func wakeBodyReader() {
+        guard let reader = bodyReader else { return }
+        bodyReader = nil
+        reader.resume()
+    }
+
+    // MARK: Answer
+
+    /// Whether a head has been handed over; after it the status can not change any more.
+    var hasAnswered: Bool { if case .pending = answer { false } else { true } }
+
+    /// Answers completely: head and body leave in one write.
+    func respond(_ status: HTTPResponse.Status, _ fields: HTTPFields, body: [UInt8]) {
+        let bodyless = status.hasNoBody
+        begin(status, fields, bodyless ? .none : .length(body.count))
+        if !bodyless, head.method != .head { append(body) }
+        end()
+    }
+
+    /// Writes the head. `framing` is what the body needs; HTTP/1.0 tools get `untilClose` instead of chunks.
+    func begin(_ status: HTTPResponse.Status, _ fields: HTTPFields, _ wanted: ResponseFraming) {
+        guard case .pending = answer else { return }
+        answer = .streaming
+        framing = head.isHTTP10 && wanted == .chunked ? .untilClose : wanted
+        bodyParts = []
+        record.status = status.code
+        let connectionHeader = reusable ? (head.isHTTP10 ? "keep-alive" : nil) : "close"
+        ResponseHead.write(status, fields, framing, connection: connectionHeader, into: &unsent)
+    }
+
+    /// Hands body bytes over; returns when the tool keeps up. Throws `CallerLeft` when it is gone.
+    func write(_ bytes: [UInt8]) async throws(CallerLeft) {
+        if callerHasLeft { throw CallerLeft() }
+        if head.method == .head { return }
+        append(bytes)
+        flushUnsent()
+        while let connection, !connection.isWritable, !callerHasLeft {
+            await withCheckedContinuation { writer = $0 }
+        }
+        if callerHasLeft { throw CallerLeft() }
+    }
+
+    /// Sends what is waiting, now: a head must not wait for a slow body.
+    func flush() { if !callerHasLeft { flushUnsent() } }
+
+    /// The body is complete.
+    func end() {
+        guard case .streaming = answer else { return }
+        if framing == .chunked, head.method != .head { unsent.writeStaticString("0\r\n\r\n") }
+        let keep = reusable
+        answer = .ended
+        flushUnsent()
+        connection?.exchangeEnded(self, reusable: keep)
+    }
+
+    /// The body can not be completed: closes without a proper end, so that it is never taken for whole.
+    func abort() {
+        if case .ended = answer { return }
+        answer = .ended
+        wasAborted = true
+        connection?.exchangeEnded(self, reusable: false)
+    }
+
+    private func append(_ bytes: [UInt8]) {
+        record.bytesOut += bytes.count
+        if framing == .chunked {
+            ResponseHead.writeChunk(bytes, into: &unsent)
+        } else {
+            unsent.writeBytes(bytes)
+        }
+    }
+
+    private func flushUnsent() {
+        guard unsent.readableBytes > 0 else { return }
+        connection?.send(unsent, flush: true)
+        unsent = ByteBuffer()
+    }
+
+    /// A connection is only kept when the request was read to its end and both sides can tell where the answer ends.
+    private var reusable: Bool {
+        guard head.keepsAlive, !isDraining, !callerHasLeft, framing != .untilClose else { return false }
+        return requestIsComplete
+    }
+
+    // MARK: Connection events
+
+    func writabilityChanged() {
+        progressMark += 1
+        guard let waiting = writer else { return }
+        writer = nil
+        waiting.resume()
+    }
+
+    func connectionLost() {
+        callerHasLeft = true
+        wakeBodyReader()
+        writabilityChanged()
+    }
+}
+
+extension HTTPResponse.Status {
+    /// 1xx, 204 and 304 never have a body (RFC 9112, 6.3).
+    var hasNoBody: Bool { code == 204 || code == 304 || code < 200 }
+}
+
+extension Failure {
+    static func bodyTooLarge(limit: Int) -> Failure {
+        Failure(.bodyTooLarge, "The request body is larger than \(limit) bytes (listen.max_body_bytes).")
+    }
+}

@@ -1,0 +1,123 @@
+// Opens the socket for tools (TCP, IPv6 or unix) and gives every connection its lean pipeline.
+
+import Glibc
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+
+
+/// The listening socket for tools.
+struct Listener {
+    let channel: any Channel
+
+    /// Binds and listens. Throws `ListenError` with what to do about it.
+    static func start(
+        _ address: ListenAddress, config: Config.Listen, service: ProxyService, group: MultiThreadedEventLoopGroup
+    ) async throws -> Listener {
+        let limits = ConnectionLimits(
+            headerTimeout: TimeAmount(config.headerTimeout), idleTimeout: TimeAmount(config.idleTimeout),
+            maxBodyBytes: config.maxBodyBytes)
+        let decoderLimits = Self.decoderLimits(config)
+        let executors = ExecutorTable(group)
+        let bootstrap = ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 1_024)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.autoRead, value: false)
+            .childChannelOption(.maxMessagesPerRead, value: 1)
+            .childChannelOption(
+                .writeBufferWaterMark, value: ChannelOptions.Types.WriteBufferWaterMark(low: 32_768, high: 131_072)
+            )
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try addHandlers(channel, service, limits, decoderLimits, executors)
+                }
+            }
+        return Listener(channel: try await bind(bootstrap, to: address))
+    }
+
+    private static func addHandlers(
+        _ channel: any Channel, _ service: ProxyService, _ limits: ConnectionLimits,
+        _ decoderLimits: NIOHTTPDecoderLimitConfiguration, _ executors: ExecutorTable
+    ) throws {
+        guard service.activity.open(channel) else {
+            return try channel.pipeline.syncOperations.addHandler(OverLimitHandler(service))
+        }
+        channel.closeFuture.whenComplete { _ in service.activity.close(channel) }
+        if channel.remoteAddress?.protocol != .unix {
+            _ = channel.setOption(.tcpOption(.tcp_nodelay), value: 1)
+        }
+        let connection = ConnectionHandler(
+            proxy: service, limits: limits, peer: peerName(channel), executor: executors[channel.eventLoop])
+        try channel.pipeline.syncOperations.addHandlers(
+            HeadWatch(connection),
+            ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: decoderLimits)),
+            connection)
+    }
+
+    private static func decoderLimits(_ config: Config.Listen) -> NIOHTTPDecoderLimitConfiguration {
+        var limits = NIOHTTPDecoderLimitConfiguration()
+        limits.maxHeaderFieldSize = max(config.maxHeaderBytes, RequestHead.maxTargetBytes)
+        // The target counts as part of the list, and has a limit of its own.
+        limits.maxHeaderListSize = config.maxHeaderBytes + RequestHead.maxTargetBytes
+        return limits
+    }
+
+    private static func bind(_ bootstrap: ServerBootstrap, to address: ListenAddress) async throws -> any Channel {
+        do {
+            switch address {
+            case .tcp(let host, let port): return try await bootstrap.bind(host: host, port: port).get()
+            case .unix(let path):
+                return try await bootstrap.bind(
+                    unixDomainSocketPath: path, cleanupExistingSocketFile: try StaleSocket.mayBeRemoved(path)
+                ).get()
+            }
+        } catch {
+            throw ListenError(address: address, underlying: error)
+        }
+    }
+
+    private static func peerName(_ channel: any Channel) -> String {
+        guard let address = channel.remoteAddress else { return "unix" }
+        return address.ipAddress ?? "unix"
+    }
+}
+
+/// The address can not be listened on.
+public struct ListenError: Error, CustomStringConvertible {
+    let address: ListenAddress
+    let underlying: any Error
+
+    /// What happened and what to do.
+    public var description: String {
+        if let io = underlying as? IOError, io.errnoCode == EADDRINUSE {
+            return "\(address) is already in use: another clash-proxy or another program listens there. "
+                + "Stop it, or choose another listen.address."
+        }
+        if let io = underlying as? IOError, io.errnoCode == EACCES {
+            return "\(address) may not be listened on by this user: choose a port above 1023 or another path."
+        }
+        return "\(address) can not be listened on: \(underlying)"
+    }
+}
+
+/// One executor for each event loop, alive as long as the listener.
+final class ExecutorTable: Sendable {
+    private let executors: [ObjectIdentifier: EventLoopExecutor]
+
+    init(_ group: MultiThreadedEventLoopGroup) {
+        var executors: [ObjectIdentifier: EventLoopExecutor] = [:]
+        for loop in group.makeIterator() { executors[ObjectIdentifier(loop)] = EventLoopExecutor(loop) }
+        self.executors = executors
+    }
+
+    subscript(loop: any EventLoop) -> EventLoopExecutor {
+        executors[ObjectIdentifier(loop)] ?? EventLoopExecutor(loop)
+    }
+}
+
+extension TimeAmount {
+    init(_ duration: Duration) {
+        let (seconds, attoseconds) = duration.components
+        self = .nanoseconds(seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
+    }
+}

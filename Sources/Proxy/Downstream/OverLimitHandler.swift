@@ -1,0 +1,19 @@
+// Connection max_connections + 1: one answer, then closed. No parser, no memory.
+
+import HTTPTypes
+import NIOCore
+
+final class OverLimitHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private let service: ProxyService
+
+    init(_ service: ProxyService) { self.service = service }
+
+    func channelActive(context: ChannelHandlerContext) {
+        let bytes = service.overLimitAnswer(peer: context.remoteAddress?.ipAddress ?? "unix")
+        let channel = context.channel
+        context.writeAndFlush(wrapOutboundOut(bytes)).whenComplete { _ in channel.close(promise: nil) }
+    }
+}

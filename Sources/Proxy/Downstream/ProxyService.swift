@@ -1,0 +1,95 @@
+// Between the connections and the flow: asks the front desk about each request and starts its flow.
+
+import ClashAPI
+import HTTPTypes
+import NIOCore
+
+/// Serves the requests of one listener. Immutable but for the counters in `activity`; usable from every event loop.
+final class ProxyService: RequestHandling, Sendable {
+    let activity: Activity
+    private let desk: FrontDesk
+    private let flow: RequestFlow
+    private let environment: Environment
+
+    init(desk: FrontDesk, flow: RequestFlow, activity: Activity, environment: Environment) {
+        self.desk = desk
+        self.flow = flow
+        self.activity = activity
+        self.environment = environment
+    }
+
+    var isDraining: Bool { activity.isDraining }
+
+    func newRecord(_ head: RequestHead?, on connection: ConnectionHandler) -> ExchangeRecord {
+        var record = ExchangeRecord(
+            correlationID: CorrelationID.choose(head?.fields[.correlationID], environment),
+            peer: connection.peer, started: environment.now())
+        if let head {
+            record.method = head.method.rawValue
+            record.path = String(head.target.prefix { $0 != "?" })
+        }
+        return record
+    }
+
+    func handle(_ exchange: Exchange, on connection: ConnectionHandler) {
+        activity.exchangeBegan()
+        if isDraining {
+            return end(exchange, Failure(.shuttingDown, "The proxy is shutting down.", retryAfter: .seconds(5)))
+        }
+        switch desk.decide(exchange.head) {
+        case .refuse(let failure): end(exchange, failure)
+        case .preflight(let origin):
+            var fields = OriginPolicy.preflightFields(exchange.head, origin: origin)
+            OwnFields.add(correlationID: exchange.record.correlationID, to: &fields)
+            exchange.respond(.noContent, fields, body: [])
+            flow.finish(exchange, .answered)
+            activity.exchangeEnded()
+        case .forward(let admission): start(exchange, admission, connection)
+        }
+    }
+
+    private func start(_ exchange: Exchange, _ admission: Admission, _ connection: ConnectionHandler) {
+        let bound = NIOLoopBound(exchange, eventLoop: exchange.executor.eventLoop)
+        let task = Task(executorPreference: exchange.executor) { [flow, activity] in
+            await flow.run(bound.value, admission)
+            activity.exchangeEnded()
+        }
+        connection.onCallerLeft = { task.cancel() }
+    }
+
+    private func end(_ exchange: Exchange, _ failure: Failure) {
+        let version = ClashAPI.match(method: exchange.head.method, target: exchange.head.target).operation.version
+        flow.refuse(exchange, failure, version: version, corsOrigin: nil)
+        activity.exchangeEnded()
+    }
+
+    func refuse(_ failure: Failure, on connection: ConnectionHandler) {
+        var record = newRecord(nil, on: connection)
+        record.detail = failure.message
+        connection.sendLast(lastAnswer(failure, &record))
+        flow.accessLog?.write(record, outcome: .refused(failure.reason))
+    }
+
+    /// What connection `max_connections` + 1 gets.
+    func overLimitAnswer(peer: String) -> ByteBuffer {
+        var record = ExchangeRecord(
+            correlationID: CorrelationID.choose(nil, environment), peer: peer, started: environment.now())
+        let failure = Failure(
+            .tooManyConnections, "Too many connections (listen.max_connections).", retryAfter: .seconds(1))
+        let answer = lastAnswer(failure, &record)
+        flow.accessLog?.write(record, outcome: .refused(failure.reason))
+        return answer
+    }
+
+    private func lastAnswer(_ failure: Failure, _ record: inout ExchangeRecord) -> ByteBuffer {
+        let answer = failure.answer(
+            FailureContext(correlationID: record.correlationID, wallTime: environment.wallTime()))
+        record.status = answer.status.code
+        record.bytesOut = answer.body.count
+        var bytes = ByteBuffer()
+        ResponseHead.write(
+            answer.status, answer.fields, .length(answer.body.count), connection: "close", into: &bytes)
+        bytes.writeBytes(answer.body)
+        return bytes
+    }
+}

@@ -1,0 +1,34 @@
+// A unix socket's file outlives a killed process. It may only be removed when nobody answers on it.
+
+import Glibc
+
+enum StaleSocket {
+    /// Whether the file at `path` is a socket that nobody listens on. Throws `EADDRINUSE` when somebody does, or when
+    /// it is no socket at all: such a file is never removed.
+    static func mayBeRemoved(_ path: String) throws -> Bool {
+        var info = stat()
+        guard lstat(path, &info) == 0 else { return false }
+        guard info.st_mode & S_IFMT == S_IFSOCK, !isAnswered(path) else { throw InUse(path: path) }
+        return true
+    }
+
+    struct InUse: Error, CustomStringConvertible {
+        let path: String
+        var description: String { "\(path) exists and is in use, or is not a socket; remove it or choose another path" }
+    }
+
+    private static func isAnswered(_ path: String) -> Bool {
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        guard descriptor >= 0 else { return true }
+        defer { Glibc.close(descriptor) }
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let capacity = MemoryLayout.size(ofValue: address.sun_path) - 1
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8.prefix(capacity)) }
+        return withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+// The one error type of a request: why it failed, what is known about its sending, and what the tool may be told.
+// `FailureTable` turns a reason into status and code; nothing else does.
+
+/// Why the proxy itself answers with an error. The raw value is stable: log lines, metrics and `Proxy-Status` carry it.
+public enum FailureReason: String, Sendable, CaseIterable {
+    case invalidRequest = "invalid-request"
+    case callerKeyMissing = "caller-key-missing"
+    case callerKeyUnknown = "caller-key-unknown"
+    case permissionDenied = "permission-denied"
+    case originNotAllowed = "origin-not-allowed"
+    case operationNotFound = "operation-not-found"
+    case bodyTooLarge = "body-too-large"
+    case targetTooLong = "target-too-long"
+    case headersTooLarge = "headers-too-large"
+    case rateLimited = "rate-limited"
+    case queueFull = "queue-full"
+    case upstreamUnreachable = "upstream-unreachable"
+    case upstreamNotTrusted = "upstream-not-trusted"
+    case upstreamInvalidResponse = "upstream-invalid-response"
+    case upstreamTimeout = "upstream-timeout"
+    case outcomeUnknown = "outcome-unknown"
+    case tokenUnavailable = "token-unavailable"
+    case tooManyConnections = "too-many-connections"
+    case shuttingDown = "shutting-down"
+    case internalError = "internal-error"
+}
+
+/// One failed request.
+public struct Failure: Error, Sendable {
+    /// Why, from a bounded set.
+    public var reason: FailureReason
+    /// One sentence for the tool: what is wrong and what to do. Never holds a secret or bytes of a credential.
+    public var message: String
+    /// The request part that is wrong (a header or parameter name), if there is one.
+    public var target: String?
+    /// When trying again makes sense; becomes `Retry-After` and is repeated in words in the message.
+    public var retryAfter: Duration?
+    /// For our log only.
+    public var detail: String
+
+    /// Makes a failure; `message` is shown to the tool, `detail` only to the log.
+    public init(
+        _ reason: FailureReason, _ message: String, target: String? = nil, retryAfter: Duration? = nil,
+        detail: String = ""
+    ) {
+        self.reason = reason
+        self.message = message
+        self.target = target
+        self.retryAfter = retryAfter
+        self.detail = detail
+    }
+
+    /// A request that breaks the rules of HTTP or of this proxy.
+    static func invalid(_ message: String, target: String? = nil) -> Failure {
+        Failure(.invalidRequest, message, target: target)
+    }
+}

@@ -1,0 +1,15 @@
+// Lets tasks run on an event loop, so that a request's flow and its connection share one thread: no locks, no hops.
+
+import NIOCore
+
+/// A task executor over one event loop. Jobs run in the order in which they were enqueued.
+final class EventLoopExecutor: TaskExecutor {
+    let eventLoop: any EventLoop
+
+    init(_ eventLoop: any EventLoop) { self.eventLoop = eventLoop }
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        eventLoop.execute { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
+    }
+}

@@ -1,0 +1,143 @@
+// Brings upstream's answer to the tool: end-to-end fields, rewritten links, the body with back-pressure.
+
+import ClashAPI
+import CurlTransport
+import HTTPTypes
+
+/// How links in answers are rewritten.
+struct LinkSettings: Sendable {
+    let rules: [LinkRule]
+    let allowPrefixes: [String]
+    /// Scheme and authority of links; nil: those of each request.
+    let publicURL: String?
+    let scheme: String
+}
+
+struct ResponseRelay {
+    let links: LinkSettings
+    let corsOrigin: String?
+
+    /// So much of a page is looked at before its head goes out, so that ordinary pages keep a Content-Length.
+    private static let heldPageBytes = 256 << 10
+
+    func run(_ response: UpstreamResponse, _ call: UpstreamCall, _ exchange: Exchange) async throws(FlowExit) {
+        exchange.record.source = .upstream
+        var fields = answerFields(response, call, exchange)
+        if response.status.hasNoBody {
+            fields[.contentType] = nil
+            await response.discard()
+            exchange.respond(response.status, fields, body: [])
+        } else if exchange.head.method == .head {
+            exchange.begin(response.status, fields, response.body.declaredLength.map { .length($0) } ?? .none)
+            await response.discard()
+            exchange.end()
+        } else if call.match.operation.carriesLinks, response.isJSON, response.status != .partialContent {
+            if let etag = fields[.eTag], !etag.hasPrefix("W/") { fields[.eTag] = "W/" + etag }
+            try await relayPage(response, fields, exchange)
+        } else {
+            try await relayBytes(response, fields, exchange)
+        }
+    }
+
+    // MARK: Fields
+
+    private func answerFields(_ response: UpstreamResponse, _ call: UpstreamCall, _ exchange: Exchange) -> HTTPFields {
+        var dropped = HeaderTraits.dropDownstream
+        if corsOrigin != nil { dropped.insert(.cors) }
+        var fields = response.fields.endToEnd(dropping: dropped)
+        if let location = fields[.location] {
+            fields[.location] = translator(exchange).rewriteLocation(location)
+        }
+        exchange.record.upstreamID = Self.foreignID(response.fields, exchange)
+        fields.append(HTTPField(name: .serverTiming, value: exchange.record.serverTiming))
+        fields.append(HTTPField(name: .cacheStatus, value: "clash-proxy; fwd=\(call.traits.isSafe ? "bypass" : "method")"))
+        OwnFields.add(correlationID: exchange.record.correlationID, to: &fields)
+        if let corsOrigin { OriginPolicy.addGrant(for: corsOrigin, to: &fields) }
+        return fields
+    }
+
+    /// Upstream's id where it is not the one that was sent: support asks for it, so it is logged.
+    private static func foreignID(_ fields: HTTPFields, _ exchange: Exchange) -> String? {
+        guard let id = fields[.correlationID], id != exchange.record.correlationID else { return nil }
+        return CorrelationID.isAcceptable(id) ? id : nil
+    }
+
+    private func translator(_ exchange: Exchange) -> LinkTranslator {
+        let base = links.publicURL ?? "\(links.scheme)://\(exchange.head.authorityText)"
+        return LinkTranslator(rules: links.rules, allowedPrefixes: links.allowPrefixes, base: base)
+    }
+
+    // MARK: Bodies
+
+    /// The bytes as they are.
+    private func relayBytes(
+        _ response: UpstreamResponse, _ fields: HTTPFields, _ exchange: Exchange
+    ) async throws(FlowExit) {
+        let body = response.body
+        if body.isBufferedComplete {
+            let bytes = try await Self.next(body) ?? []
+            if try await Self.next(body) == nil { return exchange.respond(response.status, fields, body: bytes) }
+        }
+        exchange.begin(response.status, fields, body.declaredLength.map { .length($0) } ?? .chunked)
+        exchange.flush()
+        while let bytes = try await Self.next(body) { try await write(bytes, exchange, body) }
+        exchange.end()
+    }
+
+    /// A page with its links rewritten; in constant memory however long it is.
+    private func relayPage(
+        _ response: UpstreamResponse, _ fields: HTTPFields, _ exchange: Exchange
+    ) async throws(FlowExit) {
+        var rewriter = LinkRewriter(translator: translator(exchange))
+        var page: [UInt8] = []
+        while page.count < Self.heldPageBytes {
+            guard let bytes = try await Self.next(response.body) else {
+                rewriter.finish(into: &page)
+                return exchange.respond(response.status, fields, body: page)
+            }
+            rewriter.rewrite(bytes, into: &page)
+        }
+        exchange.begin(response.status, fields, .chunked)
+        try await write(page, exchange, response.body)
+        while let bytes = try await Self.next(response.body) {
+            page.removeAll(keepingCapacity: true)
+            rewriter.rewrite(bytes, into: &page)
+            try await write(page, exchange, response.body)
+        }
+        page.removeAll()
+        rewriter.finish(into: &page)
+        try await write(page, exchange, response.body)
+        exchange.end()
+    }
+
+    private func write(_ bytes: [UInt8], _ exchange: Exchange, _ body: ResponseBody) async throws(FlowExit) {
+        do throws(CallerLeft) {
+            try await exchange.write(bytes)
+        } catch {
+            body.cancel()
+            throw .callerLeft
+        }
+    }
+
+    private static func next(_ body: ResponseBody) async throws(FlowExit) -> [UInt8]? {
+        do throws(TransferFailure) {
+            return try await body.next()
+        } catch {
+            switch error.verdict(CallTraits(isSafe: true, bodyIsReplayable: false)) {
+            case .callerLeft: throw .callerLeft
+            case .fail(let failure), .retry(let failure): throw .failed(failure)
+            }
+        }
+    }
+}
+
+extension UpstreamResponse {
+    /// JSON by its media type, whatever the vendor calls it.
+    var isJSON: Bool { fields[.contentType]?.lowercased().contains("json") ?? false }
+
+    /// Frees the connection: a small rest is read, because that is cheaper than a new connection.
+    func discard() async {
+        guard body.isBufferedComplete else { return body.cancel() }
+        while let _ = try? await body.next() {}
+    }
+}

@@ -1,0 +1,84 @@
+// The front desk: a request head in, a decision out. Synchronous and pure, on the event loop.
+// Who are you, what is this, may you. The order is a security property: nothing is looked up for a stranger.
+
+import ClashAPI
+import HTTPTypes
+
+/// What the front desk lets through, with all it found out.
+struct Admission: Sendable {
+    let caller: Caller
+    let route: RouteMatch
+    /// The browser origin that may read the answer, nil for tools.
+    let corsOrigin: String?
+}
+
+/// What happens to a request head.
+enum FrontDeskDecision {
+    case forward(Admission)
+    /// Answered here: a browser's preflight.
+    case preflight(origin: String)
+    case refuse(Failure)
+}
+
+/// The rules that need nothing but the head. Immutable; usable from every event loop.
+struct FrontDesk: Sendable {
+    private let authenticator: CallerAuthenticator
+    private let origins: OriginPolicy
+    private let allowPrefixes: [String]
+    private let maxBodyBytes: Int
+
+    init(_ config: Config) {
+        authenticator = CallerAuthenticator(config.callers)
+        origins = OriginPolicy(config)
+        allowPrefixes = config.upstream.allowPrefixes
+        maxBodyBytes = config.listen.maxBodyBytes
+    }
+
+    func decide(_ head: RequestHead) -> FrontDeskDecision {
+        do throws(Failure) { return try admit(head) } catch { return .refuse(error) }
+    }
+
+    private func admit(_ head: RequestHead) throws(Failure) -> FrontDeskDecision {
+        if head.isAbsoluteForm, let authority = head.authority, !origins.isOwn(authority) {
+            throw .invalid("The request target names another host: this is not a forward proxy.")
+        }
+        if let defect = ClashAPI.checkTarget(head.target) { throw .invalid("The request target is refused: \(defect.rawValue).") }
+        let origin = try origins.admit(head)
+        if let origin, head.method == .options, head.fields[.accessControlRequestMethod] != nil {
+            return .preflight(origin: origin)
+        }
+        let caller = try authenticator.authenticate(head.fields)
+        guard ClashAPI.isAllowed(head.target, prefixes: allowPrefixes) else {
+            throw Failure(
+                .operationNotFound,
+                "No operation of the clash-detection API has this path; "
+                    + "this proxy forwards only \(allowPrefixes.joined(separator: " and ")).")
+        }
+        if let length = head.framing.declaredLength, length > maxBodyBytes {
+            throw .bodyTooLarge(limit: maxBodyBytes)
+        }
+        let route = ClashAPI.match(method: head.method, target: head.target)
+        if !route.bodyDecides { try Self.authorize(caller, route.operationClass) }
+        return .forward(Admission(caller: caller, route: route, corsOrigin: origin))
+    }
+
+    /// Throws 403 when the caller's rights do not include the class of the operation.
+    static func authorize(_ caller: Caller, _ operationClass: OperationClass) throws(Failure) {
+        guard !caller.allow.contains(Permission(operationClass)) else { return }
+        throw Failure(
+            .permissionDenied,
+            "The caller '\(caller.name)' may not \(operationClass.rawValue); "
+                + "it has: \(caller.allow.map(\.rawValue).sorted().joined(separator: ", ")).")
+    }
+}
+
+extension Permission {
+    init(_ operationClass: OperationClass) {
+        switch operationClass {
+        case .read: self = .read
+        case .write: self = .write
+        case .run: self = .run
+        case .delete: self = .delete
+        }
+    }
+}

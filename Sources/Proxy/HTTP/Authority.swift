@@ -1,0 +1,58 @@
+// Host and port out of `Host` and absolute-form targets, and what counts as this machine.
+
+/// A host with an optional port, as in the `Host` header (RFC 9110, 7.2).
+struct Authority: Equatable {
+    /// Lower-cased, without the brackets of an IPv6 address.
+    let host: String
+    let port: Int?
+
+    /// Nil when the text is not `host`, `host:port`, `[v6]` or `[v6]:port` of plain characters. The check is strict
+    /// because the text ends up inside links that tools follow.
+    init?(_ text: some StringProtocol) {
+        var rest = Substring(text)
+        if rest.first == "[" {
+            guard let end = rest.firstIndex(of: "]") else { return nil }
+            let inside = rest[rest.index(after: rest.startIndex)..<end]
+            let isAddress = !inside.isEmpty && inside.utf8.allSatisfy { $0.isHexDigit || $0 == 0x3A || $0 == 0x2E }
+            guard isAddress, inside.contains(":") else { return nil }
+            host = inside.lowercased()
+            rest = rest[rest.index(after: end)...]
+        } else {
+            let name = rest.prefix { $0 != ":" }
+            guard !name.isEmpty, name.utf8.allSatisfy({ $0.isHostNameByte }) else { return nil }
+            host = name.lowercased()
+            rest = rest[name.endIndex...]
+        }
+        if rest.isEmpty {
+            port = nil
+        } else {
+            let digits = rest.dropFirst()
+            guard rest.first == ":", digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+            if digits.isEmpty {
+                port = nil
+            } else {
+                guard let number = Int(digits), (0...65_535).contains(number) else { return nil }
+                port = number
+            }
+        }
+    }
+
+    /// `localhost`, names below it, and loopback addresses: names that DNS cannot rebind.
+    var isLoopback: Bool { HostName.isLoopback(host) || host.hasSuffix(".localhost") }
+}
+
+extension UInt8 {
+    fileprivate var isHexDigit: Bool {
+        switch self {
+        case 0x30...0x39, 0x41...0x46, 0x61...0x66: true
+        default: false
+        }
+    }
+
+    fileprivate var isHostNameByte: Bool {
+        switch self {
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F: true
+        default: false
+        }
+    }
+}

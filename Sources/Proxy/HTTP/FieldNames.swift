@@ -1,0 +1,21 @@
+// Header names that the proxy itself reads or writes and that the library does not name.
+
+import HTTPTypes
+
+extension HTTPField.Name {
+    static let correlationID = known("x-correlation-id")
+    static let apiKey = known("X-Api-Key")
+    static let via = known("Via")
+    static let serverTiming = known("Server-Timing")
+    static let proxyStatus = known("Proxy-Status")
+    static let cacheStatus = known("Cache-Status")
+    static let prefer = known("Prefer")
+    static let host = known("Host")
+    static let secFetchSite = known("Sec-Fetch-Site")
+    static let inPlace = known("In-Place")
+
+    private static func known(_ name: String) -> HTTPField.Name {
+        guard let name = HTTPField.Name(name) else { preconditionFailure("the constants above are tokens") }
+        return name
+    }
+}

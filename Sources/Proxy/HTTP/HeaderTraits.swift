@@ -1,0 +1,93 @@
+// The table of header traits: one line a name. Nothing else in the proxy lists header names to drop.
+
+import HTTPTypes
+
+/// What happens to a header on its way through.
+struct HeaderTraits: OptionSet {
+    let rawValue: UInt8
+
+    /// Meant for one connection only (RFC 9110, 7.6.1): never forwarded in either direction.
+    static let hopByHop = HeaderTraits(rawValue: 1 << 0)
+    /// Not sent to Bentley: a credential of this proxy, an instruction for it, or framing that libcurl makes anew.
+    static let dropUpstream = HeaderTraits(rawValue: 1 << 1)
+    /// Not sent to the tool: framing, or a value that the proxy sets itself.
+    static let dropDownstream = HeaderTraits(rawValue: 1 << 2)
+    /// Would change what a request does behind the classifier's back: the request is refused.
+    static let refused = HeaderTraits(rawValue: 1 << 3)
+    /// A statement to browsers about cross-origin use: replaced when this proxy answers for its own `cors_origins`.
+    static let cors = HeaderTraits(rawValue: 1 << 4)
+
+    private static let table: [String: HeaderTraits] = [
+        "connection": .hopByHop,
+        "keep-alive": .hopByHop,
+        "proxy-connection": .hopByHop,
+        "proxy-authenticate": .hopByHop,
+        "proxy-authorization": .hopByHop,
+        "te": .hopByHop,
+        "trailer": .hopByHop,
+        "transfer-encoding": .hopByHop,
+        "upgrade": .hopByHop,
+        "http2-settings": .hopByHop,
+        "authorization": .dropUpstream,
+        "x-api-key": .dropUpstream,
+        "x-audit-reason": .dropUpstream,
+        "host": .dropUpstream,
+        "expect": .dropUpstream,
+        "x-correlation-id": [.dropUpstream, .dropDownstream],
+        "content-length": [.dropUpstream, .dropDownstream],
+        "alt-svc": .dropDownstream,
+        "x-http-method-override": .refused,
+        "x-http-method": .refused,
+        "x-method-override": .refused,
+        "access-control-allow-origin": .cors,
+        "access-control-allow-headers": .cors,
+        "access-control-allow-methods": .cors,
+        "access-control-allow-credentials": .cors,
+        "access-control-expose-headers": .cors,
+        "access-control-max-age": .cors,
+    ]
+
+    /// The traits of a name; empty for every name that the table does not hold: such headers pass.
+    static func of(_ name: HTTPField.Name) -> HeaderTraits { table[name.canonicalName] ?? [] }
+}
+
+extension HTTPFields {
+    /// The fields that may go on to the next hop: first everything meant for this connection is taken away (the
+    /// table's names and all that `Connection` names), then what has one of the `dropping` traits.
+    /// Whoever adds fields does so afterwards, so that a peer cannot strike them out by naming them.
+    func endToEnd(dropping dropped: HeaderTraits) -> HTTPFields {
+        let nominated = connectionOptions
+        let unwanted = dropped.union(.hopByHop)
+        var kept = HTTPFields()
+        kept.reserveCapacity(count + 8)
+        for field in self where HeaderTraits.of(field.name).isDisjoint(with: unwanted) {
+            if !nominated.isEmpty, nominated.contains(field.name.canonicalName) { continue }
+            kept.append(field)
+        }
+        return kept
+    }
+
+    /// The lower-cased names that `Connection` lists.
+    var connectionOptions: [String] {
+        let values = self[values: .connection]
+        if values.isEmpty { return [] }
+        return values.flatMap { $0.listElements }.map { $0.lowercased() }
+    }
+}
+
+extension String {
+    /// The elements of a comma-separated header value without quotes, trimmed, empty ones left out (RFC 9110, 5.6.1).
+    var listElements: [String] {
+        split(separator: ",").map { $0.trimmedSpaces }.filter { !$0.isEmpty }
+    }
+}
+
+extension Substring {
+    /// Without spaces and tabs at both ends.
+    var trimmedSpaces: String {
+        var rest = self
+        while let first = rest.utf8.first, first == 0x20 || first == 0x09 { rest = rest.dropFirst() }
+        while let last = rest.utf8.last, last == 0x20 || last == 0x09 { rest = rest.dropLast() }
+        return String(rest)
+    }
+}

@@ -1,0 +1,76 @@
+// What is known about one request when it ends: the content of its access-log line, and later of its metrics.
+
+/// Who answered.
+enum AnswerSource: String, Sendable {
+    case upstream
+    case proxy
+}
+
+/// How a request ended; every request ends in exactly one of these.
+enum Outcome: Sendable {
+    /// Upstream's answer was relayed to its end.
+    case answered
+    /// The proxy answered with an error of its own.
+    case refused(FailureReason)
+    /// The answer broke off after its head; the connection was closed so that the cut shows.
+    case cut(FailureReason)
+    /// The tool went away first; `sent` says whether upstream had got the request.
+    case callerLeft(sent: Bool)
+
+    var text: String {
+        switch self {
+        case .answered: "answered"
+        case .refused(let reason): "refused:\(reason.rawValue)"
+        case .cut(let reason): "cut:\(reason.rawValue)"
+        case .callerLeft(let sent): sent ? "caller-left:sent" : "caller-left:not-sent"
+        }
+    }
+}
+
+/// The facts of one exchange. A value; owned by the exchange.
+struct ExchangeRecord: Sendable {
+    let correlationID: String
+    let peer: String
+    let started: ContinuousClock.Instant
+    var method = "-"
+    /// Without the query: it may hold values that are nobody's business.
+    var path = "-"
+    var caller = "-"
+    var operation = "-"
+    var source = AnswerSource.proxy
+    /// 0 when nothing was answered.
+    var status = 0
+    var bytesIn = 0
+    var bytesOut = 0
+    var queueTime = Duration.zero
+    var tokenTime = Duration.zero
+    var upstreamTime = Duration.zero
+    /// Times that the request went upstream.
+    var attempts = 0
+    /// Whether upstream may have got it: libcurl's word, not a guess.
+    var wasSent = false
+    /// Upstream's own correlation id where it is not ours.
+    var upstreamID: String?
+    /// For the log; holds no secret.
+    var detail = ""
+
+    init(correlationID: String, peer: String, started: ContinuousClock.Instant) {
+        self.correlationID = correlationID
+        self.peer = peer
+        self.started = started
+    }
+
+    /// `queue;dur=0.0, token;dur=0.1, upstream;dur=12.3` in milliseconds (W3C Server Timing).
+    var serverTiming: String {
+        "queue;dur=\(queueTime.tenths), token;dur=\(tokenTime.tenths), upstream;dur=\(upstreamTime.tenths)"
+    }
+}
+
+extension Duration {
+    /// Milliseconds with one decimal.
+    var tenths: String {
+        let (seconds, attoseconds) = components
+        let tenths = seconds * 10_000 + attoseconds / 100_000_000_000_000
+        return "\(tenths / 10).\(tenths % 10)"
+    }
+}

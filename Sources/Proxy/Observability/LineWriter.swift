@@ -1,0 +1,131 @@
+// Lines to a file descriptor by a thread of its own: a reader that stalls must never stop an event loop.
+
+import Glibc
+import Synchronization
+
+
+/// Writes whole lines in order. While the reader is behind, up to `maxBuffered` bytes wait; what comes on top is
+/// dropped and counted, and the count is written as soon as there is room again.
+final class LineWriter: Sendable {
+    private struct State {
+        var buffer: [UInt8] = []
+        var dropped = 0
+        var isClosed = false
+        var isIdle = false
+    }
+
+    private let state = Mutex(State())
+    private let descriptor: Int32
+    private let maxBuffered: Int
+    private let bell: Bell
+
+    init(descriptor: Int32, maxBuffered: Int = 1 << 20) {
+        self.descriptor = descriptor
+        self.maxBuffered = maxBuffered
+        bell = Bell()
+        startThread()
+    }
+
+    /// Queues one line; it includes its newline.
+    func write(_ line: String) {
+        let ring = state.withLock { state in
+            guard !state.isClosed else { return false }
+            guard state.buffer.count + line.utf8.count <= maxBuffered else {
+                state.dropped += 1
+                return false
+            }
+            state.buffer.append(contentsOf: line.utf8)
+            let wasIdle = state.isIdle
+            state.isIdle = false
+            return wasIdle
+        }
+        if ring { bell.ring() }
+    }
+
+    /// Writes what is queued, then ends the thread. Waits for it at most `seconds`.
+    func close(waitingAtMost seconds: Int = 2) {
+        state.withLock { $0.isClosed = true }
+        bell.ring()
+        bell.waitForEnd(seconds: seconds)
+    }
+
+    private func startThread() {
+        let box = Unmanaged.passRetained(self)
+        var thread = pthread_t()
+        let result = pthread_create(
+            &thread, nil,
+            { argument in
+                guard let argument else { return nil }
+                let writer = Unmanaged<LineWriter>.fromOpaque(argument).takeRetainedValue()
+                writer.run()
+                return nil
+            }, box.toOpaque())
+        if result == 0 { pthread_detach(thread) } else { box.release() }
+    }
+
+    private func run() {
+        while true {
+            let (batch, isLast) = state.withLock { state -> ([UInt8], Bool) in
+                var batch: [UInt8] = []
+                swap(&batch, &state.buffer)
+                if state.dropped > 0 {
+                    batch.append(contentsOf: "# \(state.dropped) lines dropped: the log's reader is too slow\n".utf8)
+                    state.dropped = 0
+                }
+                state.isIdle = batch.isEmpty
+                return (batch, state.isClosed && batch.isEmpty)
+            }
+            if isLast { break }
+            if batch.isEmpty { bell.wait() } else { writeAll(batch) }
+        }
+        bell.ringEnd()
+    }
+
+    private func writeAll(_ bytes: [UInt8]) {
+        bytes.withUnsafeBytes { raw in
+            var offset = 0
+            while offset < raw.count {
+                let written = Glibc.write(descriptor, raw.baseAddress.map { $0 + offset }, raw.count - offset)
+                if written > 0 {
+                    offset += written
+                } else if errno == EAGAIN {
+                    var poll = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                    Glibc.poll(&poll, 1, 1_000)
+                } else if errno != EINTR {
+                    return  // the reader is gone; there is nobody to tell
+                }
+            }
+        }
+    }
+}
+
+/// Two semaphores with Swift's ownership: one wakes the thread, one says that it ended.
+private final class Bell: @unchecked Sendable {
+    // Safe: `sem_t` is made for use by several threads at once, the pointers never change, and both are freed only
+    // when no thread refers to this object any more.
+    private let wake = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
+    private let ended = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
+
+    init() {
+        sem_init(wake, 0, 0)
+        sem_init(ended, 0, 0)
+    }
+
+    deinit {
+        sem_destroy(wake)
+        sem_destroy(ended)
+        wake.deallocate()
+        ended.deallocate()
+    }
+
+    func ring() { sem_post(wake) }
+    func ringEnd() { sem_post(ended) }
+    func wait() { while sem_wait(wake) != 0 && errno == EINTR {} }
+
+    func waitForEnd(seconds: Int) {
+        var deadline = timespec()
+        clock_gettime(CLOCK_REALTIME, &deadline)
+        deadline.tv_sec += seconds
+        while sem_timedwait(ended, &deadline) != 0 && errno == EINTR {}
+    }
+}

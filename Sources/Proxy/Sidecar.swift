@@ -1,0 +1,180 @@
+// Builds every part out of the configuration, wires them, starts and ends them in order.
+// The only file that knows all of them.
+
+import ClashAPI
+import CurlTransport
+import Glibc
+import Logging
+import NIOCore
+import NIOPosix
+import RateLimiting
+import Tokens
+
+/// A running proxy. `start` once, `drain` once; usable from any thread.
+public final class Sidecar: Sendable {
+    private let config: Config
+    private let environment: Environment
+    private let logger: Logger
+    private let group: MultiThreadedEventLoopGroup
+    private let transport: CurlTransport
+    private let tokens: TokenSource
+    private let service: ProxyService
+    private let accessWriter: LineWriter?
+    private let listening = OpenChannels()
+
+    /// Where a started proxy listens.
+    public struct Addresses: Sendable {
+        /// For tools, as a base URL: `http://127.0.0.1:8080`, or `unix:/path.sock`.
+        public let tools: String
+        /// For operators; nil when turned off.
+        public let admin: String?
+    }
+
+    /// Builds all parts; opens nothing yet. Throws when libcurl can not be set up or an address in the
+    /// configuration is not usable.
+    public init(
+        _ config: Config, environment: Environment = .system, accessLogDescriptor: Int32 = STDOUT_FILENO,
+        logger: Logger
+    ) throws {
+        self.config = config
+        self.environment = environment
+        self.logger = logger
+        guard let upstream = UpstreamOrigin(url: config.upstream.url.origin),
+            let issuer = UpstreamOrigin(url: config.token.tokenURL.origin)
+        else { throw Failure(.internalError, "upstream.url or token.token_url is not usable") }
+        group = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
+        // Beside the calls there must always be room for one to the token endpoint.
+        transport = try CurlTransport(
+            CurlTransport.Configuration(
+                maxConnections: config.upstream.maxConnections + 1, connectTimeout: config.upstream.connectTimeout,
+                caFile: config.upstream.caFile, http2: config.upstream.http2))
+        tokens = Self.tokenSource(config, transport, issuer, environment, logger)
+        accessWriter = config.log.access ? LineWriter(descriptor: accessLogDescriptor) : nil
+        let accessLog = accessWriter.map {
+            AccessLog(format: config.log.format, writer: $0, environment: environment)
+        }
+        let flow = RequestFlow(
+            settings: UpstreamSettings(
+                origin: upstream, firstByteTimeout: config.upstream.firstByteTimeout,
+                stallTimeout: config.upstream.stallTimeout),
+            links: try Self.links(config), transport: transport, tokens: tokens,
+            gate: InFlightGate(
+                limits: .init(
+                    maxInFlight: min(config.rate.maxInFlight, config.upstream.maxConnections),
+                    maxQueue: config.rate.maxQueue, maxWait: config.rate.maxWait),
+                time: environment.gateTime),
+            retries: RetryPolicy(budget: RetryBudget(), backoff: Backoff(), environment: environment),
+            environment: environment, accessLog: accessLog)
+        service = ProxyService(
+            desk: FrontDesk(config), flow: flow, activity: Activity(maxConnections: config.listen.maxConnections),
+            environment: environment)
+    }
+
+    // MARK: Life
+
+    /// Opens the listeners and begins to fetch the first token. Throws `ListenError`.
+    public func start() async throws -> Addresses {
+        tokens.start()
+        let listener = try await Listener.start(
+            config.listen.address, config: config.listen, service: service, group: group)
+        listening.add(listener.channel)
+        var admin: String?
+        if let address = config.admin.address {
+            let report = AdminReport(notReady: { [weak self] in self?.notReadyReasons ?? ["stopped"] })
+            let adminListener = try await AdminListener.start(address, report: report, group: group)
+            listening.addAdmin(adminListener.channel)
+            admin = Self.url(of: adminListener.channel, address)
+        }
+        let addresses = Addresses(tools: Self.url(of: listener.channel, config.listen.address), admin: admin)
+        logger.notice("listening", metadata: ["tools": "\(addresses.tools)", "admin": "\(admin ?? "off")"])
+        return addresses
+    }
+
+    /// Why `/readyz` says no; empty when it says yes.
+    public var notReadyReasons: [String] {
+        var reasons: [String] = []
+        if service.isDraining { reasons.append("shutting down") }
+        let status = tokens.status
+        if !status.isUsable {
+            reasons.append("no upstream token: " + (status.lastFailure?.message ?? "the first one is being fetched"))
+        }
+        return reasons
+    }
+
+    /// Stops accepting, lets what runs finish within `shutdown.drain_timeout`, ends everything.
+    /// Returns whether all of it finished.
+    public func drain() async -> Bool {
+        logger.notice("draining", metadata: ["exchanges": "\(service.activity.runningExchanges)"])
+        await listening.closeListener()
+        service.activity.drain()
+        let finished = await waitUntilQuiet(within: config.shutdown.drainTimeout)
+        if !finished {
+            logger.warning(
+                "drain cut short", metadata: ["exchanges": "\(service.activity.runningExchanges)"])
+            service.activity.closeAll()
+        }
+        await tokens.stop()
+        await transport.shutdown(grace: .milliseconds(finished ? 100 : 1_000))
+        await listening.closeAdmin()
+        accessWriter?.close()
+        try? await group.shutdownGracefully()
+        return finished
+    }
+
+    private func waitUntilQuiet(within timeout: Duration) async -> Bool {
+        let activity = service.activity
+        let deadline = environment.now() + timeout
+        return await withTaskGroup(of: Bool.self) { group in
+            group.addTask {
+                await activity.waitUntilQuiet()
+                return true
+            }
+            group.addTask { [environment] in
+                try? await environment.sleep(deadline)
+                return false
+            }
+            let first = await group.next() ?? false
+            group.cancelAll()
+            if !first { activity.giveUpWaiting() }
+            return first
+        }
+    }
+
+    // MARK: Parts
+
+    private static func tokenSource(
+        _ config: Config, _ transport: CurlTransport, _ issuer: UpstreamOrigin, _ environment: Environment,
+        _ logger: Logger
+    ) -> TokenSource {
+        let token = config.token
+        let endpoint = CurlTokenEndpoint(
+            transport: transport, origin: issuer, path: token.tokenURL.path.isEmpty ? "/" : token.tokenURL.path)
+        return TokenSource(
+            configuration: .init(
+                clientID: token.clientID, clientSecret: secret(token),
+                clientAuth: token.clientAuth == .basic ? .basic : .post, scope: token.scope,
+                refreshBefore: token.refreshBefore),
+            endpoint: endpoint, time: environment.tokenTime, log: { TokenLog.write($0, to: logger) })
+    }
+
+    private static func secret(_ token: Config.Token) -> ClientSecret? {
+        if let path = token.clientSecretFile { return ClientSecret(reading: { try SecretFile.read(path) }) }
+        return token.clientSecret.map { secret in secret.withValue { ClientSecret($0) } }
+    }
+
+    private static func links(_ config: Config) throws -> LinkSettings {
+        LinkSettings(
+            rules: try config.upstream.linkPrefixes.map {
+                try LinkRule(prefix: $0.prefix.description, replacement: $0.replacement)
+            },
+            allowPrefixes: config.upstream.allowPrefixes, publicURL: config.listen.publicURL?.description,
+            scheme: "http")
+    }
+
+    private static func url(of channel: any Channel, _ configured: ListenAddress) -> String {
+        guard case .tcp(let host, _) = configured, let port = channel.localAddress?.port else {
+            return configured.description
+        }
+        return "http://\(ListenAddress.tcp(host: host, port: port))"
+    }
+}

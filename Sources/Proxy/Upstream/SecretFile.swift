@@ -1,0 +1,28 @@
+// The client secret out of a file, read anew each time it is needed so that it can be rotated in place.
+
+import Glibc
+
+enum SecretFile {
+    struct Unreadable: Error {}
+
+    private static let maxBytes = 64 << 10
+
+    /// The file's text without trailing line ends. Throws when it can not be read, is empty or far too large.
+    static func read(_ path: String) throws -> String {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw Unreadable() }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 4_096)
+        while true {
+            let count = Glibc.read(descriptor, &chunk, chunk.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0, bytes.count <= maxBytes else { throw Unreadable() }
+            if count == 0 { break }
+            bytes += chunk[..<count]
+        }
+        while let last = bytes.last, last == 0x0A || last == 0x0D { bytes.removeLast() }
+        guard !bytes.isEmpty, let text = String(validating: bytes, as: UTF8.self) else { throw Unreadable() }
+        return text
+    }
+}

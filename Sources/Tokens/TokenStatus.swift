@@ -1,0 +1,46 @@
+// What a token source tells about itself: a status for readiness and the status page, events for the log. Neither holds
+// a secret.
+
+/// How a token source stands. A snapshot.
+public struct TokenStatus: Sendable, Equatable {
+    /// Whether requests can be sent with the token that is held.
+    public let isUsable: Bool
+    /// Whether a token request is on its way.
+    public let isRefreshing: Bool
+    /// Of the held token; 0 before the first.
+    public let generation: UInt64
+    /// Until the held token runs out; zero when it has, nil when there is none.
+    public let expiresIn: Duration?
+    /// Until the next token request is due; nil while one is on its way, before the start and after the stop.
+    public let nextRefreshIn: Duration?
+    /// Why the latest request failed; nil after a success.
+    public let lastFailure: TokenFailure?
+    /// Failures since the latest success.
+    public let failuresInARow: Int
+    /// Totals since the source was made.
+    public let counters: TokenCounters
+}
+
+/// Totals of a token source; they only grow.
+public struct TokenCounters: Sendable, Equatable {
+    /// Token requests sent.
+    public internal(set) var requested = 0
+    /// Tokens received.
+    public internal(set) var fetched = 0
+    /// Failed requests by reason.
+    public internal(set) var failed: [TokenFailure.Reason: Int] = [:]
+    /// Refresh requests made because upstream refused the token.
+    public internal(set) var refreshedAfterRefusal = 0
+    /// Refusals passed on to the tool because the token was too new to be blamed.
+    public internal(set) var refusalsPassedOn = 0
+}
+
+/// What a token source did, for the log.
+public enum TokenEvent: Sendable, Equatable {
+    /// A token request is being sent.
+    case requested
+    /// A token arrived. `life` as it will be counted on, `refreshIn` until it is renewed.
+    case fetched(generation: UInt64, life: Duration, refreshIn: Duration)
+    /// A token request failed for the `inARow`-th time; `failure.retryAfter` is until the next try.
+    case failed(TokenFailure, inARow: Int)
+}

@@ -1,0 +1,31 @@
+// The access token that goes upstream, with the two instants that decide about its use. Its value shows only through
+// `headerValue`; printing or dumping the token shows its generation and its instants.
+
+/// An OAuth access token as obtained from the token endpoint. Immutable; safe to share between threads.
+public struct UpstreamToken: Sendable, Equatable {
+    /// Counts the tokens of one source, from 1. A higher generation is a newer token.
+    public let generation: UInt64
+    /// When the token's answer arrived, on the source's monotonic time.
+    public let issuedAt: ContinuousClock.Instant
+    /// When the token runs out, counted from the sending of its request (so rather too early than too late).
+    public let expiresAt: ContinuousClock.Instant
+
+    private let header: Hidden<String>
+
+    init(generation: UInt64, value: String, issuedAt: ContinuousClock.Instant, expiresAt: ContinuousClock.Instant) {
+        self.generation = generation
+        self.issuedAt = issuedAt
+        self.expiresAt = expiresAt
+        self.header = Hidden("Bearer " + value)
+    }
+
+    /// The value of the `Authorization` field that carries this token (RFC 6750 section 2.1): `Bearer …`.
+    public var headerValue: String { header.value }
+}
+
+extension UpstreamToken: CustomStringConvertible, CustomDebugStringConvertible {
+    /// The generation alone; never the value.
+    public var description: String { "UpstreamToken(generation: \(generation))" }
+    /// The generation alone; never the value.
+    public var debugDescription: String { description }
+}

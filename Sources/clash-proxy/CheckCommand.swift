@@ -1,0 +1,19 @@
+import ArgumentParser
+import Proxy
+
+struct CheckCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "check", abstract: "Validates the configuration and prints what is in effect, secrets hidden.")
+
+    @OptionGroup var options: ConfigOptions
+
+    func run() async throws {
+        let loaded = try options.load()
+        say(loaded.effectiveTOML())
+        for warning in loaded.warnings { complain("warning: \(warning.description)") }
+        guard loaded.refusals.isEmpty else {
+            for refusal in loaded.refusals { complain(refusal.description) }
+            throw ExitStatus.configuration
+        }
+    }
+}

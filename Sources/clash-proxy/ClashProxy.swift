@@ -1,0 +1,41 @@
+// The command line. Wiring only: every command reads its options, calls one thing and turns errors into exit codes.
+
+import ArgumentParser
+import Glibc
+
+@main
+struct ClashProxy: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "clash-proxy",
+        abstract: "A sidecar between your tools and Bentley's clash-detection API.",
+        discussion: "Without a subcommand it serves.",
+        version: "clash-proxy 0.1.0",
+        subcommands: [
+            ServeCommand.self, CheckCommand.self, DemoCommand.self, SimulateCommand.self, KeyCommand.self,
+            HealthCommand.self,
+        ],
+        defaultSubcommand: ServeCommand.self
+    )
+}
+
+/// Exit codes that scripts and process supervisors rely on.
+enum ExitStatus {
+    /// The configuration is wrong (EX_CONFIG of sysexits.h).
+    static let configuration = ExitCode(78)
+    /// The drain was cut short (EX_TEMPFAIL of sysexits.h).
+    static let drainCutShort = ExitCode(75)
+}
+
+/// Writes a line to standard error.
+func complain(_ text: String) { writeLine(text, to: STDERR_FILENO) }
+
+/// Writes a line to standard output at once, also into a pipe.
+func say(_ text: String) { writeLine(text, to: STDOUT_FILENO) }
+
+private func writeLine(_ text: String, to descriptor: Int32) {
+    var rest = Array((text + "\n").utf8)[...]
+    while !rest.isEmpty {
+        let written = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+        if written > 0 { rest = rest.dropFirst(written) } else if errno != EINTR { return }
+    }
+}

@@ -1,0 +1,49 @@
+// The options that all commands with a configuration share.
+
+import ArgumentParser
+import Glibc
+import Proxy
+
+struct ConfigOptions: ParsableArguments {
+    @Option(help: "The configuration file. Default: ./proxy.conf, then /etc/clash-proxy/proxy.conf.")
+    var config: String?
+
+    @Option(name: .customLong("set"), parsing: .unconditionalSingleValue, help: "Overrides one key: section.key=value. Repeatable.")
+    var settings: [String] = []
+
+    /// Loads the configuration, or prints every mistake and exits with 78.
+    func load() throws -> LoadedConfig {
+        do throws(ConfigMistakes) {
+            let sources = try ConfigSources.read(
+                config: config, environment: ProcessEnvironment.variables(), flags: settings)
+            return try ConfigLoader.load(sources)
+        } catch {
+            complain(error.description)
+            throw ExitStatus.configuration
+        }
+    }
+
+    /// Loads a configuration that may be served with: keys that guard access must be in force.
+    func loadToServe() throws -> LoadedConfig {
+        let loaded = try load()
+        guard loaded.refusals.isEmpty else {
+            for refusal in loaded.refusals { complain(refusal.description) }
+            throw ExitStatus.configuration
+        }
+        return loaded
+    }
+}
+
+enum ProcessEnvironment {
+    /// The environment variables as they are now.
+    static func variables() -> [String: String] {
+        var variables: [String: String] = [:]
+        var entry = environ
+        while let text = entry.pointee {
+            let pair = String(cString: text).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            if pair.count == 2 { variables[String(pair[0])] = String(pair[1]) }
+            entry += 1
+        }
+        return variables
+    }
+}

@@ -1,0 +1,47 @@
+import ArgumentParser
+import Glibc
+import Proxy
+import Simulator
+
+struct DemoCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "demo",
+        abstract: "A simulated Bentley with the proxy in front, on loopback. No files, no credentials.")
+
+    @Option(help: "Port of the proxy; 0 picks a free one.")
+    var port = 0
+
+    func run() async throws {
+        let simulator = Simulator(SimulatorConfiguration())
+        let upstream: SimulatorAddresses
+        do {
+            upstream = try await simulator.start()
+        } catch {
+            complain("the simulator can not start: \(error)")
+            throw ExitCode.failure
+        }
+        let loaded = try Self.configuration(upstream, port: port)
+        let logging = Logs(loaded.config.log)
+        let sidecar = try Sidecar(loaded.config, logger: logging.logger)
+        let tour = DemoTour(simulator: simulator, upstream: upstream)
+        try await Supervisor.run(sidecar, logging: logging) { addresses in
+            say(tour.text(proxy: addresses.tools, admin: addresses.admin ?? ""))
+        }
+        await simulator.stop()
+    }
+
+    /// The defaults, pointed at the simulator.
+    private static func configuration(_ upstream: SimulatorAddresses, port: Int) throws -> LoadedConfig {
+        let settings = [
+            "listen.address=127.0.0.1:\(port)", "admin.address=127.0.0.1:0", "upstream.url=\(upstream.apiURL)",
+            "token.token_url=\(upstream.tokenURL)", "token.client_id=demo", "token.client_secret=demo-secret",
+            "log.level=warning",
+        ]
+        do throws(ConfigMistakes) {
+            return try ConfigLoader.load(ConfigSources(flags: settings))
+        } catch {
+            complain(error.description)
+            throw ExitStatus.configuration
+        }
+    }
+}

@@ -1,0 +1,22 @@
+import ArgumentParser
+import Proxy
+
+struct HealthCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "health", abstract: "Asks a running proxy whether it is ready; exit code 0 when it is.")
+
+    @OptionGroup var options: ConfigOptions
+
+    func run() async throws {
+        guard let address = try options.load().config.admin.address else {
+            complain("admin.address is empty: there is nobody to ask")
+            throw ExitStatus.configuration
+        }
+        let answer = await HealthCheck.ask(address)
+        guard answer.isReady else {
+            complain(answer.text)
+            throw ExitCode.failure
+        }
+        say(answer.text)
+    }
+}

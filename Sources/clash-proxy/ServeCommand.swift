@@ -1,0 +1,24 @@
+import ArgumentParser
+import Logging
+import Proxy
+
+struct ServeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve", abstract: "Runs the sidecar until SIGTERM or Ctrl-C.")
+
+    @OptionGroup var options: ConfigOptions
+
+    func run() async throws {
+        let loaded = try options.loadToServe()
+        let logging = Logs(loaded.config.log)
+        for warning in loaded.warnings { logging.logger.warning("\(warning.description)") }
+        let sidecar: Sidecar
+        do {
+            sidecar = try Sidecar(loaded.config, logger: logging.logger)
+        } catch {
+            complain("clash-proxy can not start: \(error)")
+            throw ExitCode.failure
+        }
+        try await Supervisor.run(sidecar, logging: logging)
+    }
+}

@@ -1,0 +1,200 @@
+// Relations between keys, what counts as loopback, and which keys stop a start or are only warned about.
+
+import Testing
+
+@testable import Proxy
+
+@Suite("Configuration checks")
+struct ConfigCheckTests {
+    static let hash = String(repeating: "ab", count: 32)
+    static let tls = "tls_certificate = \"c.pem\"\ntls_key = \"k.pem\"\n"
+
+    @Test(
+        "keys that do not go together are told at one of them",
+        arguments: [
+            ("[listen]\ntls_certificate = \"c.pem\"", "2: listen.tls_certificate: is set without listen.tls_key"),
+            ("[listen]\ntls_key = \"k.pem\"", "2: listen.tls_key: is set without listen.tls_certificate"),
+            ("[listen]\nclient_ca = \"ca.pem\"", "2: listen.client_ca: needs TLS"),
+            (
+                "[listen]\naddress = \"0.0.0.0:80\"",
+                "2: listen.address: \"0.0.0.0:80\" can be reached from other machines"
+            ),
+            ("[listen]\naddress = \"[::]:80\"", "2: listen.address: \"[::]:80\" can be reached from other machines"),
+            ("[listen]\naddress = \"127.0.0.1:8081\"", "admin.address: \"127.0.0.1:8081\" is taken by listen.address"),
+            ("[admin]\naddress = \"localhost:8080\"", "2: admin.address: \"localhost:8080\" is taken by"),
+            ("[admin]\naddress = \"0.0.0.0:8080\"", "2: admin.address: \"0.0.0.0:8080\" is taken by"),
+            (
+                "[upstream]\nurl = \"http://localhost:8080\"",
+                "2: upstream.url: \"http://localhost:8080\" is this proxy itself"
+            ),
+            (
+                "[token]\ntoken_url = \"http://127.0.0.1:8080/t\"",
+                "2: token.token_url: \"http://127.0.0.1:8080/t\" is this"
+            ),
+            (
+                "[listen]\npublic_url = \"https://api.bentley.com/x\"",
+                "2: listen.public_url: is the same as upstream.url"
+            ),
+            ("[upstream]\nurl = \"http://api.example.com\"", "2: upstream.url: sends secrets over plain http"),
+            ("[token]\ntoken_url = \"http://10.0.0.1/t\"", "2: token.token_url: sends secrets over plain http"),
+            (
+                "[upstream]\nurl = \"https://a.example.com/v2\"",
+                "2: upstream.url: \"https://a.example.com/v2\" has a path"
+            ),
+            ("[cache]\nmax_bytes = \"1MiB\"", "2: cache.max_bytes: one entry may be larger than the whole cache"),
+            ("[token]\nmode = \"refresh_token\"", "token.state_file: is empty, and refresh_token needs it"),
+            (
+                "[token]\nclient_secret = \"x\"\nclient_secret_file = \"f\"",
+                "3: token.client_secret_file: stands beside token.client_secret"
+            ),
+            ("[[caller]]\nkey_sha256 = \"\(hash)\"", "1: caller[1]: has no name"),
+            ("[[caller]]\nname = \"\"\nkey_sha256 = \"\(hash)\"", "2: caller[1].name: \"\" is empty"),
+            ("[[caller]]\nname = \"anonymous\"\nkey_sha256 = \"\(hash)\"", "2: caller[1].name: \"anonymous\" is what"),
+            ("[[caller]]\nname = \"x\"", "1: caller[1]: has neither key_sha256 nor certificate"),
+            ("[[caller]]\nname = \"x\"\ncertificate = \"cn\"", "3: caller[1].certificate: cannot be checked without"),
+            ("[[caller]]\nname = \"x\"\nkey_sha256 = \"abc\"", "3: caller[1].key_sha256: the value is not 64 hex"),
+            ("[[caller]]\nname = \"x\"\nkey_sha256 = \"\(hash)\"\nallow = []", "4: caller[1].allow: [] is empty"),
+            ("[[caller]]\nname = \"x\"\nkey_sha256 = \"\(hash)\"\nweight = 0", "4: caller[1].weight: 0 is below 1"),
+            (
+                "[[caller]]\nname = \"x\"\nkey_sha256 = \"\(hash)\"\ncertificate = \"cn\"",
+                "4: caller[1].certificate: stands beside key_sha256"
+            ),
+        ])
+    func relations(text: String, message: String) {
+        let found = configMistakes(text)
+        #expect(found.count == 1, "\(found)")
+        #expect(found.first?.contains(message) == true, "\(found)")
+    }
+
+    @Test("callers must differ in name and in key")
+    func callersDiffer() {
+        let other = String(repeating: "AB", count: 32)
+        let text = """
+            [[caller]]
+            name = "x"
+            key_sha256 = "\(Self.hash)"
+            [[caller]]
+            name = "x"
+            key_sha256 = "\(other)"
+            """
+        #expect(
+            configMistakes(text) == [
+                "proxy.conf:5: caller[2].name: \"x\" is also the name of caller[1]; name it apart",
+                "proxy.conf:6: caller[2].key_sha256: is also that of caller[1]; give each caller its own",
+            ])
+    }
+
+    @Test(
+        "what can be reached from outside is accepted with a caller or in passthrough, and loopback always",
+        arguments: [
+            "[listen]\naddress = \"0.0.0.0:80\"\n[[caller]]\nname = \"x\"\nkey_sha256 = \"\(hash)\"",
+            "[listen]\naddress = \"0.0.0.0:80\"\n[token]\nmode = \"passthrough\"",
+            "[listen]\naddress = \"localhost:80\"",
+            "[listen]\naddress = \"127.8.9.1:80\"",
+            "[listen]\naddress = \"[::1]:80\"",
+            "[listen]\naddress = \"unix:/run/clash.sock\"",
+            "[listen]\naddress = \"127.0.0.1:0\"\n[admin]\naddress = \"127.0.0.1:0\"",
+            "[listen]\naddress = \"127.0.0.1:80\"\n[admin]\naddress = \"127.0.0.2:80\"",
+            "[listen]\naddress = \"127.0.0.1:443\"",
+            "[upstream]\nurl = \"http://[::1]:9000\"\n[token]\ntoken_url = \"http://localhost:9000/connect/token\"",
+        ])
+    func accepted(text: String) {
+        #expect(configMistakes(text) == [])
+    }
+
+    @Test(
+        "hosts that only look like loopback are not",
+        arguments: [
+            "127.1", "0x7f.0.0.1", "localhost.example.com", "::ffff:8.8.8.8", "0.0.0.0", "::", "2130706433",
+            "127.0.0.1.nip.io",
+        ])
+    func notLoopback(host: String) {
+        #expect(!HostName.isLoopback(host))
+    }
+
+    @Test("client credentials need an id and a secret, other modes less")
+    func neededCredentials() {
+        #expect(
+            configMistakes(environment: [:]) == [
+                "token.client_id: the environment variable CLASH_CLIENT_ID is not set or empty, and client_credentials "
+                    + "needs it; set CLASH_CLIENT_ID or token.client_id",
+                "token.client_secret: the environment variable CLASH_CLIENT_SECRET is not set or empty, and "
+                    + "client_credentials needs it or client_secret_file; set CLASH_CLIENT_SECRET or token.client_secret",
+            ])
+        let id = ["CLASH_CLIENT_ID": "x"]
+        let written = "[token]\nclient_id = \"${CLASH_CLIENT_ID}\"\nclient_secret = \"${CLASH_CLIENT_SECRET}\"\n"
+        #expect(configMistakes(written + "mode = \"passthrough\"", environment: [:]) == [])
+        #expect(configMistakes(written + "mode = \"refresh_token\"\nstate_file = \"s\"", environment: id) == [])
+        #expect(configMistakes(written + "mode = \"refresh_token\"\nstate_file = \"s\"", environment: [:]).count == 1)
+        #expect(configMistakes(written + "client_secret_file = \"f\"", environment: id) == [])
+        // The reference that everybody's file has is no second secret, even when its variable happens to be set.
+        #expect(configMistakes(written + "client_secret_file = \"f\"") == [])
+        #expect(
+            configMistakes("[token]\nclient_secret = \"\"").first?.hasPrefix("proxy.conf:2: token.client_secret: ")
+                == true)
+    }
+
+    @Test("files that cannot be read are told with their path")
+    func files() {
+        let text = "[listen]\n\(Self.tls)[upstream]\nca_file = \"ca.pem\""
+        #expect(
+            configMistakes(text, unreadable: ["k.pem": "there is no such file", "ca.pem": "is a folder, not a file"])
+                == [
+                    "proxy.conf:3: listen.tls_key: \"k.pem\": there is no such file; name a file that this user can read",
+                    "proxy.conf:5: upstream.ca_file: \"ca.pem\": is a folder, not a file; name a file that this user can read",
+                ])
+    }
+
+    @Test("a key that guards access and is not in force stops the start; anything else only warns")
+    func notices() throws {
+        let loaded = try loadConfig(
+            "[listen]\n\(Self.tls)[cache]\nenabled = true\nttl_list = \"1s\"\n[audit]\nrequired = true")
+        let unbuilt = ConfigKeys.all.filter { $0.inForce == .no }.map(\.dotted)
+        let guards = ["listen.tls_certificate", "listen.tls_key"].filter(unbuilt.contains)
+        #expect(loaded.refusals.compactMap(\.key) == guards)
+        for key in ["cache.enabled", "cache.ttl_list", "audit.required"] {
+            let names = key.split(separator: ".")
+            let isWarned = loaded.warnings.contains { warning in
+                warning.key == String(names[0]) && warning.problem.contains(names[1])
+            }
+            #expect(isWarned == unbuilt.contains(key), "\(key)")
+        }
+        #expect(try loadConfig().refusals.isEmpty)
+        #expect(try loadConfig().warnings.isEmpty)
+    }
+
+    @Test("a mode that is not in force stops the start, the default mode does not")
+    func modes() throws {
+        guard case .except(let words)? = ConfigKeys.all.first(where: { $0.dotted == "token.mode" })?.inForce else {
+            return
+        }
+        for mode in TokenMode.allCases {
+            let loaded = try loadConfig("[token]\nmode = \"\(mode.rawValue)\"\nstate_file = \"s\"")
+            #expect(loaded.refusals.map(\.key) == (words.contains(mode.rawValue) ? ["token.mode"] : []))
+        }
+    }
+
+    @Test("an admin listener that others can reach is warned about")
+    func exposedAdmin() throws {
+        let warnings = try loadConfig("[admin]\naddress = \"0.0.0.0:8081\"").warnings
+        #expect(warnings.map(\.key) == ["admin.address"])
+        #expect(warnings.first?.place == .file(name: "proxy.conf", line: 2))
+    }
+
+    @Test("changes name the keys that differ and whether a restart is needed")
+    func changes() {
+        var new = Config()
+        #expect(Config().changes(to: new) == [])
+        new.listen.address = .unix(path: "/run/x.sock")
+        new.cache.ttlList = .seconds(1)
+        new.token.clientSecret = Secret("other")
+        new.callers = [.init(name: "x", credential: .certificate("cn"), allow: [.read])]
+        #expect(
+            Config().changes(to: new) == [
+                ConfigChange(key: "listen.address", needsRestart: true),
+                ConfigChange(key: "token.client_secret", needsRestart: false),
+                ConfigChange(key: "cache.ttl_list", needsRestart: false),
+                ConfigChange(key: "caller", needsRestart: false),
+            ])
+    }
+}

@@ -1,0 +1,66 @@
+// Caller keys: their form, their hash, and the table that is pasted into proxy.conf.
+
+import Testing
+
+@testable import Proxy
+
+@Suite("Caller keys")
+struct KeyGeneratorTests {
+    @Test("the printed table makes the key's caller, whatever its name")
+    func tableLoads() throws {
+        for name in ["dashboard", "Jürgen's \"viewer\" \\ ${HOME}"] {
+            let made = try KeyGenerator.make(name: name, allow: "read, delete")
+            let caller = try #require(try loadConfig(made.table).config.callers.first)
+            #expect(caller.name == name)
+            #expect(caller.credential == .key(made.hash))
+            #expect(caller.allow == [.read, .delete])
+            #expect(made.key.withValue { KeyHash(hashing: $0) } == made.hash)
+        }
+    }
+
+    @Test("a key is the prefix and 32 bytes in base64url")
+    func form() throws {
+        for (first, digits) in [
+            (0, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"),
+            (224, "4OHi4-Tl5ufo6err7O3u7_Dx8vP09fb3-Pn6-_z9_v8"),
+        ] {
+            var numbers = CountingNumbers(nextNumber: UInt64(first))
+            let key = try KeyGenerator.make(name: "x", allow: "read", using: &numbers).key.withValue { $0 }
+            #expect(key == "cpk_" + digits)
+        }
+        let random = try KeyGenerator.make(name: "x").key
+        #expect(random.withValue { $0.count } == 4 + 43)
+        #expect(random != (try KeyGenerator.make(name: "x").key))
+    }
+
+    @Test("the hash is SHA-256 of the key's text")
+    func knownHash() {
+        // FIPS 180-2 appendix B.1.
+        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        #expect(KeyHash(hashing: "abc").hex == expected)
+    }
+
+    @Test("a wrong name and a wrong permission are both told")
+    func wrongInput() throws {
+        let error = #expect(throws: ConfigMistakes.self) { try KeyGenerator.make(name: "", allow: "read,fly") }
+        #expect(error?.all.compactMap(\.key) == ["NAME", "--allow"])
+        #expect(throws: ConfigMistakes.self) { try KeyGenerator.make(name: "x", allow: "") }
+    }
+
+    @Test("the key shows in nothing but its value")
+    func hidden() throws {
+        let made = try KeyGenerator.make(name: "x")
+        var output = "\(made)" + made.table
+        dump(made, to: &output)
+        #expect(!output.contains(made.key.withValue { $0.dropFirst(4) }))
+    }
+}
+
+private struct CountingNumbers: RandomNumberGenerator {
+    var nextNumber: UInt64
+
+    mutating func next() -> UInt64 {
+        defer { nextNumber += 1 }
+        return nextNumber
+    }
+}
