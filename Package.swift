@@ -70,6 +70,7 @@ let package = Package(
         .target(
             name: "Simulator",
             dependencies: [
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -90,10 +91,24 @@ let package = Package(
         // Raw scripted sockets and a hand-moved clock, shared by the test targets.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(
-            name: "CurlTransportTests", dependencies: ["CurlTransport", "TestSupport"], swiftSettings: strict),
-        .testTarget(name: "ClashAPITests", dependencies: ["ClashAPI"], swiftSettings: strict),
+            name: "CurlTransportTests",
+            dependencies: [
+                "CurlTransport", "TestSupport", .product(name: "HTTPTypes", package: "swift-http-types"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ClashAPITests",
+            dependencies: ["ClashAPI", .product(name: "HTTPTypes", package: "swift-http-types")],
+            swiftSettings: strict),
         .testTarget(name: "TokensTests", dependencies: ["Tokens", "TestSupport"], swiftSettings: strict),
-        .testTarget(name: "SimulatorTests", dependencies: ["Simulator", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "SimulatorTests",
+            dependencies: [
+                "Simulator",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: strict),
         .testTarget(name: "RateLimitingTests", dependencies: ["RateLimiting"], swiftSettings: strict),
         .testTarget(name: "ProxyTests", dependencies: ["Proxy", "TestSupport"], swiftSettings: strict),
         .testTarget(

@@ -32,9 +32,9 @@ extension OperationMatch {
         if operationClass == .read { return .nothing }
         if reachesWholeITwin { return wholeITwins() }
 
-        let itwins = statedITwins.map(GUID.canonical).uniqued()
+        let itwins = writtenITwins
         var tags: [String] = []
-        // An iTwin that is only read off a v1 id is not relied on: then the families of all iTwins are purged.
+        // Where the iTwin is not certain, the families of all iTwins are purged.
         let scopes: [String?] = itwins.isEmpty ? [nil] : itwins + [Tag.unknownITwin]
         for scope in scopes {
             tags += operation.touchesLists.families.map { Tag.list($0, itwin: scope) }
@@ -53,8 +53,16 @@ extension OperationMatch {
         return operation.touchesLists.contains(.manualSuppressions) && objectIDs.isEmpty
     }
 
+    /// The iTwins that upstream itself takes from the request. What a v1 id decodes to, or a `projectId` beside an id
+    /// that upstream goes by, is not relied on.
+    private var writtenITwins: [String] {
+        if let itwin = route.pathITwin { return [GUID.canonical(itwin)] }
+        guard isKnown, objectIDs.isEmpty else { return [] }
+        return body.projectIDs.map(GUID.canonical).uniqued()
+    }
+
     private func wholeITwins() -> Invalidation {
-        let itwins = statedITwins.map(GUID.canonical).uniqued()
+        let itwins = writtenITwins
         guard !itwins.isEmpty else { return .everything }
         let tags = (itwins + [Tag.unknownITwin]).map { Tag.itwin($0) }
         return Invalidation(reach: .itwins, tags: tags, families: .all)

@@ -57,20 +57,23 @@ struct PathScan {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// Whether the path contains a word of destruction. Asked of unknown operations only, since an id may contain
-    /// one by chance.
-    static func soundsLikeDeletion(_ target: Span<UInt8>) -> Bool {
+    /// Whether the path contains a word of destruction: `deletion`, or where `loosely` anything near it. Asked of
+    /// unknown operations only, since an id may contain one by chance.
+    static func soundsLikeDeletion(_ target: Span<UInt8>, loosely: Bool) -> Bool {
         var window: UInt64 = 0
         var index = 0
         while index < target.count, !endsPath(target[index]) {
             let byte = ASCII.folded(PercentEscape.nextNormalized(target, &index, end: target.count))
             window = window << 8 | UInt64(byte)
+            if window == deletion { return true }
+            guard loosely else { continue }
             let lastFive = window & 0xFF_FFFF_FFFF
             if lastFive == delet || lastFive == remov || lastFive == purge { return true }
         }
         return false
     }
 
+    private static let deletion: UInt64 = 0x6465_6C65_7469_6F6E
     private static let delet: UInt64 = 0x64_656C_6574
     private static let remov: UInt64 = 0x72_656D_6F76
     private static let purge: UInt64 = 0x70_7572_6765

@@ -71,8 +71,8 @@ public struct RouteMatch: Sendable {
 
     private static func unknownClass(_ verb: Verb, _ target: Span<UInt8>) -> OperationClass {
         if verb == .delete { return .delete }
-        if verb.isSafe { return .read }
-        return PathScan.soundsLikeDeletion(target) ? .delete : .write
+        if PathScan.soundsLikeDeletion(target, loosely: !verb.isSafe) { return .delete }
+        return verb.isSafe ? .read : .write
     }
 
     /// Segments that look like ids: what an unknown operation may be about. The iTwin is not among them.

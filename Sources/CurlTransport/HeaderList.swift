@@ -22,7 +22,9 @@ struct HeaderList: ~Copyable, @unchecked Sendable {
             count += 1
             size += field.name.rawName.utf8.count + 3 + field.withUnsafeBytesOfValue { $0.count }
             // What the caller sends itself must not be taken out.
-            removals.removeAll { $0.utf8.dropLast().elementsEqual(field.name.canonicalName.utf8, by: { $0 | 0x20 == $1 }) }
+            removals.removeAll {
+                $0.utf8.dropLast().elementsEqual(field.name.canonicalName.utf8, by: { $0 | 0x20 == $1 })
+            }
         }
         for removal in removals {
             count += 1

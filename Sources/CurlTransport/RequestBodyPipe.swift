@@ -29,8 +29,10 @@ public final class RequestBodyPipe: Sendable {
         var offset = 0
         var consumerStarved = false
         var isAttached = false
+        /// Bytes that had been written were thrown away.
+        var isCut = false
         var link: Link?
-        var writer: UnsafeContinuation<Void, Never>?
+        var writer: UnsafeContinuation<Bool, Never>?
 
         var waiting: Int { self.buffer.count - self.offset }
     }
@@ -57,6 +59,10 @@ public final class RequestBodyPipe: Sendable {
         let (isOpen, isFull, wake) = self.state.withLock { state -> (Bool, Bool, Link?) in
             guard state.phase == .open else { return (false, false, nil) }
             if bytes.isEmpty { return (true, false, nil) }
+            if state.offset >= Self.bound {
+                state.buffer.removeFirst(state.offset)
+                state.offset = 0
+            }
             state.buffer.append(contentsOf: bytes)
             let wake = state.consumerStarved ? state.link : nil
             state.consumerStarved = false
@@ -65,19 +71,20 @@ public final class RequestBodyPipe: Sendable {
         if let wake { wake.inbox.send(.resumeUpload(wake.transfer)) }
         guard isOpen else { throw RequestBodyClosed() }
         guard isFull else { return }
-        await withTaskCancellationHandler {
-            await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
-                let waits = self.state.withLock { state in
-                    guard state.phase == .open, state.waiting >= Self.bound, state.writer == nil else { return false }
+        let isTaken = await withTaskCancellationHandler {
+            await withUnsafeContinuation { (continuation: UnsafeContinuation<Bool, Never>) in
+                let answer = self.state.withLock { state -> Bool? in
+                    if state.phase == .failed || state.isCut { return false }
+                    guard state.waiting >= Self.bound, state.writer == nil else { return true }
                     state.writer = continuation
-                    return true
+                    return nil
                 }
-                if !waits { continuation.resume() }
+                if let answer { continuation.resume(returning: answer) }
             }
         } onCancel: {
             self.fail()
         }
-        if self.isClosedToWriter { throw RequestBodyClosed() }
+        if !isTaken { throw RequestBodyClosed() }
     }
 
     /// The body is complete. Later calls do nothing.
@@ -90,21 +97,17 @@ public final class RequestBodyPipe: Sendable {
         self.leave(.failed)
     }
 
-    private var isClosedToWriter: Bool {
-        self.state.withLock { $0.phase == .closed || $0.phase == .failed }
-    }
-
     private func leave(_ phase: Phase) {
-        let (link, writer) = self.state.withLock { state -> (Link?, UnsafeContinuation<Void, Never>?) in
+        let (link, writer) = self.state.withLock { state -> (Link?, UnsafeContinuation<Bool, Never>?) in
             guard state.phase == .open else { return (nil, nil) }
             state.phase = phase
-            let writer = state.writer
-            state.writer = nil
+            let writer = phase == .failed ? state.writer : nil
+            if phase == .failed { state.writer = nil }
             let wake = state.consumerStarved || phase == .failed
             state.consumerStarved = false
             return (wake ? state.link : nil, writer)
         }
-        writer?.resume()
+        writer?.resume(returning: false)
         guard let link else { return }
         link.inbox.send(phase == .failed ? .abortUpload(link.transfer) : .resumeUpload(link.transfer))
     }
@@ -127,6 +130,7 @@ public final class RequestBodyPipe: Sendable {
     func close() {
         let writer = self.state.withLock { state in
             state.phase = .closed
+            if state.waiting > 0 { state.isCut = true }
             state.buffer = []
             state.offset = 0
             state.link = nil
@@ -134,12 +138,12 @@ public final class RequestBodyPipe: Sendable {
             state.writer = nil
             return writer
         }
-        writer?.resume()
+        writer?.resume(returning: false)
     }
 
     /// Moves up to `target.count` bytes out.
     func read(into target: UnsafeMutableRawBufferPointer) -> Read {
-        let (result, writer) = self.state.withLock { state -> (Read, UnsafeContinuation<Void, Never>?) in
+        let (result, writer) = self.state.withLock { state -> (Read, UnsafeContinuation<Bool, Never>?) in
             if state.phase == .failed || state.phase == .closed { return (.failed, nil) }
             let count = min(state.waiting, target.count)
             if count == 0 {
@@ -147,7 +151,9 @@ public final class RequestBodyPipe: Sendable {
                 state.consumerStarved = true
                 return (.starved, nil)
             }
-            state.buffer.withUnsafeBytes { target.copyMemory(from: .init(rebasing: $0[state.offset..<state.offset + count])) }
+            state.buffer.withUnsafeBytes {
+                target.copyMemory(from: .init(rebasing: $0[state.offset..<state.offset + count]))
+            }
             state.offset += count
             if state.offset == state.buffer.count {
                 state.buffer.removeAll(keepingCapacity: true)
@@ -157,7 +163,7 @@ public final class RequestBodyPipe: Sendable {
             state.writer = nil
             return (.bytes(count), writer)
         }
-        writer?.resume()
+        writer?.resume(returning: true)
         return result
     }
 }

@@ -116,6 +116,7 @@ public final class Sidecar: Sendable {
         await tokens.stop()
         await transport.shutdown(grace: .milliseconds(finished ? 100 : 1_000))
         await listening.closeAdmin()
+        for case .unix(let path)? in [config.listen.address, config.admin.address] { unlink(path) }
         accessWriter?.close()
         try? await group.shutdownGracefully()
         return finished

@@ -54,9 +54,9 @@ struct InFlightState: Sendable {
 
     // MARK: Coming
 
-    /// Admits at once or not at all.
+    /// Admits at once or not at all. A free permit means that nobody waits (3), so nobody is overtaken.
     mutating func tryEnter(now: Instant) -> Bool {
-        guard inFlight < limits.maxInFlight, waiters.isEmpty else { return false }
+        guard inFlight < limits.maxInFlight else { return false }
         estimate.foundRoom()
         admitOne(now: now)
         return true

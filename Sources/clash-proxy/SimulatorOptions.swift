@@ -71,6 +71,7 @@ struct SimulatorOptions: ParsableArguments {
         made.gzip = gzip
         made.weakETags = etags
         made.faults = fault.map(\.value)
+        made.recordLimit = 0
         return made
     }
 }

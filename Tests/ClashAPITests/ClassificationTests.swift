@@ -38,7 +38,8 @@ struct ClassificationTests {
         Unknown(method: "POST", target: "\(v2)/news/removal", name: "v2.unknown", expected: .delete),
         Unknown(method: "POST", target: "/imodels/purge", name: "unknown", expected: .delete),
         Unknown(method: "POST", target: "\(v2)/news?x=deletion", name: "v2.unknown", expected: .write),
-        Unknown(method: "GET", target: "\(v2)/reports/jobs/deletion", name: "v2.unknown", expected: .read),
+        Unknown(method: "GET", target: "\(v2)/reports/jobs/deletion", name: "v2.unknown", expected: .delete),
+        Unknown(method: "GET", target: "\(v2)/news/removed", name: "v2.unknown", expected: .read),
         Unknown(
             method: "POST", target: "\(v2)/news", body: #"{"operation":"delete"}"#, name: "v2.unknown",
             expected: .delete),

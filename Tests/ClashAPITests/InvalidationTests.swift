@@ -62,6 +62,7 @@ struct InvalidationTests {
         #expect(purges(write, "\(Self.v2)/reports/\(Self.report.uppercased())?cuid=1"))
         #expect(purges(write, "\(Self.v2)/manual-suppressions?clashReportId=\(Self.report)"))
         #expect(purges(write, "/clashdetection/runs?projectId=\(Self.itwin)"))
+        #expect(purges(write, "/clashdetection/runs"), "a page of no known iTwin may be of this one")
         #expect(!purges(write, "\(Self.v2)/reports/0badcafe-0000-4000-8000-000000000002"))
         #expect(!purges(write, "\(Self.v2)/tests"))
         #expect(!purges(write, "\(Self.v2)/suppression-templates"))
@@ -82,10 +83,23 @@ struct InvalidationTests {
         #expect(purges(write, "/clash-detection/itwins/\(SampleIDs.project)/reports/\(SampleIDs.runGUID)"))
         #expect(purges(write, "/clashdetection/runs?projectId=\(SampleIDs.project)"))
         #expect(purges(write, "/clashdetection/runs?projectId=some-other-spelling"))
+        let misled = resolve(.delete, "/clashdetection/runs/\(SampleIDs.run)?projectId=wrong")
+        #expect(purges(misled, "/clashdetection/runs?projectId=\(SampleIDs.project)"))
+        let start = resolve(
+            .post, "/clashdetection/runs", body: #"{"testId":"\#(SampleIDs.test)","projectId":"wrong"}"#)
+        #expect(purges(start, "/clashdetection/runs?projectId=\(SampleIDs.project)"))
         let opaque = resolve(.delete, "/clashdetection/runs/opaque")
         #expect(purges(opaque, "/clashdetection/runs?projectId=p"))
         #expect(purges(opaque, "/clashdetection/results/opaque-result"))
         #expect(!purges(opaque, "/clashdetection/tests?projectId=p"))
+    }
+
+    @Test("a v1 create touches the lists of the project its body names")
+    func v1Create() {
+        let write = resolve(.post, "/clashdetection/tests?projectId=wrong", body: #"{"projectId":"\#(Self.itwin)"}"#)
+        #expect(purges(write, "/clashdetection/tests?projectId=\(Self.itwin)"))
+        #expect(purges(write, "\(Self.v2)/tests"))
+        #expect(!purges(write, "\(Self.other)/tests"))
     }
 
     @Test("tests: a create touches the list, an update also the reports that show its name")

@@ -145,7 +145,8 @@ struct ExchangeTests {
             while true {
                 try connection.readHead()
                 try connection.send(
-                    "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nX-A: b\r\nContent-Length: \(Self.coded.count)\r\n\r\n")
+                    "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nX-A: b\r\nContent-Length: \(Self.coded.count)\r\n\r\n"
+                )
                 try connection.send(Self.coded)
             }
         }

@@ -68,7 +68,8 @@ final class Certificate: Sendable {
         guard mkdtemp(&template) != nil else { throw TestTrouble(description: "no temporary folder") }
         self.folder = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
         let command = try ChildProcess([
-            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days",
+            "2",
             "-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", self.folder + "/key.pem", "-out",
             self.folder + "/cert.pem",
         ])

@@ -38,7 +38,9 @@ struct TLSTests {
         }
     }
 
-    @Test("a second connection resumes the TLS session of the first, whatever handle it has", arguments: ["-tls1_2", "-tls1_3"])
+    @Test(
+        "a second connection resumes the TLS session of the first, whatever handle it has",
+        arguments: ["-tls1_2", "-tls1_3"])
     func resumption(_ version: String) async throws {
         let certificate = try Certificate()
         let server = try TLSServer(certificate, "-www", version)
@@ -87,31 +89,32 @@ struct TLSTests {
         static func reset(_ code: UInt8) -> [UInt8] { [0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, code] }
     }
 
-    /// Lets an HTTP/2 server that only knows these frames answer one GET.
-    private func http2(_ frames: [[UInt8]]) async throws -> (text: String, isProven: Bool) {
+    /// Lets an HTTP/2 server that only knows these frames answer one GET: `first`, and `rest` when a part of the body
+    /// has been read.
+    private func http2(_ first: [UInt8], rest: [UInt8]) async throws -> (text: String, isProven: Bool) {
         let certificate = try Certificate()
         let server = try TLSServer(certificate, "-alpn", "h2", "-naccept", "1")
-        let answer = Frame.settings + frames.joined()
-        let thread = Task.detached {
+        let answering = Task.detached {
             // The client's preface shows that the handshake is over.
             _ = try server.process.output { $0.contains("PRI * HTTP/2.0") }
-            server.process.send(answer)
+            server.process.send(Frame.settings + first)
         }
         let result = try await withTransport(.init(caFile: certificate.file, http2: true)) { transport in
             let body = try await transport.execute(
-                UpstreamRequest(origin: try origin(server.url), target: "/", stallTimeout: .seconds(5))
+                UpstreamRequest(origin: try origin(server.url), target: "/", stallTimeout: .seconds(10))
             ).body
-            return (try await body.text(), body.endIsProven)
+            let start = try await body.next() ?? []
+            server.process.send(rest)
+            return (String(decoding: start + (try await body.all()), as: UTF8.self), body.endIsProven)
         }
-        try await thread.value
+        try await answering.value
         return result
     }
 
     @Test("an HTTP/2 body with its length and end is whole")
     func http2Whole() async throws {
-        let (text, isProven) = try await self.http2([
-            Frame.head(Frame.lengthEight), Frame.data("all here", ends: true),
-        ])
+        let (text, isProven) = try await self.http2(
+            Frame.head(Frame.lengthEight) + Frame.data("all "), rest: Frame.data("here", ends: true))
         #expect(text == "all here")
         #expect(isProven)
     }
@@ -119,7 +122,7 @@ struct TLSTests {
     @Test("an HTTP/2 stream reset without error does not look like a proven end")
     func http2ResetNoError() async throws {
         do {
-            let (text, isProven) = try await self.http2([Frame.head(), Frame.data("part"), Frame.reset(0)])
+            let (text, isProven) = try await self.http2(Frame.head() + Frame.data("part"), rest: Frame.reset(0))
             #expect(text == "part")
             #expect(isProven == false)
         } catch let failure as TransferFailure {
@@ -131,7 +134,7 @@ struct TLSTests {
     func http2Truncated(_ code: UInt8) async throws {
         let failure = try await failure {
             let head = code == 0 ? Frame.head(Frame.lengthEight) : Frame.head()
-            _ = try await self.http2([head, Frame.data("part"), Frame.reset(code)])
+            _ = try await self.http2(head + Frame.data("part"), rest: Frame.reset(code))
         }
         #expect(failure.reason == .truncated)
     }

@@ -185,7 +185,8 @@ struct UploadTests {
         #expect(server.receivedText.hasSuffix("0\r\n\r\n") == false)
     }
 
-    @Test("a body of bytes that is refused early is no obstacle to the answer", arguments: ["", "Connection: close\r\n"])
+    @Test(
+        "a body of bytes that is refused early is no obstacle to the answer", arguments: ["", "Connection: close\r\n"])
     func earlyRefusalOfBytes(_ field: String) async throws {
         let server = ScriptedOrigin { connection in
             try connection.readHead()

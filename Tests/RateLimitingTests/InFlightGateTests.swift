@@ -135,6 +135,8 @@ struct InFlightGateTests {
         clock.advance(by: .seconds(25))
         await #expect(throws: GateRefusal.self) { try await patient.value }
         #expect(gate.statistics == .init(inFlight: 1, queued: 0, averageHold: nil))
+        // Neither the timer that the shorter wait replaced nor its successor is left.
+        try await clock.waitForNoSleepers()
         permit.release()
     }
 
@@ -153,6 +155,19 @@ struct InFlightGateTests {
         _ = try await staying.value
         try await late.value
         #expect(gate.statistics.inFlight == 0)
+    }
+
+    @Test("a caller that was cancelled before it had to wait does not wait")
+    func cancelledBefore() async throws {
+        let gate = gate(permits: 1, queue: 1)
+        let permit = try await gate.enter()
+        let caller = Task.immediate {
+            withUnsafeCurrentTask { $0?.cancel() }
+            _ = try await gate.enter()
+        }
+        await #expect(throws: GateRefusal.cancelled) { try await caller.value }
+        #expect(gate.statistics.queued == 0)
+        permit.release()
     }
 
     @Test("a caller cancelled between its admission and its waking gets no permit and loses none")

@@ -114,6 +114,8 @@ struct TokenSourceTests {
                 .requested, .fetched(generation: 2, life: .seconds(3600), refreshIn: .seconds(3285)),
             ])
         await rig.source.stop()
+        // The timers that were replaced on the way are gone too.
+        try await rig.clock.waitForNoSleepers()
     }
 
     @Test("down for longer than the token's life: old token, then failures that say when, then a token again")

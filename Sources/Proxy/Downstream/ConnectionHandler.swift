@@ -112,7 +112,6 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
         if let exchange = current {
             exchange.connectionLost()
             onCallerLeft?()
-            if !currentHasStarted { startCurrentIfWaiting() }
         }
         context.fireChannelInactive()
     }
@@ -234,8 +233,8 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
     private func takePipelined() {
         let waiting = pipelined
         pipelined = []
-        for part in waiting {
-            if phase == .busy, currentIsReadToItsEnd { pipelined.append(part) } else { accept(part) }
+        for part in waiting where phase == .idle || phase == .busy {
+            if currentIsReadToItsEnd { pipelined.append(part) } else { accept(part) }
         }
         startCurrentIfWaiting()
         guard phase == .idle else { return }

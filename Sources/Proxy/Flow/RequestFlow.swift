@@ -37,12 +37,12 @@ struct RequestFlow: Sendable {
             let response = try await send(call, exchange, token)
             try await relay(response, call, exchange, admission)
             permit.release()
-            finish(exchange, .answered)
+            finish(exchange, exchange.callerHasLeft ? .callerLeft(sent: true) : .answered)
         } catch {
             switch error {
-            case .failed(let failure):
+            case .failed(let failure) where !exchange.callerHasLeft:
                 refuse(exchange, failure, version: admission.route.operation.version, corsOrigin: admission.corsOrigin)
-            case .callerLeft:
+            case .failed, .callerLeft:
                 exchange.abort()
                 finish(exchange, .callerLeft(sent: exchange.record.wasSent))
             }

@@ -42,7 +42,7 @@ struct FrontDesk: Sendable {
         if head.isAbsoluteForm, let authority = head.authority, !origins.isOwn(authority) {
             throw .invalid("The request target names another host: this is not a forward proxy.")
         }
-        if let defect = ClashAPI.checkTarget(head.target) { throw .invalid("The request target is refused: \(defect.rawValue).") }
+        if let defect = ClashAPI.checkTarget(head.target) { throw .invalid(defect.sentence) }
         let origin = try origins.admit(head)
         if let origin, head.method == .options, head.fields[.accessControlRequestMethod] != nil {
             return .preflight(origin: origin)
@@ -69,6 +69,22 @@ struct FrontDesk: Sendable {
             .permissionDenied,
             "The caller '\(caller.name)' may not \(operationClass.rawValue); "
                 + "it has: \(caller.allow.map(\.rawValue).sorted().joined(separator: ", ")).")
+    }
+}
+
+extension TargetDefect {
+    /// What is wrong with the target, for the tool.
+    var sentence: String {
+        switch self {
+        case .notOriginForm: "The request target must begin with a slash."
+        case .dotSegment: "The path has a '.' or '..' segment; send the path it stands for."
+        case .encodedSlash: "The path has an encoded slash (%2F), which could be read in two ways."
+        case .backslash: "The path has a backslash, which could be read in two ways."
+        case .controlByte: "The request target has a space or a control character."
+        case .nonASCII: "The request target has bytes beyond ASCII; percent-encode them."
+        case .badEscape: "The path has a '%' that is not followed by two hexadecimal digits, or a malformed escape."
+        case .fragment: "The request target has a fragment (#), which is never sent."
+        }
     }
 }
 

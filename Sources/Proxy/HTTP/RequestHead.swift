@@ -60,7 +60,9 @@ struct RequestHead {
         }
         framing = try Self.checkedFraming(fields, isHTTP10: isHTTP10)
         let options = fields.connectionOptions
-        keepsAlive = isHTTP10 ? options.contains("keep-alive") : !options.contains("close")
+        // After an offered upgrade the decoder reads no further request, whether or not it was taken up.
+        let mayBeKept = !options.contains("close") && !options.contains("upgrade")
+        keepsAlive = mayBeKept && (!isHTTP10 || options.contains("keep-alive"))
         expectsContinue = !isHTTP10 && (fields[.expect]?.lowercased() == "100-continue")
     }
 
