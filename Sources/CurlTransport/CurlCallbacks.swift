@@ -95,6 +95,7 @@ let prereqCallback: curl_prereq_callback = { data, remoteAddress, localAddress, 
         transfer.verdict = (.repeatRefused, "the connection died and the request must not be sent twice")
         return Int32(CURL_PREREQFUNC_ABORT)
     }
+    transfer.loop.watch(transfer)
     transfer.loop.counters.requestsSent += 1
     return Int32(CURL_PREREQFUNC_OK)
 }
@@ -124,6 +125,7 @@ extension Transfer {
     fileprivate func uploaded(_ length: Int) -> Int {
         self.uploadOffset += length
         let now = self.loop.now
+        defer { self.loop.watch(self) }
         guard let whole = self.request.uploadLength else {
             self.state.uploadAdvanced(now: now)
             return length
@@ -146,6 +148,7 @@ extension Transfer {
             return Int(CURL_READFUNC_ABORT)
         }
         self.state.uploadEnded(now: self.loop.now)
+        self.loop.watch(self)
         return 0
     }
 }

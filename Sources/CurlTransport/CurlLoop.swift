@@ -19,7 +19,7 @@ final class CurlLoop: @unchecked Sendable {
     private let multi: MultiHandle
     private let options: CurlOptions
     private let limit: Int
-    private let watchesIdleSockets: Bool
+    private let speaksHTTP2: Bool
     private var pool: HandlePool
     private var live: [Transfer] = []
     private var waiting: [Transfer] = []
@@ -44,7 +44,7 @@ final class CurlLoop: @unchecked Sendable {
         self.inbox = Inbox(multi: self.multi)
         self.options = CurlOptions(configuration)
         self.limit = configuration.maxConnections
-        self.watchesIdleSockets = !configuration.http2
+        self.speaksHTTP2 = configuration.http2
         self.pool = pool
     }
 
@@ -77,6 +77,11 @@ final class CurlLoop: @unchecked Sendable {
         if transfer.isReadyListed { return }
         transfer.isReadyListed = true
         self.ready.append(transfer)
+    }
+
+    /// Sees to it that the transfer's deadline is not slept through; to be called whenever that may have come closer.
+    func watch(_ transfer: Transfer) {
+        if let deadline = transfer.state.deadline { self.nextDeadline = min(self.nextDeadline, deadline.at) }
     }
 
     // MARK: Commands
@@ -122,7 +127,7 @@ final class CurlLoop: @unchecked Sendable {
     /// Gives libcurl as many waiting transfers as there are connections.
     private func startWaiting() {
         guard !self.waiting.isEmpty, self.live.count < self.limit else { return }
-        if self.watchesIdleSockets { self.counters.connectionsDiscarded += self.sockets.discardUnclean() }
+        self.counters.connectionsDiscarded += self.sockets.discardUnclean()
         while self.live.count < self.limit, !self.waiting.isEmpty {
             self.add(self.waiting.removeFirst())
         }
@@ -192,10 +197,6 @@ final class CurlLoop: @unchecked Sendable {
                 self.watch(transfer)
             }
         }
-    }
-
-    private func watch(_ transfer: Transfer) {
-        if let deadline = transfer.state.deadline { self.nextDeadline = min(self.nextDeadline, deadline.at) }
     }
 
     private func deliverReady() {
@@ -280,7 +281,10 @@ final class CurlLoop: @unchecked Sendable {
 
     /// If libcurl has put the connection back for the next request, its socket is watched from now on.
     private func noteIdleConnection(of transfer: Transfer, _ handle: EasyHandle) {
-        guard self.watchesIdleSockets, let key = transfer.connection else { return }
+        // HTTP/2 connections receive frames while idle, and are shared.
+        guard !self.speaksHTTP2 || transfer.parser.isHTTP1, let key = transfer.connection else {
+            return self.sockets.forget(user: ObjectIdentifier(transfer))
+        }
         self.sockets.idle(key, user: ObjectIdentifier(transfer)) {
             var descriptor = CURL_SOCKET_BAD
             ccurl_get_active_socket(handle.raw, &descriptor)

@@ -80,7 +80,7 @@ struct SocketLedger {
     /// The exchange of `user` on this connection is over. libcurl may have given the connection to another exchange
     /// already, in the same turn; then it is not idle. The socket is asked for only once per connection.
     mutating func idle(_ key: ConnectionKey, user: ObjectIdentifier, descriptor: () -> Int32?) {
-        defer { self.newcomers.removeAll { $0.user == user } }
+        defer { self.forget(user: user) }
         var found = self.entries.firstIndex(where: { $0.key == key })
         if found == nil {
             let newcomer = self.newcomers.firstIndex { $0.key == key }
@@ -95,6 +95,11 @@ struct SocketLedger {
         guard let found, self.entries[found].user == user, !self.entries[found].isIdle else { return }
         self.entries[found].isIdle = true
         self.idleCount += 1
+    }
+
+    /// The exchange of `user` is over and leaves no idle connection behind.
+    mutating func forget(user: ObjectIdentifier) {
+        self.newcomers.removeAll { $0.user == user }
     }
 
     /// Shuts down idle sockets on which something has arrived, be it stray bytes or the end. Returns how many.

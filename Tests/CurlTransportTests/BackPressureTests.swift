@@ -17,7 +17,7 @@ struct BackPressureTests {
     private static let size = 32 << 20
 
     /// Sends 32 MiB; opens `blocked` when the socket has taken nothing for half a second.
-    private func server(_ sent: Progress, _ blocked: Gate) -> ScriptedOrigin {
+    private func server(_ sent: Progress, _ blocked: Latch) -> ScriptedOrigin {
         ScriptedOrigin { connection in
             try connection.readHead()
             try connection.send("HTTP/1.1 200 OK\r\nContent-Length: \(Self.size)\r\n\r\n")
@@ -37,7 +37,7 @@ struct BackPressureTests {
     @Test("a reader that does not read holds the server up after a few megabytes, and then gets everything")
     func slowReader() async throws {
         let sent = Progress()
-        let blocked = Gate()
+        let blocked = Latch()
         let server = self.server(sent, blocked)
         try await withTransport { transport in
             let response = try await transport.execute(try get(server))
@@ -56,7 +56,7 @@ struct BackPressureTests {
     @Test("a transfer whose reader has stopped lets the thread sleep and does not run into the stall timeout")
     func idleWhilePaused() async throws {
         let sent = Progress()
-        let blocked = Gate()
+        let blocked = Latch()
         let server = self.server(sent, blocked)
         try await withTransport { transport in
             var request = try get(server)

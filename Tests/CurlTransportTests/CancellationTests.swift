@@ -28,7 +28,7 @@ struct CancellationTests {
     func beforeStart() async throws {
         let server = ScriptedOrigin { _ in }
         try await withTransport { transport in
-            let gate = Gate()
+            let gate = Latch()
             for request in [try get(server), try delete(server)] {
                 let task = Task {
                     await gate.wait()
@@ -76,7 +76,7 @@ struct CancellationTests {
 
     @Test("while it waits for its turn: ended, not sent, and the next one gets the place")
     func whileQueued() async throws {
-        let answer = Gate()
+        let answer = Latch()
         let server = ScriptedOrigin { connection in
             while true {
                 try connection.readHead()
@@ -104,7 +104,7 @@ struct CancellationTests {
     func whileSending() async throws {
         let server = ScriptedOrigin { connection in
             try connection.readHead()
-            Gate().waitBlocking(seconds: 20)
+            Latch().waitBlocking(seconds: 20)
         }
         try await withTransport { transport in
             var request = try get(server)
@@ -119,7 +119,7 @@ struct CancellationTests {
 
     @Test("while waiting for the head")
     func whileWaiting() async throws {
-        let closed = Gate()
+        let closed = Latch()
         let server = ScriptedOrigin { connection in
             try connection.readHead()
             if connection.readUntilClosed() { closed.open() }
@@ -137,14 +137,14 @@ struct CancellationTests {
 
     @Test("while receiving: a waiting reader is told, the server sees the connection close")
     func whileReceiving() async throws {
-        let closed = Gate()
+        let closed = Latch()
         let server = ScriptedOrigin { connection in
             try connection.readHead()
             try connection.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
             if connection.readUntilClosed() { closed.open() }
         }
         try await withTransport { transport in
-            let reading = Gate()
+            let reading = Latch()
             let request = try get(server)
             let task = Task {
                 let body = try await transport.execute(request).body
@@ -164,7 +164,7 @@ struct CancellationTests {
 
     @Test("while paused: leaving or dropping the body closes the connection", arguments: [true, false])
     func whilePaused(_ explicitly: Bool) async throws {
-        let closed = Gate()
+        let closed = Latch()
         let server = ScriptedOrigin { connection in
             try connection.readHead()
             try connection.send("HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n")
@@ -189,7 +189,7 @@ struct CancellationTests {
 
     @Test("a cancellation after the send is ignored under untilSent: the call is finished")
     func untilSent() async throws {
-        let answer = Gate()
+        let answer = Latch()
         let server = ScriptedOrigin { connection in
             try connection.readHead()
             answer.waitBlocking()

@@ -57,7 +57,7 @@ struct ConcurrencyTests {
 
     @Test("shutdown lets running exchanges end within its grace, can be called by many, and again")
     func shutdownWithGrace() async throws {
-        let answer = Gate()
+        let answer = Latch()
         let server = ScriptedOrigin { connection in
             try connection.readHead()
             answer.waitBlocking()
@@ -79,7 +79,7 @@ struct ConcurrencyTests {
 
     @Test("a transport that is let go of ends its exchanges and its thread")
     func dropped() async throws {
-        let closed = Gate()
+        let closed = Latch()
         let server = ScriptedOrigin { connection in
             try connection.readHead()
             try connection.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")

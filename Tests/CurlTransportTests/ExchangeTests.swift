@@ -48,7 +48,7 @@ struct ExchangeTests {
 
     @Test("the head is delivered while the body is still to come; interim heads are dropped, trailers kept apart")
     func headBeforeBody() async throws {
-        let headSeen = Gate()
+        let headSeen = Latch()
         let server = ScriptedOrigin { connection in
             try connection.readHead()
             try connection.send("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n")

@@ -73,7 +73,7 @@ struct ReplayTests {
 
     @Test("a connection the server closed while idle is not used: the DELETE goes out once and succeeds")
     func closedWhileIdle() async throws {
-        let closed = Gate()
+        let closed = Latch()
         let server = ScriptedOrigin { connection in
             try connection.readHead()
             try connection.send(ok)
@@ -97,8 +97,8 @@ struct ReplayTests {
 
     @Test("bytes that arrive late on an idle connection are nobody's answer")
     func lateBytes() async throws {
-        let firstIsRead = Gate()
-        let poisoned = Gate()
+        let firstIsRead = Latch()
+        let poisoned = Latch()
         let server = ScriptedOrigin { connection in
             try connection.readHead()
             if connection.index == 0 {

@@ -66,7 +66,7 @@ struct TimeoutTests {
 
     @Test("a server that stops reading the request body stalls the exchange; a slow writer does not")
     func uploadStall() async throws {
-        let read = Gate()
+        let read = Latch()
         let server = ScriptedOrigin { connection in
             try connection.readHead()
             _ = try connection.read(until: Array("slow\r\n".utf8))
@@ -86,6 +86,25 @@ struct TimeoutTests {
             let failure = try await failure(of: response)
             #expect(failure.reason == .timeoutStall)
             read.open()
+        }
+    }
+
+    @Test("the head's time runs from the end of a slow upload, however long that took")
+    func firstByteAfterSlowUpload() async throws {
+        let server = ScriptedOrigin { connection in
+            try connection.readHead()
+            connection.readUntilClosed()
+        }
+        try await withTransport { transport in
+            let pipe = RequestBodyPipe()
+            let request = UpstreamRequest(
+                origin: try origin(server.url), method: .put, target: "/", body: .stream(pipe, length: nil),
+                firstByteTimeout: .milliseconds(300))
+            let response = Task { try await transport.execute(request) }
+            try await Task.sleep(for: .milliseconds(700))
+            pipe.finish()
+            let failure = try await failure(of: response)
+            #expect(failure.reason == .timeoutFirstByte)
         }
     }
 

@@ -15,7 +15,7 @@ struct UploadTests {
 
     @Test("a body of unknown length is sent chunked, as it is written")
     func chunked() async throws {
-        let firstSeen = Gate()
+        let firstSeen = Latch()
         let server = ScriptedOrigin { connection in
             try connection.readHead()
             _ = try connection.read(until: Array("one\r\n".utf8))
@@ -65,7 +65,7 @@ struct UploadTests {
 
     @Test("a writer waits while the server does not read")
     func backPressure() async throws {
-        let read = Gate()
+        let read = Latch()
         let server = ScriptedOrigin { connection in
             try connection.readHead()
             read.waitBlocking()
@@ -100,7 +100,7 @@ struct UploadTests {
 
     @Test("a body that is given up ends the exchange and never looks complete", arguments: [nil, 99])
     func givenUp(_ length: Int?) async throws {
-        let seen = Gate()
+        let seen = Latch()
         let server = ScriptedOrigin { connection in
             try connection.readHead()
             _ = try connection.read(until: Array("half".utf8))
@@ -158,12 +158,11 @@ struct UploadTests {
         "an early refusal is delivered whole, stops the writer and closes the connection",
         arguments: ["", "Connection: close\r\n"], [nil, 1_000_000])
     func earlyRefusal(_ field: String, _ length: Int?) async throws {
-        let closed = Gate()
+        let closed = Latch()
         let server = ScriptedOrigin { connection in
             try connection.readHead()
             try connection.read(exactly: 1000)
             try connection.send("HTTP/1.1 413 Too Large\r\n\(field)Content-Length: 3\r\n\r\n")
-            Gate().waitBlocking(seconds: 0)
             try connection.send("big")
             if connection.readUntilClosed() { closed.open() }
         }
@@ -207,7 +206,7 @@ struct UploadTests {
     func cancelledWriter() async throws {
         let server = ScriptedOrigin { connection in
             try connection.readHead()
-            Gate().waitBlocking(seconds: 1)
+            Latch().waitBlocking(seconds: 1)
         }
         try await withTransport { transport in
             let pipe = RequestBodyPipe()

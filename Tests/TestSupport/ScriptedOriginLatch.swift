@@ -5,7 +5,7 @@ import Glibc
 import Synchronization
 
 /// Something that happens once.
-public final class Gate: Sendable {
+public final class Latch: Sendable {
     private struct State {
         var isOpen = false
         var writeEnd: Int32
