@@ -8,7 +8,9 @@ struct ConfigOptions: ParsableArguments {
     @Option(help: "The configuration file. Default: ./proxy.conf, then /etc/clash-proxy/proxy.conf.")
     var config: String?
 
-    @Option(name: .customLong("set"), parsing: .unconditionalSingleValue, help: "Overrides one key: section.key=value. Repeatable.")
+    @Option(
+        name: .customLong("set"), parsing: .unconditionalSingleValue,
+        help: "Overrides one key: section.key=value. Repeatable.")
     var settings: [String] = []
 
     /// Loads the configuration, or prints every mistake and exits with 78.

@@ -11,7 +11,8 @@ enum DecodingFailure {
         case .headerOverflow where !targetWasComplete:
             return Failure(.targetTooLong, "The request target is longer than \(RequestHead.maxTargetBytes) bytes.")
         case .headerOverflow:
-            return Failure(.headersTooLarge, "The request headers are larger than listen.max_header_bytes, or too many.")
+            return Failure(
+                .headersTooLarge, "The request headers are larger than listen.max_header_bytes, or too many.")
         case .invalidEOFState, .closedConnection:
             return nil
         case .invalidChunkSize:

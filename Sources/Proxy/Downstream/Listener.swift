@@ -5,7 +5,6 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 
-
 /// The listening socket for tools.
 struct Listener {
     let channel: any Channel
@@ -50,7 +49,8 @@ struct Listener {
             proxy: service, limits: limits, peer: peerName(channel), executor: executors[channel.eventLoop])
         try channel.pipeline.syncOperations.addHandlers(
             HeadWatch(connection),
-            ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: decoderLimits)),
+            ByteToMessageHandler(
+                HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: decoderLimits)),
             connection)
     }
 

@@ -50,7 +50,8 @@ struct ResponseRelay {
         }
         exchange.record.upstreamID = Self.foreignID(response.fields, exchange)
         fields.append(HTTPField(name: .serverTiming, value: exchange.record.serverTiming))
-        fields.append(HTTPField(name: .cacheStatus, value: "clash-proxy; fwd=\(call.traits.isSafe ? "bypass" : "method")"))
+        fields.append(
+            HTTPField(name: .cacheStatus, value: "clash-proxy; fwd=\(call.traits.isSafe ? "bypass" : "method")"))
         OwnFields.add(correlationID: exchange.record.correlationID, to: &fields)
         if let corsOrigin { OriginPolicy.addGrant(for: corsOrigin, to: &fields) }
         return fields

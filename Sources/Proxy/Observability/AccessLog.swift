@@ -9,21 +9,25 @@ struct AccessLog: Sendable {
     func write(_ record: ExchangeRecord, outcome: Outcome) {
         let total = environment.now() - record.started
         let time = environment.wallTime().rfc3339Milliseconds
-        writer.write(format == .json ? Self.json(record, outcome, total, time) : Self.text(record, outcome, total, time))
+        writer.write(
+            format == .json ? Self.json(record, outcome, total, time) : Self.text(record, outcome, total, time))
     }
 
     static func text(_ record: ExchangeRecord, _ outcome: Outcome, _ total: Duration, _ time: String) -> String {
         var line = "\(time) \(record.correlationID) \(record.peer) \(record.caller) \(record.operation)"
         line += " \(record.method) \(record.path) \(record.status) \(record.source.rawValue) \(outcome.text)"
-        line += " in=\(record.bytesIn) out=\(record.bytesOut) total=\(total.tenths)ms queue=\(record.queueTime.tenths)ms"
-        line += " token=\(record.tokenTime.tenths)ms upstream=\(record.upstreamTime.tenths)ms attempts=\(record.attempts)"
+        line +=
+            " in=\(record.bytesIn) out=\(record.bytesOut) total=\(total.tenths)ms queue=\(record.queueTime.tenths)ms"
+        line +=
+            " token=\(record.tokenTime.tenths)ms upstream=\(record.upstreamTime.tenths)ms attempts=\(record.attempts)"
         if let id = record.upstreamID { line += " upstream_id=\(id)" }
         if !record.detail.isEmpty { line += " detail=\"\(JSONText.escaped(record.detail))\"" }
         return line + "\n"
     }
 
     static func json(_ record: ExchangeRecord, _ outcome: Outcome, _ total: Duration, _ time: String) -> String {
-        var line = "{\"time\":\"\(time)\",\"id\":\"\(record.correlationID)\",\"peer\":\"\(JSONText.escaped(record.peer))\""
+        var line =
+            "{\"time\":\"\(time)\",\"id\":\"\(record.correlationID)\",\"peer\":\"\(JSONText.escaped(record.peer))\""
         line += ",\"caller\":\"\(JSONText.escaped(record.caller))\",\"operation\":\"\(record.operation)\""
         line += ",\"method\":\"\(JSONText.escaped(record.method))\",\"path\":\"\(JSONText.escaped(record.path))\""
         line += ",\"status\":\(record.status),\"source\":\"\(record.source.rawValue)\",\"outcome\":\"\(outcome.text)\""

@@ -3,7 +3,6 @@
 import Glibc
 import Synchronization
 
-
 /// Writes whole lines in order. While the reader is behind, up to `maxBuffered` bytes wait; what comes on top is
 /// dropped and counted, and the count is written as soon as there is room again.
 final class LineWriter: Sendable {
