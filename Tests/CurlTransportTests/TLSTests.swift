@@ -44,14 +44,22 @@ struct TLSTests {
     func resumption(_ version: String) async throws {
         let certificate = try Certificate()
         let server = try TLSServer(certificate, "-www", version)
+        let holder = ScriptedOrigin { connection in
+            try connection.readHead()
+            connection.readUntilClosed()
+        }
         try await withTransport(.init(caFile: certificate.file)) { transport in
             // The server's page says how the session came about; it closes after each answer.
             var pages: [String] = []
-            for _ in 0..<3 {
+            for round in 1...3 {
                 let response = try await transport.execute(
                     UpstreamRequest(origin: try origin(server.url), target: "/"))
                 #expect(response.facts.connectionReused == false)
                 pages.append(try await response.body.text())
+                // Takes the handle out of use, so that the next connection is made with another one.
+                let held = try get(holder)
+                Task { try await transport.execute(held) }
+                try await eventually("the handle is taken") { holder.acceptCount == round }
             }
             #expect(pages[0].contains("\nNew, TLS"))
             #expect(pages[1].contains("\nReused, TLS"))

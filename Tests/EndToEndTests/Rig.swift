@@ -1,0 +1,175 @@
+// What every test here stands on: a simulator (API and token endpoint) or a scripted origin, the proxy in front of
+// it in this process, its access log and its application log, all on ports of the system's choice.
+
+import Logging
+import Proxy
+import Simulator
+import Synchronization
+import TestSupport
+
+/// A running proxy with its upstream.
+struct Rig: Sendable {
+    let simulator: Simulator
+    let upstream: SimulatorAddresses
+    let sidecar: Sidecar
+    let addresses: Sidecar.Addresses
+    let accessLog: CapturedLog
+    let applicationLog: CapturedLog
+    let clock: ShiftedClock
+
+    /// Port for tools; 0 on a unix socket.
+    var port: Int { Rig.port(addresses.tools) }
+    var adminPort: Int { Rig.port(addresses.admin ?? "") }
+    /// What tools put into `Host`.
+    var host: String { "127.0.0.1:\(port)" }
+
+    /// The first iTwin of the simulator and the v2 path to it.
+    var iTwin: String { simulator.iTwinIDs[0] }
+    var v2: String { "/clash-detection/itwins/\(iTwin)" }
+    /// A v2 read that every world can answer.
+    var list: String { "\(v2)/reports?$top=2" }
+
+    func connect() throws -> RawClient { try RawClient(port: port) }
+
+    /// One request on a connection of its own.
+    func call(
+        _ method: String, _ target: String, _ headers: [(String, String)] = [], body: String? = nil
+    ) async throws -> RawResponse {
+        let client = try connect()
+        defer { client.close() }
+        return try await client.exchange(request(method, target, headers, body: body))
+    }
+
+    func get(_ target: String, _ headers: [(String, String)] = []) async throws -> RawResponse {
+        try await call("GET", target, headers)
+    }
+
+    /// Exactly these bytes on a connection of their own; the answer to them.
+    func raw(_ bytes: String, method: String? = nil) async throws -> RawResponse {
+        let client = try connect()
+        defer { client.close() }
+        return try await client.exchange(bytes, method: method)
+    }
+
+    /// The bytes of a request, with Host unless `headers` has one and with Content-Length if there is a body.
+    func request(
+        _ method: String, _ target: String, _ headers: [(String, String)] = [], body: String? = nil
+    ) -> String {
+        var text = "\(method) \(target) HTTP/1.1\r\n"
+        if !headers.contains(where: { $0.0.lowercased() == "host" }) { text += "Host: \(host)\r\n" }
+        for (name, value) in headers { text += "\(name): \(value)\r\n" }
+        if let body {
+            let isTyped = headers.contains { $0.0.lowercased() == "content-type" }
+            text += "\(isTyped ? "" : "Content-Type: application/json\r\n")Content-Length: \(body.utf8.count)\r\n"
+        }
+        return text + "\r\n" + (body ?? "")
+    }
+
+    private static func port(_ url: String) -> Int {
+        url.split(separator: ":").last.flatMap { Int($0) } ?? 0
+    }
+}
+
+/// How a rig differs from the plain one.
+struct RigOptions {
+    /// Instead of the simulator's API; tokens still come from the simulator.
+    var origin: ScriptedOrigin?
+    var simulator = SimulatorConfiguration()
+    /// `section.key=value`, as for `--set`; the later counts.
+    var flags: [String] = []
+    /// The text of proxy.conf: `[[caller]]` tables.
+    var file = ""
+    /// Faults in force before the proxy asks for its first token.
+    var faults: [PlannedFault] = []
+
+    init() { simulator.bigReportClashes = 0 }
+}
+
+/// Runs a test against a rig of its own and ends it whatever happens.
+func withRig(
+    _ change: (inout RigOptions) throws -> Void = { _ in }, _ body: (Rig) async throws -> Void
+) async throws {
+    var options = RigOptions()
+    try change(&options)
+    await Turnstile.shared.enter()
+    do {
+        let rig = try await startRig(options)
+        do {
+            try await body(rig)
+        } catch {
+            await rig.end()
+            throw error
+        }
+        await rig.end()
+    } catch {
+        await Turnstile.shared.leave()
+        throw error
+    }
+    await Turnstile.shared.leave()
+}
+
+/// The same in front of a scripted origin.
+func withRig(
+    origin: ScriptedOrigin, flags: [String] = [], _ body: (Rig) async throws -> Void
+) async throws {
+    try await withRig({ options in
+        options.origin = origin
+        options.flags = flags
+    }, body)
+    origin.stop()
+}
+
+private func startRig(_ options: RigOptions) async throws -> Rig {
+    let clock = ShiftedClock()
+    var simulated = options.simulator
+    simulated.faults += options.faults
+    let simulator = Simulator(simulated, clock: SimulatorClock { clock.wall })
+    let upstream = try await simulator.start()
+    let api = options.origin?.url ?? upstream.apiURL
+    let flags = [
+        "listen.address=127.0.0.1:0", "admin.address=127.0.0.1:0", "upstream.url=\(api)",
+        "token.token_url=\(upstream.tokenURL)", "token.client_id=demo", "token.client_secret=demo-secret",
+        "shutdown.drain_timeout=5s",
+    ]
+    let file = options.file.isEmpty ? nil : ConfigSources.File(name: "proxy.conf", text: options.file)
+    let loaded = try ConfigLoader.load(ConfigSources(file: file, flags: flags + options.flags))
+    let accessLog = try CapturedLog()
+    let applicationLog = try CapturedLog()
+    let logger = Logger(label: "test") { _ in CapturingHandler(log: applicationLog) }
+    let sidecar = try Sidecar(
+        loaded.config, environment: clock.environment, accessLogDescriptor: accessLog.descriptor, logger: logger)
+    let addresses = try await sidecar.start()
+    return Rig(
+        simulator: simulator, upstream: upstream, sidecar: sidecar, addresses: addresses, accessLog: accessLog,
+        applicationLog: applicationLog, clock: clock)
+}
+
+extension Rig {
+    /// Ends both; what a test left hanging in the simulator is let go first.
+    func end() async {
+        simulator.releaseHeld()
+        _ = await sidecar.drain()
+        await simulator.stop()
+        accessLog.close()
+        applicationLog.close()
+    }
+}
+
+/// Lets a few rigs run at once: each has threads, sockets and an event loop per core of its own.
+private actor Turnstile {
+    static let shared = Turnstile()
+    private var free = 6
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+
+    func enter() async {
+        if free > 0 {
+            free -= 1
+        } else {
+            await withCheckedContinuation { waiting.append($0) }
+        }
+    }
+
+    func leave() {
+        if waiting.isEmpty { free += 1 } else { waiting.removeFirst().resume() }
+    }
+}
