@@ -21,7 +21,7 @@ FROM debian:12-slim
 RUN apt-get update \
     && apt-get install -y --no-install-recommends libcurl4 libstdc++6 ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin clash-proxy \
+    && useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin clash-proxy \
     && install -d -o clash-proxy -g clash-proxy /var/lib/clash-proxy
 COPY --from=build /out/clash-proxy /usr/local/bin/clash-proxy
 # By number, so that Kubernetes can see that it is not root.

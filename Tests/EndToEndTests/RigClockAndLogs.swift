@@ -37,36 +37,42 @@ final class ShiftedClock: Sendable {
 
 /// Lines written to a pipe, or by a logger, kept for a test to look at.
 final class CapturedLog: Sendable {
+    private final class Storage: Sendable {
+        let bytes = Mutex([UInt8]())
+    }
+
     /// Where to write.
     let descriptor: Int32
-    private let bytes = Mutex([UInt8]())
+    private let storage = Storage()
     private let isClosed = Mutex(false)
 
     init() throws {
         var ends: (Int32, Int32) = (-1, -1)
         let made = withUnsafeMutablePointer(to: &ends) {
-            $0.withMemoryRebound(to: Int32.self, capacity: 2) { pipe2($0, O_CLOEXEC) }
+            $0.withMemoryRebound(to: Int32.self, capacity: 2) { pipe($0) }
         }
         guard made == 0 else { throw RawClient.Trouble(description: "no pipe: errno \(errno)") }
-        descriptor = ends.1
-        let readEnd = ends.0
-        Task.detached { [weak self] in
+        let (readEnd, writeEnd) = ends
+        for end in [readEnd, writeEnd] { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        descriptor = writeEnd
+        let storage = storage
+        Task.detached {
             try await onThread {
                 var buffer = [UInt8](repeating: 0, count: 65_536)
                 while true {
                     let count = read(readEnd, &buffer, buffer.count)
-                    guard count > 0, let self else { break }
-                    self.bytes.withLock { $0 += buffer[..<count] }
+                    guard count > 0 else { break }
+                    storage.bytes.withLock { $0 += buffer[..<count] }
                 }
                 Glibc.close(readEnd)
             }
         }
     }
 
-    var text: String { bytes.withLock { String(decoding: $0, as: UTF8.self) } }
+    var text: String { storage.bytes.withLock { String(decoding: $0, as: UTF8.self) } }
     var lines: [String] { text.split(separator: "\n").map(String.init) }
 
-    func append(_ line: String) { bytes.withLock { $0 += (line + "\n").utf8 } }
+    func append(_ line: String) { storage.bytes.withLock { $0 += (line + "\n").utf8 } }
 
     /// Waits for the first line that has all of these parts.
     func line(with parts: String...) async throws -> String {

@@ -11,6 +11,9 @@ public final class RawClient: Sendable {
     public struct Trouble: Error, CustomStringConvertible {
         /// What happened.
         public let description: String
+
+        /// Makes one; tests throw it, too.
+        public init(description: String) { self.description = description }
     }
 
     /// How long a single call may block before it fails. Only there so that a hang fails a test.

@@ -2,6 +2,7 @@
 // whether the framing was brought to its end.
 
 import Glibc
+import Synchronization
 
 /// A response as a raw client received it.
 public struct RawResponse: Sendable {

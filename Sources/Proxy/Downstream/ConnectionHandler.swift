@@ -129,7 +129,7 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
     /// The decoder gives up: what comes after can not be understood, so the connection ends after one answer.
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         guard phase != .closed, phase != .lingering else { return }
-        guard let failure = DecodingFailure.failure(for: error, targetWasComplete: sawEndOfFirstLine) else {
+        guard let failure = DecodingFailure.failure(for: error, firstLineBytes: firstLineBytes) else {
             close()
             return
         }
@@ -145,7 +145,9 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
 
     // MARK: Bytes before they are decoded
 
-    private var sawEndOfFirstLine = false
+    /// Of the head that is being read; says what was too large when the decoder gives up.
+    private var firstLineBytes = 0
+    private var firstLineHasEnded = false
 
     /// Called with each read, before decoding: starts the clock of a new head.
     func willDecode(_ bytes: ByteBuffer) {
@@ -153,9 +155,13 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
         if phase == .idle {
             phase = .readingHead
             phaseSince = .now()
-            sawEndOfFirstLine = false
+            firstLineBytes = 0
+            firstLineHasEnded = false
         }
-        if !sawEndOfFirstLine { sawEndOfFirstLine = bytes.readableBytesView.contains(UInt8(ascii: "\n")) }
+        if firstLineHasEnded { return }
+        let line = bytes.readableBytesView.prefix { $0 != UInt8(ascii: "\n") }
+        firstLineBytes += line.count
+        firstLineHasEnded = line.count < bytes.readableBytes
     }
 
     // MARK: Requests
@@ -177,7 +183,8 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
         phase = .busy
         phaseSince = .now()
         do throws(Failure) {
-            let head = try RequestHead(decoded)
+            var head = try RequestHead(decoded)
+            if head.authorityText.isEmpty { head.authorityText = ownAuthority }
             let exchange = Exchange(
                 head: head, record: proxy.newRecord(head, on: self), maxBodyBytes: limits.maxBodyBytes,
                 connection: self, executor: executor)
@@ -187,6 +194,14 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
         } catch {
             proxy.refuse(error, on: self)
         }
+    }
+
+    /// Where this connection was accepted: the base of links for HTTP/1.0 tools that send no Host.
+    private var ownAuthority: String {
+        guard let address = context?.channel.localAddress, let host = address.ipAddress, let port = address.port else {
+            return "localhost"
+        }
+        return ListenAddress.tcp(host: host, port: port).description
     }
 
     /// The request is handed over once per read, so that a small body is already there and a refusal of it

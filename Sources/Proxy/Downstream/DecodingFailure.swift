@@ -5,10 +5,10 @@ import NIOHTTP1
 
 enum DecodingFailure {
     /// The failure to answer with; nil when the connection itself broke and nobody is left to be told.
-    static func failure(for error: any Error, targetWasComplete: Bool) -> Failure? {
+    static func failure(for error: any Error, firstLineBytes: Int) -> Failure? {
         guard let error = error as? HTTPParserError else { return nil }
         switch error {
-        case .headerOverflow where !targetWasComplete:
+        case .headerOverflow where firstLineBytes > RequestHead.maxTargetBytes:
             return Failure(.targetTooLong, "The request target is longer than \(RequestHead.maxTargetBytes) bytes.")
         case .headerOverflow:
             return Failure(

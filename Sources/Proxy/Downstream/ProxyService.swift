@@ -37,7 +37,7 @@ final class ProxyService: RequestHandling, Sendable {
             return end(exchange, Failure(.shuttingDown, "The proxy is shutting down.", retryAfter: .seconds(5)))
         }
         switch desk.decide(exchange.head) {
-        case .refuse(let failure): end(exchange, failure)
+        case .refuse(let failure, let corsOrigin): end(exchange, failure, corsOrigin: corsOrigin)
         case .preflight(let origin):
             var fields = OriginPolicy.preflightFields(exchange.head, origin: origin)
             OwnFields.add(correlationID: exchange.record.correlationID, to: &fields)
@@ -57,9 +57,9 @@ final class ProxyService: RequestHandling, Sendable {
         connection.onCallerLeft = { task.cancel() }
     }
 
-    private func end(_ exchange: Exchange, _ failure: Failure) {
+    private func end(_ exchange: Exchange, _ failure: Failure, corsOrigin: String? = nil) {
         let version = ClashAPI.match(method: exchange.head.method, target: exchange.head.target).operation.version
-        flow.refuse(exchange, failure, version: version, corsOrigin: nil)
+        flow.refuse(exchange, failure, version: version, corsOrigin: corsOrigin)
         activity.exchangeEnded()
     }
 

@@ -23,16 +23,18 @@ struct ResponseRelay {
     func run(_ response: UpstreamResponse, _ call: UpstreamCall, _ exchange: Exchange) async throws(FlowExit) {
         exchange.record.source = .upstream
         var fields = answerFields(response, call, exchange)
+        let isPage = call.match.operation.carriesLinks && response.isJSON && response.status != .partialContent
+        if isPage, let etag = fields[.eTag], !etag.hasPrefix("W/") { fields[.eTag] = "W/" + etag }
         if response.status.hasNoBody {
             fields[.contentType] = nil
             await response.discard()
             exchange.respond(response.status, fields, body: [])
         } else if exchange.head.method == .head {
-            exchange.begin(response.status, fields, response.body.declaredLength.map { .length($0) } ?? .none)
+            // Rewriting changes the length of a page, and only GET knows by how much.
+            exchange.begin(response.status, fields, isPage ? .none : response.announcedFraming)
             await response.discard()
             exchange.end()
-        } else if call.match.operation.carriesLinks, response.isJSON, response.status != .partialContent {
-            if let etag = fields[.eTag], !etag.hasPrefix("W/") { fields[.eTag] = "W/" + etag }
+        } else if isPage {
             try await relayPage(response, fields, exchange)
         } else {
             try await relayBytes(response, fields, exchange)
@@ -133,6 +135,12 @@ struct ResponseRelay {
 }
 
 extension UpstreamResponse {
+    /// What the head says about the length of the body, in an answer to HEAD of the body that GET would have got.
+    var announcedFraming: ResponseFraming {
+        guard let length = fields[.contentLength].flatMap({ Int($0) }), length >= 0 else { return .none }
+        return .length(length)
+    }
+
     /// JSON by its media type, whatever the vendor calls it.
     var isJSON: Bool { fields[.contentType]?.lowercased().contains("json") ?? false }
 

@@ -17,7 +17,8 @@ enum FrontDeskDecision {
     case forward(Admission)
     /// Answered here: a browser's preflight.
     case preflight(origin: String)
-    case refuse(Failure)
+    /// An error of ours; a page of the origin may read it.
+    case refuse(Failure, corsOrigin: String?)
 }
 
 /// The rules that need nothing but the head. Immutable; usable from every event loop.
@@ -35,15 +36,16 @@ struct FrontDesk: Sendable {
     }
 
     func decide(_ head: RequestHead) -> FrontDeskDecision {
-        do throws(Failure) { return try admit(head) } catch { return .refuse(error) }
+        var origin: String?
+        do throws(Failure) { return try admit(head, &origin) } catch { return .refuse(error, corsOrigin: origin) }
     }
 
-    private func admit(_ head: RequestHead) throws(Failure) -> FrontDeskDecision {
+    private func admit(_ head: RequestHead, _ origin: inout String?) throws(Failure) -> FrontDeskDecision {
         if head.isAbsoluteForm, let authority = head.authority, !origins.isOwn(authority) {
             throw .invalid("The request target names another host: this is not a forward proxy.")
         }
         if let defect = ClashAPI.checkTarget(head.target) { throw .invalid(defect.sentence) }
-        let origin = try origins.admit(head)
+        origin = try origins.admit(head)
         if let origin, head.method == .options, head.fields[.accessControlRequestMethod] != nil {
             return .preflight(origin: origin)
         }

@@ -69,7 +69,10 @@ struct RequestHead {
     private static func checkedFields(_ headers: HTTPHeaders) throws(Failure) -> HTTPFields {
         var fields = HTTPFields()
         fields.reserveCapacity(headers.count)
-        for (name, value) in headers {
+        for (name, text) in headers {
+            // The decoder leaves the blanks behind a value, which are no part of it (RFC 9110, 5.5).
+            let isPadded = text.utf8.last == UInt8(ascii: " ") || text.utf8.last == UInt8(ascii: "\t")
+            let value = isPadded ? text[...].trimmedSpaces : text
             guard let fieldName = HTTPField.Name(name) else {
                 throw .invalid("A header name is not a token.")
             }

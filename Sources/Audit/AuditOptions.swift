@@ -1,0 +1,73 @@
+// What an audit log is opened with.
+
+import Glibc
+
+/// How a log behaves. The defaults are those of a running process.
+public struct AuditOptions: Sendable {
+    /// Named in the `opened` record, such as `clash-proxy 1.0.0`.
+    public var software: String
+    /// A file that would grow over it is followed by a new one. One record longer than it still fits into one file.
+    public var rotateBytes: Int64
+    /// Longer records are refused.
+    public var maxRecordBytes: Int
+    /// Intents without outcome above this are refused: it bounds what has to be kept in memory when the log breaks.
+    public var maxOpenIntents: Int
+    /// Wall-clock time for the records.
+    public var wallTime: @Sendable () -> AuditTime
+    /// Monotonic time for retries.
+    public var now: @Sendable () -> ContinuousClock.Instant
+
+    var fileSystem: any FileSystem = PosixFileSystem()
+
+    /// Makes options.
+    public init(
+        software: String = "clash-proxy", rotateBytes: Int64 = 64 << 20, maxRecordBytes: Int = 1 << 20,
+        maxOpenIntents: Int = 10_000,
+        wallTime: @escaping @Sendable () -> AuditTime = AuditOptions.systemWallTime,
+        now: @escaping @Sendable () -> ContinuousClock.Instant = { ContinuousClock.now }
+    ) {
+        self.software = software
+        self.rotateBytes = rotateBytes
+        self.maxRecordBytes = maxRecordBytes
+        self.maxOpenIntents = maxOpenIntents
+        self.wallTime = wallTime
+        self.now = now
+    }
+
+    /// The machine's wall clock.
+    @Sendable public static func systemWallTime() -> AuditTime {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return AuditTime(seconds: Int64(time.tv_sec), nanoseconds: Int32(time.tv_nsec))
+    }
+}
+
+/// How a log is doing; cheap to ask at any time.
+public struct AuditStatus: Sendable, Equatable {
+    /// Whether deletes can be recorded.
+    public enum Health: Sendable, Equatable {
+        /// Yes.
+        case ready
+        /// No, for this reason; it is tried again by itself.
+        case broken(AuditUnavailable)
+        /// Not any more.
+        case closed
+    }
+
+    /// Whether deletes can be recorded.
+    public var health: Health
+    /// The newest durable record; for others to witness.
+    public var head: AuditHead
+    /// The name of the file that has it, within the folder.
+    public var file: String
+    /// Acknowledged intents of this process whose outcome is not on disk yet.
+    public var openIntents: Int
+    /// Records that wait for the disk, kept ones included.
+    public var waiting: Int
+    /// Records written by this process.
+    public var records: UInt64
+    /// Writes with their sync; `records / batches` is what the group commit gains.
+    public var batches: UInt64
+    /// How often the log broke.
+    public var failures: UInt64
+}

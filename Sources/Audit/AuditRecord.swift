@@ -1,0 +1,90 @@
+// One line of the log, read back.
+
+/// A record.
+public struct AuditRecord: Sendable, Equatable {
+    /// Its number.
+    public var seq: UInt64
+    /// When it was written.
+    public var time: AuditTime
+    /// `opened`, `intent`, `outcome`, `denied`, `recovered` or `closed`.
+    public var event: String
+    /// The call; in `opened` and `closed` only its `reason` says something.
+    public var call: AuditCall
+    /// The intent that it closes.
+    public var intent: UInt64?
+    /// What was about to be deleted; JSON.
+    public var snapshot: [UInt8]?
+    /// The status of upstream's answer, or of ours in `denied`.
+    public var status: Int?
+    /// What came of it.
+    public var result: String?
+    /// How often it was sent.
+    public var attempts: Int?
+    /// Milliseconds.
+    public var duration: Int?
+
+    /// Reads a line, without its line end; nil if it is no record. Hashes are not looked at.
+    init?(_ line: Span<UInt8>) {
+        guard let start = LineStart(line), let time = AuditTime(line.text(start.time)),
+            var members = JSONMembers(line)
+        else { return nil }
+        seq = start.seq
+        self.time = time
+        event = start.event.rawValue
+        call = AuditCall(id: "", operation: "", method: "", target: "", caller: AuditCaller(name: ""))
+        while let member = members.next(in: line) { take(member, of: line) }
+    }
+
+    private mutating func take(_ member: JSONMember, of line: Span<UInt8>) {
+        switch line.text(member.key) {
+        case "id": call.id = line.string(member)
+        case "intent": intent = line.number(at: member.value.lowerBound)?.value
+        case "operation": call.operation = line.string(member)
+        case "method": call.method = line.string(member)
+        case "target": call.target = line.string(member)
+        case "objects": call.objects = line.strings(member)
+        case "itwin": call.itwin = line.string(member)
+        case "caller": call.caller = caller(member, of: line)
+        case "reason": call.reason = line.string(member)
+        case "snapshot": snapshot = line.extracting(member.value).withUnsafeBytes { Array($0) }
+        case "status": status = line.integer(member)
+        case "result": result = line.string(member)
+        case "attempts": attempts = line.integer(member)
+        case "duration_ms": duration = line.integer(member)
+        default: break
+        }
+    }
+
+    private func caller(_ member: JSONMember, of line: Span<UInt8>) -> AuditCaller {
+        var caller = AuditCaller(name: "")
+        guard var parts = JSONMembers(line, at: member.value.lowerBound) else { return caller }
+        while let part = parts.next(in: line) {
+            switch line.text(part.key) {
+            case "name": caller.name = line.string(part)
+            case "address": caller.address = line.string(part)
+            case "via": caller.via = line.string(part)
+            default: break
+            }
+        }
+        return caller
+    }
+}
+
+extension Span<UInt8> {
+    fileprivate func string(_ member: JSONMember) -> String { JSONString.decode(self, member.value) ?? "" }
+
+    fileprivate func integer(_ member: JSONMember) -> Int? {
+        number(at: member.value.lowerBound).flatMap { Int(exactly: $0.value) }
+    }
+
+    fileprivate func strings(_ member: JSONMember) -> [String] {
+        var strings: [String] = []
+        var index = member.value.lowerBound + 1
+        while let end = JSONSkip.string(self, at: index) {
+            if let text = JSONString.decode(self, index..<end) { strings.append(text) }
+            guard end < member.value.upperBound, self[end] == 0x2C else { break }
+            index = end + 1
+        }
+        return strings
+    }
+}
