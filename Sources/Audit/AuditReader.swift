@@ -37,7 +37,7 @@ public struct AuditReader: Sendable {
                 result.add(.missing(first: verifier.expected, last: name.first - 1, before: name.text))
                 verifier.skip(to: name.first)
             }
-            var reader = LineReader(file, in: fileSystem)
+            var reader = LineReader(file, in: fileSystem, size: size)
             var inspection = Inspection()
             try inspection.run(&reader, isLast: index + 1 == files.count, size: size, verifier: &verifier) {
                 result.add(.altered(file: name.text, line: $0, why: $1.text))

@@ -40,7 +40,8 @@ struct Inspection {
                 return
             }
             let before = verifier
-            let defect = reader.with(line) { verifier.check($0) }
+            // Only the last file may end without a line end; in another one it was taken away.
+            let defect = reader.with(line) { verifier.check($0) } ?? (line.isTerminated ? nil : .malformed)
             guard let defect else {
                 accept(verifier.head, record)
                 continue

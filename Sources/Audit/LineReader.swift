@@ -5,6 +5,7 @@ import Glibc
 struct LineReader {
     /// Longer lines are cut in pieces: no record is that long.
     static let maxLineBytes = 4 << 20
+    private static let bufferBytes: Int64 = 1 << 20
 
     struct Line {
         /// In the buffer, without the line end.
@@ -26,12 +27,14 @@ struct LineReader {
     private var number = 0
     private var isAtEnd = false
 
-    /// Begins at `offset`, which must be the start of a line; lines are counted from there.
-    init(_ file: FileHandle, in fileSystem: any FileSystem, from offset: Int64 = 0, bufferBytes: Int = 1 << 20) {
+    /// - Parameters:
+    ///   - offset: must be the start of a line; lines are counted from there.
+    ///   - size: the file's, as far as known: a small file needs no big buffer.
+    init(_ file: FileHandle, in fileSystem: any FileSystem, from offset: Int64 = 0, size: Int64) {
         self.fileSystem = fileSystem
         self.file = file
         self.pendingOffset = offset
-        self.buffer = [UInt8](repeating: 0, count: bufferBytes)
+        self.buffer = [UInt8](repeating: 0, count: Int(min(Self.bufferBytes, max(4096, size - offset + 1))))
     }
 
     /// The bytes of a line; valid until `next` is called again.

@@ -11,7 +11,7 @@ struct LogScan {
             if index + 1 < files.count, files[index + 1].first <= first { continue }
             let file = try fileSystem.open(folder.path(of: name.text), .read)
             defer { fileSystem.close(file) }
-            var reader = LineReader(file, in: fileSystem)
+            var reader = LineReader(file, in: fileSystem, size: try fileSystem.status(file).size)
             while let line = try reader.next() {
                 guard line.isTerminated else { continue }
                 guard reader.with(line, body) else { return }

@@ -50,7 +50,7 @@ struct Recovery {
         let file = try fileSystem.open(folder.path(of: name.text), .read)
         defer { fileSystem.close(file) }
         let size = try fileSystem.status(file).size
-        var reader = LineReader(file, in: fileSystem)
+        var reader = LineReader(file, in: fileSystem, size: size)
         var verifier = ChainVerifier(after: prior ?? .empty)
         if prior?.seq != name.first - 1 {
             // Not this file's fault: `verify` tells it, and the chain goes on from this file's end.
@@ -111,7 +111,7 @@ struct Recovery {
         let size = try fileSystem.status(file).size
         if size == 0 { return .empty }
         let window = Int64(LineReader.maxLineBytes)
-        var reader = LineReader(file, in: fileSystem, from: max(0, size - window))
+        var reader = LineReader(file, in: fileSystem, from: max(0, size - window), size: size)
         var found = LastRecord.noRecord
         while let line = try reader.next() {
             guard line.isTerminated else { return .noRecord }

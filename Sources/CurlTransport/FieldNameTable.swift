@@ -16,6 +16,13 @@ struct FieldNameTable {
     struct Entry {
         let name: HTTPField.Name
         let role: FieldRole
+
+        func isSpelled(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+            let own = name.rawName.utf8.span
+            guard own.count == bytes.count else { return false }
+            for index in own.indices where own[index] != bytes[index] { return false }
+            return true
+        }
     }
 
     private static let slots = 512
@@ -29,7 +36,7 @@ struct FieldNameTable {
         for byte in bytes { hash = (hash ^ UInt32(byte)) &* 16_777_619 }
         var slot = Int(hash % UInt32(Self.slots))
         while let entry = self.entries[slot] {
-            if entry.name.rawName.utf8.elementsEqual(bytes) { return entry }
+            if entry.isSpelled(bytes) { return entry }
             slot = (slot + 1) % Self.slots
         }
         guard let name = HTTPField.Name(String(decoding: bytes, as: UTF8.self)) else { return nil }

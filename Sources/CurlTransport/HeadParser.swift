@@ -102,11 +102,11 @@ struct HeadParser {
             let entry = names.entry(for: UnsafeBufferPointer(rebasing: line[..<colon]))
         else { return .invalid("malformed field name") }
         let value = Self.trimmed(UnsafeBufferPointer(rebasing: line[(colon + 1)...]))
-        guard HTTPField.isValidValue(value) else { return .invalid("control character in a field value") }
+        guard let field = Self.field(entry.name, value) else { return .invalid("control character in a field value") }
         self.fieldCount += 1
         if self.fieldCount > Self.maximumFields { return .invalid("too many fields") }
         if self.part == .trailers {
-            self.trailers.append(HTTPField(name: entry.name, value: value))
+            self.trailers.append(field)
             return .more
         }
         switch entry.role {
@@ -123,8 +123,17 @@ struct HeadParser {
         case .contentEncoding:
             if !Self.isIdentity(value) { self.isCoded = true }
         }
-        self.fields.append(HTTPField(name: entry.name, value: value))
+        self.fields.append(field)
         return .more
+    }
+
+    /// Nil for a value with control characters. Most values are ASCII, which as text takes one look at each byte
+    /// where the library's way for bytes takes three.
+    private static func field(_ name: HTTPField.Name, _ value: UnsafeBufferPointer<UInt8>) -> HTTPField? {
+        if value.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }) {
+            return HTTPField(name: name, value: String(decoding: value, as: UTF8.self))
+        }
+        return HTTPField.isValidValue(value) ? HTTPField(name: name, value: value) : nil
     }
 
     // MARK: Bytes

@@ -14,21 +14,19 @@ struct HeaderList: ~Copyable, @unchecked Sendable {
 
     /// - Parameter decodesContent: libcurl adds an `Accept-Encoding` of its own when decoding is on, unless told not to.
     init(_ fields: HTTPFields, decodesContent: Bool) {
-        var removals = ["Accept:", "Expect:"]
-        if decodesContent { removals.append("Accept-Encoding:") }
+        // What the caller sends itself must not be taken out.
+        let removals = Self.ownFields.filter { name, _ in
+            (decodesContent || name != .acceptEncoding) && !fields.contains(name)
+        }
         var count = 0
         var size = 0
         for field in fields where !Self.isFraming(field.name) {
             count += 1
             size += field.name.rawName.utf8.count + 3 + field.withUnsafeBytesOfValue { $0.count }
-            // What the caller sends itself must not be taken out.
-            removals.removeAll {
-                $0.utf8.dropLast().elementsEqual(field.name.canonicalName.utf8, by: { $0 | 0x20 == $1 })
-            }
         }
-        for removal in removals {
+        for (_, line) in removals {
             count += 1
-            size += removal.utf8.count + 1
+            size += line.utf8.count + 1
         }
         guard count > 0 else {
             self.block = nil
@@ -42,7 +40,7 @@ struct HeaderList: ~Copyable, @unchecked Sendable {
         var writer = Writer(
             nodes: nodes, text: (block + nodeBytes).bindMemory(to: UInt8.self, capacity: size), count: count)
         for field in fields where !Self.isFraming(field.name) { writer.add(field) }
-        for removal in removals { writer.add(removal.utf8) }
+        for (_, line) in removals { writer.add(line.utf8) }
         self.block = block
         self.first = nodes
     }
@@ -50,6 +48,11 @@ struct HeaderList: ~Copyable, @unchecked Sendable {
     deinit {
         self.block?.deallocate()
     }
+
+    /// Fields that libcurl adds by itself unless told not to by a line with nothing behind the colon.
+    private static let ownFields: [(name: HTTPField.Name, line: String)] = [
+        (.accept, "Accept:"), (.expect, "Expect:"), (.acceptEncoding, "Accept-Encoding:"),
+    ]
 
     /// The body decides on these two.
     private static func isFraming(_ name: HTTPField.Name) -> Bool {

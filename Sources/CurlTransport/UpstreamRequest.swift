@@ -79,14 +79,15 @@ extension UpstreamRequest {
         guard self.target.utf8.first == UInt8(ascii: "/") || self.target == "*" else {
             return "target does not begin with /"
         }
-        guard self.target.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else {
+        let target = self.target.utf8.span
+        for index in target.indices where target[index] <= 0x20 || target[index] == 0x7F {
             return "space or control character in target"
         }
         guard self.method != .connect else { return "CONNECT is not for this transport" }
         var hosts = 0
         for field in self.fields {
             if field.name.canonicalName == "host" { hosts += 1 }
-            guard field.withUnsafeBytesOfValue({ $0.allSatisfy { $0 != 0 && $0 != 0x0A && $0 != 0x0D } }) else {
+            guard !field.withUnsafeBytesOfValue(Self.endsLine) else {
                 return "CR, LF or NUL in field \(field.name.rawName)"
             }
         }
@@ -97,5 +98,13 @@ extension UpstreamRequest {
         case .stream(_, let length?) where length < 0: return "negative body length"
         default: return self.method == .head ? "HEAD with a body" : nil
         }
+    }
+
+    /// Whether there is a CR, LF or NUL. Without an early exit, so that the compiler can look at many bytes at a time:
+    /// a token is long.
+    private static func endsLine(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+        var found: UInt8 = 0
+        for byte in bytes { found |= byte == 0 || byte == 0x0A || byte == 0x0D ? 1 : 0 }
+        return found != 0
     }
 }

@@ -3,6 +3,7 @@
 
 import Glibc
 import RateLimiting
+import Synchronization
 import Tokens
 
 /// The outside world as the proxy sees it. Sendable; every closure may be called from any thread.
@@ -38,7 +39,7 @@ public struct Environment: Sendable {
         now: { ContinuousClock.now },
         wallTime: { wallClock() },
         random: { Double.random(in: 0..<1) },
-        randomBits: { (UInt64.random(in: .min ... .max), UInt64.random(in: .min ... .max)) },
+        randomBits: { RandomSupply.shared.twoWords() },
         sleep: { try await Task.sleep(until: $0, clock: .continuous) }
     )
 
@@ -46,6 +47,28 @@ public struct Environment: Sendable {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
         return WallTime(seconds: Int64(time.tv_sec), nanoseconds: Int32(time.tv_nsec))
+    }
+}
+
+/// The kernel's random numbers, fetched many at a time: every request needs some, and a system call for each is dear.
+private final class RandomSupply: Sendable {
+    static let shared = RandomSupply()
+
+    private let words = Mutex<[UInt64]>([])
+
+    func twoWords() -> (UInt64, UInt64) {
+        words.withLock { words in
+            if words.isEmpty { words = Self.fetch() }
+            return (words.removeLast(), words.removeLast())
+        }
+    }
+
+    /// 256 bytes, the most that `getentropy` gives at once; it does not fail for so many.
+    private static func fetch() -> [UInt64] {
+        var words = [UInt64](repeating: 0, count: 32)
+        let result = getentropy(&words, words.count * MemoryLayout<UInt64>.size)
+        precondition(result == 0, "the kernel has no random numbers")
+        return words
     }
 }
 

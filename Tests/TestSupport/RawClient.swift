@@ -92,6 +92,23 @@ public final class RawClient: Sendable {
         }
     }
 
+    /// Sends until the peer has taken nothing for 300 ms; returns how much it took.
+    public func sendWhatFits(_ bytes: [UInt8]) async throws -> Int {
+        try await onThread {
+            var sent = 0
+            while sent < bytes.count {
+                var polled = pollfd(fd: self.descriptor, events: Int16(POLLOUT), revents: 0)
+                guard poll(&polled, 1, 300) > 0 else { break }
+                let count = bytes[sent...].withUnsafeBytes {
+                    Glibc.send(self.descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
+                }
+                guard count > 0 else { throw Trouble(description: "the peer takes no bytes: errno \(errno)") }
+                sent += count
+            }
+            return sent
+        }
+    }
+
     // MARK: Receiving
 
     /// Everything received on this connection so far, parsed or not.

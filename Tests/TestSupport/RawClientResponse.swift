@@ -83,6 +83,14 @@ extension RawClient {
         try await onThread { try self.readHead() }
     }
 
+    /// Reads the head of an interim response and returns its status line.
+    public func interimResponse() async throws -> String {
+        try await onThread {
+            guard let head = try self.take(through: "\r\n\r\n") else { throw Trouble(description: "no interim response") }
+            return String(decoding: head, as: UTF8.self).split(separator: "\r\n").first.map(String.init) ?? ""
+        }
+    }
+
     /// Reads and drops bytes until the end of the stream, so that memory does not grow; returns how many there were.
     public func drainToEnd() async throws -> Int {
         try await onThread {

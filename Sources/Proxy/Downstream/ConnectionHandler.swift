@@ -129,6 +129,8 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
     /// The decoder gives up: what comes after can not be understood, so the connection ends after one answer.
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         guard phase != .closed, phase != .lingering else { return }
+        // Bytes behind a last request are nobody's; the request itself is answered.
+        if case HTTPParserError.closedConnection = error, current != nil { return }
         guard let failure = DecodingFailure.failure(for: error, firstLineBytes: firstLineBytes) else {
             close()
             return

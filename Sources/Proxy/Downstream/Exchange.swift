@@ -152,6 +152,7 @@ final class Exchange {
     /// Answers completely: head and body leave in one write.
     func respond(_ status: HTTPResponse.Status, _ fields: HTTPFields, body: [UInt8]) {
         let bodyless = status.hasNoBody
+        unsent.reserveCapacity(minimumWritableBytes: ResponseHead.usualBytes + body.count)
         begin(status, fields, bodyless ? .none : .length(body.count))
         if !bodyless, head.method != .head { append(body) }
         end()

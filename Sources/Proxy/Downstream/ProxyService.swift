@@ -26,7 +26,7 @@ final class ProxyService: RequestHandling, Sendable {
             peer: connection.peer, started: environment.now())
         if let head {
             record.method = head.method.rawValue
-            record.path = String(head.target.prefix { $0 != "?" })
+            record.path = String(Substring(head.target.utf8.prefix { $0 != UInt8(ascii: "?") }))
         }
         return record
     }

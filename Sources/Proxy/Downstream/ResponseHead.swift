@@ -17,6 +17,9 @@ enum ResponseFraming: Equatable {
 }
 
 enum ResponseHead {
+    /// Room for most heads.
+    static let usualBytes = 1_024
+
     /// Appends status line, fields and the empty line. `fields` holds no framing and no hop-by-hop header.
     static func write(
         _ status: HTTPResponse.Status, _ fields: HTTPFields, _ framing: ResponseFraming, connection: String?,
@@ -30,7 +33,7 @@ enum ResponseHead {
         for field in fields {
             buffer.writeString(field.name.rawName)
             buffer.writeStaticString(": ")
-            buffer.writeString(field.value)
+            field.withUnsafeBytesOfValue { _ = buffer.writeBytes(UnsafeRawBufferPointer($0)) }
             buffer.writeStaticString("\r\n")
         }
         switch framing {

@@ -43,10 +43,10 @@ extension Failure {
 
 /// The fields that stand on every answer.
 enum OwnFields {
-    static let via = "1.1 clash-proxy"
+    static let via = HTTPField(name: .via, value: "1.1 clash-proxy")
 
     static func add(correlationID: String, to fields: inout HTTPFields) {
         fields[.correlationID] = correlationID
-        fields.append(HTTPField(name: .via, value: via))
+        fields.append(via)
     }
 }

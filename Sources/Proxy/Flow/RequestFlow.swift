@@ -95,7 +95,7 @@ struct RequestFlow: Sendable {
         _ call: UpstreamCall, _ exchange: Exchange, _ first: UpstreamToken
     ) async throws(FlowExit) -> UpstreamResponse {
         var token = first
-        var mayReplaceToken = call.traits.bodyIsReplayable
+        var mayReplaceToken = true
         var tries = 0
         retries.budget.recordCall()
         while true {
@@ -113,7 +113,8 @@ struct RequestFlow: Sendable {
             }
             if response.status == .unauthorized, mayReplaceToken {
                 mayReplaceToken = false
-                if let newer = try await replacement(for: token, exchange) {
+                // Also where this call can not be repeated: the next one needs a token that works.
+                if let newer = try await replacement(for: token, exchange), call.traits.bodyIsReplayable {
                     token = newer
                     await response.discard()
                     continue

@@ -20,6 +20,9 @@ struct ResponseRelay {
     /// So much of a page is looked at before its head goes out, so that ordinary pages keep a Content-Length.
     private static let heldPageBytes = 256 << 10
 
+    private static let bypassed = HTTPField(name: .cacheStatus, value: "clash-proxy; fwd=bypass")
+    private static let notCacheable = HTTPField(name: .cacheStatus, value: "clash-proxy; fwd=method")
+
     func run(_ response: UpstreamResponse, _ call: UpstreamCall, _ exchange: Exchange) async throws(FlowExit) {
         exchange.record.source = .upstream
         var fields = answerFields(response, call, exchange)
@@ -52,8 +55,7 @@ struct ResponseRelay {
         }
         exchange.record.upstreamID = Self.foreignID(response.fields, exchange)
         fields.append(HTTPField(name: .serverTiming, value: exchange.record.serverTiming))
-        fields.append(
-            HTTPField(name: .cacheStatus, value: "clash-proxy; fwd=\(call.traits.isSafe ? "bypass" : "method")"))
+        fields.append(call.traits.isSafe ? Self.bypassed : Self.notCacheable)
         OwnFields.add(correlationID: exchange.record.correlationID, to: &fields)
         if let corsOrigin { OriginPolicy.addGrant(for: corsOrigin, to: &fields) }
         return fields

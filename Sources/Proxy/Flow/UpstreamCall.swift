@@ -54,7 +54,7 @@ struct UpstreamCall {
             fields[.ifRange] = nil
         }
         fields[.correlationID] = correlationID
-        fields.append(HTTPField(name: .via, value: OwnFields.via))
+        fields.append(OwnFields.via)
         return fields
     }
 }

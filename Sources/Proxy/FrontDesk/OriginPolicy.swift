@@ -43,7 +43,7 @@ struct OriginPolicy: Sendable {
 
     /// Loopback, the listen address or `public_url`.
     func isOwn(_ authority: Authority) -> Bool {
-        authority.isLoopback || ownHosts.contains(authority.host)
+        ownHosts.contains(authority.host) || authority.isLoopback
     }
 
     private func foreign(_ header: String) -> Failure {

@@ -10,7 +10,7 @@ struct Authority: Equatable {
     /// because the text ends up inside links that tools follow.
     init?(_ text: some StringProtocol) {
         var rest = Substring(text)
-        if rest.first == "[" {
+        if rest.utf8.first == UInt8(ascii: "[") {
             guard let end = rest.firstIndex(of: "]") else { return nil }
             let inside = rest[rest.index(after: rest.startIndex)..<end]
             let isAddress = !inside.isEmpty && inside.utf8.allSatisfy { $0.isHexDigit || $0 == 0x3A || $0 == 0x2E }
@@ -18,7 +18,7 @@ struct Authority: Equatable {
             host = inside.lowercased()
             rest = rest[rest.index(after: end)...]
         } else {
-            let name = rest.prefix { $0 != ":" }
+            let name = Substring(rest.utf8.prefix { $0 != UInt8(ascii: ":") })
             guard !name.isEmpty, name.utf8.allSatisfy({ $0.isHostNameByte }) else { return nil }
             host = name.lowercased()
             rest = rest[name.endIndex...]
@@ -26,8 +26,8 @@ struct Authority: Equatable {
         if rest.isEmpty {
             port = nil
         } else {
-            let digits = rest.dropFirst()
-            guard rest.first == ":", digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+            let digits = Substring(rest.utf8.dropFirst())
+            guard rest.utf8.first == UInt8(ascii: ":"), digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
             if digits.isEmpty {
                 port = nil
             } else {

@@ -69,9 +69,8 @@ extension HTTPFields {
 
     /// The lower-cased names that `Connection` lists.
     var connectionOptions: [String] {
-        let values = self[values: .connection]
-        if values.isEmpty { return [] }
-        return values.flatMap { $0.listElements }.map { $0.lowercased() }
+        guard contains(.connection) else { return [] }
+        return self[values: .connection].flatMap { $0.listElements }.map { $0.lowercased() }
     }
 }
 

@@ -17,6 +17,7 @@ enum Prefer {
 
     /// Takes `wait` out and leaves the other preferences as they were.
     static func removeWait(from fields: inout HTTPFields) {
+        guard fields.contains(.prefer) else { return }
         let values = fields[values: .prefer]
         guard values.contains(where: { $0.listElements.contains { waitSeconds($0) != nil } }) else { return }
         fields[values: .prefer] = values.compactMap { value in

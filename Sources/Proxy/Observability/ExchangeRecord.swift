@@ -69,6 +69,7 @@ struct ExchangeRecord: Sendable {
 extension Duration {
     /// Milliseconds with one decimal.
     var tenths: String {
+        if self == .zero { return "0.0" }
         let (seconds, attoseconds) = components
         let tenths = seconds * 10_000 + attoseconds / 100_000_000_000_000
         return "\(tenths / 10).\(tenths % 10)"

@@ -1,0 +1,136 @@
+// Start, limits on connections, readiness, and an orderly end.
+
+import Proxy
+import Simulator
+import TestSupport
+import Testing
+
+@Suite struct LifecycleTests {
+    @Test("connection max_connections + 1 gets 503 and is closed; a place that becomes free is used")
+    func maxConnections() async throws {
+        try await withRig { options in
+            options.flags = ["listen.max_connections=2"]
+        } _: { rig in
+            let first = try rig.connect()
+            let second = try rig.connect()
+            #expect(try await first.exchange(rig.request("GET", rig.list)).status == 200)
+            #expect(try await second.exchange(rig.request("GET", rig.list)).status == 200)
+            let third = try rig.connect()
+            let refused = try await third.response()
+            refused.expectError(503, "TooManyConnections", reason: "too-many-connections", retryAfter: 1...60)
+            #expect(refused["Connection"] == "close")
+            #expect(try await third.readToEnd().isEmpty)
+            third.close()
+            #expect(try await first.exchange(rig.request("GET", rig.list)).status == 200)
+            first.close()
+            var answer = try await rig.get(rig.list)
+            while answer.status == 503 { answer = try await rig.get(rig.list) }
+            #expect(answer.status == 200)
+            second.close()
+        }
+    }
+
+    @Test("a drain finishes what runs, refuses what is new, and says so when it is over")
+    func drain() async throws {
+        try await withRig { rig in
+            rig.simulator.inject(.executeThenHang, where: RequestFilter(target: "/reports"))
+            let idle = try rig.connect()
+            #expect(try await idle.exchange(rig.request("GET", "/nowhere")).status == 404)
+            let begun = try rig.connect()
+            try await begun.send("GET \(rig.list) HTTP/1.1\r\nHost: local")
+            let running = try rig.connect()
+            try await running.send(rig.request("GET", rig.list))
+            #expect(await rig.simulator.waitForRequests(1, where: RequestFilter(target: "/reports")))
+            let drained = Task { await rig.sidecar.drain() }
+            #expect(try await idle.readToEnd().isEmpty, "an idle connection is closed")
+            try await eventually("draining") { rig.sidecar.notReadyReasons.contains("shutting down") }
+            #expect(throws: RawClient.Trouble.self) { try rig.connect() }
+            let late = try await begun.exchange("host\r\n\r\n", method: "GET")
+            late.expectError(503, "ShuttingDown", reason: "shutting-down", retryAfter: 1...60)
+            #expect(late["Connection"] == "close")
+            let ready = try await admin(rig, "/readyz")
+            #expect(ready.status == 503 && ready.text.contains("shutting down"))
+            #expect(try await admin(rig, "/healthz").status == 200)
+            rig.simulator.releaseHeld()
+            let answer = try await running.response()
+            #expect(answer.status == 200 && answer.ending == .complete && answer["Connection"] == "close")
+            for client in [idle, begun, running] { client.close() }
+            #expect(await drained.value)
+            #expect(rig.accessLog.lines.count == 3, "every line was written before drain returned")
+        }
+    }
+
+    @Test("a drain that takes too long is cut short and says so")
+    func cutShort() async throws {
+        try await withRig { options in
+            options.flags = ["shutdown.drain_timeout=200ms"]
+        } _: { rig in
+            rig.simulator.inject(.hang, where: RequestFilter(target: "/reports"))
+            let running = try rig.connect()
+            try await running.send(rig.request("GET", rig.list, [("x-correlation-id", "late-1")]))
+            #expect(await rig.simulator.waitForRequests(1, where: RequestFilter(target: "/reports")))
+            #expect(await rig.sidecar.drain() == false)
+            let rest = try await running.readToEnd()
+            #expect(!String(decoding: rest, as: UTF8.self).contains("200 OK"))
+            running.close()
+            _ = try await rig.accessLog.line(with: "late-1")
+        }
+    }
+
+    @Test("a drain waits for a delete whose tool has left")
+    func drainWithoutTool() async throws {
+        try await withRig { rig in
+            let report = rig.simulator.reportIDs(iTwin: rig.iTwin)[0]
+            let id = rig.simulator.legacyID(project: rig.iTwin, entity: report) ?? ""
+            rig.simulator.inject(.executeThenHang, where: RequestFilter(method: "DELETE"))
+            let client = try rig.connect()
+            try await client.send(rig.request("DELETE", "/clashdetection/runs/\(id)", [("x-correlation-id", "gone-1")]))
+            #expect(await rig.simulator.waitForRequests(1, where: RequestFilter(method: "DELETE")))
+            client.close()
+            let drained = Task { await rig.sidecar.drain() }
+            try await eventually("draining") { rig.sidecar.notReadyReasons.contains("shutting down") }
+            rig.simulator.releaseHeld()
+            #expect(await drained.value)
+            #expect(rig.accessLog.lines.contains { $0.contains("gone-1") && $0.contains(" 204 ") })
+        }
+    }
+
+    @Test("health is about being alive, readiness about a usable token; neither asks upstream")
+    func health() async throws {
+        try await withRig { options in
+            options.faults = [PlannedFault(.hang, where: .token, times: 1)]
+        } _: { rig in
+            #expect(try await admin(rig, "/healthz").status == 200)
+            let early = try await admin(rig, "/readyz?x=y")
+            #expect(early.status == 503 && early.text.contains("no upstream token"))
+            #expect(early["Content-Type"] == "application/json" && early["Cache-Control"] == "no-store")
+            rig.simulator.inject(.reset, where: RequestFilter(target: "/clash"), times: nil)
+            rig.simulator.releaseHeld()
+            try await eventually("ready") { rig.sidecar.notReadyReasons.isEmpty }
+            #expect(try await admin(rig, "/readyz").status == 200, "an upstream in trouble takes nobody out")
+            #expect(rig.simulator.counters.apiCalls == 0)
+            #expect(try await admin(rig, "/other").status == 404)
+            #expect(try await admin(rig, "/healthz", "POST").status == 405)
+            let head = try await admin(rig, "/healthz", "HEAD")
+            #expect(head.status == 200 && head["Content-Length"] == "\(try await admin(rig, "/healthz").body.count)")
+            #expect(try await rig.get("/healthz").status == 404, "not on the tools' side")
+        }
+    }
+
+    @Test("clash-proxy's own health check agrees")
+    func healthCheck() async throws {
+        try await withRig { rig async throws in
+            try await eventually("ready") { rig.sidecar.notReadyReasons.isEmpty }
+            let answer = await HealthCheck.ask(.tcp(host: "127.0.0.1", port: rig.adminPort))
+            #expect(answer.isReady && answer.text.contains("ready"))
+            let nobody = await HealthCheck.ask(.tcp(host: "127.0.0.1", port: 1))
+            #expect(!nobody.isReady)
+        }
+    }
+
+    private func admin(_ rig: Rig, _ path: String, _ method: String = "GET") async throws -> RawResponse {
+        let client = try RawClient(port: rig.adminPort)
+        defer { client.close() }
+        return try await client.exchange("\(method) \(path) HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
+    }
+}
