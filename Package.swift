@@ -52,10 +52,17 @@ let package = Package(
             dependencies: [.product(name: "DequeModule", package: "swift-collections")],
             swiftSettings: strict
         ),
+        // Calls of libc that Swift does not see.
+        .systemLibrary(name: "CAudit"),
+        .target(
+            name: "Audit",
+            dependencies: ["CAudit", .product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: strict
+        ),
         .target(
             name: "Proxy",
             dependencies: [
-                "CurlTransport", "ClashAPI", "Tokens", "RateLimiting",
+                "CurlTransport", "ClashAPI", "Tokens", "RateLimiting", "Audit",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -80,7 +87,7 @@ let package = Package(
         .executableTarget(
             name: "clash-proxy",
             dependencies: [
-                "Proxy", "Simulator",
+                "Proxy", "Simulator", "Audit",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

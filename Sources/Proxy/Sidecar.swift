@@ -1,6 +1,7 @@
 // Builds every part out of the configuration, wires them, starts and ends them in order.
 // The only file that knows all of them.
 
+import Audit
 import ClashAPI
 import CurlTransport
 import Glibc
@@ -18,6 +19,7 @@ public final class Sidecar: Sendable {
     private let group: MultiThreadedEventLoopGroup
     private let transport: CurlTransport
     private let tokens: TokenSource
+    private let audit: AuditTrail?
     private let service: ProxyService
     private let accessWriter: LineWriter?
     private let listening = OpenChannels()
@@ -30,12 +32,15 @@ public final class Sidecar: Sendable {
         public let admin: String?
     }
 
-    /// Builds all parts; opens nothing yet. Throws when libcurl can not be set up or an address in the
-    /// configuration is not usable.
+    /// What this is, as the audit log names it.
+    public static let software = "clash-proxy 0.1.0"
+
+    /// Builds all parts and opens the audit log; listens nowhere yet. Throws when libcurl can not be set up, an
+    /// address in the configuration is not usable, or the audit log can not be opened.
     public init(
         _ config: Config, environment: Environment = .system, accessLogDescriptor: Int32 = STDOUT_FILENO,
         logger: Logger
-    ) throws {
+    ) async throws {
         self.config = config
         self.environment = environment
         self.logger = logger
@@ -53,17 +58,19 @@ public final class Sidecar: Sendable {
         let accessLog = accessWriter.map {
             AccessLog(format: config.log.format, writer: $0, environment: environment)
         }
+        let settings = UpstreamSettings(
+            origin: upstream, firstByteTimeout: config.upstream.firstByteTimeout,
+            stallTimeout: config.upstream.stallTimeout)
+        let reader = ObjectReader(transport: transport, tokens: tokens, settings: settings, environment: environment)
+        audit = try await AuditStartup.open(config, reader: reader, environment: environment, logger: logger)
         let flow = RequestFlow(
-            settings: UpstreamSettings(
-                origin: upstream, firstByteTimeout: config.upstream.firstByteTimeout,
-                stallTimeout: config.upstream.stallTimeout),
-            links: try Self.links(config), transport: transport, tokens: tokens,
+            settings: settings, links: try Self.links(config), transport: transport, tokens: tokens,
             gate: InFlightGate(
                 limits: .init(
                     maxInFlight: min(config.rate.maxInFlight, config.upstream.maxConnections),
                     maxQueue: config.rate.maxQueue, maxWait: config.rate.maxWait),
                 time: environment.gateTime),
-            retries: RetryPolicy(budget: RetryBudget(), backoff: Backoff(), environment: environment),
+            retries: RetryPolicy(budget: RetryBudget(), backoff: Backoff(), environment: environment), audit: audit,
             environment: environment, accessLog: accessLog)
         service = ProxyService(
             desk: FrontDesk(config), flow: flow, activity: Activity(maxConnections: config.listen.maxConnections),
@@ -80,11 +87,14 @@ public final class Sidecar: Sendable {
         listening.add(listener.channel)
         var admin: String?
         if let address = config.admin.address {
-            let report = AdminReport(notReady: { [weak self] in self?.notReadyReasons ?? ["stopped"] })
+            let report = AdminReport(
+                notReady: { [weak self] in self?.notReadyReasons ?? ["stopped"] },
+                degraded: { [weak self] in self?.degradedReasons ?? [] })
             let adminListener = try await AdminListener.start(address, report: report, group: group)
             listening.addAdmin(adminListener.channel)
             admin = Self.url(of: adminListener.channel, address)
         }
+        if let audit { Task { [logger] in await AuditStartup.settleOpenIntents(audit, logger: logger) } }
         let addresses = Addresses(tools: Self.url(of: listener.channel, config.listen.address), admin: admin)
         logger.notice("listening", metadata: ["tools": "\(addresses.tools)", "admin": "\(admin ?? "off")"])
         return addresses
@@ -101,6 +111,13 @@ public final class Sidecar: Sendable {
         return reasons
     }
 
+    /// What does not work although the proxy is ready; empty when all does.
+    public var degradedReasons: [String] {
+        guard let audit else { return ["the audit log could not be opened; deletes are not recorded"] }
+        guard case .broken(let trouble) = audit.log.status.health else { return [] }
+        return ["the audit log can not be written, deletes are refused: \(trouble.detail)"]
+    }
+
     /// Stops accepting, lets what runs finish within `shutdown.drain_timeout`, ends everything.
     /// Returns whether all of it finished.
     public func drain() async -> Bool {
@@ -115,6 +132,7 @@ public final class Sidecar: Sendable {
         }
         await tokens.stop()
         await transport.shutdown(grace: .milliseconds(finished ? 100 : 1_000))
+        await audit?.log.close()
         await listening.closeAdmin()
         for case .unix(let path)? in [config.listen.address, config.admin.address] { unlink(path) }
         accessWriter?.close()

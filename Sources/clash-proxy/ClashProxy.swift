@@ -12,7 +12,7 @@ struct ClashProxy: AsyncParsableCommand {
         version: "clash-proxy 0.1.0",
         subcommands: [
             ServeCommand.self, CheckCommand.self, DemoCommand.self, SimulateCommand.self, KeyCommand.self,
-            HealthCommand.self,
+            HealthCommand.self, AuditCommand.self,
         ],
         defaultSubcommand: ServeCommand.self
     )
@@ -27,15 +27,20 @@ enum ExitStatus {
 }
 
 /// Writes a line to standard error.
-func complain(_ text: String) { writeLine(text, to: STDERR_FILENO) }
+func complain(_ text: String) { write(text + "\n", to: STDERR_FILENO) }
 
 /// Writes a line to standard output at once, also into a pipe.
-func say(_ text: String) { writeLine(text, to: STDOUT_FILENO) }
+func say(_ text: String) { write(text + "\n", to: STDOUT_FILENO) }
 
-private func writeLine(_ text: String, to descriptor: Int32) {
-    var rest = Array((text + "\n").utf8)[...]
+/// Writes text to standard output; false when its reader is gone.
+func put(_ text: String) -> Bool { write(text, to: STDOUT_FILENO) }
+
+@discardableResult
+private func write(_ text: String, to descriptor: Int32) -> Bool {
+    var rest = Array(text.utf8)[...]
     while !rest.isEmpty {
-        let written = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
-        if written > 0 { rest = rest.dropFirst(written) } else if errno != EINTR { return }
+        let written = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+        if written > 0 { rest = rest.dropFirst(written) } else if errno != EINTR { return false }
     }
+    return true
 }

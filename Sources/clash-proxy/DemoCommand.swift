@@ -20,22 +20,24 @@ struct DemoCommand: AsyncParsableCommand {
             complain("the simulator can not start: \(error)")
             throw ExitCode.failure
         }
-        let loaded = try Self.configuration(upstream, port: port)
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        let loaded = try Self.configuration(upstream, port: port, audit: folder.path)
         let logging = Logs(loaded.config.log)
-        let sidecar = try Sidecar(loaded.config, logger: logging.logger)
+        let sidecar = try await Sidecar(loaded.config, logger: logging.logger)
         let tour = DemoTour(simulator: simulator, upstream: upstream)
         try await Supervisor.run(sidecar, logging: logging) { addresses in
-            say(tour.text(proxy: addresses.tools, admin: addresses.admin ?? ""))
+            say(tour.text(proxy: addresses.tools, admin: addresses.admin ?? "", audit: folder.path))
         }
         await simulator.stop()
     }
 
     /// The defaults, pointed at the simulator.
-    private static func configuration(_ upstream: SimulatorAddresses, port: Int) throws -> LoadedConfig {
+    private static func configuration(_ upstream: SimulatorAddresses, port: Int, audit: String) throws -> LoadedConfig {
         let settings = [
             "listen.address=127.0.0.1:\(port)", "admin.address=127.0.0.1:0", "upstream.url=\(upstream.apiURL)",
             "token.token_url=\(upstream.tokenURL)", "token.client_id=demo", "token.client_secret=demo-secret",
-            "log.level=warning",
+            "audit.path=\(audit)", "log.level=warning",
         ]
         do throws(ConfigMistakes) {
             return try ConfigLoader.load(ConfigSources(flags: settings))

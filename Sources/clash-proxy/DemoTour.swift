@@ -18,7 +18,7 @@ struct DemoTour: Sendable {
         simulatorURL = upstream.apiURL
     }
 
-    func text(proxy: String, admin: String) -> String {
+    func text(proxy: String, admin: String, audit: String) -> String {
         let base = "\(proxy)/clash-detection/itwins/\(iTwin)"
         let next = #"python3 -c 'import json,sys; print(json.load(sys.stdin)["_links"]["next"]["href"])'"#
         return """
@@ -27,6 +27,7 @@ struct DemoTour: Sendable {
               your tools call   \(proxy)
               the proxy calls   \(simulatorURL)   (the simulator, in place of https://api.bentley.com)
               is it ready?      \(admin)/readyz
+              audit log         \(audit)   (removed when the demo ends)
 
             Try these in another terminal. None of them sends a credential: the proxy has the token.
 
@@ -49,7 +50,10 @@ struct DemoTour: Sendable {
             # 5. It is gone. Answers: 404
             curl -s -w '\\n%{http_code}\\n' '\(base)/reports/\(report)'
 
-            # 6. What the proxy does not know it does not forward. Answers: 404 OperationNotFound
+            # 6. Who deleted it? The log said so before the call was sent. Answers: one row, "deleted"
+            clash-proxy audit list --path \(audit) --object \(report)
+
+            # 7. What the proxy does not know it does not forward. Answers: 404 OperationNotFound
             curl -s -w '\\n%{http_code}\\n' '\(proxy)/anything/else'
 
             One line per call follows below. Ctrl-C ends the demo.

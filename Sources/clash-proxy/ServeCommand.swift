@@ -14,7 +14,7 @@ struct ServeCommand: AsyncParsableCommand {
         for warning in loaded.warnings { logging.logger.warning("\(warning.description)") }
         let sidecar: Sidecar
         do {
-            sidecar = try Sidecar(loaded.config, logger: logging.logger)
+            sidecar = try await Sidecar(loaded.config, logger: logging.logger)
         } catch {
             complain("clash-proxy can not start: \(error)")
             throw ExitCode.failure

@@ -9,6 +9,8 @@ import NIOPosix
 struct AdminReport: Sendable {
     /// Empty when ready, else one sentence a reason.
     var notReady: @Sendable () -> [String]
+    /// What does not work although the proxy is ready.
+    var degraded: @Sendable () -> [String]
 }
 
 /// The admin listening socket.
@@ -95,11 +97,16 @@ private final class AdminHandler: ChannelInboundHandler {
         case "/healthz": return (.ok, "{\"status\":\"alive\"}\n")
         case "/readyz":
             let reasons = report.notReady()
-            if reasons.isEmpty { return (.ok, "{\"status\":\"ready\"}\n") }
-            let list = reasons.map { "\"\(JSONText.escaped($0))\"" }.joined(separator: ",")
-            return (.serviceUnavailable, "{\"status\":\"not ready\",\"reasons\":[\(list)]}\n")
+            if !reasons.isEmpty { return (.serviceUnavailable, Self.status("not ready", reasons)) }
+            let troubles = report.degraded()
+            return (.ok, troubles.isEmpty ? "{\"status\":\"ready\"}\n" : Self.status("degraded", troubles))
         default: return (.notFound, Self.error("NotFound", "Here are /healthz and /readyz."))
         }
+    }
+
+    private static func status(_ word: String, _ reasons: [String]) -> String {
+        let list = reasons.map { "\"\(JSONText.escaped($0))\"" }.joined(separator: ",")
+        return "{\"status\":\"\(word)\",\"reasons\":[\(list)]}\n"
     }
 
     private static func error(_ code: String, _ message: String) -> String {

@@ -142,24 +142,23 @@ enum ConfigKeys {
 
     private static let audit: [ConfigKey<Config>] = [
         .init(
-            "audit.path", \.audit.path, .path, "a folder; the log rotates inside it", inForce: false,
+            "audit.path", \.audit.path, .path, "a folder; the log rotates inside it",
             needsRestart: true),
-        .init("audit.required", \.audit.required, .flag, "no record, no delete", inForce: false),
+        .init("audit.required", \.audit.required, .flag, "no record, no delete"),
         .init(
             "audit.snapshot", \.audit.snapshot, .flag,
-            "keep what is about to be deleted, from the cache or by one read", inForce: false),
+            "keep what is about to be deleted, from the cache or by one read"),
         .init(
             "audit.require_reason", \.audit.requireReason, .flag,
-            "true: a delete without X-Audit-Reason is refused (428)", inForce: false),
+            "true: a delete without X-Audit-Reason is refused (428)"),
         .init(
             "audit.also", \.audit.also, .set(.choice),
-            "what else to record (also: remove_suppressions); deletes always are", inForce: false),
+            "what else to record (also: remove_suppressions); deletes always are"),
         .init(
             "audit.delete_budget", \.audit.deleteBudget, .optional(.window),
-            "e.g. \"20/1h\" per caller; \"\" = no limit", inForce: false),
+            "e.g. \"20/1h\" per caller; \"\" = no limit"),
         .init(
-            "audit.rotate_bytes", \.audit.rotateBytes, .bytes(65536...(1 << 40)), "a file of the log ends here",
-            inForce: false),
+            "audit.rotate_bytes", \.audit.rotateBytes, .bytes(65536...(1 << 40)), "a file of the log ends here"),
     ]
 
     private static let log: [ConfigKey<Config>] = [

@@ -4,6 +4,7 @@
 // (`received…`, `writabilityChanged`, `connectionLost`), the flow pulls and writes. Demand travels backwards: the
 // socket is only read when the flow asks for body bytes, and `write` waits while the tool does not keep up.
 
+import Audit
 import HTTPTypes
 import NIOCore
 
@@ -30,6 +31,8 @@ final class Exchange {
     let head: RequestHead
     /// Facts gathered on the way, for headers and the access log.
     var record: ExchangeRecord
+    /// What the audit log says about this call, when its kind is recorded.
+    var auditCall: AuditCall?
     /// Set while the process drains: the answer says `Connection: close`.
     var isDraining = false
     /// Runs tasks on this connection's event loop.

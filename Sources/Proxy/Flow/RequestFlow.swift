@@ -1,7 +1,8 @@
 // THE FLOW: the life of one request after the front desk let it in, top to bottom.
 //
 // The order is a security property: the class of a request is settled and permitted before a turn or a token is
-// taken, and nothing is sent before both are there. Each step calls one module. Every path ends in `finish`.
+// taken, and nothing is sent before both are there and, for a delete, its intent is on disk. Each step calls one
+// module. Every path ends in `finish`.
 
 import ClashAPI
 import CurlTransport
@@ -16,6 +17,13 @@ enum FlowExit: Error {
     case callerLeft
 }
 
+/// What the tool gets.
+enum Answer {
+    case upstream(UpstreamResponse)
+    /// Upstream's answer was lost; a read has shown that the delete was carried out.
+    case settledAsDone
+}
+
 /// The modules that a request passes, wired once. One flow serves all connections.
 struct RequestFlow: Sendable {
     let settings: UpstreamSettings
@@ -24,6 +32,8 @@ struct RequestFlow: Sendable {
     let tokens: TokenSource
     let gate: InFlightGate
     let retries: RetryPolicy
+    /// Nil only where `audit.required = false` and the log could not be opened.
+    let audit: AuditTrail?
     let environment: Environment
     let accessLog: AccessLog?
 
@@ -34,13 +44,18 @@ struct RequestFlow: Sendable {
             let call = try await classify(exchange, admission)
             let permit = try await waitForTurn(exchange)
             let token = try await currentToken(exchange)
-            let response = try await send(call, exchange, token)
-            try await relay(response, call, exchange, admission)
+            if let entry = try await recordIntent(call, exchange) {
+                let answer = try await sendRecorded(call, exchange, token, entry)
+                try await relay(answer, call, exchange, admission)
+            } else {
+                try await relay(.upstream(try await send(call, exchange, token)), call, exchange, admission)
+            }
             permit.release()
             finish(exchange, exchange.callerHasLeft ? .callerLeft(sent: true) : .answered)
         } catch {
             switch error {
             case .failed(let failure) where !exchange.callerHasLeft:
+                await recordDenial(exchange, failure)
                 refuse(exchange, failure, version: admission.route.operation.version, corsOrigin: admission.corsOrigin)
             case .failed, .callerLeft:
                 exchange.abort()
@@ -55,8 +70,10 @@ struct RequestFlow: Sendable {
     private func classify(_ exchange: Exchange, _ admission: Admission) async throws(FlowExit) -> UpstreamCall {
         let (body, match) = try await RequestBodyReader.read(exchange, admission.route)
         exchange.record.operation = match.operation.name
+        exchange.auditCall = audit?.call(match, exchange, admission.caller)
         do throws(Failure) {
             try FrontDesk.authorize(admission.caller, match.operationClass)
+            try audit?.policy.checkReason(match, exchange.head.fields)
         } catch {
             throw .failed(error)
         }
@@ -88,6 +105,41 @@ struct RequestFlow: Sendable {
             if exchange.callerHasLeft { throw .callerLeft }
             throw .failed(Failure(error))
         }
+    }
+
+    /// Makes the intent of an audited call durable; nil for calls that are not recorded.
+    private func recordIntent(_ call: UpstreamCall, _ exchange: Exchange) async throws(FlowExit) -> AuditEntry? {
+        guard let audit, let recorded = exchange.auditCall else { return nil }
+        return try await audit.begin(recorded, call.match)
+    }
+
+    /// Sends a recorded call; its outcome is durable before anything of the answer goes to the tool.
+    private func sendRecorded(
+        _ call: UpstreamCall, _ exchange: Exchange, _ token: UpstreamToken, _ entry: AuditEntry
+    ) async throws(FlowExit) -> Answer {
+        guard let audit else { return .upstream(try await send(call, exchange, token)) }
+        do throws(FlowExit) {
+            let response = try await send(call, exchange, token)
+            await audit.answered(entry, status: response.status.code, attempts: exchange.record.attempts)
+            return .upstream(response)
+        } catch {
+            let attempts = exchange.record.attempts
+            guard exchange.record.wasSent, case .failed(let failure) = error else {
+                await audit.notSent(entry, attempts: attempts)
+                throw error
+            }
+            switch await audit.unanswered(entry, attempts: attempts, otherwise: failure) {
+            case .done: return .settledAsDone
+            case .failed(let failure): throw .failed(failure)
+            }
+        }
+    }
+
+    /// A refusal of an audited call that never got as far as an intent: 403, 428 or 429 by us.
+    private func recordDenial(_ exchange: Exchange, _ failure: Failure) async {
+        guard let audit, let call = exchange.auditCall, exchange.record.attempts == 0 else { return }
+        let status = failure.reason.answer(.v2).status.code
+        if [403, 428, 429].contains(status) { await audit.denied(call, status: status) }
     }
 
     /// Sends the call, again where that is surely harmless, and returns the answer that the tool gets.
@@ -163,10 +215,13 @@ struct RequestFlow: Sendable {
     }
 
     private func relay(
-        _ response: UpstreamResponse, _ call: UpstreamCall, _ exchange: Exchange, _ admission: Admission
+        _ answer: Answer, _ call: UpstreamCall, _ exchange: Exchange, _ admission: Admission
     ) async throws(FlowExit) {
         let relay = ResponseRelay(links: links, corsOrigin: admission.corsOrigin)
-        try await relay.run(response, call, exchange)
+        switch answer {
+        case .upstream(let response): try await relay.run(response, call, exchange)
+        case .settledAsDone: relay.settled(exchange)
+        }
     }
 
     // MARK: The one end

@@ -44,6 +44,20 @@ struct ResponseRelay {
         }
     }
 
+    /// Says that a delete was carried out, in upstream's place: 204 for DELETE, 202 for a v2 job.
+    func settled(_ exchange: Exchange) {
+        exchange.record.source = .proxy
+        exchange.record.detail = "settled by a read"
+        let isJob = exchange.head.method != .delete
+        var fields = HTTPFields()
+        if isJob { fields[.contentType] = "application/json" }
+        fields[.serverTiming] = exchange.record.serverTiming
+        fields[.cacheStatus] = "clash-proxy; fwd=method; detail=settled"
+        OwnFields.add(correlationID: exchange.record.correlationID, to: &fields)
+        if let corsOrigin { OriginPolicy.addGrant(for: corsOrigin, to: &fields) }
+        exchange.respond(isJob ? .accepted : .noContent, fields, body: isJob ? Array("{}".utf8) : [])
+    }
+
     // MARK: Fields
 
     private func answerFields(_ response: UpstreamResponse, _ call: UpstreamCall, _ exchange: Exchange) -> HTTPFields {

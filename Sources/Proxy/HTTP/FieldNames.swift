@@ -5,6 +5,7 @@ import HTTPTypes
 extension HTTPField.Name {
     static let correlationID = known("x-correlation-id")
     static let apiKey = known("X-Api-Key")
+    static let auditReason = known("X-Audit-Reason")
     static let via = known("Via")
     static let serverTiming = known("Server-Timing")
     static let proxyStatus = known("Proxy-Status")

@@ -1,0 +1,40 @@
+// Which calls are recorded, and what a record says about a call.
+
+import Audit
+import ClashAPI
+import HTTPTypes
+
+/// The configured part of auditing. Immutable.
+struct AuditPolicy: Sendable {
+    let settings: Config.Audit
+    /// Whether callers must show who they are; else they are all "anonymous".
+    let callersHaveKeys: Bool
+
+    /// Deletes always; what `audit.also` names besides.
+    func records(_ match: OperationMatch) -> Bool {
+        if match.operationClass == .delete { return true }
+        if settings.also.contains(.runInPlace), match.isInPlaceRun { return true }
+        return settings.also.contains(.cancel) && match.operation.isCancel
+    }
+
+    /// The call as every one of its records repeats it.
+    func call(_ match: OperationMatch, _ exchange: Exchange, _ caller: Caller) -> AuditCall {
+        AuditCall(
+            id: exchange.record.correlationID, operation: match.operation.name,
+            method: exchange.head.method.rawValue, target: exchange.head.target, objects: match.objectIDs,
+            itwin: match.itwin ?? "",
+            caller: AuditCaller(
+                name: caller.name, address: exchange.record.peer, via: callersHaveKeys ? "key" : "none"),
+            reason: exchange.head.fields[.auditReason] ?? "")
+    }
+
+    /// Throws 428 when a delete needs a reason and has none.
+    func checkReason(_ match: OperationMatch, _ fields: HTTPFields) throws(Failure) {
+        guard settings.requireReason, match.operationClass == .delete else { return }
+        let reason = fields[.auditReason] ?? ""
+        guard reason.utf8.allSatisfy({ $0 == 0x20 || $0 == 0x09 }) else { return }
+        throw Failure(
+            .auditReasonRequired, "This proxy wants to know why: send the header X-Audit-Reason with a delete.",
+            target: "X-Audit-Reason")
+    }
+}

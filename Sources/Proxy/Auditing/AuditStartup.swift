@@ -1,0 +1,85 @@
+// Opens the audit log when the proxy starts, recalls the budgets, and settles what a crash left open.
+
+import Audit
+import ClashAPI
+import HTTPTypes
+import Logging
+import Tokens
+
+enum AuditStartup {
+    /// Opens the log of the configuration. Throws `AuditOpenFailure` when another process has the folder, or when it
+    /// can not be written.
+    /// With `audit.required = false` that is a warning, and nil.
+    static func open(
+        _ config: Config, reader: ObjectReader, environment: Environment, logger: Logger
+    ) async throws -> AuditTrail? {
+        do {
+            return try await openLog(config, reader: reader, environment: environment, logger: logger)
+        } catch {
+            guard !config.audit.required else { throw error }
+            logger.warning("nothing is recorded: the audit log can not be opened: \(error)")
+            return nil
+        }
+    }
+
+    private static func openLog(
+        _ config: Config, reader: ObjectReader, environment: Environment, logger: Logger
+    ) async throws -> AuditTrail {
+        let settings = config.audit
+        let log = try await AuditLog.open(
+            folder: settings.path,
+            options: AuditOptions(
+                software: Sidecar.software, rotateBytes: Int64(settings.rotateBytes),
+                wallTime: {
+                    let time = environment.wallTime()
+                    return AuditTime(seconds: time.seconds, nanoseconds: time.nanoseconds)
+                }, now: environment.now))
+        for note in log.recovery.notes { logger.warning("audit log: \(note)") }
+        let policy = AuditPolicy(settings: settings, callersHaveKeys: !config.callers.isEmpty)
+        return AuditTrail(
+            policy: policy, log: log, budget: try budget(settings, environment), reader: reader,
+            environment: environment)
+    }
+
+    /// The budgets with what earlier processes already spent.
+    private static func budget(_ settings: Config.Audit, _ environment: Environment) throws -> DeleteBudget? {
+        guard let window = settings.deleteBudget else { return nil }
+        let budget = DeleteBudget(window)
+        let wall = environment.wallTime()
+        let now = (AuditTime(seconds: wall.seconds, nanoseconds: wall.nanoseconds), environment.now())
+        let seconds = window.span.components.seconds
+        let since = AuditTime(microseconds: now.0.microseconds - seconds * 1_000_000)
+        try AuditReader(folder: settings.path).records { record in
+            guard record.event == "intent", record.time >= since, AuditStartup.isDelete(record.call) else { return true }
+            let age = Duration.microseconds(max(0, now.0.microseconds - record.time.microseconds))
+            budget.recall(record.call.caller.name, at: now.1 - age)
+            return true
+        }
+        return budget
+    }
+
+    /// Closes intents without outcome by a read, or as unknown where nothing can be read.
+    static func settleOpenIntents(_ trail: AuditTrail, logger: Logger) async {
+        for intent in trail.log.recovery.openIntents {
+            var fate = ObjectFate.unknown
+            if let match = match(intent.call), match.operationClass == .delete {
+                fate = await trail.reader.settle(match, objects: intent.call.objects, correlationID: intent.call.id)
+            }
+            await trail.log.recovered(intent, result: fate.result)
+            logger.warning(
+                "a call of an earlier process had no outcome in the audit log",
+                metadata: ["id": "\(intent.call.id)", "result": "\(fate.result.rawValue)"])
+        }
+    }
+
+    private static func match(_ call: AuditCall) -> OperationMatch? {
+        HTTPRequest.Method(rawValue: call.method).map {
+            ClashAPI.match(method: $0, target: call.target).resolve()
+        }
+    }
+
+    private static func isDelete(_ call: AuditCall) -> Bool {
+        guard let operation = Operation.named(call.operation) else { return true }
+        return operation.operationClass == .delete
+    }
+}

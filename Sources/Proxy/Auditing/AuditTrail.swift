@@ -1,0 +1,142 @@
+// The audit log's place in the flow: the intent before the first byte goes upstream, the outcome before the tool gets
+// its answer, a denial where the proxy says no. No record, no delete.
+
+import Audit
+import ClashAPI
+import CurlTransport
+import HTTPTypes
+
+/// An audited call that is on its way.
+struct AuditEntry: Sendable {
+    let receipt: AuditReceipt
+    let match: OperationMatch
+    let correlationID: String
+    let began: ContinuousClock.Instant
+}
+
+/// What the tool is told about an audited call that upstream did not answer.
+enum SettledAnswer {
+    /// It was carried out after all.
+    case done
+    case failed(Failure)
+}
+
+/// Records what the flow does. Usable from every thread.
+struct AuditTrail: Sendable {
+    let policy: AuditPolicy
+    let log: AuditLog
+    let budget: DeleteBudget?
+    let reader: ObjectReader
+    let environment: Environment
+
+    // MARK: Before
+
+    /// The call to record, or nil when its kind is not recorded.
+    func call(_ match: OperationMatch, _ exchange: Exchange, _ caller: Caller) -> AuditCall? {
+        policy.records(match) ? policy.call(match, exchange, caller) : nil
+    }
+
+    /// Makes the intent durable. Throws 429 when the caller's deletes are used up, 503 when it can not be recorded.
+    func begin(_ call: AuditCall, _ match: OperationMatch) async throws(FlowExit) -> AuditEntry? {
+        let isDelete = match.operationClass == .delete
+        do throws(Failure) {
+            if isDelete { try budget?.take(call.caller.name, now: environment.now()) }
+        } catch {
+            throw .failed(error)
+        }
+        var snapshot: [UInt8]?
+        if isDelete, policy.settings.snapshot {
+            snapshot = await reader.snapshot(match, correlationID: call.id)
+        }
+        do throws(AuditUnavailable) {
+            let receipt = try await log.append(AuditIntent(call: call, snapshot: snapshot))
+            return AuditEntry(
+                receipt: receipt, match: match, correlationID: call.id, began: environment.now())
+        } catch {
+            if error.cause == .cancelled { throw .callerLeft }
+            // Only deletes must not go unrecorded; the rest is recorded as far as possible.
+            guard isDelete, policy.settings.required else { return nil }
+            throw .failed(Failure(error))
+        }
+    }
+
+    // MARK: After
+
+    /// Upstream answered. A 5xx says little about what was done, so the object is looked at.
+    func answered(_ entry: AuditEntry, status: Int, attempts: Int) async {
+        let result: AuditResult
+        switch status {
+        case 200..<300: result = entry.isDelete ? .deleted : .done
+        case 404, 410: result = .notFound
+        case 400..<500: result = .refusedUpstream
+        default: result = await fate(of: entry).result
+        }
+        await close(entry, result, status: status, attempts: attempts)
+    }
+
+    /// It was never sent.
+    func notSent(_ entry: AuditEntry, attempts: Int) async {
+        await close(entry, .notSent, status: nil, attempts: attempts)
+    }
+
+    /// It was sent and nobody answered: the object says what became of it. Never a second delete.
+    func unanswered(_ entry: AuditEntry, attempts: Int, otherwise: Failure) async -> SettledAnswer {
+        let fate = await fate(of: entry)
+        await close(entry, fate.result, status: nil, attempts: attempts)
+        switch fate {
+        case .gone: return .done
+        case .there: return .failed(.notCarriedOut(otherwise))
+        case .unknown: return .failed(otherwise)
+        }
+    }
+
+    /// The proxy refused an audited call: 403, 428 or 429.
+    func denied(_ call: AuditCall, status: Int) async {
+        await log.denied(call, status: status)
+    }
+
+    private func fate(of entry: AuditEntry) async -> ObjectFate {
+        guard entry.isDelete else { return .unknown }
+        // A task of its own: the tool may have left, and its delete is to be settled all the same.
+        return await Task {
+            await reader.settle(entry.match, objects: entry.match.objectIDs, correlationID: entry.correlationID)
+        }.value
+    }
+
+    private func close(_ entry: AuditEntry, _ result: AuditResult, status: Int?, attempts: Int) async {
+        await log.append(
+            AuditOutcome(
+                result: result, status: status, attempts: attempts, duration: environment.now() - entry.began),
+            for: entry.receipt)
+    }
+}
+
+extension AuditEntry {
+    fileprivate var isDelete: Bool { match.operationClass == .delete }
+}
+
+extension ObjectFate {
+    /// As the log says it.
+    var result: AuditResult {
+        switch self {
+        case .gone: .deleted
+        case .there: .failed
+        case .unknown: .unknown
+        }
+    }
+}
+
+extension Failure {
+    init(_ unavailable: AuditUnavailable) {
+        self.init(
+            .auditUnavailable, "The audit log can not be written, so nothing is deleted: \(unavailable.detail)",
+            retryAfter: max(unavailable.retryAfter, .seconds(1)), detail: unavailable.cause.rawValue)
+    }
+
+    /// The true error of a call that a read has settled.
+    static func notCarriedOut(_ failure: Failure) -> Failure {
+        Failure(
+            .upstreamUnreachable, "Upstream gave no answer, and the object is still there: nothing was deleted.",
+            detail: failure.detail)
+    }
+}

@@ -1,0 +1,90 @@
+// Reads one object of a call: before a delete to keep what goes, after it to learn what came of it.
+// A read is a call like others (the permit of its delete covers it); its failure stops nothing.
+
+import ClashAPI
+import CurlTransport
+import HTTPTypes
+import Tokens
+
+/// Small reads on the proxy's own behalf.
+struct ObjectReader: Sendable {
+    let transport: CurlTransport
+    let tokens: TokenSource
+    let settings: UpstreamSettings
+    let environment: Environment
+
+    /// A read takes no longer.
+    private static let patience = Duration.seconds(5)
+    private static let maxSnapshotBytes = 64 << 10
+    private static let maxPageBytes = 1 << 20
+
+    /// What a delete is about to destroy, as JSON; nil where the API has no small read for it, or the read failed.
+    func snapshot(_ match: OperationMatch, correlationID: String) async -> [UInt8]? {
+        guard let id = match.objectIDs.first else { return nil }
+        if match.operation.version == .v2, match.operation.objectKind == .report {
+            // The report itself can be 40 MB; its row in the list says what it was.
+            guard let itwin = match.route.pathITwin else { return nil }
+            let list = "/clash-detection/itwins/\(itwin)/reports?$top=100"
+            let page = await body(of: list, .v2, correlationID, limit: Self.maxPageBytes)
+            return page.flatMap { ListRow.find(id, in: $0) }
+        }
+        guard let target = match.readTarget(of: id) else { return nil }
+        return await body(of: target, match.operation.version, correlationID, limit: Self.maxSnapshotBytes)
+    }
+
+    /// What became of the objects of a delete that nobody answered: all gone, all there, or not to be known.
+    func settle(_ match: OperationMatch, objects: [String], correlationID: String) async -> ObjectFate {
+        let targets = objects.map { match.readTarget(of: $0) }
+        guard !targets.isEmpty, targets.count <= 10 else { return .unknown }
+        var fates: Set<ObjectFate> = []
+        for target in targets {
+            guard let target else { return .unknown }
+            fates.insert(await fate(of: target, match.operation.version, correlationID))
+        }
+        return fates.count == 1 ? fates.first ?? .unknown : .unknown
+    }
+
+    private func fate(of target: String, _ version: APIVersion, _ correlationID: String) async -> ObjectFate {
+        guard let response = await read(target, version, correlationID) else { return .unknown }
+        defer { response.body.cancel() }
+        switch response.status.code {
+        case 404, 410: return .gone
+        case 200: return .there
+        default: return .unknown
+        }
+    }
+
+    private func body(
+        of target: String, _ version: APIVersion, _ correlationID: String, limit: Int
+    ) async -> [UInt8]? {
+        guard let response = await read(target, version, correlationID), response.status == .ok else { return nil }
+        var bytes: [UInt8] = []
+        while let chunk = try? await response.body.next() {
+            bytes += chunk
+            guard bytes.count <= limit else {
+                response.body.cancel()
+                return nil
+            }
+        }
+        return response.body.endIsProven ? bytes : nil
+    }
+
+    private func read(_ target: String, _ version: APIVersion, _ correlationID: String) async -> UpstreamResponse? {
+        guard let token = try? await tokens.current() else { return nil }
+        var request = UpstreamRequest(origin: settings.origin, target: target)
+        request.fields[.authorization] = token.headerValue
+        request.fields[.accept] = "application/vnd.bentley.itwin-platform.\(version == .v1 ? "v1" : "v2")+json"
+        request.fields[.correlationID] = correlationID
+        request.decodesContent = true
+        // The tool may be gone; its delete is to be settled all the same.
+        request.cancellation = .untilSent
+        request.firstByteTimeout = Self.patience
+        request.stallTimeout = Self.patience
+        return try? await transport.execute(request)
+    }
+}
+
+/// What a read says about an object.
+enum ObjectFate: Sendable {
+    case gone, there, unknown
+}

@@ -1,0 +1,174 @@
+// `clash-proxy audit …`: reads the log of a running or stopped proxy.
+
+import ArgumentParser
+import Audit
+import Glibc
+import Proxy
+
+struct AuditCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "audit", abstract: "Who deleted it? Reads the audit log, also while a proxy writes it.",
+        subcommands: [List.self, Show.self, Verify.self, Export.self])
+}
+
+/// Where the log is.
+struct AuditFolderOptions: ParsableArguments {
+    @OptionGroup var options: ConfigOptions
+
+    @Option(help: "The log's folder. Default: audit.path of the configuration.")
+    var path: String?
+
+    /// A reader of the log. Exits with 1 when there is no such folder.
+    func reader() throws -> AuditReader {
+        AuditReader(folder: try path ?? options.load().config.audit.path)
+    }
+}
+
+/// Which rows.
+struct AuditFilterOptions: ParsableArguments {
+    @Option(help: "Asked for at this time or later: RFC 3339, or so long ago (30m, 2h, 7d).")
+    var since: AuditMoment?
+
+    @Option(help: "Asked for before this time.")
+    var until: AuditMoment?
+
+    @Option(help: "The caller's name.")
+    var caller: String?
+
+    @Option(help: "The id of a report, run, test or rule.")
+    var object: String?
+
+    @Option(help: "The iTwin's (v1: project's) id.")
+    var itwin: String?
+
+    @Option(help: "deleted, not_found, failed, refused_upstream, unknown, not_sent, done, denied or open.")
+    var result: String?
+
+    var filter: AuditFilter {
+        var filter = AuditFilter()
+        filter.since = since?.time
+        filter.until = until?.time
+        filter.caller = caller
+        filter.object = object
+        filter.itwin = itwin
+        filter.result = result
+        return filter
+    }
+}
+
+/// `2026-01-31T12:00:00Z`, or a time that long before now.
+struct AuditMoment: ExpressibleByArgument {
+    let time: AuditTime
+
+    init?(argument: String) {
+        if let time = AuditTime(argument) {
+            self.time = time
+            return
+        }
+        var text = argument
+        if text.hasSuffix("d"), let days = Int(text.dropLast()) { text = "\(days * 24)h" }
+        guard let ago = DurationArgument(argument: text) else { return nil }
+        let now = AuditOptions.systemWallTime()
+        time = AuditTime(microseconds: now.microseconds - ago.value.components.seconds * 1_000_000)
+    }
+}
+
+extension AuditFormat: ExpressibleByArgument {}
+
+extension AuditCommand {
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "One row per recorded call, with what came of it.")
+
+        @OptionGroup var folder: AuditFolderOptions
+        @OptionGroup var filters: AuditFilterOptions
+        @Option(help: "table, json or csv.")
+        var format = AuditFormat.table
+
+        func run() async throws { try AuditOutput.rows(folder.reader(), filters.filter, format) }
+    }
+
+    struct Export: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "The same rows for other programs.")
+
+        @OptionGroup var folder: AuditFolderOptions
+        @OptionGroup var filters: AuditFilterOptions
+        @Option(help: "json or csv.")
+        var format = AuditFormat.json
+
+        func run() async throws { try AuditOutput.rows(folder.reader(), filters.filter, format) }
+    }
+
+    struct Show: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "The records of one call as they stand in the log.")
+
+        @Argument(help: "A correlation id, or the number of a record.")
+        var id: String
+
+        @OptionGroup var folder: AuditFolderOptions
+        @Option(help: "Accepted for symmetry: records are always shown as the JSON they are.")
+        var format = AuditFormat.json
+
+        func run() async throws {
+            var found = false
+            let reader = try folder.reader()
+            do throws(AuditReadFailure) {
+                try reader.show(id) { line in
+                    found = true
+                    say(line)
+                }
+            } catch {
+                complain(error.description)
+                throw ExitCode.failure
+            }
+            guard found else {
+                complain("no record has the id or number '\(id)'")
+                throw ExitCode.failure
+            }
+        }
+    }
+
+    struct Verify: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Checks every hash and the chain; exit code 0 when it is intact, 1 when not.")
+
+        @OptionGroup var folder: AuditFolderOptions
+        @Option(help: "A head noted elsewhere (64 hex digits): the log must still hold its record.")
+        var head: String?
+
+        func run() async throws {
+            let verification: AuditVerification
+            let reader = try folder.reader()
+            do throws(AuditReadFailure) {
+                verification = try reader.verify(head: head)
+            } catch {
+                complain(error.description)
+                throw ExitCode.failure
+            }
+            for finding in verification.findings { say(finding.description) }
+            for file in verification.setAside { say("set aside after a crash: \(file)") }
+            let word = verification.isIntact ? "intact" : "NOT INTACT"
+            say("\(word): \(verification.records) records in \(verification.files) files, head \(verification.head)")
+            guard verification.isIntact else { throw ExitCode.failure }
+        }
+    }
+}
+
+private enum AuditOutput {
+    /// Streams rows to standard output.
+    static func rows(_ reader: AuditReader, _ filter: AuditFilter, _ format: AuditFormat) throws {
+        var printer = AuditPrinter(format)
+        var pending = printer.header
+        do throws(AuditReadFailure) {
+            try reader.rows(filter) { row in
+                pending += printer.text(row)
+                guard pending.utf8.count > 64 << 10 else { return true }
+                defer { pending = "" }
+                return put(pending)
+            }
+        } catch {
+            complain(error.description)
+            throw ExitCode.failure
+        }
+        _ = put(pending + printer.footer)
+    }
+}
