@@ -97,7 +97,8 @@ public final class AuditLog: Sendable {
     }
 
     private func tooLarge(_ draft: RecordDraft) -> AuditUnavailable {
-        AuditUnavailable(.tooLarge, "the record needs up to \(draft.maxBytes) bytes; \(core.options.maxRecordBytes) are allowed")
+        AuditUnavailable(
+            .tooLarge, "the record needs up to \(draft.maxBytes) bytes; \(core.options.maxRecordBytes) are allowed")
     }
 
     private func durability(of verdict: WriterState.Verdict) -> AuditDurability {

@@ -94,7 +94,8 @@ struct RowJoin {
     private mutating func close(_ record: AuditRecord, isRecovered: Bool) -> AuditRow? {
         guard let intent = record.intent else { return nil }
         // Every record stands for itself: an outcome whose intent is lost makes a row as well.
-        var row = open.removeValue(forKey: intent)
+        var row =
+            open.removeValue(forKey: intent)
             ?? AuditRow(seq: intent, time: record.time, call: record.call, result: "open")
         row.result = record.result ?? "unknown"
         row.status = record.status

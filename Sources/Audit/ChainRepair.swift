@@ -19,6 +19,7 @@ extension ChainWriter {
                 if place.file != next { try clear(next, &notes) }
                 try open(place)
             } else {
+                place = nil
                 try clear(next, &notes)
             }
             return notes
@@ -46,7 +47,9 @@ extension ChainWriter {
     private func holdsHead(_ place: ChainPlace, _ notes: inout [String]) throws(FileFailure) -> Bool {
         let path = folder.path(of: place.file.text)
         guard let status = try fileSystem.status(path) else {
-            if place.size > 0 { notes.append("\(lost(place)) were in \(place.file.text), which was removed while in use") }
+            if place.size > 0 {
+                notes.append("\(lost(place)) were in \(place.file.text), which was removed while in use")
+            }
             return false
         }
         if place.size == 0 { return true }

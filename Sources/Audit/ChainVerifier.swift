@@ -12,6 +12,15 @@ enum LineDefect: Sendable, Equatable {
     /// It is chained to another record than the one before it.
     case unchained
 
+    /// Whether the chain cannot go on from such a line: it is no record, or an old one come again.
+    var isNoRecord: Bool {
+        switch self {
+        case .malformed, .altered: true
+        case .misplaced(let expected, let found): found < expected
+        case .unchained: false
+        }
+    }
+
     /// For a person.
     var text: String {
         switch self {

@@ -65,7 +65,8 @@ protocol FileSystem: Sendable {
     func open(_ path: String, _ access: FileAccess) throws(FileFailure) -> FileHandle
     func status(_ file: FileHandle) throws(FileFailure) -> FileStatus
     /// How many bytes were read; 0 at the end.
-    func read(_ file: FileHandle, at offset: Int64, into buffer: UnsafeMutableRawBufferPointer) throws(FileFailure) -> Int
+    func read(_ file: FileHandle, at offset: Int64, into buffer: UnsafeMutableRawBufferPointer) throws(FileFailure)
+        -> Int
     /// How many bytes were written, at least one.
     func write(_ file: FileHandle, _ bytes: UnsafeRawBufferPointer) throws(FileFailure) -> Int
     /// `fdatasync`: what was written is durable, and the length that reading it needs.

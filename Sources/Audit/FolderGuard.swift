@@ -30,7 +30,8 @@ struct FolderGuard {
             try fileSystem.setMode(folder.path, 0o700)
         } catch {
             throw .unsafeFolder(
-                folder: folder.path, why: "can be written by others (mode \(octal(status.mode))) and stays so: \(error)")
+                folder: folder.path, why: "can be written by others (mode \(octal(status.mode))) and stays so: \(error)"
+            )
         }
         return ["the folder could be written by others (mode \(octal(status.mode))); it is 0700 now"]
     }
@@ -41,7 +42,9 @@ struct FolderGuard {
             var notes: [String] = []
             for name in files {
                 let path = folder.path(of: name.text)
-                guard let status = try fileSystem.status(path), status.mode & Self.writableByOthers != 0 else { continue }
+                guard let status = try fileSystem.status(path), status.mode & Self.writableByOthers != 0 else {
+                    continue
+                }
                 try fileSystem.setMode(path, 0o600)
                 notes.append("\(name.text) could be written by others (mode \(octal(status.mode))); it is 0600 now")
             }

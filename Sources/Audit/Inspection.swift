@@ -46,7 +46,7 @@ struct Inspection {
                 accept(verifier.head, record)
                 continue
             }
-            if defect == .malformed || defect == .altered {
+            if defect.isNoRecord {
                 // Pages that never reached the disk read as zeros; no record has one.
                 if isLast, size - line.offset <= Self.maxTornBytes, reader.bytes(of: line).contains(0) {
                     verifier = before

@@ -62,7 +62,8 @@ struct LineReader {
     private func lineFeed(from start: Int) -> Int? {
         guard start < pending.upperBound else { return nil }
         return buffer.withUnsafeBufferPointer { bytes in
-            guard let base = bytes.baseAddress, let found = memchr(base + start, 0x0A, pending.upperBound - start) else {
+            guard let base = bytes.baseAddress, let found = memchr(base + start, 0x0A, pending.upperBound - start)
+            else {
                 return nil
             }
             return UnsafeRawPointer(found) - UnsafeRawPointer(base)

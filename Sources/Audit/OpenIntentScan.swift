@@ -32,7 +32,9 @@ struct OpenIntentScan {
         guard let first = open.min() else { return [] }
         var found: [AuditOpenIntent] = []
         try scan.run(from: first) { line in
-            guard let start = LineStart(line), start.event == .intent, open.remove(start.seq) != nil else { return true }
+            guard let start = LineStart(line), start.event == .intent, open.remove(start.seq) != nil else {
+                return true
+            }
             if let record = AuditRecord(line) {
                 found.append(
                     AuditOpenIntent(

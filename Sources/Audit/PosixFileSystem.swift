@@ -70,7 +70,9 @@ struct PosixFileSystem: FileSystem {
         return FileStatus(result)
     }
 
-    func read(_ file: FileHandle, at offset: Int64, into buffer: UnsafeMutableRawBufferPointer) throws(FileFailure) -> Int {
+    func read(_ file: FileHandle, at offset: Int64, into buffer: UnsafeMutableRawBufferPointer) throws(FileFailure)
+        -> Int
+    {
         let count = retrying { pread(file.descriptor, buffer.baseAddress, buffer.count, Int(offset)) }
         guard count >= 0 else { throw failure("read", file.path) }
         return count
@@ -88,7 +90,9 @@ struct PosixFileSystem: FileSystem {
     }
 
     func truncate(_ file: FileHandle, to size: Int64) throws(FileFailure) {
-        guard retrying({ Int(ftruncate(file.descriptor, Int(size))) }) == 0 else { throw failure("truncate", file.path) }
+        guard retrying({ Int(ftruncate(file.descriptor, Int(size))) }) == 0 else {
+            throw failure("truncate", file.path)
+        }
     }
 
     func reserve(_ file: FileHandle, from offset: Int64, length: Int64) throws(FileFailure) {

@@ -25,7 +25,8 @@ public struct AuditHead: Sendable, Hashable, CustomStringConvertible {
 
 enum RecordEncoder {
     /// Appends the record that follows `head`, with its line end, and returns the new head.
-    static func append(_ draft: RecordDraft, after head: AuditHead, time: AuditTime, to out: inout [UInt8]) -> AuditHead {
+    static func append(_ draft: RecordDraft, after head: AuditHead, time: AuditTime, to out: inout [UInt8]) -> AuditHead
+    {
         let start = out.count
         let seq = head.seq + 1
         out.append(#"{"seq":"#)

@@ -46,7 +46,7 @@ extension WriterCore {
         }
         guard batch.contains(where: { $0.draft.event == .intent }) else { return batch }
         guard let trouble = lackOfSpace(bytes, &chain) else {
-            settle { 
+            settle {
                 $0.hasSpace()
                 return []
             }

@@ -222,7 +222,9 @@ struct WriterState: Sendable {
         return trouble
     }
 
-    private func breakage(_ trouble: AuditUnavailable, after previous: Breakage?, now: ContinuousClock.Instant) -> Breakage {
+    private func breakage(_ trouble: AuditUnavailable, after previous: Breakage?, now: ContinuousClock.Instant)
+        -> Breakage
+    {
         let failures = (previous?.failures ?? 0) + 1
         let delay = min(limits.firstRetry * (1 << min(failures - 1, 20)), limits.lastRetry)
         return Breakage(trouble: trouble, failures: failures, retryAt: now + delay)

@@ -1,6 +1,7 @@
 // One request as it goes upstream. Everything that `fields` and `target` say is sent as it stands; only the framing
 // (Content-Length, Transfer-Encoding) is the transport's, because two opinions on it are a smuggled request.
 
+import Glibc
 import HTTPTypes
 
 /// A request to send, with the rules that hold while it is in flight.
@@ -87,7 +88,7 @@ extension UpstreamRequest {
         var hosts = 0
         for field in self.fields {
             if field.name.canonicalName == "host" { hosts += 1 }
-            guard !field.withUnsafeBytesOfValue(Self.endsLine) else {
+            guard !field.withUnsafeBytesOfValue(Self.breaksLine) else {
                 return "CR, LF or NUL in field \(field.name.rawName)"
             }
         }
@@ -100,11 +101,9 @@ extension UpstreamRequest {
         }
     }
 
-    /// Whether there is a CR, LF or NUL. Without an early exit, so that the compiler can look at many bytes at a time:
-    /// a token is long.
-    private static func endsLine(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
-        var found: UInt8 = 0
-        for byte in bytes { found |= byte == 0 || byte == 0x0A || byte == 0x0D ? 1 : 0 }
-        return found != 0
+    /// Whether there is a CR, LF or NUL.
+    private static func breaksLine(_ value: UnsafeBufferPointer<UInt8>) -> Bool {
+        guard let start = value.baseAddress else { return false }
+        return [0, 0x0A, 0x0D].contains { memchr(start, $0, value.count) != nil }
     }
 }

@@ -21,7 +21,8 @@ private final class Witness: Sendable {
     let facts = Mutex(Facts())
 
     func delete(_ log: AuditLog, _ id: String) async {
-        guard let receipt = try? await log.append(AuditIntent(call: .make(id), snapshot: Array(#"{"n":1}"#.utf8))) else {
+        guard let receipt = try? await log.append(AuditIntent(call: .make(id), snapshot: Array(#"{"n":1}"#.utf8)))
+        else {
             facts.withLock { _ = $0.refused.insert(id) }
             return
         }
@@ -156,7 +157,9 @@ struct CrashTests {
     }
 
     private static func randomFaults(_ random: inout SeededGenerator) -> [MemoryFileSystem.Fault] {
-        let operations = ["write", "sync", "stat", "open", "reserve", "syncFolder", "truncate", "read", "fstat", "list"]
+        let operations = [
+            "write", "sync", "stat", "open", "reserve", "syncFolder", "truncate", "read", "fstat", "list",
+        ]
         return (0..<Int.random(in: 1...3, using: &random)).map { _ in
             let operation = operations.randomElement(using: &random) ?? "write"
             let partial = operation == "write" ? Int.random(in: 0...900, using: &random) : 0

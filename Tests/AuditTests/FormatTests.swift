@@ -37,7 +37,8 @@ struct FormatTests {
     func outcome() {
         let line = encode(.outcome(.deleted, of: EncodedCall(.make()), intent: 7))
         #expect(line.contains(#""event":"outcome","id":"c-1","intent":7,"operation""#))
-        #expect(line.contains(#""reason":"clean-up","status":204,"result":"deleted","attempts":1,"duration_ms":42,"prev""#))
+        #expect(
+            line.contains(#""reason":"clean-up","status":204,"result":"deleted","attempts":1,"duration_ms":42,"prev""#))
     }
 
     @Test("what does not apply is left out")
@@ -64,7 +65,10 @@ struct FormatTests {
         _ = RecordEncoder.append(.intent(AuditIntent(call: call)), after: .empty, time: time, to: &bytes)
         let line = bytes.dropLast()
         #expect(bytes.last == 0x0A && !line.contains { $0 < 0x20 || $0 == 0x7F })
-        #expect(!String(decoding: line, as: UTF8.self).unicodeScalars.contains { "\u{85}\u{2028}\u{2029}".unicodeScalars.contains($0) })
+        #expect(
+            !String(decoding: line, as: UTF8.self).unicodeScalars.contains {
+                "\u{85}\u{2028}\u{2029}".unicodeScalars.contains($0)
+            })
         let record = try #require(readRecord(Array(line)))
         #expect(record.call == call)
     }
@@ -78,7 +82,10 @@ struct FormatTests {
 
     @Test(
         "a snapshot that is no JSON object or array becomes a string",
-        arguments: ["{\"a\":1}}", "{\"a\":01}", "{\"a\":\"\n\"}", "{'a':1}", "[1,]", "nonsense", "{\"a\":1", "\"text\"", "17", ""])
+        arguments: [
+            "{\"a\":1}}", "{\"a\":01}", "{\"a\":\"\n\"}", "{'a':1}", "[1,]", "nonsense", "{\"a\":1", "\"text\"", "17",
+            "",
+        ])
     func notJSON(text: String) throws {
         let line = encode(.intent(AuditIntent(call: .make(), snapshot: Array(text.utf8))))
         let record = try #require(readRecord(Array(line.utf8.dropLast())))
@@ -110,7 +117,8 @@ struct FormatTests {
         "times are read as RFC 3339 says",
         arguments: [
             ("1970-01-01T00:00:00Z", 0), ("2026-11-22T07:41:03.004211Z", 1_795_333_263_004_211),
-            ("2026-11-22T09:41:03.0042119+02:00", 1_795_333_263_004_211), ("2024-02-29t23:59:60z", 1_709_251_200_000_000),
+            ("2026-11-22T09:41:03.0042119+02:00", 1_795_333_263_004_211),
+            ("2024-02-29t23:59:60z", 1_709_251_200_000_000),
             ("1969-12-31T23:59:59.5Z", -500_000),
         ])
     func times(text: String, microseconds: Int64) throws {

@@ -18,7 +18,7 @@ private final class SmallDisk: Sendable {
     }
 
     deinit {
-        umount2(path, Int32(MNT_DETACH.rawValue))
+        umount2(path, Int32(MNT_DETACH))
         rmdir(path)
     }
 
@@ -66,19 +66,5 @@ struct FullDiskTests {
         await log.close()
         let result = try AuditReader(folder: path).verify()
         #expect(result.findings.isEmpty && result.setAside.isEmpty)
-    }
-
-    @Test("a read-only remount refuses deletes and heals when it is over")
-    func readOnly() async throws {
-        let disk = try #require(SmallDisk())
-        let path = "\(disk.path)/audit"
-        let clock = HandClock()
-        var options = AuditOptions(now: { clock.now })
-        options.rotateBytes = 1
-        let log = try await AuditLog.open(folder: path, options: options)
-        // The file that is open for writing keeps the kernel from remounting; a log that rotates has to open a new one.
-        let failing = FailingOpen()
-        #expect(failing.code == EROFS)
-        await log.close()
     }
 }

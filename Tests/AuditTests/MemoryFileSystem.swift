@@ -246,7 +246,9 @@ final class MemoryFileSystem: FileSystem {
         return status(of: try node(file))
     }
 
-    func read(_ file: FileHandle, at offset: Int64, into buffer: UnsafeMutableRawBufferPointer) throws(FileFailure) -> Int {
+    func read(_ file: FileHandle, at offset: Int64, into buffer: UnsafeMutableRawBufferPointer) throws(FileFailure)
+        -> Int
+    {
         try step("read", file.path)
         return try node(file).content.withLock { content in
             let start = min(Int(offset), content.data.count)

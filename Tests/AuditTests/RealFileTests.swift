@@ -89,7 +89,8 @@ struct RealFileTests {
         await log.close()
         let result = try AuditReader(folder: folder.path).verify()
         #expect(result.findings == [.missing(first: 1, last: 2, before: LogFileName(first: 3).text)])
-        let opened = try #require(lines(try folder.read(LogFileName(first: 3).text)).first)
+        let content = try folder.read(LogFileName(first: 3).text)
+        let opened = try #require(lines(content).first)
         #expect(opened.contains("records 1 to 2 were in \(firstFile), which was removed while in use"))
     }
 

@@ -39,7 +39,9 @@ struct RecoveryTests {
         #expect(log.recovery.previousHead == head && log.recovery.notes.isEmpty)
         await log.close()
         #expect(
-            try opened(disk) == ["clash-proxy test; a new log", "clash-proxy test; previous head \(head.seq) \(head.hash)"])
+            try opened(disk) == [
+                "clash-proxy test; a new log", "clash-proxy test; previous head \(head.seq) \(head.hash)",
+            ])
     }
 
     @Test("intents without outcome are handed over, from all files, and closed by recovered records")
@@ -75,8 +77,20 @@ struct RecoveryTests {
         #expect(disk.content("audit/\(torn)") == tail)
         await log.close()
         #expect(disk.content(path)?.starts(with: whole) == true)
-        let last = try #require(try opened(disk).last)
+        let reasons = try opened(disk)
+        let last = try #require(reasons.last)
         #expect(last.hasSuffix("torn tail: \(length) bytes of \(firstFile) from line 7 on are in \(torn)"))
+        #expect(try AuditReader(folder: "audit", fileSystem: disk).verify().findings.isEmpty)
+    }
+
+    @Test("an old line copied to the end is set aside: no number is given twice")
+    func replayedLine() async throws {
+        let disk = try await makeLog(intents: 3)
+        let first = lines(try #require(disk.content(path)))[1]
+        disk.modify(path) { $0 += Array(first.utf8) + [0x0A] }
+        let log = try await open(disk)
+        #expect(log.recovery.previousHead.seq == 6)
+        await log.close()
         #expect(try AuditReader(folder: "audit", fileSystem: disk).verify().findings.isEmpty)
     }
 

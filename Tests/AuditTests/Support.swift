@@ -57,7 +57,8 @@ extension AuditOptions {
 extension AuditCall {
     static func make(_ id: String = "c-1", caller: String = "dashboard", objects: [String] = ["r-1"]) -> AuditCall {
         AuditCall(
-            id: id, operation: "v1.runs.delete", method: "DELETE", target: "/clashdetection/runs/\(objects.first ?? "")",
+            id: id, operation: "v1.runs.delete", method: "DELETE",
+            target: "/clashdetection/runs/\(objects.first ?? "")",
             objects: objects, itwin: "4b2f0c1e-0000-4000-8000-000000000001",
             caller: AuditCaller(name: caller, address: "127.0.0.1:50000", via: "key"), reason: "clean-up")
     }

@@ -36,7 +36,8 @@ struct VerifyTests {
         for name in names {
             let original = try #require(disk.content(name))
             for index in original.indices {
-                for value in [original[index] ^ 0x01, original[index] ^ 0x20, 0x00, 0x0A] where value != original[index] {
+                for value in [original[index] ^ 0x01, original[index] ^ 0x20, 0x00, 0x0A] where value != original[index]
+                {
                     disk.modify(name) { $0[index] = value }
                     #expect(try !verify(disk).findings.isEmpty, "byte \(index) of \(name) as \(value)")
                     disk.modify(name) { $0[index] = original[index] }
@@ -80,7 +81,8 @@ struct VerifyTests {
                 }
                 disk.modify(name) { $0 = Self.join(all[...index] + all[index...]) }
                 let doubled = try verify(disk)
-                #expect(doubled.findings.first.flatMap { Self.line($0) } == index + 2, "line \(index) of \(name) doubled")
+                #expect(
+                    doubled.findings.first.flatMap { Self.line($0) } == index + 2, "line \(index) of \(name) doubled")
                 for other in all.indices where other > index {
                     var swapped = all
                     swapped.swapAt(index, other)

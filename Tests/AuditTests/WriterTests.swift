@@ -19,7 +19,9 @@ struct WriterTests {
         #expect(seqs == Set(2...301))
         let status = log.status
         #expect(status.records == 301 && status.head.seq == 301 && status.openIntents == 300)
-        #expect(Int(status.batches) == disk.syncs && disk.writes == disk.syncs)
+        #expect(
+            Int(status.batches) == disk.syncs && disk.writes == disk.syncs + 1,
+            "one write to the lock file, else one for each sync")
         await log.close()
     }
 
@@ -56,6 +58,30 @@ struct WriterTests {
             ])
     }
 
+    @Test("a disk that became read-only refuses deletes with its own words and heals when that is over")
+    func readOnly() async throws {
+        let disk = MemoryFileSystem()
+        let clock = HandClock()
+        let log = try await AuditLog.open(folder: "audit", options: .memory(disk, clock: clock))
+        let operations = ["write", "open", "truncate", "reserve", "sync"]
+        disk.set(operations.map { .init(operation: $0, code: EROFS) })
+        for _ in 0..<5 {
+            do throws(AuditUnavailable) {
+                _ = try await log.append(AuditIntent(call: .make("c-1")))
+                Issue.record("accepted")
+            } catch {
+                #expect(error.cause == .io && error.detail.hasSuffix("Read-only file system"))
+                #expect(error.retryAfter > .zero && error.retryAfter <= .seconds(2))
+            }
+            clock.advance(.seconds(2))
+        }
+        disk.set([])
+        _ = try await log.append(AuditIntent(call: .make("c-2")))
+        #expect(log.status.health == .ready)
+        await log.close()
+        #expect(try AuditReader(folder: "audit", fileSystem: disk).verify().findings.isEmpty)
+    }
+
     @Test("the record written after a failure says what had happened")
     func told() async throws {
         let disk = MemoryFileSystem()
@@ -65,7 +91,8 @@ struct WriterTests {
         await #expect(throws: AuditUnavailable.self) { try await log.append(AuditIntent(call: .make("c-1"))) }
         clock.advance(.seconds(1))
         _ = try await log.append(AuditIntent(call: .make("c-2")))
-        let line = try #require(lines(try #require(disk.content("audit/\(firstFile)"))).dropFirst().first)
+        let content = try #require(disk.content("audit/\(firstFile)"))
+        let line = try #require(lines(content).dropFirst().first)
         #expect(line.contains(#""event":"opened","reason":"clash-proxy test goes on after: sync audit/audit-0"#))
         #expect(!line.contains("c-1"))
         await log.close()
@@ -170,7 +197,9 @@ private final class HangingFileSystem: FileSystem {
     func remove(_ path: String) throws(FileFailure) { try memory.remove(path) }
     func open(_ path: String, _ access: FileAccess) throws(FileFailure) -> FileHandle { try memory.open(path, access) }
     func status(_ file: FileHandle) throws(FileFailure) -> FileStatus { try memory.status(file) }
-    func read(_ file: FileHandle, at offset: Int64, into buffer: UnsafeMutableRawBufferPointer) throws(FileFailure) -> Int {
+    func read(_ file: FileHandle, at offset: Int64, into buffer: UnsafeMutableRawBufferPointer) throws(FileFailure)
+        -> Int
+    {
         try memory.read(file, at: offset, into: buffer)
     }
     func write(_ file: FileHandle, _ bytes: UnsafeRawBufferPointer) throws(FileFailure) -> Int {

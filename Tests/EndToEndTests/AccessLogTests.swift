@@ -1,6 +1,7 @@
 // The access log: one line a request, whoever answered it and however it ended.
 
 import FoundationEssentials
+import Proxy
 import TestSupport
 import Testing
 
@@ -72,9 +73,9 @@ import Testing
     func off() async throws {
         try await withRig { options in
             options.flags = ["log.access=false"]
-        } _: { rig in
+        } _: { rig async throws in
             #expect(try await rig.get(rig.list).status == 200)
-            _ = await rig.sidecar.drain()
+            _ = await rig.drain()
             #expect(rig.accessLog.text.isEmpty)
         }
     }

@@ -1,6 +1,5 @@
 // Large answers stream: in constant memory, no faster than the tool reads.
 
-import FoundationEssentials
 import Glibc
 import Simulator
 import TestSupport
@@ -65,34 +64,33 @@ import Testing
         }
     }
 
-    @Test("40 MB to a fast and to a slow reader leave the process's memory where it was", .enabled(if: Program.isBuilt))
+    @Test("40 MB to a reader that is late leave the process's memory nearly where it was", .enabled(if: Program.isBuilt))
     func memory() async throws {
         var configuration = SimulatorConfiguration()
         configuration.bigReportClashes = 100_000
         let simulator = Simulator(configuration)
         let upstream = try await simulator.start()
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
         let program = try Program([
-            "serve", "--set", "listen.address=127.0.0.1:0", "--set", "admin.address=", "--set",
+            "serve", "--set", "audit.path=\(folder.path)/audit",
+            "--set", "listen.address=127.0.0.1:0", "--set", "admin.address=", "--set",
             "upstream.url=\(upstream.apiURL)", "--set", "token.token_url=\(upstream.tokenURL)", "--set",
             "token.client_id=demo", "--set", "token.client_secret=demo-secret",
         ])
         let port = try await program.port()
         let target = "/clash-detection/itwins/\(simulator.iTwinIDs[0])/reports/\(simulator.bigReportID ?? "")"
         let request = "GET \(target) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-        func read(slowly: Bool) async throws {
-            let client = try RawClient(port: port)
-            try await client.send(request)
-            if slowly { try await Task.sleep(for: .milliseconds(300)) }
-            #expect(try await client.drainToEnd() > 35 << 20)
-            client.close()
-        }
-        try await read(slowly: false)
+        let client = try RawClient(port: port)
+        #expect(try await client.exchange("GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n").status == 404)
         let before = program.peakMemory
-        try await read(slowly: true)
-        try await read(slowly: false)
+        try await client.send(request)
+        // A reader that is late: what is on its way must wait in sockets, not in the proxy.
+        try await Task.sleep(for: .milliseconds(300))
+        #expect(try await client.drainToEnd() > 35 << 20)
+        client.close()
         let after = program.peakMemory
-        #expect(before > 0 && before < 120 << 20, "\(before >> 10) KiB")
-        #expect(after - before < 12 << 20, "\(before >> 10) KiB, then \(after >> 10) KiB")
+        #expect(before > 0 && after - before < 16 << 20, "\(before >> 10) KiB, then \(after >> 10) KiB")
         #expect(try await program.end() == 0)
         await simulator.stop()
     }

@@ -75,13 +75,15 @@ import Testing
             options.flags = ["upstream.first_byte_timeout=150ms"]
         } _: { rig in
             let fault: Fault = how == "hang" ? .executeThenHang : how == "close" ? .executeThenClose : .executeThenReset
-            let report = rig.simulator.reportIDs(iTwin: rig.iTwin)[0]
-            let id = rig.simulator.legacyID(project: rig.iTwin, entity: report) ?? ""
-            rig.simulator.inject(fault, where: RequestFilter(method: "DELETE"))
-            let answer = try await rig.call("DELETE", "/clashdetection/runs/\(id)", [("x-correlation-id", "unknown-1")])
+            let test = rig.simulator.testIDs(iTwin: rig.iTwin)[0]
+            let body = #"{"name":"renamed","description":"","suppressTouching":true,"includeSubModels":false,"#
+                + #""touchingTolerance":0,"setA":{},"setB":{},"suppressionRules":[]}"#
+            rig.simulator.inject(fault, where: RequestFilter(method: "PUT"))
+            let answer = try await rig.call(
+                "PUT", "\(rig.v2)/tests/\(test)", [("x-correlation-id", "unknown-1")], body: body)
             answer.expectError(504, "OutcomeUnknown", reason: "outcome-unknown")
-            #expect(rig.simulator.recorded(RequestFilter(method: "DELETE")).count == 1)
-            #expect(!rig.simulator.reportExists(report), "it had been carried out")
+            #expect(rig.simulator.recorded(RequestFilter(method: "PUT")).count == 1)
+            #expect(try await rig.get("\(rig.v2)/tests/\(test)").text.contains("renamed"), "it had been carried out")
             let line = try await rig.accessLog.line(with: "unknown-1")
             #expect(line.contains("refused:outcome-unknown") && line.contains("attempts=1"))
         }

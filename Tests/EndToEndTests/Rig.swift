@@ -8,14 +8,32 @@ import Synchronization
 import TestSupport
 
 /// A running proxy with its upstream.
-struct Rig: Sendable {
+final class Rig: Sendable {
     let simulator: Simulator
     let upstream: SimulatorAddresses
     let sidecar: Sidecar
     let addresses: Sidecar.Addresses
     let accessLog: CapturedLog
     let applicationLog: CapturedLog
+    /// Holds the audit log, in `audit`.
+    let folder: TemporaryFolder
     let clock: ShiftedClock
+    private let wasDrained = Mutex(false)
+
+    init(
+        simulator: Simulator, upstream: SimulatorAddresses, sidecar: Sidecar, addresses: Sidecar.Addresses,
+        accessLog: CapturedLog, applicationLog: CapturedLog, clock: ShiftedClock,
+        folder: TemporaryFolder
+    ) {
+        self.simulator = simulator
+        self.upstream = upstream
+        self.sidecar = sidecar
+        self.addresses = addresses
+        self.accessLog = accessLog
+        self.applicationLog = applicationLog
+        self.clock = clock
+        self.folder = folder
+    }
 
     /// Port for tools; 0 on a unix socket.
     var port: Int { Rig.port(addresses.tools) }
@@ -126,32 +144,42 @@ private func startRig(_ options: RigOptions) async throws -> Rig {
     let simulator = Simulator(simulated, clock: SimulatorClock { clock.wall })
     let upstream = try await simulator.start()
     let api = options.origin?.url ?? upstream.apiURL
+    let folder = try TemporaryFolder()
     let flags = [
         "listen.address=127.0.0.1:0", "admin.address=127.0.0.1:0", "upstream.url=\(api)",
         "token.token_url=\(upstream.tokenURL)", "token.client_id=demo", "token.client_secret=demo-secret",
-        "shutdown.drain_timeout=5s",
+        "shutdown.drain_timeout=5s", "audit.path=\(folder.path)/audit",
+        // One call of a tool is then one call upstream; the audit tests turn it on.
+        "audit.snapshot=false",
     ]
     let file = options.file.isEmpty ? nil : ConfigSources.File(name: "proxy.conf", text: options.file)
     let loaded = try ConfigLoader.load(ConfigSources(file: file, flags: flags + options.flags))
     let accessLog = try CapturedLog()
     let applicationLog = try CapturedLog()
     let logger = Logger(label: "test") { _ in CapturingHandler(log: applicationLog) }
-    let sidecar = try Sidecar(
+    let sidecar = try await Sidecar(
         loaded.config, environment: clock.environment, accessLogDescriptor: accessLog.descriptor, logger: logger)
     let addresses = try await sidecar.start()
     return Rig(
         simulator: simulator, upstream: upstream, sidecar: sidecar, addresses: addresses, accessLog: accessLog,
-        applicationLog: applicationLog, clock: clock)
+        applicationLog: applicationLog, clock: clock, folder: folder)
 }
 
 extension Rig {
+    /// What SIGTERM does; at most once in a rig's life.
+    func drain() async -> Bool {
+        wasDrained.withLock { $0 = true }
+        return await sidecar.drain()
+    }
+
     /// Ends both; what a test left hanging in the simulator is let go first.
     func end() async {
         simulator.releaseHeld()
-        _ = await sidecar.drain()
+        if !wasDrained.withLock({ $0 }) { _ = await sidecar.drain() }
         await simulator.stop()
         accessLog.close()
         applicationLog.close()
+        folder.remove()
     }
 }
 

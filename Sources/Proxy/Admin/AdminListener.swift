@@ -40,7 +40,7 @@ struct AdminListener {
                         .get())
             }
         } catch {
-            throw ListenError(address: address, underlying: error)
+            throw ListenError(address: address, key: "admin.address", underlying: error)
         }
     }
 }

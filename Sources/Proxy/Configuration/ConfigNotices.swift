@@ -24,14 +24,14 @@ extension LoadedConfig {
             remedy: "take it out to run without it")
     }
 
-    /// What an operator should know: keys that were set but do nothing yet (one warning per section), and
-    /// an admin listener that others can reach.
+    /// What an operator should know: keys that were set to something of one's own but do nothing yet (one
+    /// warning per section), and an admin listener that others can reach.
     public var warnings: [ConfigMistake] {
         var warnings: [ConfigMistake] = []
         for section in ConfigKeys.sections {
             let idle = ConfigKeys.all.filter { key in
                 key.section == section && !key.guardsAccess && isExplicit(key.dotted)
-                    && key.isIdle(in: config)
+                    && key.isIdle(in: config) && key.write(config) != key.write(Config())
             }
             guard let first = idle.first else { continue }
             let names = idle.map(\.name).joined(separator: ", ")

@@ -72,7 +72,7 @@ struct Listener {
                 ).get()
             }
         } catch {
-            throw ListenError(address: address, underlying: error)
+            throw ListenError(address: address, key: "listen.address", underlying: error)
         }
     }
 
@@ -85,13 +85,15 @@ struct Listener {
 /// The address can not be listened on.
 public struct ListenError: Error, CustomStringConvertible {
     let address: ListenAddress
+    /// The configuration key that the address stands in.
+    let key: String
     let underlying: any Error
 
     /// What happened and what to do.
     public var description: String {
         if let io = underlying as? IOError, io.errnoCode == EADDRINUSE {
             return "\(address) is already in use: another clash-proxy or another program listens there. "
-                + "Stop it, or choose another listen.address."
+                + "Stop it, or choose another \(key)."
         }
         if let io = underlying as? IOError, io.errnoCode == EACCES {
             return "\(address) may not be listened on by this user: choose a port above 1023 or another path."

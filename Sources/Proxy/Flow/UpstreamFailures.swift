@@ -86,7 +86,7 @@ extension Failure {
     /// There is no token to be had.
     init(_ failure: TokenFailure) {
         self.init(
-            .tokenUnavailable, "No upstream token: \(failure.message)", retryAfter: failure.retryAfter,
+            .tokenUnavailable, "No upstream token: \(failure.message).", retryAfter: failure.retryAfter,
             detail: failure.reason.rawValue)
     }
 }

@@ -77,7 +77,7 @@ extension HTTPFields {
 extension String {
     /// The elements of a comma-separated header value without quotes, trimmed, empty ones left out (RFC 9110, 5.6.1).
     var listElements: [String] {
-        split(separator: ",").map { $0.trimmedSpaces }.filter { !$0.isEmpty }
+        utf8.split(separator: UInt8(ascii: ",")).map { Substring($0).trimmedSpaces }.filter { !$0.isEmpty }
     }
 }
 

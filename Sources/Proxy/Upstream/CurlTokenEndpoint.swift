@@ -43,7 +43,11 @@ struct CurlTokenEndpoint: TokenEndpoint {
         } catch {
             switch error.reason {
             case .timeoutFirstByte, .timeoutStall: throw .timeout
-            default: throw .unreachable(detail: error.reason.rawValue)
+            case .notTrusted:
+                throw .unreachable(detail: "its TLS certificate is not trusted (upstream.ca_file adds an authority)")
+            case .nameNotResolved:
+                throw .unreachable(detail: "its host name can not be resolved (token.token_url)")
+            default: throw .unreachable(detail: "no connection, or it broke off")
             }
         }
     }

@@ -1,0 +1,106 @@
+// What a failed transfer means: again, or which failure; and when a read is sent again.
+
+import CurlTransport
+import RateLimiting
+import TestSupport
+import Testing
+
+@testable import Proxy
+
+@Suite struct TransferVerdictTests {
+    private static let read = CallTraits(isSafe: true, bodyIsReplayable: true)
+    private static let change = CallTraits(isSafe: false, bodyIsReplayable: true)
+    private static let upload = CallTraits(isSafe: false, bodyIsReplayable: false)
+
+    /// The verdict in words: `again: reason`, `reason`, or `left`.
+    private func verdict(
+        _ reason: TransferFailure.Reason, _ traits: CallTraits, sent: Bool, headReceived: Bool = false
+    ) -> String {
+        switch TransferFailure(reason: reason, sent: sent, headReceived: headReceived).verdict(traits) {
+        case .retry(let otherwise): "again: \(otherwise.reason.rawValue)"
+        case .fail(let failure): failure.reason.rawValue
+        case .callerLeft: "left"
+        }
+    }
+
+    @Test("whatever could have been carried out is unknown, never sent again")
+    func sentChange() {
+        for reason in [TransferFailure.Reason.broke, .timeoutFirstByte, .timeoutStall, .truncated, .invalidResponse, .repeatRefused] {
+            #expect(verdict(reason, Self.change, sent: true) == "outcome-unknown", "\(reason)")
+            #expect(verdict(reason, Self.upload, sent: true) == "outcome-unknown", "\(reason)")
+        }
+    }
+
+    @Test("a change that was surely not sent may be tried again when its body is still there")
+    func unsentChange() {
+        for reason in [TransferFailure.Reason.unreachable, .nameNotResolved] {
+            #expect(verdict(reason, Self.change, sent: false) == "again: upstream-unreachable")
+            #expect(verdict(reason, Self.upload, sent: false) == "upstream-unreachable")
+        }
+        #expect(verdict(.notTrusted, Self.change, sent: false) == "upstream-not-trusted")
+    }
+
+    @Test("a read is tried again when the connection failed, not when upstream was slow or wrong")
+    func reads() {
+        for reason in [TransferFailure.Reason.unreachable, .nameNotResolved, .broke, .repeatRefused] {
+            #expect(verdict(reason, Self.read, sent: reason == .broke) == "again: upstream-unreachable", "\(reason)")
+        }
+        #expect(verdict(.timeoutFirstByte, Self.read, sent: true) == "upstream-timeout")
+        #expect(verdict(.timeoutStall, Self.read, sent: true, headReceived: true) == "upstream-timeout")
+        #expect(verdict(.truncated, Self.read, sent: true, headReceived: true) == "upstream-invalid-response")
+        #expect(verdict(.invalidResponse, Self.read, sent: true) == "upstream-invalid-response")
+        #expect(verdict(.broke, Self.read, sent: true, headReceived: true) == "upstream-unreachable")
+    }
+
+    @Test("what is nobody's fault upstream is told apart")
+    func others() {
+        for traits in [Self.read, Self.change] {
+            for sent in [false, true] {
+                #expect(verdict(.cancelled, traits, sent: sent) == "left")
+                #expect(verdict(.shutdown, traits, sent: sent) == "shutting-down")
+                #expect(verdict(.bodyFailed, traits, sent: sent) == "invalid-request")
+                #expect(verdict(.internalError, traits, sent: sent) == "internal-error")
+            }
+        }
+    }
+
+    @Test("a call is sent again twice at most, after a pause, and only while the budget lasts")
+    func retries() async {
+        let clock = TestClock()
+        let policy = RetryPolicy(
+            budget: RetryBudget(percent: 0, initial: 3), backoff: Backoff(first: .milliseconds(100), factor: 4),
+            environment: .test(clock))
+        let first = Task {
+            var tries = 0
+            var allowed: [Bool] = []
+            for _ in 0..<3 { allowed.append(await policy.allows(&tries)) }
+            return allowed
+        }
+        try? await clock.waitForSleepers()
+        clock.advance(by: .milliseconds(50))
+        try? await clock.waitForSleepers()
+        clock.advance(by: .milliseconds(200))
+        #expect(await first.value == [true, true, false])
+        let second = Task {
+            var tries = 0
+            let once = await policy.allows(&tries)
+            return (once, await policy.allows(&tries), tries)
+        }
+        try? await clock.waitForSleepers()
+        clock.advance(by: .seconds(1))
+        #expect(await second.value == (true, false, 1), "three retries in all")
+    }
+
+    @Test("a tool that leaves during the pause is not waited for")
+    func cancelled() async {
+        let clock = TestClock()
+        let policy = RetryPolicy(budget: RetryBudget(), backoff: Backoff(), environment: .test(clock))
+        let task = Task {
+            var tries = 0
+            return await policy.allows(&tries)
+        }
+        try? await clock.waitForSleepers()
+        task.cancel()
+        #expect(await task.value == false)
+    }
+}
