@@ -129,7 +129,14 @@ public struct AuditPrinter: Sendable {
     private static func cell(_ text: String) -> String {
         var text = text
         if let first = text.utf8.first, "=+-@\t\r\n".utf8.contains(first) { text = "'" + text }
-        guard text.utf8.contains(where: { ",\"\r\n'; \t".utf8.contains($0) }) else { return text }
+        guard text.utf8.contains(where: mustBeQuoted) else { return text }
         return "\"" + text.replacing("\"", with: "\"\"") + "\""
+    }
+
+    private static func mustBeQuoted(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x2C, 0x22, 0x27, 0x3B, 0x20, 0x09, 0x0A, 0x0D: true
+        default: false
+        }
     }
 }

@@ -88,8 +88,9 @@ extension Span<UInt8> {
 
     func equals(_ other: [UInt8], at range: Range<Int>) -> Bool {
         guard range.count == other.count else { return false }
-        for (index, byte) in zip(range, other) where self[index] != byte { return false }
-        return true
+        return extracting(range).withUnsafeBytes { bytes in
+            other.withUnsafeBytes { bytes.elementsEqual($0) }
+        }
     }
 
     func text(_ range: Range<Int>) -> String {

@@ -56,7 +56,12 @@ struct HeaderList: ~Copyable, @unchecked Sendable {
 
     /// The body decides on these two.
     private static func isFraming(_ name: HTTPField.Name) -> Bool {
-        name == .contentLength || name == .transferEncoding
+        // The length first: comparing long names is the costly part.
+        switch name.canonicalName.utf8.count {
+        case 14: name == .contentLength
+        case 17: name == .transferEncoding
+        default: false
+        }
     }
 
     private struct Writer {

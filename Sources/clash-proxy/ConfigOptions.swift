@@ -37,6 +37,14 @@ struct ConfigOptions: ParsableArguments {
 }
 
 enum ProcessEnvironment {
+    /// The path of this program, to be pasted into a shell.
+    static var executable: String {
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let count = readlink("/proc/self/exe", &buffer, buffer.count)
+        guard count > 0 else { return "clash-proxy" }
+        return String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
     /// The environment variables as they are now.
     static func variables() -> [String: String] {
         var variables: [String: String] = [:]

@@ -50,8 +50,8 @@ struct DemoTour: Sendable {
             # 5. It is gone. Answers: 404
             curl -s -w '\\n%{http_code}\\n' '\(base)/reports/\(report)'
 
-            # 6. Who deleted it? The log said so before the call was sent. Answers: one row, "deleted"
-            clash-proxy audit list --path \(audit) --object \(report)
+            # 6. Who deleted it? The audit log knew before the call was sent. Answers: a row that says "deleted"
+            \(ProcessEnvironment.executable) audit list --path \(audit) --object \(report)
 
             # 7. What the proxy does not know it does not forward. Answers: 404 OperationNotFound
             curl -s -w '\\n%{http_code}\\n' '\(proxy)/anything/else'

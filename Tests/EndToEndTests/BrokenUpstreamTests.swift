@@ -127,6 +127,44 @@ import Testing
         }
     }
 
+    @Test(
+        "a status line that is odd but clear is understood",
+        arguments: [
+            ("HTTP/1.1 200", 200), ("HTTP/1.1 200 ", 200), ("HTTP/1.0 200 OK", 200), ("HTTP/1.1 299 Fine, thanks", 299),
+            ("HTTP/1.1 404 Not \u{e4} Found", 404), ("HTTP/1.1 999 Odd", 999),
+        ])
+    func oddStatus(line: String, status: Int) async throws {
+        try await withRig(origin: origin(always: "\(line)\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok")) { rig in
+            let answer = try await rig.get(Self.path)
+            #expect(answer.status == status && answer.text == "ok", "\(answer.statusLine) \(answer.text)")
+        }
+    }
+
+    @Test(
+        "a head that is no HTTP/1 answer, or endless, is a 502 and no harm to the next call",
+        arguments: ["HTTP/1.1 42 Short", "HTTP/1.1 2000 Long", "HTTP/3 200 OK", "HTTP/1.1 101 Switching Protocols", "large", "many"])
+    func badHeads(kind: String) async throws {
+        let received = Received()
+        let server = ScriptedOrigin { connection in
+            let number = received.add(try connection.readRequest())
+            if number > 1 { return try connection.send(ok) }
+            switch kind {
+            case "large": try connection.send("HTTP/1.1 200 OK\r\nX-A: \(String(repeating: "a", count: 2 << 20))\r\n")
+            case "many":
+                try connection.send("HTTP/1.1 200 OK\r\n")
+                for _ in 0..<2_000 { try connection.send(String(repeating: "X-A: \(String(repeating: "a", count: 100))\r\n", count: 20)) }
+                try connection.send("Content-Length: 0\r\n\r\n")
+            default: try connection.send("\(kind)\r\nContent-Length: 0\r\n\r\n")
+            }
+            connection.readUntilClosed()
+        }
+        try await withRig(origin: server, flags: ["upstream.first_byte_timeout=3s"]) { rig in
+            let answer = try await rig.get(Self.path)
+            answer.expectError(502, "UpstreamInvalidResponse", reason: "upstream-invalid-response")
+            #expect(try await rig.get(Self.path).status == 200)
+        }
+    }
+
     @Test("interim answers of upstream's are not passed on and disturb nothing")
     func informational() async throws {
         try await withRig { rig in

@@ -43,6 +43,26 @@ import Testing
         }
     }
 
+    @Test("a tool that stops reading is let go after idle_timeout, and upstream with it")
+    func stopsReading() async throws {
+        let ended = Latch()
+        let server = ScriptedOrigin { connection in
+            defer { ended.open() }
+            _ = try connection.readRequest()
+            try connection.send("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 100000000\r\n\r\n")
+            let piece = [UInt8](repeating: 0x7A, count: 1 << 20)
+            while true { try connection.send(piece) }
+        }
+        try await withRig(origin: server, flags: ["listen.idle_timeout=300ms"]) { rig in
+            let client = try rig.connect()
+            try await client.send(rig.request("GET", "/clashdetection/results/x", [("x-correlation-id", "left-6")]))
+            let line = try await rig.accessLog.line(with: "left-6")
+            #expect(line.contains(" caller-left:sent "))
+            try await eventually("upstream's connection ends") { ended.isOpen }
+            client.close()
+        }
+    }
+
     @Test("a delete that was sent is finished and logged although its tool left", arguments: ["DELETE", "POST"])
     func delete(method: String) async throws {
         try await withRig { rig in

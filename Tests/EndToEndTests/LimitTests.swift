@@ -60,6 +60,17 @@ import Testing
         }
     }
 
+    @Test("a tool that sends all of a body that is too large before it reads still gets its 413")
+    func sendsFirst() async throws {
+        try await withRig(origin: origin(always: ok), flags: ["listen.max_body_bytes=2000B"]) { rig in
+            let client = try rig.connect()
+            let body = String(repeating: "x", count: 3 << 20)
+            let answer = try await client.exchange(rig.request("POST", Self.path, body: body))
+            answer.expectError(413, "RequestTooLarge", reason: "body-too-large")
+            client.close()
+        }
+    }
+
     @Test("a target of 8192 bytes goes, one more is a 414")
     func target() async throws {
         let received = Received()

@@ -111,6 +111,21 @@ import Testing
         }
     }
 
+    @Test("the refusal of a malformed head has the tool's correlation id where that could be read, and no body for HEAD")
+    func refusedHead() async throws {
+        try await withRig(origin: origin(always: ok)) { rig in
+            let client = try rig.connect()
+            let twoHosts = "HEAD \(Self.good) HTTP/1.1\r\nHost: a\r\nHost: b\r\nx-correlation-id: mine-1\r\n\r\n"
+            let answer = try await client.exchange(twoHosts)
+            #expect(answer.status == 400)
+            #expect(answer["x-correlation-id"] == "mine-1")
+            #expect(try await client.readToEnd().isEmpty)
+            client.close()
+            let line = try await rig.accessLog.line(with: "mine-1")
+            #expect(line.contains(" HEAD ") && line.contains(" 400 "))
+        }
+    }
+
     @Test("empty lines before a request are ignored")
     func emptyLines() async throws {
         try await withRig(origin: origin(always: ok)) { rig in

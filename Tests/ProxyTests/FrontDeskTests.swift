@@ -45,8 +45,12 @@ import Testing
         #expect(try asked([("Authorization", "BEARER   \(Self.key)")]) == "reader v1.tests.get -")
         #expect(try asked([("X-Api-Key", Self.key), ("Authorization", "Bearer nope")]) == "reader v1.tests.get -")
         #expect(try asked([("X-Api-Key", "nope"), ("Authorization", "Bearer \(Self.key)")]) == "caller-key-unknown -")
-        #expect(try asked([("X-Api-Key", Self.key)], .DELETE) == "permission-denied -")
-        // What the body decides is not refused before it has been read.
+        #expect(try decide(.GET, "/clashdetection/tests/x", [("X-Api-Key", Self.key)]) { config in
+            config.callers = [Self.reader]
+            config.callers[0].allow = [.write]
+        } == "permission-denied -")
+        // What the body decides is refused when it has been read, and a delete where its refusal is recorded.
+        #expect(try asked([("X-Api-Key", Self.key)], .DELETE) == "reader v1.tests.delete -")
         #expect(try asked([("X-Api-Key", Self.key)], .PUT) == "reader v1.tests.update -")
     }
 

@@ -49,7 +49,7 @@ import Testing
         }
         #expect(without(["Prefer": "wait=5"]) == [])
         #expect(without(["Prefer": "a,wait=5 , b; x=1"]) == ["a, b; x=1"])
-        #expect(without(["Prefer": "a,b", "prefer": "wait=1"]) == ["a,b"])
+        #expect(without(["Prefer": "a,b", "prefer": "wait=1"]) == ["a, b"])
         #expect(without(["Prefer": "a,  b"]) == ["a,  b"])
     }
 

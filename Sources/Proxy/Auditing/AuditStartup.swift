@@ -50,7 +50,9 @@ enum AuditStartup {
         let seconds = window.span.components.seconds
         let since = AuditTime(microseconds: now.0.microseconds - seconds * 1_000_000)
         try AuditReader(folder: settings.path).records { record in
-            guard record.event == "intent", record.time >= since, AuditStartup.isDelete(record.call) else { return true }
+            guard record.event == "intent", record.time >= since, AuditStartup.isDelete(record.call) else {
+                return true
+            }
             let age = Duration.microseconds(max(0, now.0.microseconds - record.time.microseconds))
             budget.recall(record.call.caller.name, at: now.1 - age)
             return true

@@ -26,7 +26,7 @@ final class ProxyService: RequestHandling, Sendable {
             peer: connection.peer, started: environment.now())
         if let head {
             record.method = head.method.rawValue
-            record.path = String(Substring(head.target.utf8.prefix { $0 != UInt8(ascii: "?") }))
+            record.path = head.path
         }
         return record
     }
@@ -50,7 +50,7 @@ final class ProxyService: RequestHandling, Sendable {
 
     private func start(_ exchange: Exchange, _ admission: Admission, _ connection: ConnectionHandler) {
         let bound = NIOLoopBound(exchange, eventLoop: exchange.executor.eventLoop)
-        let task = Task(executorPreference: exchange.executor) { [flow, activity] in
+        let task = Task(executorPreference: exchange.executor) { [self] in
             await flow.run(bound.value, admission)
             activity.exchangeEnded()
         }

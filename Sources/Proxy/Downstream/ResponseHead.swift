@@ -30,12 +30,7 @@ enum ResponseHead {
         buffer.writeStaticString(" ")
         buffer.writeString(status.reasonPhrase)
         buffer.writeStaticString("\r\n")
-        for field in fields {
-            buffer.writeString(field.name.rawName)
-            buffer.writeStaticString(": ")
-            field.withUnsafeBytesOfValue { _ = buffer.writeBytes(UnsafeRawBufferPointer($0)) }
-            buffer.writeStaticString("\r\n")
-        }
+        for field in fields { write(field, into: &buffer) }
         switch framing {
         case .none, .untilClose: break
         case .length(let bytes):
@@ -50,6 +45,25 @@ enum ResponseHead {
             buffer.writeStaticString("\r\n")
         }
         buffer.writeStaticString("\r\n")
+    }
+
+    /// One field line in one go, its value byte for byte.
+    private static func write(_ field: HTTPField, into buffer: inout ByteBuffer) {
+        let name = field.name.rawName.utf8
+        field.withUnsafeBytesOfValue { value in
+            _ = buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: name.count + value.count + 4) { room in
+                var end = 0
+                func put(_ bytes: some Collection<UInt8>) {
+                    UnsafeMutableRawBufferPointer(rebasing: room[end...]).copyBytes(from: bytes)
+                    end += bytes.count
+                }
+                put(name)
+                put(": ".utf8)
+                put(value)
+                put("\r\n".utf8)
+                return end
+            }
+        }
     }
 
     /// Appends one chunk (RFC 9112, 7.1). Nothing for empty bytes: an empty chunk would end the body.

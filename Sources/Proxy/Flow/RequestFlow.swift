@@ -36,6 +36,7 @@ struct RequestFlow: Sendable {
     let audit: AuditTrail?
     let environment: Environment
     let accessLog: AccessLog?
+    private let authorization = AuthorizationField()
 
     /// Runs on the connection's event loop. Ends the exchange and returns.
     func run(_ exchange: Exchange, _ admission: Admission) async {
@@ -184,7 +185,8 @@ struct RequestFlow: Sendable {
         _ call: UpstreamCall, _ exchange: Exchange, _ token: UpstreamToken
     ) async -> Result<UpstreamResponse, TransferFailure> {
         var request = call.request
-        request.fields[.authorization] = token.headerValue
+        request.fields[.authorization] = nil
+        request.fields.append(authorization.field(for: token))
         let pump = RequestBodyReader.startPump(exchange, call.body, into: &request)
         defer { pump?.cancel() }
         exchange.record.attempts += 1

@@ -27,7 +27,9 @@ struct Authority: Equatable {
             port = nil
         } else {
             let digits = Substring(rest.utf8.dropFirst())
-            guard rest.utf8.first == UInt8(ascii: ":"), digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+            guard rest.utf8.first == UInt8(ascii: ":"), digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
+                return nil
+            }
             if digits.isEmpty {
                 port = nil
             } else {

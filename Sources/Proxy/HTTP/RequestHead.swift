@@ -39,6 +39,15 @@ struct RequestHead {
     var framing: RequestFraming
     var expectsContinue: Bool
 
+    /// The target without its query.
+    var path: String {
+        let bytes = target.utf8.span
+        for index in bytes.indices where bytes[index] == UInt8(ascii: "?") {
+            return String(Substring(target.utf8.prefix(index)))
+        }
+        return target
+    }
+
     /// Targets longer than this get 414.
     static let maxTargetBytes = 8_192
 
@@ -76,8 +85,7 @@ struct RequestHead {
             guard let fieldName = HTTPField.Name(name) else {
                 throw .invalid("A header name is not a token.")
             }
-            // U+FFFD: the decoder replaced bytes that are not UTF-8, so they could not be passed on as they came.
-            guard HTTPField.isValidValue(value), !value.utf8.contains(0xEF) || !value.contains("\u{FFFD}") else {
+            guard HTTPField.isValidValue(value), !Self.wasRepaired(value) else {
                 throw .invalid("The header \(fieldName.rawName) has a value with bytes that are not allowed.")
             }
             if HeaderTraits.of(fieldName).contains(.refused) {
@@ -88,6 +96,13 @@ struct RequestHead {
             fields.append(HTTPField(name: fieldName, value: value))
         }
         return fields
+    }
+
+    /// U+FFFD: the decoder replaced bytes that are not UTF-8, so they could not be passed on as they came.
+    private static func wasRepaired(_ value: String) -> Bool {
+        let bytes = value.utf8.span
+        for index in bytes.indices where bytes[index] == 0xEF { return value.contains("\u{FFFD}") }
+        return false
     }
 
     private static func splitTarget(

@@ -1,0 +1,103 @@
+// Deletes that the proxy itself refuses are on record, too: who tried what, and with which status it was refused.
+
+import Proxy
+import Simulator
+import TestSupport
+import Testing
+
+@Suite struct AuditDenialTests {
+    @Test("a delete without the right is 403 and recorded as denied with the caller's name", arguments: ["v1", "v2"])
+    func permission(version: String) async throws {
+        let made = try KeyGenerator.make(name: "dashboard", allow: "read,write,run")
+        let key = ("X-Api-Key", made.key.withValue { $0 })
+        try await withRig { options in
+            options.file = made.table
+        } _: { rig in
+            let report = rig.simulator.reportIDs(iTwin: rig.iTwin)[0]
+            let headers = [key, ("X-Audit-Reason", "tidy")]
+            let answer =
+                version == "v1"
+                ? try await rig.deleteRun(report, id: "den", headers) : try await rig.deleteReport(report, id: "den", headers)
+            answer.expectError(403, "InsufficientPermissions", reason: "permission-denied")
+            let records = try rig.records(of: "den")
+            #expect(records.map(\.line.event) == ["denied"])
+            let line = try #require(records.first)
+            #expect(line.members == [
+                "seq", "time", "event", "id", "operation", "method", "target", "objects", "itwin", "caller", "reason",
+                "status", "prev", "hash",
+            ])
+            #expect(line.line.caller?.name == "dashboard" && line.line.caller?.via == "key")
+            #expect(line.line.status == 403 && line.line.reason == "tidy")
+            #expect(!line.text.contains(key.1))
+            #expect(rig.simulator.recorded(RequestFilter(target: "/clash")).isEmpty)
+            #expect(try await rig.call("GET", rig.list, [key]).status == 200)
+            #expect(try rig.records().count == 1, "a read leaves no line")
+        }
+    }
+
+    @Test("require_reason: a delete without one is 428 and denied, blanks are none, other calls need none")
+    func requireReason() async throws {
+        try await withRig { options in
+            options.flags = ["audit.require_reason=true"]
+        } _: { rig in
+            let report = rig.simulator.reportIDs(iTwin: rig.iTwin)[0]
+            for (id, headers) in [("r1", []), ("r2", [("X-Audit-Reason", "")]), ("r3", [("X-Audit-Reason", " \t ")])] {
+                let answer = try await rig.deleteRun(report, id: id, headers)
+                answer.expectError(
+                    428, "AuditReasonRequired", reason: "audit-reason-required", target: "X-Audit-Reason", id)
+                #expect(try rig.story(of: id) == ["denied"])
+                #expect(try rig.records(of: id).first?.line.status == 428)
+            }
+            #expect(rig.simulator.recorded(RequestFilter(method: "DELETE")).isEmpty)
+            #expect(try await rig.get(rig.list).status == 200)
+            #expect(try await rig.deleteRun(report, id: "r4", [("X-Audit-Reason", "old")]).status == 204)
+            #expect(try rig.story(of: "r4") == ["intent", "outcome deleted"])
+        }
+    }
+
+    @Test("delete_budget: the delete above it is 429 and denied; a restart does not refill it, time does")
+    func budget() async throws {
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        let log = folder.path + "/audit"
+        let flags = ["audit.path=\(log)", "audit.delete_budget=3/1h"]
+        try await withRig { $0.flags = flags } _: { rig in
+            let reports = rig.simulator.reportIDs(iTwin: rig.iTwin)
+            for index in 0..<2 {
+                #expect(try await rig.deleteRun(reports[index], id: "b\(index)").status == 204)
+            }
+        }
+        try await withRig { $0.flags = flags } _: { rig in
+            let reports = rig.simulator.reportIDs(iTwin: rig.iTwin)
+            #expect(try await rig.deleteReport(reports[5], id: "b2").status == 202, "the third")
+            let refused = try await rig.deleteRun(reports[6], id: "b3")
+            refused.expectError(
+                429, "DeleteBudgetExceeded", reason: "delete-budget-exceeded", retryAfter: 3_000...3_600)
+            #expect(try rig.story(of: "b3", in: log) == ["denied"])
+            #expect(try rig.records(of: "b3", in: log).first?.line.status == 429)
+            #expect(rig.simulator.reportExists(reports[6]))
+            #expect(try await rig.get(rig.list).status == 200, "reads have no budget")
+            rig.clock.advance(by: .seconds(3_601))
+            #expect(try await rig.deleteRun(reports[6], id: "b4").status == 204)
+        }
+    }
+
+    @Test("a delete that could not be recorded costs nothing of the budget")
+    func budgetOfUnrecorded() async throws {
+        try await withRig { options in
+            options.flags = ["audit.delete_budget=2/1h"]
+        } _: { rig in
+            let reports = rig.simulator.reportIDs(iTwin: rig.iTwin)
+            let broken = try BrokenLog.removedFolder(rig.auditFolder)
+            for index in 0..<4 {
+                #expect(try await rig.deleteRun(reports[index], id: "u\(index)").status == 503)
+            }
+            try broken.mend()
+            try await rig.untilDeletesWork()
+            for index in 0..<2 {
+                #expect(try await rig.deleteRun(reports[index], id: "v\(index)").status == 204)
+            }
+            #expect(try await rig.deleteRun(reports[3], id: "v3").status == 429)
+        }
+    }
+}

@@ -1,0 +1,193 @@
+// A delete whose answer is lost: the object is read, the tool gets the truth or an honest "unknown", and the delete is
+// never sent a second time.
+
+import Proxy
+import Simulator
+import Synchronization
+import TestSupport
+import Testing
+
+@Suite struct AuditSettlingTests {
+    @Test(
+        "executed, then cut: the tool gets upstream's success, and the log says deleted",
+        arguments: [Fault.executeThenClose, .executeThenReset], ["v1", "v2"])
+    func executed(fault: Fault, version: String) async throws {
+        try await withRig { rig in
+            let report = rig.simulator.reportIDs(iTwin: rig.iTwin)[0]
+            rig.simulator.inject(fault, where: RequestFilter(method: version == "v1" ? "DELETE" : "POST", target: "/clash"))
+            let answer = try await rig.delete(report, version, id: "cut")
+            #expect(answer.status == (version == "v1" ? 204 : 202))
+            #expect(answer.ending == .complete && (version == "v1" ? answer.body.isEmpty : answer.text == "{}"))
+            #expect(answer["Content-Type"] == (version == "v1" ? nil : "application/json"))
+            #expect(answer["x-correlation-id"] == "cut" && answer["Cache-Status"]?.contains("settled") == true)
+            #expect(try rig.story(of: "cut") == ["intent", "outcome deleted"])
+            let outcome = try #require(try rig.records(of: "cut").last?.line)
+            #expect(outcome.status == nil && outcome.attempts == 1, "upstream gave no status")
+            #expect(!rig.simulator.reportExists(report))
+            #expect(rig.deletesSent == 1)
+            let line = try await rig.accessLog.line(with: " cut ")
+            #expect(line.contains("settled"), "\(line)")
+        }
+    }
+
+    @Test(
+        "cut without executing: 502, the log says failed, and nothing was deleted", arguments: [Fault.close, .reset], ["v1", "v2"])
+    func notExecuted(fault: Fault, version: String) async throws {
+        try await withRig { rig in
+            let report = rig.simulator.reportIDs(iTwin: rig.iTwin)[0]
+            rig.simulator.inject(fault, where: RequestFilter(method: version == "v1" ? "DELETE" : "POST", target: "/clash"))
+            let answer = try await rig.delete(report, version, id: "cut")
+            answer.expectError(502, "UpstreamUnreachable", reason: "upstream-unreachable")
+            #expect(answer.text.contains("still there"))
+            #expect(try rig.story(of: "cut") == ["intent", "outcome failed"])
+            #expect(rig.simulator.reportExists(report))
+            #expect(rig.deletesSent == 1)
+        }
+    }
+
+    @Test("no answer and no read: 504 OutcomeUnknown, and the log says unknown", arguments: ["v1", "v2"])
+    func unknown(version: String) async throws {
+        try await withRig { rig in
+            let report = rig.simulator.reportIDs(iTwin: rig.iTwin)[0]
+            rig.simulator.inject(.executeThenClose, where: RequestFilter(method: version == "v1" ? "DELETE" : "POST", target: "/clash"))
+            rig.simulator.inject(.plainText500, where: RequestFilter(method: "GET"), times: nil)
+            let answer = try await rig.delete(report, version, id: "lost")
+            answer.expectError(504, "OutcomeUnknown", reason: "outcome-unknown")
+            #expect(try rig.story(of: "lost") == ["intent", "outcome unknown"])
+            #expect(rig.deletesSent == 1)
+        }
+    }
+
+    @Test("a timeout is settled the same way")
+    func timeout() async throws {
+        try await withRig { options in
+            options.flags = ["upstream.first_byte_timeout=300ms"]
+        } _: { rig in
+            let report = rig.simulator.reportIDs(iTwin: rig.iTwin)[0]
+            rig.simulator.inject(.executeThenHang, where: RequestFilter(method: "DELETE"))
+            #expect(try await rig.deleteRun(report, id: "slow").status == 204)
+            #expect(try rig.story(of: "slow") == ["intent", "outcome deleted"])
+            #expect(rig.deletesSent == 1)
+        }
+    }
+
+    @Test("a 5xx goes to the tool as it is; what the log says comes from a read", arguments: [500, 502, 503, 504])
+    func serverErrors(status: Int) async throws {
+        try await withRig { rig in
+            let report = rig.simulator.reportIDs(iTwin: rig.iTwin)[0]
+            rig.simulator.inject(.answer(status: status, body: "{}"), where: RequestFilter(method: "DELETE"), times: 2)
+            #expect(try await rig.deleteRun(report, id: "there").status == status)
+            #expect(try rig.story(of: "there") == ["intent", "outcome failed"])
+            rig.simulator.removeReport(report)
+            #expect(try await rig.deleteRun(report, id: "gone").status == status)
+            #expect(try rig.story(of: "gone") == ["intent", "outcome deleted"])
+            #expect(try rig.records(of: "gone").last?.line.status == status)
+            #expect(rig.deletesSent == 2, "one for each call of a tool")
+        }
+    }
+
+    @Test("a deletion of several objects is unknown when only some of them are gone")
+    func several() async throws {
+        try await withRig { rig in
+            let reports = rig.simulator.reportIDs(iTwin: rig.iTwin)
+            rig.simulator.removeReport(reports[0])
+            rig.simulator.inject(.close, where: RequestFilter(method: "POST", target: "/clash"))
+            let answer = try await rig.call(
+                "POST", "\(rig.v2)/reports/jobs/deletion", [("x-correlation-id", "two")],
+                body: #"{"jobs":["\#(reports[0])","\#(reports[1])"],"operation":"delete"}"#)
+            answer.expectError(504, "OutcomeUnknown", reason: "outcome-unknown")
+            #expect(try rig.story(of: "two") == ["intent", "outcome unknown"])
+            #expect(try rig.records(of: "two").first?.line.objects == [reports[0], reports[1]])
+        }
+    }
+
+    @Test("the report of removed suppressions says nothing about them: their outcome stays unknown")
+    func suppressions() async throws {
+        try await withRig { rig in
+            let headers = [
+                ("repository-id", rig.simulator.repositoryIDs(iTwin: rig.iTwin)[0]),
+                ("clash-report-id", rig.simulator.reportIDs(iTwin: rig.iTwin)[0]), ("x-correlation-id", "sup"),
+            ]
+            rig.simulator.inject(.executeThenClose, where: RequestFilter(method: "POST", target: "/clash"))
+            let answer = try await rig.call(
+                "POST", "\(rig.v2)/manual-suppressions/deletion", headers,
+                body: #"{"elementIds":[["0x1","0x2"]],"reason":"r"}"#)
+            answer.expectError(504, "OutcomeUnknown", reason: "outcome-unknown")
+            #expect(try rig.story(of: "sup") == ["intent", "outcome unknown"])
+        }
+    }
+
+    @Test("what has no read of its own stays unknown: an unknown path, a run in place")
+    func unreadable() async throws {
+        try await withRig { rig in
+            rig.simulator.inject(.close, where: RequestFilter(method: "POST", target: "/clash"), times: nil)
+            let deletion = try await rig.call(
+                "POST", "\(rig.v2)/models/jobs/deletion", [("x-correlation-id", "odd")], body: #"{"jobs":["m"]}"#)
+            deletion.expectError(504, "OutcomeUnknown", reason: "outcome-unknown")
+            #expect(try rig.story(of: "odd") == ["intent", "outcome unknown"])
+            let test = rig.simulator.testIDs(iTwin: rig.iTwin)[0]
+            let run = try await rig.call(
+                "POST", "\(rig.v2)/runs/jobs", [("x-correlation-id", "run"), ("In-Place", "Force")],
+                body: #"{"jobs":[{"testId":"\#(test)"}],"operation":"run"}"#)
+            run.expectError(504, "OutcomeUnknown", reason: "outcome-unknown")
+            #expect(try rig.story(of: "run") == ["intent", "outcome unknown"])
+        }
+    }
+
+    @Test("a delete that never left is not_sent")
+    func notSent() async throws {
+        let server = origin(always: ok)
+        try await withRig(origin: server) { rig in
+            server.stop()
+            try await eventually("closed") { server.isClosed }
+            let answer = try await rig.call("DELETE", "/clashdetection/runs/x", [("x-correlation-id", "home")])
+            answer.expectError(502, "UpstreamUnreachable", reason: "upstream-unreachable")
+            #expect(try rig.story(of: "home") == ["intent", "outcome not_sent"])
+        }
+    }
+
+    @Test("a token that is refused once costs a second attempt and no second entry")
+    func tokenReplay() async throws {
+        try await withRig { rig in
+            let report = rig.simulator.reportIDs(iTwin: rig.iTwin)[0]
+            rig.clock.advance(by: .seconds(60))
+            rig.simulator.inject(.unauthorized(.invalidJWT), where: RequestFilter(method: "DELETE"))
+            #expect(try await rig.deleteRun(report, id: "again").status == 204)
+            #expect(try rig.story(of: "again") == ["intent", "outcome deleted"])
+            #expect(try rig.records(of: "again").last?.line.attempts == 2)
+        }
+    }
+
+    @Test("a tool that leaves after sending leaves a whole entry behind", arguments: [Fault.executeThenHang, .hang])
+    func left(fault: Fault) async throws {
+        try await withRig { rig in
+            let report = rig.simulator.reportIDs(iTwin: rig.iTwin)[0]
+            let run = rig.simulator.legacyID(project: rig.iTwin, entity: report) ?? ""
+            rig.simulator.inject(fault, where: RequestFilter(method: "DELETE"))
+            let client = try rig.connect()
+            try await client.send(rig.request("DELETE", "/clashdetection/runs/\(run)", [("x-correlation-id", "left")]))
+            #expect(await rig.simulator.waitForRequests(1, where: RequestFilter(method: "DELETE")))
+            client.close()
+            // Its connection's end is noticed while upstream is still silent.
+            #expect(try await rig.get("/clashdetection/tests?projectId=\(rig.iTwin)").status == 200)
+            #expect(try rig.story(of: "left") == ["intent"])
+            rig.simulator.releaseHeld()
+            _ = try await rig.accessLog.line(with: " left ")
+            // `.hang` was never executed, and its connection ends without an answer.
+            let result = rig.simulator.reportExists(report) ? "failed" : "deleted"
+            #expect(try rig.story(of: "left") == ["intent", "outcome \(result)"])
+            #expect(rig.deletesSent == 1)
+        }
+    }
+}
+
+extension Rig {
+    /// Deletes that upstream received.
+    fileprivate var deletesSent: Int {
+        simulator.recorded(RequestFilter(target: "/clash")).filter { $0.method != "GET" }.count
+    }
+
+    fileprivate func delete(_ report: String, _ version: String, id: String) async throws -> RawResponse {
+        version == "v1" ? try await deleteRun(report, id: id) : try await deleteReport(report, id: id)
+    }
+}
