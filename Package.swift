@@ -13,6 +13,8 @@ let package = Package(
     name: "clash-proxy",
     products: [
         .executable(name: "clash-proxy", targets: ["clash-proxy"]),
+        // For programs that read or write audit logs, such as the benchmark.
+        .library(name: "Audit", targets: ["Audit"]),
         .library(name: "Simulator", targets: ["Simulator"]),
     ],
     dependencies: [

@@ -16,7 +16,7 @@ extension ChainWriter {
             let next = LogFileName(first: head.seq + 1)
             if let place, try holdsHead(place, &notes) {
                 try cutBehind(place, &notes)
-                
+                if place.file != next { try clear(next, &notes) }
                 try open(place)
             } else {
                 place = nil

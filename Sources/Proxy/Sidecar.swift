@@ -128,10 +128,15 @@ public final class Sidecar: Sendable {
         if !finished {
             logger.warning(
                 "drain cut short", metadata: ["exchanges": "\(service.activity.runningExchanges)"])
-            service.activity.closeAll()
+            service.activity.cutShort()
         }
         await tokens.stop()
-        await transport.shutdown(grace: .milliseconds(finished ? 100 : 1_000))
+        await transport.shutdown(grace: .milliseconds(100))
+        if !finished {
+            // What was broken off still gets its answer and its record.
+            _ = await waitUntilQuiet(within: .seconds(2))
+            service.activity.closeAll()
+        }
         await audit?.log.close()
         await listening.closeAdmin()
         for case .unix(let path)? in [config.listen.address, config.admin.address] { unlink(path) }

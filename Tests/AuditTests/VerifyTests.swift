@@ -180,6 +180,34 @@ struct VerifyTests {
         #expect(try verify(full, head: head.hash).findings.isEmpty)
     }
 
+    @Test("a log much bigger than the read buffer is read whole, lines across its borders included")
+    func big() async throws {
+        let disk = MemoryFileSystem()
+        let log = try await AuditLog.open(folder: "audit", options: .memory(disk))
+        for index in 0..<60 {
+            let rows = String(repeating: "7,", count: 20_000 + 97 * index)
+            _ = try await log.append(AuditIntent(call: .make("c-\(index)"), snapshot: Array("[\(rows)7]".utf8)))
+        }
+        await log.close()
+        let result = try verify(disk, head: log.status.head.hash)
+        #expect(result.findings.isEmpty && result.records == 62 && result.bytes > 2 << 20)
+        var sizes: [Int] = []
+        try AuditReader(folder: "audit", fileSystem: disk).records { record in
+            if let snapshot = record.snapshot { sizes.append(snapshot.count) }
+            return true
+        }
+        #expect(sizes == (0..<60).map { 40_000 + 194 * $0 + 3 })
+    }
+
+    @Test("megabytes without a line end are findings and no trap")
+    func endlessLine() async throws {
+        let (disk, names, _) = try await makeLog()
+        disk.modify(names[0]) { $0.insert(contentsOf: [UInt8](repeating: 0x41, count: 9 << 20), at: 0) }
+        #expect(try !verify(disk).isIntact)
+        disk.modify(names[0]) { $0 = [UInt8](repeating: 0x7B, count: 9 << 20) }
+        #expect(try !verify(disk).isIntact)
+    }
+
     @Test("findings are bounded, their count is not")
     func manyFindings() {
         var result = AuditVerification()

@@ -45,10 +45,12 @@ import Testing
             let line = try await rig.accessLog.line(with: "j-1")
             struct Line: Decodable {
                 let id, caller, operation, method, path, source, outcome, peer, time: String
-                let status, attempts, bytes_in, bytes_out: Int
-                let total_ms, queue_ms, token_ms, upstream_ms: Double
+                let status, attempts, bytesIn, bytesOut: Int
+                let totalMs, queueMs, tokenMs, upstreamMs: Double
             }
-            let facts = try JSONDecoder().decode(Line.self, from: Data(line.utf8))
+            let decoder = JSONDecoder()
+            decoder.keyDecodingStrategy = .convertFromSnakeCase
+            let facts = try decoder.decode(Line.self, from: Data(line.utf8))
             #expect(facts.id == "j-1" && facts.caller == "anonymous" && facts.operation == "v1.runs.delete")
             #expect(facts.method == "DELETE" && facts.path == "/clashdetection/runs/x%22%5B" && facts.status == 404)
             #expect(facts.source == "upstream" && facts.outcome == "answered" && facts.attempts == 1)

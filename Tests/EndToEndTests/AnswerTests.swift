@@ -80,7 +80,8 @@ import Testing
 
     @Test("repeated headers come through one by one and in order, hop-by-hop ones not at all")
     func repeated() async throws {
-        let answer = "HTTP/1.1 200 OK\r\nSet-Cookie: a=1; Path=/\r\nX-Multi: one\r\nset-cookie: b=2\r\nX-Multi: two\r\n"
+        let answer =
+            "HTTP/1.1 200 OK\r\nSet-Cookie: a=1; Path=/\r\nX-Multi: one\r\nset-cookie: b=2\r\nX-Multi: two\r\n"
             + "Connection: X-Hop, keep-alive\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\nProxy-Authenticate: Basic\r\n"
             + "Via: 1.1 upstream-gateway\r\nX-Empty:\r\nAlt-Svc: h2=\":443\"\r\nServer-Timing: db;dur=1\r\n"
             + "Cache-Status: edge; hit\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok"
@@ -111,7 +112,8 @@ import Testing
             ("599 Odd", "text/plain", ""),
         ])
     func errors(status: String, type: String, body: String) async throws {
-        let answer = "HTTP/1.1 \(status)\r\nContent-Type: \(type)\r\nRetry-After: 7\r\n"
+        let answer =
+            "HTTP/1.1 \(status)\r\nContent-Type: \(type)\r\nRetry-After: 7\r\n"
             + "ITwinPlatform-RateLimited-Tier: t\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
         try await withRig(origin: origin(always: answer)) { rig in
             let got = try await rig.get("/clash-detection/itwins/i/reports")

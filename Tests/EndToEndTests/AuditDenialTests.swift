@@ -17,15 +17,18 @@ import Testing
             let headers = [key, ("X-Audit-Reason", "tidy")]
             let answer =
                 version == "v1"
-                ? try await rig.deleteRun(report, id: "den", headers) : try await rig.deleteReport(report, id: "den", headers)
+                ? try await rig.deleteRun(report, id: "den", headers)
+                : try await rig.deleteReport(report, id: "den", headers)
             answer.expectError(403, "InsufficientPermissions", reason: "permission-denied")
             let records = try rig.records(of: "den")
             #expect(records.map(\.line.event) == ["denied"])
             let line = try #require(records.first)
-            #expect(line.members == [
-                "seq", "time", "event", "id", "operation", "method", "target", "objects", "itwin", "caller", "reason",
-                "status", "prev", "hash",
-            ])
+            #expect(
+                line.members == [
+                    "seq", "time", "event", "id", "operation", "method", "target", "objects", "itwin", "caller",
+                    "reason",
+                    "status", "prev", "hash",
+                ])
             #expect(line.line.caller?.name == "dashboard" && line.line.caller?.via == "key")
             #expect(line.line.status == 403 && line.line.reason == "tidy")
             #expect(!line.text.contains(key.1))
@@ -61,13 +64,17 @@ import Testing
         defer { folder.remove() }
         let log = folder.path + "/audit"
         let flags = ["audit.path=\(log)", "audit.delete_budget=3/1h"]
-        try await withRig { $0.flags = flags } _: { rig in
+        try await withRig {
+            $0.flags = flags
+        } _: { rig in
             let reports = rig.simulator.reportIDs(iTwin: rig.iTwin)
             for index in 0..<2 {
                 #expect(try await rig.deleteRun(reports[index], id: "b\(index)").status == 204)
             }
         }
-        try await withRig { $0.flags = flags } _: { rig in
+        try await withRig {
+            $0.flags = flags
+        } _: { rig in
             let reports = rig.simulator.reportIDs(iTwin: rig.iTwin)
             #expect(try await rig.deleteReport(reports[5], id: "b2").status == 202, "the third")
             let refused = try await rig.deleteRun(reports[6], id: "b3")

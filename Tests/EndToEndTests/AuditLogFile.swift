@@ -101,7 +101,9 @@ extension Rig {
 
     /// Events of one call with their results: `["intent", "outcome deleted"]`.
     func story(of id: String, in folder: String? = nil) throws -> [String] {
-        try records(of: id, in: folder).map { [$0.line.event, $0.line.result].compactMap { $0 }.joined(separator: " ") }
+        try records(of: id, in: folder).map {
+            [$0.line.event, $0.line.result].compactMap { $0 }.joined(separator: " ")
+        }
     }
 
     /// A request to the admin listener.

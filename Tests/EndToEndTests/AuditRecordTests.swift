@@ -7,7 +7,9 @@ import TestSupport
 import Testing
 
 @Suite struct AuditRecordTests {
-    private static let intent = ["seq", "time", "event", "id", "operation", "method", "target", "objects", "itwin", "caller"]
+    private static let intent = [
+        "seq", "time", "event", "id", "operation", "method", "target", "objects", "itwin", "caller",
+    ]
     private static let outcome = [
         "seq", "time", "event", "id", "intent", "operation", "method", "target", "objects", "itwin", "caller",
     ]
@@ -48,9 +50,10 @@ import Testing
             let request = rig.request("DELETE", "/clashdetection/runs/\(run)", [("x-correlation-id", "v1-del")])
             #expect(try await client.exchange(request).status == 204)
             let records = try rig.records(of: "v1-del")
-            #expect(records.map(\.members) == [
-                Self.intent + Self.end, Self.outcome + ["status", "result", "attempts", "duration_ms"] + Self.end,
-            ])
+            #expect(
+                records.map(\.members) == [
+                    Self.intent + Self.end, Self.outcome + ["status", "result", "attempts", "duration_ms"] + Self.end,
+                ])
             let (intent, outcome) = (records[0].line, records[1].line)
             for line in [intent, outcome] {
                 #expect(line.operation == "v1.runs.delete" && line.method == "DELETE")
@@ -75,28 +78,51 @@ import Testing
             let repository = rig.simulator.repositoryIDs(iTwin: rig.iTwin)[0]
             let running = rig.simulator.addReport(iTwin: rig.iTwin) ?? ""
             let job = #"{"jobs":[{"testId":"\#(tests[0])","iModelId":"\#(repository)"}],"operation":"run"}"#
-            func jobs(_ id: String, _ operation: String) -> String { #"{"jobs":["\#(id)"],"operation":"\#(operation)"}"# }
+            func jobs(_ id: String, _ operation: String) -> String {
+                #"{"jobs":["\#(id)"],"operation":"\#(operation)"}"#
+            }
             let suppressing = [("repository-id", repository), ("clash-report-id", reports[0])]
             let calls: [(OperationRow, object: String, result: String)] = [
-                (OperationRow("v2.reports.delete", "POST", "\(rig.v2)/reports/jobs/deletion",
-                    body: jobs(reports[1], "delete"), 202), reports[1], "deleted"),
-                (OperationRow("v2.tests.delete", "POST", "\(rig.v2)/tests/jobs/deletion",
-                    body: jobs(tests[2], "delete"), 202), tests[2], "deleted"),
-                (OperationRow("v2.suppression-rules.delete", "DELETE", "\(rig.v2)/suppression-rules/\(rule)", 204),
-                    rule, "deleted"),
-                (OperationRow("v2.unknown", "POST", "\(rig.v2)/models/jobs/deletion", body: jobs("m-1", "delete"), 404),
-                    "m-1", "not_found"),
-                (OperationRow("v2.manual-suppressions.remove", "POST", "\(rig.v2)/manual-suppressions/deletion",
-                    headers: suppressing, body: #"{"elementIds":[["0x1","0x2"]],"reason":"r"}"#, 204),
-                    reports[0], "deleted"),
-                (OperationRow("v2.runs.start", "POST", "\(rig.v2)/runs/jobs", headers: [("In-Place", "True")], body: job, 200),
-                    tests[0], "done"),
-                (OperationRow("v2.runs.cancel", "POST", "\(rig.v2)/runs/jobs/cancellation",
-                    body: jobs(running, "cancel"), 202), running, "done"),
+                (
+                    OperationRow(
+                        "v2.reports.delete", "POST", "\(rig.v2)/reports/jobs/deletion",
+                        body: jobs(reports[1], "delete"), 202), reports[1], "deleted"
+                ),
+                (
+                    OperationRow(
+                        "v2.tests.delete", "POST", "\(rig.v2)/tests/jobs/deletion",
+                        body: jobs(tests[2], "delete"), 202), tests[2], "deleted"
+                ),
+                (
+                    OperationRow("v2.suppression-rules.delete", "DELETE", "\(rig.v2)/suppression-rules/\(rule)", 204),
+                    rule, "deleted"
+                ),
+                (
+                    OperationRow(
+                        "v2.unknown", "POST", "\(rig.v2)/models/jobs/deletion", body: jobs("m-1", "delete"), 404),
+                    "m-1", "not_found"
+                ),
+                (
+                    OperationRow(
+                        "v2.manual-suppressions.remove", "POST", "\(rig.v2)/manual-suppressions/deletion",
+                        headers: suppressing, body: #"{"elementIds":[["0x1","0x2"]],"reason":"r"}"#, 204),
+                    reports[0], "deleted"
+                ),
+                (
+                    OperationRow(
+                        "v2.runs.start", "POST", "\(rig.v2)/runs/jobs", headers: [("In-Place", "True")], body: job, 200),
+                    tests[0], "done"
+                ),
+                (
+                    OperationRow(
+                        "v2.runs.cancel", "POST", "\(rig.v2)/runs/jobs/cancellation",
+                        body: jobs(running, "cancel"), 202), running, "done"
+                ),
             ]
             for (index, (row, object, result)) in calls.enumerated() {
                 let id = "kind-\(index)"
-                let answer = try await rig.call(row.method, row.target, row.headers + [("x-correlation-id", id)], body: row.body)
+                let answer = try await rig.call(
+                    row.method, row.target, row.headers + [("x-correlation-id", id)], body: row.body)
                 #expect(answer.status == row.status, "\(row.operation): \(answer.text)")
                 let records = try rig.records(of: id)
                 #expect(records.map(\.line.event) == ["intent", "outcome"], "\(row.operation)")
@@ -105,7 +131,8 @@ import Testing
                     #expect(record.line.objects?.contains(object) == true, "\(row.operation) \(record.text)")
                     #expect(record.line.itwin == rig.iTwin, "\(row.operation) \(record.text)")
                 }
-                #expect(records.last?.line.status == row.status && records.last?.line.result == result, "\(row.operation)")
+                #expect(
+                    records.last?.line.status == row.status && records.last?.line.result == result, "\(row.operation)")
                 #expect(records.first?.members == Self.intent + Self.end, "\(row.operation)")
             }
             let seqs = try AuditLogFile.lines(rig.auditFolder).map(\.line.seq)

@@ -14,7 +14,8 @@ import Testing
     func executed(fault: Fault, version: String) async throws {
         try await withRig { rig in
             let report = rig.simulator.reportIDs(iTwin: rig.iTwin)[0]
-            rig.simulator.inject(fault, where: RequestFilter(method: version == "v1" ? "DELETE" : "POST", target: "/clash"))
+            rig.simulator.inject(
+                fault, where: RequestFilter(method: version == "v1" ? "DELETE" : "POST", target: "/clash"))
             let answer = try await rig.delete(report, version, id: "cut")
             #expect(answer.status == (version == "v1" ? 204 : 202))
             #expect(answer.ending == .complete && (version == "v1" ? answer.body.isEmpty : answer.text == "{}"))
@@ -31,11 +32,13 @@ import Testing
     }
 
     @Test(
-        "cut without executing: 502, the log says failed, and nothing was deleted", arguments: [Fault.close, .reset], ["v1", "v2"])
+        "cut without executing: 502, the log says failed, and nothing was deleted", arguments: [Fault.close, .reset],
+        ["v1", "v2"])
     func notExecuted(fault: Fault, version: String) async throws {
         try await withRig { rig in
             let report = rig.simulator.reportIDs(iTwin: rig.iTwin)[0]
-            rig.simulator.inject(fault, where: RequestFilter(method: version == "v1" ? "DELETE" : "POST", target: "/clash"))
+            rig.simulator.inject(
+                fault, where: RequestFilter(method: version == "v1" ? "DELETE" : "POST", target: "/clash"))
             let answer = try await rig.delete(report, version, id: "cut")
             answer.expectError(502, "UpstreamUnreachable", reason: "upstream-unreachable")
             #expect(answer.text.contains("still there"))
@@ -49,7 +52,8 @@ import Testing
     func unknown(version: String) async throws {
         try await withRig { rig in
             let report = rig.simulator.reportIDs(iTwin: rig.iTwin)[0]
-            rig.simulator.inject(.executeThenClose, where: RequestFilter(method: version == "v1" ? "DELETE" : "POST", target: "/clash"))
+            rig.simulator.inject(
+                .executeThenClose, where: RequestFilter(method: version == "v1" ? "DELETE" : "POST", target: "/clash"))
             rig.simulator.inject(.plainText500, where: RequestFilter(method: "GET"), times: nil)
             let answer = try await rig.delete(report, version, id: "lost")
             answer.expectError(504, "OutcomeUnknown", reason: "outcome-unknown")
@@ -155,6 +159,40 @@ import Testing
             #expect(try await rig.deleteRun(report, id: "again").status == 204)
             #expect(try rig.story(of: "again") == ["intent", "outcome deleted"])
             #expect(try rig.records(of: "again").last?.line.attempts == 2)
+        }
+    }
+
+    @Test("a delete refused for its token, with no other token to be had, is refused_upstream and not unknown")
+    func refusedToken() async throws {
+        try await withRig { rig in
+            let report = rig.simulator.reportIDs(iTwin: rig.iTwin)[0]
+            rig.clock.advance(by: .seconds(60))
+            rig.simulator.inject(.unauthorized(.invalidJWT), where: RequestFilter(method: "DELETE"))
+            rig.simulator.inject(.plainText500, where: .token, times: nil)
+            let answer = try await rig.deleteRun(report, id: "no-token")
+            #expect(answer.status == 503 && rig.simulator.reportExists(report), "\(answer.text)")
+            #expect(try rig.story(of: "no-token") == ["intent", "outcome refused_upstream"])
+            #expect(try rig.records(of: "no-token").last?.line.status == 401)
+        }
+    }
+
+    @Test("reads that settle a delete of several objects are made at once, so that all of it ends in 5 seconds")
+    func atOnce() async throws {
+        try await withRig { rig in
+            let reports = rig.simulator.reportIDs(iTwin: rig.iTwin)
+            rig.simulator.inject(.executeThenClose, where: RequestFilter(method: "POST", target: "/clash"))
+            rig.simulator.inject(.hang, where: RequestFilter(method: "GET"), times: nil)
+            let client = try rig.connect()
+            try await client.send(
+                rig.request(
+                    "POST", "\(rig.v2)/reports/jobs/deletion", [("x-correlation-id", "both")],
+                    body: #"{"jobs":["\#(reports[0])","\#(reports[1])"],"operation":"delete"}"#))
+            #expect(await rig.simulator.waitForRequests(2, where: RequestFilter(method: "GET")))
+            rig.simulator.releaseHeld()
+            let answer = try await client.response(to: "POST")
+            client.close()
+            answer.expectError(504, "OutcomeUnknown", reason: "outcome-unknown")
+            #expect(try rig.story(of: "both") == ["intent", "outcome unknown"])
         }
     }
 

@@ -15,12 +15,19 @@ import Testing
             let neighbour = rig.simulator.reportIDs(iTwin: rig.iTwin)[0]
             let rule = rig.simulator.ruleIDs(iTwin: rig.iTwin)[0]
             let test = rig.simulator.testIDs(iTwin: rig.iTwin)[0]
-            let run = rig.simulator.legacyID(project: rig.iTwin, entity: rig.simulator.reportIDs(iTwin: rig.iTwin)[2]) ?? ""
+            let run =
+                rig.simulator.legacyID(project: rig.iTwin, entity: rig.simulator.reportIDs(iTwin: rig.iTwin)[2]) ?? ""
             let rows: [(OperationRow, contains: [String])] = [
-                (OperationRow("report", "POST", "\(rig.v2)/reports/jobs/deletion",
-                    body: #"{"jobs":["\#(report)"],"operation":"delete"}"#, 202), ["\"id\":\"\(report)\""]),
-                (OperationRow("test", "POST", "\(rig.v2)/tests/jobs/deletion",
-                    body: #"{"jobs":["\#(test)"],"operation":"delete"}"#, 202), [test, "\"setA\""]),
+                (
+                    OperationRow(
+                        "report", "POST", "\(rig.v2)/reports/jobs/deletion",
+                        body: #"{"jobs":["\#(report)"],"operation":"delete"}"#, 202), ["\"id\":\"\(report)\""]
+                ),
+                (
+                    OperationRow(
+                        "test", "POST", "\(rig.v2)/tests/jobs/deletion",
+                        body: #"{"jobs":["\#(test)"],"operation":"delete"}"#, 202), [test, "\"setA\""]
+                ),
                 (OperationRow("rule", "DELETE", "\(rig.v2)/suppression-rules/\(rule)", 204), [rule, "\"templateId\""]),
                 (OperationRow("run", "DELETE", "/clashdetection/runs/\(run)", 204), [run, "{\"run\":{"]),
             ]
@@ -44,7 +51,8 @@ import Testing
     }
 
     @Test(
-        "a snapshot that can not be had stops nothing", arguments: [Fault.plainText500, .reset, .garbage("no"), .truncatedLength(after: 20)])
+        "a snapshot that can not be had stops nothing",
+        arguments: [Fault.plainText500, .reset, .garbage("no"), .truncatedLength(after: 20)])
     func failing(fault: Fault) async throws {
         try await withRig { options in
             options.flags = ["audit.snapshot=true"]

@@ -19,7 +19,8 @@ import Testing
             for method in ["GET", "POST", "DELETE", "OPTIONS"] {
                 let body = method == "POST" ? "{}" : nil
                 let answer = try await rig.call(method, Self.path, headers, body: body)
-                answer.expectError(403, "OriginNotAllowed", reason: "origin-not-allowed", target: headers[0].0.capitalizedHeader)
+                answer.expectError(
+                    403, "OriginNotAllowed", reason: "origin-not-allowed", target: headers[0].0.capitalizedHeader)
                 #expect(answer["Access-Control-Allow-Origin"] == nil)
             }
             #expect(received.count == 0)
@@ -61,10 +62,12 @@ import Testing
         try await withRig(origin: origin(received, always: ok), flags: flags) { rig in
             let client = try rig.connect()
             let answer = try await client.exchange(
-                rig.request("OPTIONS", Self.path, [
-                    ("Origin", "https://app.example.com"), ("Access-Control-Request-Method", "DELETE"),
-                    ("Access-Control-Request-Headers", "x-api-key,prefer"), ("Sec-Fetch-Site", "cross-site"),
-                ]))
+                rig.request(
+                    "OPTIONS", Self.path,
+                    [
+                        ("Origin", "https://app.example.com"), ("Access-Control-Request-Method", "DELETE"),
+                        ("Access-Control-Request-Headers", "x-api-key,prefer"), ("Sec-Fetch-Site", "cross-site"),
+                    ]))
             #expect(answer.status == 204)
             #expect(answer["Access-Control-Allow-Origin"] == "https://app.example.com")
             #expect(answer["Access-Control-Allow-Methods"]?.contains("DELETE") == true)
@@ -81,7 +84,8 @@ import Testing
 
     @Test("an allowed origin may read answers, upstream's and the proxy's; others still may not")
     func allowed() async throws {
-        let upstream = "HTTP/1.1 200 OK\r\naccess-control-allow-origin: *\r\nAccess-Control-Expose-Headers: X-A\r\n"
+        let upstream =
+            "HTTP/1.1 200 OK\r\naccess-control-allow-origin: *\r\nAccess-Control-Expose-Headers: X-A\r\n"
             + "Content-Type: text/plain\r\nContent-Length: 2\r\n\r\nok"
         let flags = ["listen.cors_origins=https://app.example.com"]
         try await withRig(origin: origin(always: upstream), flags: flags) { rig in

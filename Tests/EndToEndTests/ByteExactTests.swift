@@ -51,7 +51,8 @@ import Testing
             let got = try #require(received.all.first)
             let token = try #require(got.values("Authorization").first)
             #expect(token.hasPrefix("Bearer ey"))
-            let expected = ["Host: 127.0.0.1:\(origin.port)"]
+            let expected =
+                ["Host: 127.0.0.1:\(origin.port)"]
                 + endToEnd.map { "\($0.0): \($0.1)".trimmingEnd } + [
                     "x-correlation-id: id-1", "Via: 1.1 clash-proxy", "Authorization: \(token)",
                 ]
@@ -77,7 +78,8 @@ import Testing
     func blanks() async throws {
         let received = Received()
         try await withRig(origin: origin(received, always: ok)) { rig in
-            let text = "GET /clashdetection/tests HTTP/1.1\r\nHost: \t localhost \t\r\nX-A:\t a b \t \r\nX-B:c\r\nX-C:  \r\n\r\n"
+            let text =
+                "GET /clashdetection/tests HTTP/1.1\r\nHost: \t localhost \t\r\nX-A:\t a b \t \r\nX-B:c\r\nX-C:  \r\n\r\n"
             let answer = try await rig.raw(text)
             #expect(answer.status == 200)
             let got = try #require(received.all.first)
@@ -125,7 +127,8 @@ import Testing
         try await withRig(origin: origin(received, always: ok)) { rig in
             let body = #"{"name":"a","setA":{}}"#
             _ = try await rig.call("POST", "/clashdetection/tests", body: body)
-            let chunked = "POST /clashdetection/tests HTTP/1.1\r\nHost: \(rig.host)\r\nTransfer-Encoding: chunked\r\n\r\n"
+            let chunked =
+                "POST /clashdetection/tests HTTP/1.1\r\nHost: \(rig.host)\r\nTransfer-Encoding: chunked\r\n\r\n"
                 + "5;ext=1\r\n\(body.prefix(5))\r\n" + String(body.utf8.count - 5, radix: 16)
                 + "\r\n\(body.dropFirst(5))\r\n0\r\nX-Trailer: t\r\n\r\n"
             let answer = try await rig.raw(chunked)

@@ -13,14 +13,16 @@ import Testing
     func keys() async throws {
         try await withCallers(["reader": "read"]) { rig, received, keys in
             let path = "/clashdetection/tests"
-            for headers in [[], [("Authorization", "Basic eDp5")], [("Authorization", "Bearer ")], [("X-Api-Key", "")]] {
+            for headers in [[], [("Authorization", "Basic eDp5")], [("Authorization", "Bearer ")], [("X-Api-Key", "")]]
+            {
                 let answer = try await rig.get(path, headers)
                 answer.expectError(401, "HeaderNotFound", reason: "caller-key-missing", target: "Authorization")
             }
             let key = keys["reader"] ?? ""
             let wrong = [
                 ("Authorization", "Bearer cpk_wrong"), ("X-Api-Key", "cpk_wrong"), ("X-Api-Key", key + "x"),
-                ("X-Api-Key", key.uppercased()), ("X-Api-Key", String(key.dropLast())), ("Authorization", "Bearer \(key) x"),
+                ("X-Api-Key", key.uppercased()), ("X-Api-Key", String(key.dropLast())),
+                ("Authorization", "Bearer \(key) x"),
             ]
             for header in wrong {
                 let answer = try await rig.get(path, [header])
@@ -28,7 +30,8 @@ import Testing
                 #expect(!answer.text.contains(header.1))
             }
             #expect(received.count == 0)
-            for header in [("Authorization", "Bearer \(key)"), ("authorization", "bearer  \(key)"), ("X-Api-Key", key)] {
+            for header in [("Authorization", "Bearer \(key)"), ("authorization", "bearer  \(key)"), ("X-Api-Key", key)]
+            {
                 #expect(try await rig.get(path, [header]).status == 200, "\(header.0)")
             }
             let both = try await rig.get(path, [("Authorization", "Bearer my.own.jwt"), ("x-api-key", key)])
@@ -59,7 +62,8 @@ import Testing
                 ("run", "POST", "/clash-detection/itwins/i/runs/jobs", #"{"operation":"cancel","jobs":["1"]}"#),
                 ("delete", "DELETE", Self.v1Run, nil), ("delete", "POST", Self.deletion, Self.deleteBody),
                 ("write", "PATCH", "/clash-detection/itwins/i/suppression-rules/1", "{}"),
-                ("write", "POST", "/clash-detection/unknown", "{}"), ("delete", "DELETE", "/clash-detection/unknown", nil),
+                ("write", "POST", "/clash-detection/unknown", "{}"),
+                ("delete", "DELETE", "/clash-detection/unknown", nil),
             ]
             let rights = ["reader": ["read"], "writer": ["read", "write"], "runner": ["run"], "deleter": ["delete"]]
             for (name, allowed) in rights {
@@ -88,7 +92,8 @@ import Testing
             "/clash-detection/itwins/i/reports/jobs/%64eletion", "/clash-detection/itwins/i/reports/jobs/de%6Cetion",
             "/clash-detection/itwins/i//reports//jobs//deletion", "/clash-detection//itwins/i/reports/jobs/deletion",
             "/clash-detection/itwins/i/reports/jobs/deletion;x", "/clash-detection/itwins/i/reports/jobs/deletion;x=1/",
-            "/clash-detection/itwins/i/reports;v/jobs;w/deletion", "/clash-detection/itwins/i/reports/jobs/deletion?x=y",
+            "/clash-detection/itwins/i/reports;v/jobs;w/deletion",
+            "/clash-detection/itwins/i/reports/jobs/deletion?x=y",
             "/clash-detection/itwins/i/tests/jobs/deletion", "/clash-detection/itwins/i/anything/jobs/deletion",
             "/clash-detection/itwins/i/reports/bulkdeletion", "/clashdetection/runs/deletion/AbC",
             "/clash-detection/itwins/i/reports/jobs/deletion%3Bx", "/clash-detection/itwins/i/reports/jobs/deletion%20",
@@ -107,8 +112,10 @@ import Testing
     @Test(
         "a body that says delete makes any POST, PUT or PATCH a delete, however it is written",
         arguments: [
-            #"{"jobs":["1"],"operation":"delete"}"#, #"{"operation":"DELETE"}"#, #" {"a":{"b":[1]},"operation" : "delete" } "#,
-            #"{"operation":"\u0064elete"}"#, #"{"\u006fperation":"delete"}"#, #"{"operation":"run","operation":"delete"}"#,
+            #"{"jobs":["1"],"operation":"delete"}"#, #"{"operation":"DELETE"}"#,
+            #" {"a":{"b":[1]},"operation" : "delete" } "#,
+            #"{"operation":"\u0064elete"}"#, #"{"\u006fperation":"delete"}"#,
+            #"{"operation":"run","operation":"delete"}"#,
             #"{"operation":"delete","operation":"run"}"#, #"{"Operation":"delete"}"#, #"{"operation":" delete "}"#,
         ])
     func bodies(body: String) async throws {
@@ -132,11 +139,13 @@ import Testing
             let bodies: [([(String, String)], String)] = [
                 ([("Content-Encoding", "gzip")], "\u{1f}\u{8b}\u{8}"), ([("Content-Encoding", "br")], "{}"),
                 ([("Content-Type", "application/json; charset=utf-16")], "{}"),
-                ([], "{\"operation\":\"run\""), ([], "{\"operation\": run}"), ([], "\u{feff}{\"operation\":\"delete\"}"),
+                ([], "{\"operation\":\"run\""), ([], "{\"operation\": run}"),
+                ([], "\u{feff}{\"operation\":\"delete\"}"),
                 ([], "/*c*/{\"operation\":\"delete\"}"),
             ]
             for (headers, body) in bodies {
-                let answer = try await rig.call("POST", "/clash-detection/itwins/i/runs/jobs", [key] + headers, body: body)
+                let answer = try await rig.call(
+                    "POST", "/clash-detection/itwins/i/runs/jobs", [key] + headers, body: body)
                 answer.expectError(403, "InsufficientPermissions", reason: "permission-denied", body)
             }
             #expect(received.count == 0)

@@ -37,9 +37,11 @@ import Testing
     func pipelinedBodies() async throws {
         let received = Received()
         try await withRig(origin: origin(received, always: ok)) { rig in
-            let chunked = "POST \(Self.path) HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+            let chunked =
+                "POST \(Self.path) HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
                 + "5\r\n{\"a\":\r\n3\r\n12}\r\n0\r\n\r\n"
-            let text = rig.request("POST", Self.path, body: "{\"a\":1}") + chunked + rig.request("GET", Self.path)
+            let text =
+                rig.request("POST", Self.path, body: "{\"a\":1}") + chunked + rig.request("GET", Self.path)
                 + rig.request("POST", Self.path, body: "{\"a\":2}") + rig.request("DELETE", "\(Self.path)/x")
             let bytes = Array(text.utf8)
             for step in [bytes.count, 7, 61] {
@@ -92,7 +94,8 @@ import Testing
         let received = Received()
         try await withRig(origin: origin(received, always: ok)) { rig in
             let client = try rig.connect()
-            let both = rig.request("GET", Self.path, [("Connection", "close")]) + rig.request("DELETE", "\(Self.path)/x")
+            let both =
+                rig.request("GET", Self.path, [("Connection", "close")]) + rig.request("DELETE", "\(Self.path)/x")
             #expect(try await client.exchange(both).status == 200)
             #expect(try await client.readToEnd().isEmpty)
             client.close()
@@ -113,9 +116,11 @@ import Testing
 
     @Test("HTTP/1.0 is answered without chunks, and the connection ends unless it asked to be kept")
     func http10() async throws {
-        let chunked = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
+        let chunked =
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
             + "4\r\nwiki\r\n5\r\npedia\r\n0\r\n\r\n"
-        let long = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
+        let long =
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
             + "186A0\r\n" + String(repeating: "x", count: 100_000) + "\r\n0\r\n\r\n"
         let server = origin { _, request in request.requestLine.contains("long") ? long : chunked }
         try await withRig(origin: server) { rig in
@@ -141,7 +146,8 @@ import Testing
         let received = Received()
         try await withRig(origin: origin(received, always: ok)) { rig in
             let client = try rig.connect()
-            let head = "POST \(Self.path) HTTP/1.1\r\nHost: localhost\r\nContent-Length: 7\r\nExpect: 100-continue\r\n\r\n"
+            let head =
+                "POST \(Self.path) HTTP/1.1\r\nHost: localhost\r\nContent-Length: 7\r\nExpect: 100-continue\r\n\r\n"
             try await client.send(head)
             #expect(try await client.interimResponse() == "HTTP/1.1 100 Continue")
             let answer = try await client.exchange("{\"a\":1}", method: "POST")

@@ -45,7 +45,7 @@ import Testing
             }
             _ = stuckAt.add(ReceivedRequest(lines: ["\(sent)"], body: []))
             taken.open()
-            while sent < total { 
+            while sent < total {
                 if connection.waitForRoom(milliseconds: 20_000) {
                     sent += try connection.sendNow(piece[..<min(piece.count, total - sent)])
                 }
@@ -64,7 +64,8 @@ import Testing
         }
     }
 
-    @Test("40 MB to a reader that is late leave the process's memory nearly where it was", .enabled(if: Program.isBuilt))
+    @Test(
+        "40 MB to a reader that is late leave the process's memory nearly where it was", .enabled(if: Program.isBuilt))
     func memory() async throws {
         var configuration = SimulatorConfiguration()
         configuration.bigReportClashes = 100_000

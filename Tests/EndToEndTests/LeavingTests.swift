@@ -29,7 +29,8 @@ import Testing
         let ended = Latch()
         let server = ScriptedOrigin { connection in
             _ = try connection.readRequest()
-            try connection.send("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+            try connection.send(
+                "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
             connection.readUntilClosed()
             ended.open()
         }

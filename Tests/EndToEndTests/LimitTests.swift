@@ -98,7 +98,8 @@ import Testing
             case "a long name": text += "\(String(repeating: "a", count: 40_000)): 1\r\n\r\n"
             case "many short headers": text += String(repeating: "X-A: 12345678\r\n", count: 5_000) + "\r\n"
             default:
-                text = "POST \(Self.path) HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n"
+                text =
+                    "POST \(Self.path) HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n"
                     + "0\r\nX-T: \(String(repeating: "a", count: 40_000))\r\n\r\n"
             }
             let client = try rig.connect()

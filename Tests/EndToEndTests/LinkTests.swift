@@ -14,7 +14,8 @@ import Testing
                 switch list {
                 case "v1 tests": ("/clashdetection/tests?projectId=\(rig.iTwin)&$top=5", "tests", 12)
                 case "v2 reports encoded": ("\(rig.v2)/reports?%24top=10", "reports", 25)
-                case "v2 rules of a repository": ("\(rig.v2)/suppression-rules?name=rule&$top=7", "suppressionRules", 12)
+                case "v2 rules of a repository":
+                    ("\(rig.v2)/suppression-rules?name=rule&$top=7", "suppressionRules", 12)
                 default: ("\(rig.v2)/reports", "reports", 25)
                 }
             var ids: [String] = []
@@ -90,9 +91,11 @@ import Testing
         try await withRig(origin: origin(always: json(body))) { rig in
             let answer = try await rig.get("/clashdetection/runs?projectId=p")
             let own = "http://\(rig.host)"
-            let expected = body
+            let expected =
+                body
                 .replacing(#""https:\/\/api.bentley.com\/clashdetection\/runs?a=\u0041""#, with: "SELF")
-                .replacing(#""https://api.bentley.com/clashdetection/tests/AbC""#, with: "\"\(own)/clashdetection/tests/AbC\"")
+                .replacing(
+                    #""https://api.bentley.com/clashdetection/tests/AbC""#, with: "\"\(own)/clashdetection/tests/AbC\"")
             let got = answer.text
                 .replacing("\"\(own)/clashdetection/runs?a=A\"", with: "SELF")
                 .replacing(#""\#(own.replacing("/", with: #"\/"#))\/clashdetection\/runs?a=\u0041""#, with: "SELF")

@@ -19,13 +19,15 @@ import Testing
             "Transfer-Encoding: identity\r\n\r\n", "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
             "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n", "Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n",
             "Transfer-Encoding:\u{b}chunked\r\n\r\n0\r\n\r\n", "Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n",
-            "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello", "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+            "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
+            "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
             "Content-Length: 5, 5\r\n\r\nhello", "Content-Length: +5\r\n\r\nhello", "Content-Length: -1\r\n\r\n",
             "Content-Length: 0x5\r\n\r\nhello", "Content-Length: 5 5\r\n\r\nhello", "Content-Length: \r\n\r\n",
             "Content-Length: 99999999999999999999999\r\n\r\n", "Content-Length : 5\r\n\r\nhello",
             "Transfer-Encoding: chunked\r\n\r\nzz\r\nx\r\n0\r\n\r\n",
             "Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n", "Transfer-Encoding: chunked\r\n\r\n-1\r\n",
-            "Transfer-Encoding: chunked\r\n\r\n2\r\n{}x\r\n0\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n0x2\r\n{}\r\n0\r\n\r\n",
+            "Transfer-Encoding: chunked\r\n\r\n2\r\n{}x\r\n0\r\n\r\n",
+            "Transfer-Encoding: chunked\r\n\r\n0x2\r\n{}\r\n0\r\n\r\n",
         ])
     func framing(rest: String) async throws {
         try await refused(Self.post + rest)
@@ -65,12 +67,14 @@ import Testing
             "TRACE \(good) HTTP/1.1\r\nHost: localhost\r\n\r\n", "OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n",
             "GET http://evil.example\(good) HTTP/1.1\r\nHost: localhost\r\n\r\n",
             "GET http://localhost@evil.example\(good) HTTP/1.1\r\nHost: localhost\r\n\r\n",
-            "GET http://\(good) HTTP/1.1\r\nHost: localhost\r\n\r\n", "GET ftp://localhost\(good) HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            "GET http://\(good) HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            "GET ftp://localhost\(good) HTTP/1.1\r\nHost: localhost\r\n\r\n",
             "GET \(good) HTTP/1.1\r\n\r\n", "GET \(good) HTTP/1.1\r\nHost:\r\n\r\n",
             "GET \(good) HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
             "GET \(good) HTTP/1.1\r\nHost: localhost, evil.example\r\n\r\n",
             "GET \(good) HTTP/1.1\r\nHost: local host\r\n\r\n", "GET \(good) HTTP/1.1\r\nHost: localhost/x\r\n\r\n",
-            "GET \(good) HTTP/1.1\r\nHost: a@localhost\r\n\r\n", "GET \(good) HTTP/1.1\r\nHost: localhost:99999\r\n\r\n",
+            "GET \(good) HTTP/1.1\r\nHost: a@localhost\r\n\r\n",
+            "GET \(good) HTTP/1.1\r\nHost: localhost:99999\r\n\r\n",
             "GET \(good) HTTP/1.1\r\nHost: localhost:8x\r\n\r\n", "GET \(good) HTTP/1.1\r\nHost: [::1\r\n\r\n",
             "POST \(good) HTTP/1.1\r\nHost: localhost\r\nX-HTTP-Method-Override: DELETE\r\nContent-Length: 0\r\n\r\n",
             "POST \(good) HTTP/1.1\r\nHost: localhost\r\nx-http-method: DELETE\r\nContent-Length: 0\r\n\r\n",
@@ -111,7 +115,8 @@ import Testing
         }
     }
 
-    @Test("the refusal of a malformed head has the tool's correlation id where that could be read, and no body for HEAD")
+    @Test(
+        "the refusal of a malformed head has the tool's correlation id where that could be read, and no body for HEAD")
     func refusedHead() async throws {
         try await withRig(origin: origin(always: ok)) { rig in
             let client = try rig.connect()

@@ -48,7 +48,8 @@ struct WorldIDs {
 
     func legacy(_ entity: String) -> String { simulator.legacyID(project: iTwin, entity: entity) ?? "" }
 
-    private static let sets = #""suppressTouching":true,"includeSubModels":false,"touchingTolerance":0.01,"#
+    private static let sets =
+        #""suppressTouching":true,"includeSubModels":false,"touchingTolerance":0.01,"#
         + #""setA":{"modelIds":["0x1"]},"setB":{"modelIds":["0x2"]},"suppressionRules":[]"#
     private var test: String { #"{"name":"Pipes","description":"d","# + Self.sets + "}" }
     private var legacyTest: String { #"{"displayName":"Pipes","description":"d","# + Self.sets + "}" }
@@ -60,14 +61,17 @@ struct WorldIDs {
         let base = "/clash-detection/itwins/\(iTwin)"
         let suppressing = [("repository-id", repository), ("clash-report-id", reports[0])]
         let pairs = #"{"elementIds":[["0x1","0x2"]],"reason":"as designed"}"#
-        let run = #"{"jobs":[{"testId":"\#(tests[0])","iModelId":"\#(repository)","# + #""testSettings":{"resultsLimit":10}}],"operation":"run"}"#
+        let run =
+            #"{"jobs":[{"testId":"\#(tests[0])","iModelId":"\#(repository)","#
+            + #""testSettings":{"resultsLimit":10}}],"operation":"run"}"#
         return [
             OperationRow("v2.tests.list", "GET", "\(base)/tests?$top=3", headers: [("configType", "2")], 200),
             OperationRow("v2.tests.create", "POST", "\(base)/tests", body: test, 201),
             OperationRow("v2.tests.get", "GET", "\(base)/tests/\(tests[0])", 200),
             OperationRow("v2.tests.update", "PUT", "\(base)/tests/\(tests[1])", body: test, 200),
             OperationRow("v2.tests.delete", "POST", "\(base)/tests/jobs/deletion", body: job(tests[2], "delete"), 202),
-            OperationRow("v2.runs.start", "POST", "\(base)/runs/jobs", headers: [("In-Place", "False")], body: run, 200),
+            OperationRow(
+                "v2.runs.start", "POST", "\(base)/runs/jobs", headers: [("In-Place", "False")], body: run, 200),
             OperationRow(
                 "v2.runs.cancel", "POST", "\(base)/runs/jobs/cancellation",
                 body: job(simulator.addReport(iTwin: iTwin) ?? "", "cancel"), 202),
@@ -104,7 +108,8 @@ struct WorldIDs {
         let project = "projectId=\(iTwin)"
         let inProject = #"{"projectId":"\#(iTwin)","#
         let run = #"{"testId":"\#(legacy(tests[0]))","iModelId":"\#(repository)","namedVersionId":"\#(tests[5])"}"#
-        let rule = inProject
+        let rule =
+            inProject
             + #""displayName":"n","reason":"r","templateId":"\#(legacyTemplate)","parameters":"{}"}"#
         let result = simulator.legacyResultID(report: reports[0]) ?? ""
         return [
@@ -114,7 +119,8 @@ struct WorldIDs {
             OperationRow("v1.tests.update", "PUT", "\(base)/tests/\(legacy(tests[1]))", body: legacyTest, 200),
             OperationRow("v1.tests.delete", "DELETE", "\(base)/tests/\(legacy(tests[3]))", 204),
             OperationRow("v1.runs.start", "POST", "\(base)/runs", body: run, 201),
-            OperationRow("v1.runs.list", "GET", "\(base)/runs?\(project)", headers: [("Prefer", "return=minimal")], 200),
+            OperationRow(
+                "v1.runs.list", "GET", "\(base)/runs?\(project)", headers: [("Prefer", "return=minimal")], 200),
             OperationRow("v1.runs.get", "GET", "\(base)/runs/\(legacy(reports[0]))", 200),
             OperationRow("v1.runs.delete", "DELETE", "\(base)/runs/\(legacy(reports[2]))", 204),
             OperationRow("v1.results.get", "GET", "\(base)/results/\(result)", 200),

@@ -11,7 +11,7 @@ final class Program: Sendable {
     private let hasEnded = Mutex(false)
 
     /// The program lies beside the test bundle.
-    private static let path: String = {
+    static let path: String = {
         var buffer = [CChar](repeating: 0, count: 4_096)
         let count = readlink("/proc/self/exe", &buffer, buffer.count - 1)
         let own = String(decoding: buffer.prefix(max(0, count)).map { UInt8(bitPattern: $0) }, as: UTF8.self)

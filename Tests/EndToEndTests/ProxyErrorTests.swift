@@ -76,7 +76,8 @@ import Testing
         } _: { rig in
             let fault: Fault = how == "hang" ? .executeThenHang : how == "close" ? .executeThenClose : .executeThenReset
             let test = rig.simulator.testIDs(iTwin: rig.iTwin)[0]
-            let body = #"{"name":"renamed","description":"","suppressTouching":true,"includeSubModels":false,"#
+            let body =
+                #"{"name":"renamed","description":"","suppressTouching":true,"includeSubModels":false,"#
                 + #""touchingTolerance":0,"setA":{},"setB":{},"suppressionRules":[]}"#
             rig.simulator.inject(fault, where: RequestFilter(method: "PUT"))
             let answer = try await rig.call(

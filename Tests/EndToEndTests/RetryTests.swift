@@ -26,7 +26,9 @@ import Testing
         }
     }
 
-    @Test("502, 503 and 504 of upstream's are tried again, other errors are not", arguments: [502, 503, 504, 500, 429, 404])
+    @Test(
+        "502, 503 and 504 of upstream's are tried again, other errors are not",
+        arguments: [502, 503, 504, 500, 429, 404])
     func statuses(status: Int) async throws {
         try await withRig { rig in
             rig.simulator.inject(.answer(status: status), where: RequestFilter(target: "/reports"), times: 1)

@@ -130,10 +130,11 @@ func withRig(
 func withRig(
     origin: ScriptedOrigin, flags: [String] = [], _ body: (Rig) async throws -> Void
 ) async throws {
-    try await withRig({ options in
-        options.origin = origin
-        options.flags = flags
-    }, body)
+    try await withRig(
+        { options in
+            options.origin = origin
+            options.flags = flags
+        }, body)
     origin.stop()
 }
 

@@ -50,7 +50,8 @@ import Testing
         try await call("/clashdetection/../x", tool)
         try await call("/clashdetection/runs/x", tool, "DELETE")
         let faults: [Fault] = [
-            .unauthorized(.invalidJWT), .redirect(to: "http://127.0.0.1:1/x"), .hang, .garbage("x\r\n\r\n"), .plainText500,
+            .unauthorized(.invalidJWT), .redirect(to: "http://127.0.0.1:1/x"), .hang, .garbage("x\r\n\r\n"),
+            .plainText500,
         ]
         for fault in faults {
             rig.simulator.inject(fault, where: reports)

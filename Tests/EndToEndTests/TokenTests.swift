@@ -135,7 +135,8 @@ import Testing
     @Test(
         "a token endpoint that answers nonsense is a 503, and what it said reaches nobody",
         arguments: [
-            Fault.answer(status: 200, body: "", contentType: nil), .answer(status: 200, body: "<html>secret-page</html>"),
+            Fault.answer(status: 200, body: "", contentType: nil),
+            .answer(status: 200, body: "<html>secret-page</html>"),
             .redirect(to: "http://127.0.0.1:1/"), .tokenErrorEchoingSecret, .reset,
         ])
     func endpointNonsense(fault: Fault) async throws {

@@ -36,7 +36,8 @@ import Testing
         let received = Received()
         try await withRig(origin: origin(received, always: ok)) { rig in
             let client = try rig.connect()
-            try await client.send("POST \(Self.path) HTTP/1.1\r\nHost: localhost\r\nContent-Length: 14\r\n\r\n{\"name\":")
+            try await client.send(
+                "POST \(Self.path) HTTP/1.1\r\nHost: localhost\r\nContent-Length: 14\r\n\r\n{\"name\":")
             // A whole other call goes through meanwhile; the half one must not have been sent.
             #expect(try await rig.get(Self.path).status == 200)
             #expect(received.all.map(\.requestLine) == ["GET \(Self.path) HTTP/1.1"])
@@ -120,7 +121,8 @@ import Testing
 
     @Test("an answer that upstream gives before the upload has ended reaches the tool")
     func earlyAnswer() async throws {
-        let early = "HTTP/1.1 413 Content Too Large\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n"
+        let early =
+            "HTTP/1.1 413 Content Too Large\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n"
             + "Connection: close\r\n\r\nbig"
         let server = ScriptedOrigin { connection in
             try connection.readHead()

@@ -46,14 +46,17 @@ import Testing
     @Test("an answer is whole: who speaks, which request, when to come back, in words as well")
     func answer() throws {
         let failure = Failure(
-            .tokenUnavailable, "No \"token\"\n\u{1}é.", target: "a\\b", retryAfter: .milliseconds(1_200), detail: "hidden")
+            .tokenUnavailable, "No \"token\"\n\u{1}é.", target: "a\\b", retryAfter: .milliseconds(1_200),
+            detail: "hidden")
         let (status, fields, body) = failure.answer(context(cors: "https://a.example"))
         #expect(status.code == 503)
         #expect(
             fields.lines.prefix(3).elementsEqual([
                 "Content-Type: application/json", "Date: Sun, 06 Nov 1994 08:49:37 GMT", "Retry-After: 2",
             ]))
-        #expect(fields.lines.contains("Proxy-Status: clash-proxy; error=proxy_configuration_error; details=\"token-unavailable\""))
+        #expect(
+            fields.lines.contains(
+                "Proxy-Status: clash-proxy; error=proxy_configuration_error; details=\"token-unavailable\""))
         #expect(fields.lines.contains("x-correlation-id: id-1") && fields.lines.contains("Via: 1.1 clash-proxy"))
         #expect(fields.lines.contains("Access-Control-Allow-Origin: https://a.example"))
         let parsed = try JSONDecoder().decode([String: [String: String]].self, from: Data(body))

@@ -45,10 +45,11 @@ import Testing
         #expect(try asked([("Authorization", "BEARER   \(Self.key)")]) == "reader v1.tests.get -")
         #expect(try asked([("X-Api-Key", Self.key), ("Authorization", "Bearer nope")]) == "reader v1.tests.get -")
         #expect(try asked([("X-Api-Key", "nope"), ("Authorization", "Bearer \(Self.key)")]) == "caller-key-unknown -")
-        #expect(try decide(.GET, "/clashdetection/tests/x", [("X-Api-Key", Self.key)]) { config in
-            config.callers = [Self.reader]
-            config.callers[0].allow = [.write]
-        } == "permission-denied -")
+        #expect(
+            try decide(.GET, "/clashdetection/tests/x", [("X-Api-Key", Self.key)]) { config in
+                config.callers = [Self.reader]
+                config.callers[0].allow = [.write]
+            } == "permission-denied -")
         // What the body decides is refused when it has been read, and a delete where its refusal is recorded.
         #expect(try asked([("X-Api-Key", Self.key)], .DELETE) == "reader v1.tests.delete -")
         #expect(try asked([("X-Api-Key", Self.key)], .PUT) == "reader v1.tests.update -")
@@ -105,7 +106,9 @@ import Testing
         let asks = ("Access-Control-Request-Method", "GET")
         #expect(try decide(.OPTIONS, "/clashdetection/tests", [page, asks], cors) == "preflight https://App.Example")
         #expect(try decide(.OPTIONS, "/clashdetection/tests", [page], cors) == "caller-key-missing https://App.Example")
-        #expect(try decide(.GET, "/nowhere", [page, ("X-Api-Key", Self.key)], cors) == "operation-not-found https://App.Example")
+        #expect(
+            try decide(.GET, "/nowhere", [page, ("X-Api-Key", Self.key)], cors)
+                == "operation-not-found https://App.Example")
         for header in [
             ("Origin", "https://evil.example"), ("Origin", "null"), ("Origin", "https://app.example:444"),
             ("Origin", "http://app.example"), ("Sec-Fetch-Site", "cross-site"),
@@ -114,7 +117,9 @@ import Testing
         }
         let twice = [page, ("Origin", "https://evil.example")]
         #expect(try decide(.GET, "/clashdetection/tests", twice, cors) == "origin-not-allowed -")
-        #expect(try decide(.GET, "/clashdetection/tests", [("Sec-Fetch-Site", "same-origin")]) == "anonymous v1.tests.list -")
+        #expect(
+            try decide(.GET, "/clashdetection/tests", [("Sec-Fetch-Site", "same-origin")])
+                == "anonymous v1.tests.list -")
     }
 
     @Test("each class needs its own right")

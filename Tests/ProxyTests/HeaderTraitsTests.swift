@@ -9,7 +9,8 @@ import Testing
     @Test("hop-by-hop headers and what Connection names never go on, in either direction")
     func hopByHop() {
         let all = fields([
-            "Connection": "X-One, keep-alive", "X-One": "1", "connection": " x-two ,, ", "X-Two": "2", "Keep-Alive": "5",
+            "Connection": "X-One, keep-alive", "X-One": "1", "connection": " x-two ,, ", "X-Two": "2",
+            "Keep-Alive": "5",
             "TE": "trailers", "Trailer": "X", "Transfer-Encoding": "chunked", "Upgrade": "h2c", "HTTP2-Settings": "x",
             "Proxy-Connection": "close", "Proxy-Authorization": "x", "Proxy-Authenticate": "x", "X-Three": "3",
         ])

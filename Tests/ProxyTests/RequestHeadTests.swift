@@ -99,7 +99,9 @@ import Testing
         #expect(failure { () throws(Failure) in try head(.GET, longest + "a") }?.reason == .targetTooLong)
     }
 
-    @Test("method overrides are refused and named", arguments: ["X-HTTP-Method-Override", "x-http-method", "X-Method-Override"])
+    @Test(
+        "method overrides are refused and named",
+        arguments: ["X-HTTP-Method-Override", "x-http-method", "X-Method-Override"])
     func overrides(name: String) {
         let failure = failure { () throws(Failure) in try head(.POST, "/", [Self.host, (name, "GET")]) }
         #expect(failure?.reason == .invalidRequest && failure?.target == name)

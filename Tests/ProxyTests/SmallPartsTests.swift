@@ -12,7 +12,8 @@ import Testing
         #expect(Authority("[::1]:8080") == Authority("[::1]:8080") && Authority("[::1]")?.host == "::1")
         #expect(Authority("h:")?.port == nil && Authority("h:")?.host == "h")
         for bad in [
-            "", ":80", "a b", "a/b", "a@b", "a?b", "a,b", "h:x", "h:65536", "h:-1", "[::1", "[]", "[x]", "::1", "[::1]x",
+            "", ":80", "a b", "a/b", "a@b", "a?b", "a,b", "h:x", "h:65536", "h:-1", "[::1", "[]", "[x]", "::1",
+            "[::1]x",
             "h:1:2", "é", "a\"b", "<h>", "[::1%25eth0]",
         ] {
             #expect(Authority(bad) == nil, "\(bad)")
@@ -24,7 +25,9 @@ import Testing
         for host in ["localhost", "a.localhost", "127.0.0.1", "127.255.0.3", "[::1]"] {
             #expect(Authority(host)?.isLoopback == true, "\(host)")
         }
-        for host in ["127.0.0.1.evil.example", "localhost.evil.example", "128.0.0.1", "xlocalhost", "[::2]", "0x7f000001"] {
+        for host in [
+            "127.0.0.1.evil.example", "localhost.evil.example", "128.0.0.1", "xlocalhost", "[::2]", "0x7f000001",
+        ] {
             #expect(Authority(host)?.isLoopback == false, "\(host)")
         }
     }
@@ -80,7 +83,8 @@ import Testing
     @Test("log times have milliseconds, rounded down")
     func rfc3339() {
         #expect(
-            WallTime(seconds: 1_769_903_999, nanoseconds: 999_999_999).rfc3339Milliseconds == "2026-01-31T23:59:59.999Z")
+            WallTime(seconds: 1_769_903_999, nanoseconds: 999_999_999).rfc3339Milliseconds == "2026-01-31T23:59:59.999Z"
+        )
         #expect(WallTime(seconds: 0, nanoseconds: 1_000_000).rfc3339Milliseconds == "1970-01-01T00:00:00.001Z")
     }
 

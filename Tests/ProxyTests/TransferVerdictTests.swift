@@ -25,7 +25,10 @@ import Testing
 
     @Test("whatever could have been carried out is unknown, never sent again")
     func sentChange() {
-        for reason in [TransferFailure.Reason.broke, .timeoutFirstByte, .timeoutStall, .truncated, .invalidResponse, .repeatRefused] {
+        for reason in [
+            TransferFailure.Reason.broke, .timeoutFirstByte, .timeoutStall, .truncated, .invalidResponse,
+            .repeatRefused,
+        ] {
             #expect(verdict(reason, Self.change, sent: true) == "outcome-unknown", "\(reason)")
             #expect(verdict(reason, Self.upload, sent: true) == "outcome-unknown", "\(reason)")
         }

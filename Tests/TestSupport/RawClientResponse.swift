@@ -86,7 +86,9 @@ extension RawClient {
     /// Reads the head of an interim response and returns its status line.
     public func interimResponse() async throws -> String {
         try await onThread {
-            guard let head = try self.take(through: "\r\n\r\n") else { throw Trouble(description: "no interim response") }
+            guard let head = try self.take(through: "\r\n\r\n") else {
+                throw Trouble(description: "no interim response")
+            }
             return String(decoding: head, as: UTF8.self).split(separator: "\r\n").first.map(String.init) ?? ""
         }
     }

@@ -39,8 +39,9 @@ struct AuditTrail: Sendable {
     /// Makes the intent durable. Throws 429 when the caller's deletes are used up, 503 when it can not be recorded.
     func begin(_ call: AuditCall, _ match: OperationMatch) async throws(FlowExit) -> AuditEntry? {
         let isDelete = match.operationClass == .delete
+        let asked = environment.now()
         do throws(Failure) {
-            if isDelete { try budget?.take(call.caller.name, now: environment.now()) }
+            if isDelete { try budget?.take(call.caller.name, now: asked) }
         } catch {
             throw .failed(error)
         }
@@ -56,6 +57,7 @@ struct AuditTrail: Sendable {
             if error.cause == .cancelled { throw .callerLeft }
             // Only deletes must not go unrecorded; the rest is recorded as far as possible.
             guard isDelete, policy.settings.required else { return nil }
+            budget?.giveBack(call.caller.name, takenAt: asked)
             throw .failed(Failure(error))
         }
     }

@@ -23,6 +23,12 @@ struct DeleteBudgetState {
         return nil
     }
 
+    /// Puts back what `take` took at this time: the delete was never recorded, so it was never sent.
+    mutating func giveBack(_ caller: String, takenAt time: ContinuousClock.Instant) {
+        guard let index = spent[caller]?.lastIndex(of: time) else { return }
+        spent[caller]?.remove(at: index)
+    }
+
     /// Counts a delete that an earlier process recorded. To be called oldest first, before any `take`.
     mutating func recall(_ caller: String, at time: ContinuousClock.Instant) {
         spent[caller, default: []].append(time)
@@ -45,6 +51,10 @@ final class DeleteBudget: Sendable {
         throw Failure(
             .deleteBudgetExceeded,
             "The caller '\(caller)' has used up its \(window.limit) deletes (audit.delete_budget).", retryAfter: wait)
+    }
+
+    func giveBack(_ caller: String, takenAt time: ContinuousClock.Instant) {
+        state.withLock { $0.giveBack(caller, takenAt: time) }
     }
 
     func recall(_ caller: String, at time: ContinuousClock.Instant) {

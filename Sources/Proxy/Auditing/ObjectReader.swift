@@ -13,14 +13,15 @@ struct ObjectReader: Sendable {
     let settings: UpstreamSettings
     let environment: Environment
 
-    /// A read takes no longer.
+    /// What is asked for is known by then, or not at all.
     private static let patience = Duration.seconds(5)
+    private static let maxSettledObjects = 10
     private static let maxSnapshotBytes = 64 << 10
     private static let maxPageBytes = 1 << 20
 
     /// What a delete is about to destroy, as JSON; nil where the API has no small read for it, or the read failed.
     func snapshot(_ match: OperationMatch, correlationID: String) async -> [UInt8]? {
-        guard let id = match.objectIDs.first else { return nil }
+        guard match.deletesWhatItNames, let id = match.objectIDs.first else { return nil }
         if match.operation.version == .v2, match.operation.objectKind == .report {
             // The report itself can be 40 MB; its row in the list says what it was.
             guard let itwin = match.route.pathITwin else { return nil }
@@ -32,16 +33,27 @@ struct ObjectReader: Sendable {
         return await body(of: target, match.operation.version, correlationID, limit: Self.maxSnapshotBytes)
     }
 
-    /// What became of the objects of a delete that nobody answered: all gone, all there, or not to be known.
+    /// What became of the objects of a delete that nobody answered: all gone, all there, or not to be known in time.
     func settle(_ match: OperationMatch, objects: [String], correlationID: String) async -> ObjectFate {
-        let targets = objects.map { match.readTarget(of: $0) }
-        guard !targets.isEmpty, targets.count <= 10 else { return .unknown }
-        var fates: Set<ObjectFate> = []
-        for target in targets {
-            guard let target else { return .unknown }
-            fates.insert(await fate(of: target, match.operation.version, correlationID))
+        let targets = objects.compactMap { match.readTarget(of: $0) }
+        guard match.deletesWhatItNames, !targets.isEmpty, targets.count == objects.count,
+            targets.count <= Self.maxSettledObjects
+        else { return .unknown }
+        return await withTaskGroup(of: ObjectFate.self) { group in
+            for target in targets {
+                group.addTask { await fate(of: target, match.operation.version, correlationID) }
+            }
+            group.addTask {
+                try? await environment.sleep(environment.now() + Self.patience)
+                return .unknown
+            }
+            defer { group.cancelAll() }
+            guard let first = await group.next(), first != .unknown else { return .unknown }
+            for _ in targets.dropFirst() {
+                guard await group.next() == first else { return .unknown }
+            }
+            return first
         }
-        return fates.count == 1 ? fates.first ?? .unknown : .unknown
     }
 
     private func fate(of target: String, _ version: APIVersion, _ correlationID: String) async -> ObjectFate {
@@ -75,13 +87,24 @@ struct ObjectReader: Sendable {
         request.fields[.authorization] = token.headerValue
         request.fields[.accept] = "application/vnd.bentley.itwin-platform.\(version == .v1 ? "v1" : "v2")+json"
         request.fields[.correlationID] = correlationID
-        request.decodesContent = true
-        // The tool may be gone; its delete is to be settled all the same.
-        request.cancellation = .untilSent
+        request.fields[.acceptEncoding] = "identity"
+        request.repeatable = false
+        request.cancellation = .always
         request.firstByteTimeout = Self.patience
         request.stallTimeout = Self.patience
         return try? await transport.execute(request)
     }
+}
+
+extension OperationMatch {
+    /// Whether a read of the ids that the call names says what became of it: it deletes these very objects, and no
+    /// others. Suppressions are named by their report, which stays when they go.
+    var deletesWhatItNames: Bool {
+        operation.operationClass == .delete && operation != Self.removeSuppressions && !body.isUnreadable
+            && !body.idsAreIncomplete
+    }
+
+    private static let removeSuppressions = Operation.named("v2.manual-suppressions.remove")
 }
 
 /// What a read says about an object.

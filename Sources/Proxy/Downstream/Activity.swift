@@ -53,8 +53,15 @@ final class Activity: Sendable {
     /// Tells every connection to end after its current answer.
     func drain() {
         draining.store(true, ordering: .releasing)
+        tellAll(.finish)
+    }
+
+    /// Tells every connection that its time is over.
+    func cutShort() { tellAll(.cutShort) }
+
+    private func tellAll(_ event: DrainEvent) {
         for channel in state.withLock({ Array($0.channels.values) }) {
-            channel.pipeline.fireUserInboundEventTriggered(DrainEvent())
+            channel.pipeline.fireUserInboundEventTriggered(event)
         }
     }
 
@@ -84,5 +91,10 @@ final class Activity: Sendable {
     }
 }
 
-/// Tells a connection to end after its current answer.
-struct DrainEvent: Sendable {}
+/// What a connection is told when the process ends.
+enum DrainEvent: Sendable {
+    /// End after the current answer.
+    case finish
+    /// End now.
+    case cutShort
+}

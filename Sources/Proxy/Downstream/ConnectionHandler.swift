@@ -4,6 +4,7 @@
 // socket (at most what one read delivered waits in `pipelined`). A tool that leaves is noticed all the same: the
 // kernel reports the end of the stream without a read.
 
+import DequeModule
 import HTTPTypes
 import NIOCore
 import NIOHTTP1
@@ -19,10 +20,10 @@ struct ConnectionLimits {
 protocol RequestHandling: AnyObject {
     /// Takes a request over. Called on the event loop; must end the exchange exactly once, now or later.
     func handle(_ exchange: Exchange, on connection: ConnectionHandler)
-    /// Answers what never became a request.
-    func refuse(_ failure: Failure, on connection: ConnectionHandler)
+    /// Answers what never became a request; `head` is nil where it could not even be decoded.
+    func refuse(_ failure: Failure, _ head: HTTPRequestHead?, on connection: ConnectionHandler)
     /// A new exchange record for a head that has just been read.
-    func newRecord(_ head: RequestHead?, on connection: ConnectionHandler) -> ExchangeRecord
+    func newRecord(_ head: RequestHead, on connection: ConnectionHandler) -> ExchangeRecord
     var isDraining: Bool { get }
 }
 
@@ -38,7 +39,7 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
 
     private var current: Exchange?
     private var currentHasStarted = false
-    private var pipelined: [HTTPServerRequestPart] = []
+    private var pipelined: Deque<HTTPServerRequestPart> = []
     private var phase = Phase.idle
     private var phaseSince = NIODeadline.now()
     private var timer: Scheduled<Void>?
@@ -117,7 +118,11 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if event is DrainEvent { drain() }
+        switch event as? DrainEvent {
+        case .finish: drain()
+        case .cutShort: cutShort()
+        case nil: break
+        }
         context.fireUserInboundEventTriggered(event)
     }
 
@@ -140,7 +145,7 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
             exchange.failBody(failure)
             startCurrentIfWaiting()
         } else {
-            proxy.refuse(failure, on: self)
+            proxy.refuse(failure, nil, on: self)
         }
     }
     private var decodingFailure: Failure?
@@ -194,7 +199,7 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
             current = exchange
             currentHasStarted = false
         } catch {
-            proxy.refuse(error, on: self)
+            proxy.refuse(error, decoded, on: self)
         }
     }
 
@@ -248,15 +253,19 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
     }
 
     private func takePipelined() {
-        let waiting = pipelined
-        pipelined = []
-        for part in waiting where phase == .idle || phase == .busy {
-            if currentIsReadToItsEnd { pipelined.append(part) } else { accept(part) }
+        // A request that is answered at once comes back here when it ends: only the outermost call goes on.
+        guard !isTakingPipelined else { return }
+        isTakingPipelined = true
+        while phase == .idle || phase == .busy, !currentIsReadToItsEnd, let part = pipelined.popFirst() { accept(part) }
+        isTakingPipelined = false
+        if phase == .busy {
+            // The decoder gave up behind this request's head: its body will never come.
+            if let decodingFailure { current?.failBody(decodingFailure) }
+            return startCurrentIfWaiting()
         }
-        startCurrentIfWaiting()
         guard phase == .idle else { return }
         if let decodingFailure {
-            proxy.refuse(decodingFailure, on: self)
+            proxy.refuse(decodingFailure, nil, on: self)
         } else if proxy.isDraining {
             close()
         } else {
@@ -265,12 +274,22 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
         }
     }
 
+    private var isTakingPipelined = false
+
+    /// The process drains: a request that runs is finished, everything else ends now.
     private func drain() {
         switch phase {
-        case .idle: close()
+        case .idle, .readingHead, .lingering: close()
         case .busy: current?.isDraining = true
-        default: break
+        case .closed: break
         }
+    }
+
+    /// The time to drain is over: what runs is broken off, and answered with what is known of it.
+    private func cutShort() {
+        guard phase == .busy, let exchange = current else { return close() }
+        exchange.isCutShort = true
+        onCallerLeft?()
     }
 
     // MARK: Closing
@@ -282,6 +301,10 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
         phase = .lingering
         phaseSince = .now()
         pipelined = []
+        if proxy.isDraining {
+            let channel = context.channel
+            return context.writeAndFlush(wrapOutboundOut(ByteBuffer())).whenComplete { _ in channel.close(promise: nil) }
+        }
         context.close(mode: .output, promise: nil)
         armTimer(after: Self.lingerTime)
         context.read()
@@ -316,7 +339,7 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
         case .idle: waited >= limits.idleTimeout ? close() : armTimer(after: limits.idleTimeout - waited)
         case .readingHead:
             guard waited >= limits.headerTimeout else { return armTimer(after: limits.headerTimeout - waited) }
-            proxy.refuse(.invalid("The request head was not complete within listen.header_timeout."), on: self)
+            proxy.refuse(.invalid("The request head was not complete within listen.header_timeout."), nil, on: self)
         case .busy: checkProgress(waited)
         }
     }

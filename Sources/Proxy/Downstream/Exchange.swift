@@ -35,6 +35,8 @@ final class Exchange {
     var auditCall: AuditCall?
     /// Set while the process drains: the answer says `Connection: close`.
     var isDraining = false
+    /// Set when the time to drain is over while this exchange still runs.
+    var isCutShort = false
     /// Runs tasks on this connection's event loop.
     let executor: EventLoopExecutor
 

@@ -3,6 +3,7 @@
 import ClashAPI
 import HTTPTypes
 import NIOCore
+import NIOHTTP1
 
 /// Serves the requests of one listener. Immutable but for the counters in `activity`; usable from every event loop.
 final class ProxyService: RequestHandling, Sendable {
@@ -20,21 +21,19 @@ final class ProxyService: RequestHandling, Sendable {
 
     var isDraining: Bool { activity.isDraining }
 
-    func newRecord(_ head: RequestHead?, on connection: ConnectionHandler) -> ExchangeRecord {
+    func newRecord(_ head: RequestHead, on connection: ConnectionHandler) -> ExchangeRecord {
         var record = ExchangeRecord(
-            correlationID: CorrelationID.choose(head?.fields[.correlationID], environment),
+            correlationID: CorrelationID.choose(head.fields[.correlationID], environment),
             peer: connection.peer, started: environment.now())
-        if let head {
-            record.method = head.method.rawValue
-            record.path = head.path
-        }
+        record.method = head.method.rawValue
+        record.path = head.path
         return record
     }
 
     func handle(_ exchange: Exchange, on connection: ConnectionHandler) {
         activity.exchangeBegan()
         if isDraining {
-            return end(exchange, Failure(.shuttingDown, "The proxy is shutting down.", retryAfter: .seconds(5)))
+            return end(exchange, .shuttingDown())
         }
         switch desk.decide(exchange.head) {
         case .refuse(let failure, let corsOrigin): end(exchange, failure, corsOrigin: corsOrigin)
@@ -63,10 +62,13 @@ final class ProxyService: RequestHandling, Sendable {
         activity.exchangeEnded()
     }
 
-    func refuse(_ failure: Failure, on connection: ConnectionHandler) {
-        var record = newRecord(nil, on: connection)
+    func refuse(_ failure: Failure, _ head: HTTPRequestHead?, on connection: ConnectionHandler) {
+        var record = ExchangeRecord(
+            correlationID: CorrelationID.choose(head?.headers.first(name: "x-correlation-id"), environment),
+            peer: connection.peer, started: environment.now())
+        if let head { record.method = head.method.rawValue }
         record.detail = failure.message
-        connection.sendLast(lastAnswer(failure, &record))
+        connection.sendLast(lastAnswer(failure, &record, toHead: head?.method == .HEAD))
         flow.accessLog?.write(record, outcome: .refused(failure.reason))
     }
 
@@ -81,15 +83,16 @@ final class ProxyService: RequestHandling, Sendable {
         return answer
     }
 
-    private func lastAnswer(_ failure: Failure, _ record: inout ExchangeRecord) -> ByteBuffer {
+    private func lastAnswer(
+        _ failure: Failure, _ record: inout ExchangeRecord, toHead: Bool = false
+    ) -> ByteBuffer {
         let answer = failure.answer(
             FailureContext(correlationID: record.correlationID, wallTime: environment.wallTime()))
         record.status = answer.status.code
-        record.bytesOut = answer.body.count
         var bytes = ByteBuffer()
         ResponseHead.write(
             answer.status, answer.fields, .length(answer.body.count), connection: "close", into: &bytes)
-        bytes.writeBytes(answer.body)
+        if !toHead { record.bytesOut = bytes.writeBytes(answer.body) }
         return bytes
     }
 }

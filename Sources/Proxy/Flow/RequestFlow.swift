@@ -58,6 +58,10 @@ struct RequestFlow: Sendable {
             case .failed(let failure) where !exchange.callerHasLeft:
                 await recordDenial(exchange, failure)
                 refuse(exchange, failure, version: admission.route.operation.version, corsOrigin: admission.corsOrigin)
+            case .callerLeft where exchange.isCutShort && !exchange.callerHasLeft:
+                refuse(
+                    exchange, .shuttingDown(), version: admission.route.operation.version,
+                    corsOrigin: admission.corsOrigin)
             case .failed, .callerLeft:
                 exchange.abort()
                 finish(exchange, .callerLeft(sent: exchange.record.wasSent))
@@ -125,8 +129,13 @@ struct RequestFlow: Sendable {
             return .upstream(response)
         } catch {
             let attempts = exchange.record.attempts
-            guard exchange.record.wasSent, case .failed(let failure) = error else {
+            guard exchange.record.wasSent else {
                 await audit.notSent(entry, attempts: attempts)
+                throw error
+            }
+            guard case .failed(let failure) = error, failure.reason != .tokenUnavailable else {
+                // It was answered: upstream refused the token, and no other was to be had.
+                await audit.answered(entry, status: 401, attempts: attempts)
                 throw error
             }
             switch await audit.unanswered(entry, attempts: attempts, otherwise: failure) {
@@ -219,7 +228,7 @@ struct RequestFlow: Sendable {
     private func relay(
         _ answer: Answer, _ call: UpstreamCall, _ exchange: Exchange, _ admission: Admission
     ) async throws(FlowExit) {
-        let relay = ResponseRelay(links: links, corsOrigin: admission.corsOrigin)
+        let relay = ResponseRelay(links: links, corsOrigin: admission.corsOrigin, now: environment.wallTime())
         switch answer {
         case .upstream(let response): try await relay.run(response, call, exchange)
         case .settledAsDone: relay.settled(exchange)

@@ -16,6 +16,8 @@ struct LinkSettings: Sendable {
 struct ResponseRelay {
     let links: LinkSettings
     let corsOrigin: String?
+    /// For answers without a date (RFC 9110, 6.6.1).
+    let now: WallTime
 
     /// So much of a page is looked at before its head goes out, so that ordinary pages keep a Content-Length.
     private static let heldPageBytes = 256 << 10
@@ -26,7 +28,9 @@ struct ResponseRelay {
     func run(_ response: UpstreamResponse, _ call: UpstreamCall, _ exchange: Exchange) async throws(FlowExit) {
         exchange.record.source = .upstream
         var fields = answerFields(response, call, exchange)
-        let isPage = call.match.operation.carriesLinks && response.isJSON && response.status != .partialContent
+        let isPage =
+            call.match.operation.carriesLinks && response.isJSON && response.status != .partialContent
+            && response.fields[.contentEncoding] == nil
         if isPage, let etag = fields[.eTag], !etag.hasPrefix("W/") { fields[.eTag] = "W/" + etag }
         if response.status.hasNoBody {
             fields[.contentType] = nil
@@ -38,9 +42,9 @@ struct ResponseRelay {
             await response.discard()
             exchange.end()
         } else if isPage {
-            try await relayPage(response, fields, exchange)
+            try await relayPage(response, fields, exchange, call.traits)
         } else {
-            try await relayBytes(response, fields, exchange)
+            try await relayBytes(response, fields, exchange, call.traits)
         }
     }
 
@@ -67,6 +71,7 @@ struct ResponseRelay {
         if let location = fields[.location] {
             fields[.location] = translator(exchange).rewriteLocation(location)
         }
+        if fields[.date] == nil { fields[.date] = CivilTime(unixSeconds: now.seconds).httpDate }
         exchange.record.upstreamID = Self.foreignID(response.fields, exchange)
         fields.append(HTTPField(name: .serverTiming, value: exchange.record.serverTiming))
         fields.append(call.traits.isSafe ? Self.bypassed : Self.notCacheable)
@@ -90,27 +95,27 @@ struct ResponseRelay {
 
     /// The bytes as they are.
     private func relayBytes(
-        _ response: UpstreamResponse, _ fields: HTTPFields, _ exchange: Exchange
+        _ response: UpstreamResponse, _ fields: HTTPFields, _ exchange: Exchange, _ call: CallTraits
     ) async throws(FlowExit) {
         let body = response.body
         if body.isBufferedComplete {
-            let bytes = try await Self.next(body) ?? []
-            if try await Self.next(body) == nil { return exchange.respond(response.status, fields, body: bytes) }
+            let bytes = try await Self.next(body, call) ?? []
+            if try await Self.next(body, call) == nil { return exchange.respond(response.status, fields, body: bytes) }
         }
         exchange.begin(response.status, fields, body.declaredLength.map { .length($0) } ?? .chunked)
         exchange.flush()
-        while let bytes = try await Self.next(body) { try await write(bytes, exchange, body) }
+        while let bytes = try await Self.next(body, call) { try await write(bytes, exchange, body) }
         exchange.end()
     }
 
     /// A page with its links rewritten; in constant memory however long it is.
     private func relayPage(
-        _ response: UpstreamResponse, _ fields: HTTPFields, _ exchange: Exchange
+        _ response: UpstreamResponse, _ fields: HTTPFields, _ exchange: Exchange, _ call: CallTraits
     ) async throws(FlowExit) {
         var rewriter = LinkRewriter(translator: translator(exchange))
         var page: [UInt8] = []
         while page.count < Self.heldPageBytes {
-            guard let bytes = try await Self.next(response.body) else {
+            guard let bytes = try await Self.next(response.body, call) else {
                 rewriter.finish(into: &page)
                 return exchange.respond(response.status, fields, body: page)
             }
@@ -118,7 +123,7 @@ struct ResponseRelay {
         }
         exchange.begin(response.status, fields, .chunked)
         try await write(page, exchange, response.body)
-        while let bytes = try await Self.next(response.body) {
+        while let bytes = try await Self.next(response.body, call) {
             page.removeAll(keepingCapacity: true)
             rewriter.rewrite(bytes, into: &page)
             try await write(page, exchange, response.body)
@@ -138,11 +143,11 @@ struct ResponseRelay {
         }
     }
 
-    private static func next(_ body: ResponseBody) async throws(FlowExit) -> [UInt8]? {
+    private static func next(_ body: ResponseBody, _ call: CallTraits) async throws(FlowExit) -> [UInt8]? {
         do throws(TransferFailure) {
             return try await body.next()
         } catch {
-            switch error.verdict(CallTraits(isSafe: true, bodyIsReplayable: false)) {
+            switch error.verdict(CallTraits(isSafe: call.isSafe, bodyIsReplayable: false)) {
             case .callerLeft: throw .callerLeft
             case .fail(let failure), .retry(let failure): throw .failed(failure)
             }

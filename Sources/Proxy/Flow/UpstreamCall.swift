@@ -35,9 +35,10 @@ struct UpstreamCall {
         request = UpstreamRequest(origin: settings.origin, method: head.method, target: head.target)
         request.fields = Self.fields(head, match: match, correlationID: exchange.record.correlationID)
         if case .bytes(let bytes) = body { request.body = .bytes(bytes) }
-        request.repeatable = isSafe
-        // Links can only be rewritten in plain text; libcurl decodes what upstream coded.
-        request.decodesContent = match.operation.carriesLinks
+        // Repeating is the flow's business, with its budget; libcurl would do it unasked and without end.
+        request.repeatable = false
+        // Should upstream code a page although it was asked not to, libcurl decodes it.
+        request.decodesContent = Self.isPage(match)
         // A change that upstream has got is finished even if its tool leaves, so that its outcome is known.
         request.cancellation = match.operationClass == .read ? .always : .untilSent
         request.firstByteTimeout = settings.firstByteTimeout
@@ -48,14 +49,22 @@ struct UpstreamCall {
     private static func fields(_ head: RequestHead, match: OperationMatch, correlationID: String) -> HTTPFields {
         var fields = head.fields.endToEnd(dropping: .dropUpstream)
         Prefer.removeWait(from: &fields)
-        if match.operation.carriesLinks {
-            // A part of a page could not be rewritten; a server may always answer with the whole (RFC 9110, 14.2).
-            fields[.range] = nil
-            fields[.ifRange] = nil
+        if isPage(match) {
+            // Links can only be rewritten in whole, plain pages. A server may always answer so (RFC 9110, 12.5.3, 14.2).
+            fields[.acceptEncoding] = "identity"
+            if head.method == .get || head.method == .head {
+                fields[.range] = nil
+                fields[.ifRange] = nil
+            }
         }
         fields[.correlationID] = correlationID
         fields.append(OwnFields.via)
         return fields
+    }
+
+    /// Whether the answer is known to carry links. Answers of unknown operations are taken as they come.
+    private static func isPage(_ match: OperationMatch) -> Bool {
+        match.isKnown && match.operation.carriesLinks
     }
 }
 

@@ -24,16 +24,11 @@ extension TransferFailure {
     func verdict(_ call: CallTraits) -> TransferVerdict {
         switch reason {
         case .cancelled: return .callerLeft
-        case .shutdown:
-            return .fail(
-                Failure(.shuttingDown, "The proxy is shutting down.", retryAfter: .seconds(5), detail: detail))
         case .bodyFailed:
             return .fail(.invalid("The request body broke off."))
         case .invalidRequest:
             return .fail(
                 Failure(.invalidRequest, "The request can not be forwarded: \(detail)", detail: detail))
-        case .internalError:
-            return .fail(Failure(.internalError, "The proxy failed inside; see its log.", detail: logDetail))
         default: break
         }
         if sent, !call.isSafe { return .fail(outcomeUnknown) }
@@ -66,7 +61,10 @@ extension TransferFailure {
             Failure(.upstreamTimeout, "Upstream stopped in the middle (upstream.stall_timeout).", detail: logDetail)
         case .nameNotResolved:
             Failure(.upstreamUnreachable, "Upstream's host name can not be resolved.", detail: logDetail)
-        case .truncated, .invalidResponse:
+        case .shutdown: .shuttingDown(detail: detail)
+        case .internalError where !sent:
+            Failure(.internalError, "The proxy failed inside; see its log.", detail: logDetail)
+        case .truncated, .invalidResponse, .internalError:
             Failure(
                 .upstreamInvalidResponse, "Upstream's answer was cut off or is not valid HTTP.", detail: logDetail)
         default:
@@ -78,6 +76,10 @@ extension TransferFailure {
 }
 
 extension Failure {
+    static func shuttingDown(detail: String = "") -> Failure {
+        Failure(.shuttingDown, "The proxy is shutting down.", retryAfter: .seconds(5), detail: detail)
+    }
+
     /// All turns are taken and will be for too long.
     static func busy(_ reason: FailureReason, _ wait: Duration) -> Failure {
         Failure(reason, "The proxy has too many calls waiting for upstream.", retryAfter: wait)

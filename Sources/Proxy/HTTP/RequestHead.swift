@@ -76,7 +76,7 @@ struct RequestHead {
     }
 
     private static func checkedFields(_ headers: HTTPHeaders) throws(Failure) -> HTTPFields {
-        var fields = HTTPFields()
+        var fields: [HTTPField] = []
         fields.reserveCapacity(headers.count)
         for (name, text) in headers {
             // The decoder leaves the blanks behind a value, which are no part of it (RFC 9110, 5.5).
@@ -95,7 +95,7 @@ struct RequestHead {
             }
             fields.append(HTTPField(name: fieldName, value: value))
         }
-        return fields
+        return HTTPFields(fields)
     }
 
     /// U+FFFD: the decoder replaced bytes that are not UTF-8, so they could not be passed on as they came.

@@ -1,0 +1,59 @@
+// The built program, run to its end: what it prints and its exit code.
+
+import FoundationEssentials
+import Glibc
+import Synchronization
+import TestSupport
+
+enum AuditProgram {
+    struct Result: Sendable {
+        let status: Int
+        let output: String
+        let errors: String
+        var lines: [String] { output.split(separator: "\n").map(String.init) }
+    }
+
+    /// Runs `clash-proxy` with these arguments. Fails when it does not end within two minutes.
+    static func run(_ arguments: [String]) async throws -> Result {
+        try await run(Program.path, arguments)
+    }
+
+    static func run(_ path: String, _ arguments: [String]) async throws -> Result {
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        let child = try spawn(path, arguments, folder.path)
+        let status = try await onThread {
+            var status: Int32 = 0
+            // Killed from here when it hangs, so that no process is left behind.
+            let deadline = ContinuousClock.now + .seconds(120)
+            while waitpid(child, &status, WNOHANG) == 0 {
+                if ContinuousClock.now > deadline { kill(child, SIGKILL) }
+                usleep(2_000)
+            }
+            return status
+        }
+        return Result(
+            status: status & 0x7F == 0 ? Int(status >> 8) & 0xFF : -1, output: try text("\(folder.path)/out"),
+            errors: try text("\(folder.path)/err"))
+    }
+
+    private static func spawn(_ path: String, _ arguments: [String], _ folder: String) throws -> pid_t {
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "\(folder)/out", O_WRONLY | O_CREAT, 0o600)
+        posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "\(folder)/err", O_WRONLY | O_CREAT, 0o600)
+        var argv: [UnsafeMutablePointer<CChar>?] = ([path] + arguments).map { strdup($0) }
+        defer { argv.forEach { free($0) } }
+        argv.append(nil)
+        var child = pid_t()
+        let code = posix_spawn(&child, path, &actions, nil, argv, environ)
+        guard code == 0 else { throw RawClient.Trouble(description: "can not start \(path): \(code)") }
+        return child
+    }
+
+    private static func text(_ path: String) throws -> String {
+        String(decoding: try Data(contentsOf: URL(filePath: path)), as: UTF8.self)
+    }
+}
