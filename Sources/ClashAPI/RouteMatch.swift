@@ -70,7 +70,8 @@ public struct RouteMatch: Sendable {
     }
 
     private static func unknownClass(_ verb: Verb, _ target: Span<UInt8>) -> OperationClass {
-        if verb == .delete { return .delete }
+        // Nobody knows what upstream makes of an unfamiliar method such as PURGE.
+        if verb == .delete || verb == .other { return .delete }
         if PathScan.soundsLikeDeletion(target, loosely: !verb.isSafe) { return .delete }
         return verb.isSafe ? .read : .write
     }

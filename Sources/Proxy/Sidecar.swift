@@ -188,9 +188,10 @@ public final class Sidecar: Sendable {
 
     private static func links(_ config: Config) throws -> LinkSettings {
         LinkSettings(
+            // Last of all upstream's own address: a link to it would lead tools past this proxy.
             rules: try config.upstream.linkPrefixes.map {
                 try LinkRule(prefix: $0.prefix.description, replacement: $0.replacement)
-            },
+            } + [LinkRule(prefix: config.upstream.url.description)],
             allowPrefixes: config.upstream.allowPrefixes, publicURL: config.listen.publicURL?.description,
             scheme: "http")
     }

@@ -9,7 +9,7 @@ struct CheckCommand: AsyncParsableCommand {
 
     func run() async throws {
         let loaded = try options.load()
-        say(loaded.effectiveTOML())
+        guard put(loaded.effectiveTOML()) else { throw ExitCode.failure }
         for warning in loaded.warnings { complain("warning: \(warning.description)") }
         guard loaded.refusals.isEmpty else {
             for refusal in loaded.refusals { complain(refusal.description) }

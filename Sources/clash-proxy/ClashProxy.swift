@@ -4,6 +4,24 @@ import ArgumentParser
 import Glibc
 
 @main
+enum Main {
+    /// Runs the command; wrong usage ends with 1, as every failure but those that `ExitStatus` names.
+    static func main() async {
+        do {
+            var command = try ClashProxy.parseAsRoot()
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            guard ClashProxy.exitCode(for: error) == .validationFailure else { ClashProxy.exit(withError: error) }
+            complain(ClashProxy.fullMessage(for: error))
+            exit(ExitCode.failure.rawValue)
+        }
+    }
+}
+
 struct ClashProxy: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "clash-proxy",

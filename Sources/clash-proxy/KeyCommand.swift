@@ -16,12 +16,19 @@ struct KeyCommand: AsyncParsableCommand {
         var allow = "read"
 
         func run() async throws {
+            let key = try make()
+            complain("The key of '\(name)'. It is shown this once and stored nowhere:\n")
+            let isShown = key.key.withValue { put($0 + "\n") }
+            complain("\nPaste into proxy.conf:\n")
+            guard put(key.table + "\n"), isShown else {
+                complain("the key could not be written to standard output and is lost; make another")
+                throw ExitCode.failure
+            }
+        }
+
+        private func make() throws -> KeyGenerator.NewKey {
             do throws(ConfigMistakes) {
-                let key = try KeyGenerator.make(name: name, allow: allow)
-                complain("The key of '\(name)'. It is shown this once and stored nowhere:\n")
-                key.key.withValue { say($0) }
-                complain("\nPaste into proxy.conf:\n")
-                say(key.table)
+                return try KeyGenerator.make(name: name, allow: allow)
             } catch {
                 complain(error.description)
                 throw ExitStatus.configuration

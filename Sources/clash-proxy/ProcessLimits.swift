@@ -1,11 +1,15 @@
 // What the process asks of the kernel before it serves.
 
+import ArgumentParser
 import Glibc
+import Logging
+import Proxy
 
 enum ProcessLimits {
     /// As many open files as the hard limit allows: the usual soft limit of 1024 is far below listen.max_connections.
     /// No core files: memory holds tokens and the client secret.
-    static func apply() {
+    /// Returns how many files may be open.
+    static func apply() -> Int {
         var files = rlimit()
         if getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &files) == 0 {
             files.rlim_cur = files.rlim_max
@@ -13,5 +17,23 @@ enum ProcessLimits {
         }
         var core = rlimit(rlim_cur: 0, rlim_max: 0)
         setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &core)
+        return Int(clamping: files.rlim_cur)
+    }
+
+    /// Lowers `listen.max_connections` to what the limit on open files can carry, so that the proxy never runs out of
+    /// them: connections upstream, the admin listener, logs and one connection too many must always have theirs.
+    static func fit(_ config: inout Config, files: Int, logger: Logger) throws {
+        let reserve = 64 + config.upstream.maxConnections
+        guard files > reserve else {
+            complain(
+                "clash-proxy can not start: \(files) open files are too few; it needs at least \(reserve + 1) (ulimit -n)"
+            )
+            throw ExitCode.failure
+        }
+        guard files - reserve < config.listen.maxConnections else { return }
+        config.listen.maxConnections = files - reserve
+        logger.warning(
+            "listen.max_connections is lowered: the limit on open files (ulimit -n) carries no more",
+            metadata: ["open_files": "\(files)", "max_connections": "\(config.listen.maxConnections)"])
     }
 }

@@ -12,9 +12,11 @@ struct ServeCommand: AsyncParsableCommand {
         let loaded = try options.loadToServe()
         let logging = Logs(loaded.config.log)
         for warning in loaded.warnings { logging.logger.warning("\(warning.description)") }
+        var config = loaded.config
+        try ProcessLimits.fit(&config, files: ProcessLimits.apply(), logger: logging.logger)
         let sidecar: Sidecar
         do {
-            sidecar = try await Sidecar(loaded.config, logger: logging.logger)
+            sidecar = try await Sidecar(config, logger: logging.logger)
         } catch {
             complain("clash-proxy can not start: \(error)")
             throw ExitCode.failure

@@ -12,7 +12,6 @@ enum Supervisor {
     static func run(
         _ sidecar: Sidecar, logging: Logs, started: @escaping @Sendable (Sidecar.Addresses) -> Void = { _ in }
     ) async throws {
-        ProcessLimits.apply()
         // A terminal that goes away must not take the sidecar with it.
         signal(SIGHUP, SIG_IGN)
         let service = SidecarService(sidecar: sidecar, started: started)

@@ -18,9 +18,11 @@ import Testing
         try await withRig { options in
             options.file = alice.table + bob.table + reader.table
             options.flags = flags
-        } _: { rig in
+        } _: { rig async throws in
             let reports = rig.simulator.reportIDs(iTwin: rig.iTwin)
-            #expect(try await rig.deleteReport(reports[0], id: "c-1", [key(alice), ("X-Audit-Reason", "=old, \"stale\"")]).status == 202)
+            #expect(
+                try await rig.deleteReport(reports[0], id: "c-1", [key(alice), ("X-Audit-Reason", "=old, \"stale\"")])
+                    .status == 202)
             #expect(try await rig.deleteRun(reports[1], id: "c-2", [key(bob)]).status == 204)
             #expect(try await rig.deleteRun(reports[1], id: "c-3", [key(bob)]).status == 404)
             #expect(try await rig.deleteReport(reports[2], id: "c-4", [key(reader)]).status == 403)
@@ -42,14 +44,15 @@ import Testing
     }
 
     private func rows(_ rig: Rig, _ arguments: [String]) async throws -> [Row] {
-        let ran = try await AuditProgram.run(["audit", "list", "--path", rig.auditFolder, "--format", "json"] + arguments)
+        let ran = try await AuditProgram.run(
+            ["audit", "list", "--path", rig.auditFolder, "--format", "json"] + arguments)
         #expect(ran.status == 0, "\(ran.errors)")
         return try JSONDecoder().decode([Row].self, from: Data(ran.output.utf8))
     }
 
     @Test("list says who deleted what and what came of it, and every filter narrows it")
     func list() async throws {
-        try await withStory { rig, reports in
+        try await withStory { rig, reports async throws in
             let all = try await rows(rig, [])
             #expect(all.map(\.id) == ["c-1", "c-2", "c-3", "c-4", "c-5"])
             #expect(all.map(\.result) == ["deleted", "deleted", "not_found", "denied", "failed"])
@@ -61,16 +64,20 @@ import Testing
                 (["--caller", "bob"], ["c-2", "c-3"]), (["--object", reports[0]], ["c-1"]),
                 (["--object", reports[0].uppercased()], ["c-1"]), (["--object", run], ["c-2", "c-3"]),
                 (["--itwin", rig.iTwin], ["c-1", "c-2", "c-3", "c-4", "c-5"]), (["--itwin", "other"], []),
-                (["--result", "deleted"], ["c-1", "c-2"]), (["--result", "denied"], ["c-4"]), (["--result", "open"], []),
+                (["--result", "deleted"], ["c-1", "c-2"]), (["--result", "denied"], ["c-4"]),
+                (["--result", "open"], []),
                 (["--since", "2h"], ["c-1", "c-2", "c-3", "c-4", "c-5"]), (["--since", "2999-01-01T00:00:00Z"], []),
-                (["--until", "2000-01-01T00:00:00+02:00"], []), (["--until", "2999-01-01T00:00:00Z", "--caller", "alice"], ["c-1", "c-5"]),
+                (["--until", "2000-01-01T00:00:00+02:00"], []),
+                (["--until", "2999-01-01T00:00:00Z", "--caller", "alice"], ["c-1", "c-5"]),
             ]
             for (arguments, expected) in filters {
                 #expect(try await rows(rig, arguments).map(\.id) == expected, "\(arguments)")
             }
             let table = try await AuditProgram.run(["audit", "list", "--path", rig.auditFolder])
             #expect(table.status == 0 && table.lines.count == 6 && table.lines[0].hasPrefix("SEQ"))
-            #expect(table.lines[1].contains("alice") && table.lines[1].contains("deleted") && table.lines[1].contains(reports[0]))
+            #expect(
+                table.lines[1].contains("alice") && table.lines[1].contains("deleted")
+                    && table.lines[1].contains(reports[0]))
             let csv = try await AuditProgram.run(["audit", "list", "--path", rig.auditFolder, "--format", "csv"])
             #expect(csv.output.split(separator: "\r\n").count == 6)
             #expect(csv.output.contains("\"'=old, \"\"stale\"\"\""), "a cell is no formula: \(csv.output)")
@@ -79,7 +86,7 @@ import Testing
 
     @Test("show prints the lines of one call as they stand, by correlation id or number")
     func show() async throws {
-        try await withStory { rig, _ in
+        try await withStory { rig, _ async throws in
             let expected = try rig.records(of: "c-2")
             for key in ["c-2", "\(expected[0].line.seq)", "\(expected[1].line.seq)"] {
                 let shown = try await AuditProgram.run(["audit", "show", key, "--path", rig.auditFolder])
@@ -92,8 +99,10 @@ import Testing
 
     @Test("export gives all rows as JSON or CSV; over rotated files it is still one answer")
     func export() async throws {
-        try await withStory(["audit.rotate_bytes=1KiB"]) { rig, _ in
-            let files = try FileManager.default.contentsOfDirectory(atPath: rig.auditFolder).filter { $0.hasSuffix(".jsonl") }
+        try await withStory(["audit.rotate_bytes=1KiB"]) { rig, _ async throws in
+            let files = try FileManager.default.contentsOfDirectory(atPath: rig.auditFolder).filter {
+                $0.hasSuffix(".jsonl")
+            }
             #expect(files.count > 3)
             let json = try await AuditProgram.run(["audit", "export", "--path", rig.auditFolder])
             #expect(try JSONDecoder().decode([Row].self, from: Data(json.output.utf8)).count == 5)
@@ -106,7 +115,7 @@ import Testing
 
     @Test("verify: intact on a running proxy's log with count and head; 1 for a change, a missing file, a cut tail")
     func verify() async throws {
-        try await withStory(["audit.rotate_bytes=1KiB"]) { rig, _ in
+        try await withStory(["audit.rotate_bytes=1KiB"]) { rig, _ async throws in
             let lines = try AuditLogFile.lines(rig.auditFolder)
             let (head, copy) = (lines[lines.count - 1].line.hash, rig.folder.path + "/copy")
             let files = try FileManager.default.contentsOfDirectory(atPath: rig.auditFolder)
@@ -121,7 +130,8 @@ import Testing
             }
             let intact = try await verified()
             #expect(intact.status == 0, "\(intact.output)")
-            #expect(intact.lines == ["intact: \(lines.count) records in \(files.count) files, head \(lines.count) \(head)"])
+            #expect(
+                intact.lines == ["intact: \(lines.count) records in \(files.count) files, head \(lines.count) \(head)"])
             for witness in [head, head.uppercased(), lines[1].line.hash] {
                 #expect(try await verified(["--head", witness]).status == 0, "an earlier head is held, too")
             }
@@ -153,7 +163,7 @@ import Testing
 
     @Test("the folder comes from the configuration when no --path is given")
     func configured() async throws {
-        try await withStory { rig, _ in
+        try await withStory { rig, _ async throws in
             let listed = try await AuditProgram.run(
                 ["audit", "verify", "--config", "/dev/null", "--set", "audit.path=\(rig.auditFolder)"] + credentials)
             #expect(listed.status == 0 && listed.output.contains("intact"), "\(listed.output)\(listed.errors)")

@@ -12,7 +12,7 @@ import Testing
         let key = ("X-Api-Key", made.key.withValue { $0 })
         try await withRig { options in
             options.file = made.table
-        } _: { rig in
+        } _: { rig async throws in
             let report = rig.simulator.reportIDs(iTwin: rig.iTwin)[0]
             let headers = [key, ("X-Audit-Reason", "tidy")]
             let answer =
@@ -42,7 +42,7 @@ import Testing
     func requireReason() async throws {
         try await withRig { options in
             options.flags = ["audit.require_reason=true"]
-        } _: { rig in
+        } _: { rig async throws in
             let report = rig.simulator.reportIDs(iTwin: rig.iTwin)[0]
             for (id, headers) in [("r1", []), ("r2", [("X-Audit-Reason", "")]), ("r3", [("X-Audit-Reason", " \t ")])] {
                 let answer = try await rig.deleteRun(report, id: id, headers)
@@ -66,7 +66,7 @@ import Testing
         let flags = ["audit.path=\(log)", "audit.delete_budget=3/1h"]
         try await withRig {
             $0.flags = flags
-        } _: { rig in
+        } _: { rig async throws in
             let reports = rig.simulator.reportIDs(iTwin: rig.iTwin)
             for index in 0..<2 {
                 #expect(try await rig.deleteRun(reports[index], id: "b\(index)").status == 204)
@@ -74,7 +74,7 @@ import Testing
         }
         try await withRig {
             $0.flags = flags
-        } _: { rig in
+        } _: { rig async throws in
             let reports = rig.simulator.reportIDs(iTwin: rig.iTwin)
             #expect(try await rig.deleteReport(reports[5], id: "b2").status == 202, "the third")
             let refused = try await rig.deleteRun(reports[6], id: "b3")
@@ -93,7 +93,7 @@ import Testing
     func budgetOfUnrecorded() async throws {
         try await withRig { options in
             options.flags = ["audit.delete_budget=2/1h"]
-        } _: { rig in
+        } _: { rig async throws in
             let reports = rig.simulator.reportIDs(iTwin: rig.iTwin)
             let broken = try BrokenLog.removedFolder(rig.auditFolder)
             for index in 0..<4 {

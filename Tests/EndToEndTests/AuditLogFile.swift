@@ -2,7 +2,7 @@
 // reader, which could share a mistake with its writer.
 
 import FoundationEssentials
-import Glibc
+import Simulator
 import TestSupport
 
 /// A record.
@@ -64,7 +64,9 @@ struct AuditText: Sendable {
 
     /// The JSON of the snapshot as it stands.
     var snapshot: String? {
-        guard let start = text.range(of: ",\"snapshot\":"), let end = text.range(of: ",\"prev\":\"") else { return nil }
+        guard let start = text.firstRange(of: ",\"snapshot\":"), let end = text.firstRange(of: ",\"prev\":\"") else {
+            return nil
+        }
         return String(text[start.upperBound..<end.lowerBound])
     }
 }

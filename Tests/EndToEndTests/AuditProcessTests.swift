@@ -12,7 +12,7 @@ import Testing
 
     @Test("a second proxy on the same folder refuses to start and says who has it")
     func secondWriter() async throws {
-        try await withRig { rig in
+        try await withRig { rig async throws in
             let report = rig.simulator.reportIDs(iTwin: rig.iTwin)[0]
             let second = try await AuditProgram.run(["serve", "--config", "/dev/null"] + settings(rig))
             #expect(second.status == 1)
@@ -28,7 +28,7 @@ import Testing
         let folder = try TemporaryFolder()
         defer { folder.remove() }
         let log = folder.path + "/audit"
-        try await withRig { rig in
+        try await withRig { rig async throws in
             let reports = rig.simulator.reportIDs(iTwin: rig.iTwin)
             let runs = reports.prefix(2).map { rig.simulator.legacyID(project: rig.iTwin, entity: $0) ?? "" }
             rig.simulator.inject(.executeThenHang, where: RequestFilter(target: runs[0]))
@@ -37,8 +37,10 @@ import Testing
             var program: Program? = try Program(["serve", "--config", "/dev/null"] + settings(rig, log: log))
             let port = try await program?.port() ?? 0
             let clients = try (0..<3).map { _ in try RawClient(port: port) }
-            try await clients[0].send(rig.request("DELETE", "/clashdetection/runs/\(runs[0])", [("x-correlation-id", "k-0")]))
-            try await clients[1].send(rig.request("DELETE", "/clashdetection/runs/\(runs[1])", [("x-correlation-id", "k-1")]))
+            try await clients[0].send(
+                rig.request("DELETE", "/clashdetection/runs/\(runs[0])", [("x-correlation-id", "k-0")]))
+            try await clients[1].send(
+                rig.request("DELETE", "/clashdetection/runs/\(runs[1])", [("x-correlation-id", "k-1")]))
             try await clients[2].send(
                 rig.request("POST", "\(rig.v2)/models/jobs/deletion", [("x-correlation-id", "k-2")], body: "{}"))
             #expect(await rig.simulator.waitForRequests(1, where: RequestFilter(target: runs[0])))
@@ -68,7 +70,9 @@ import Testing
         }
     }
 
-    @Test("killed at random moments under concurrent deletes, the log holds what it promises", .enabled(if: python != nil))
+    @Test(
+        "killed at random moments under concurrent deletes, the log holds what it promises", .enabled(if: python != nil)
+    )
     func soak() async throws {
         let python = try #require(Self.python)
         let ran = try await AuditProgram.run(

@@ -26,7 +26,7 @@ import Testing
             seen.withLock { $0.append(events) }
             return "HTTP/1.1 204 No Content\r\n\r\n"
         }
-        try await withRig(origin: server, flags: ["audit.path=\(log)"]) { rig in
+        try await withRig(origin: server, flags: ["audit.path=\(log)"]) { rig async throws in
             for number in 0..<5 {
                 let id = "order-\(number)"
                 let answer = try await rig.call("DELETE", "/clashdetection/runs/r\(number)", [("x-correlation-id", id)])
@@ -42,7 +42,7 @@ import Testing
 
     @Test("a v1 delete leaves two self-contained lines with exactly the documented members")
     func v1Delete() async throws {
-        try await withRig { rig in
+        try await withRig { rig async throws in
             let report = rig.simulator.reportIDs(iTwin: rig.iTwin)[0]
             let run = rig.simulator.legacyID(project: rig.iTwin, entity: report) ?? ""
             let client = try rig.connect()
@@ -60,7 +60,7 @@ import Testing
                 #expect(line.target == "/clashdetection/runs/\(run)" && line.objects == [run])
                 #expect(line.itwin?.lowercased() == rig.iTwin.lowercased())
                 #expect(line.caller?.name == "anonymous" && line.caller?.via == "none")
-                #expect(line.caller?.address?.hasPrefix("127.0.0.1:") == true)
+                #expect(line.caller?.address == "127.0.0.1")
                 #expect(line.time.hasSuffix("Z") && line.time.utf8.count == 27, "microseconds, UTC: \(line.time)")
             }
             #expect(outcome.intent == intent.seq && outcome.seq == intent.seq + 1 && outcome.prev == intent.hash)
@@ -71,7 +71,7 @@ import Testing
 
     @Test("every kind of call that is recorded says what it was and what came of it")
     func kinds() async throws {
-        try await withRig { rig in
+        try await withRig { rig async throws in
             let reports = rig.simulator.reportIDs(iTwin: rig.iTwin)
             let tests = rig.simulator.testIDs(iTwin: rig.iTwin)
             let rule = rig.simulator.ruleIDs(iTwin: rig.iTwin)[0]
@@ -144,7 +144,7 @@ import Testing
     func unrecorded() async throws {
         try await withRig { options in
             options.flags = ["audit.also="]
-        } _: { rig in
+        } _: { rig async throws in
             let tests = rig.simulator.testIDs(iTwin: rig.iTwin)
             let repository = rig.simulator.repositoryIDs(iTwin: rig.iTwin)[0]
             let running = rig.simulator.addReport(iTwin: rig.iTwin) ?? ""
@@ -155,7 +155,7 @@ import Testing
             #expect(try await rig.call("POST", "\(rig.v2)/runs/jobs/cancellation", body: cancel).status == 202)
             #expect(try rig.records().isEmpty)
         }
-        try await withRig { rig in
+        try await withRig { rig async throws in
             let tests = rig.simulator.testIDs(iTwin: rig.iTwin)
             let repository = rig.simulator.repositoryIDs(iTwin: rig.iTwin)[0]
             let run = #"{"jobs":[{"testId":"\#(tests[0])","iModelId":"\#(repository)"}],"operation":"run"}"#
@@ -166,7 +166,7 @@ import Testing
 
     @Test("X-Audit-Reason is recorded as it came and never goes upstream")
     func reason() async throws {
-        try await withRig { rig in
+        try await withRig { rig async throws in
             let report = rig.simulator.reportIDs(iTwin: rig.iTwin)[0]
             let why = #"superseded by "run 7" \ ticket 12"#
             #expect(try await rig.deleteRun(report, id: "why", [("x-audit-reason", why)]).status == 204)
@@ -180,7 +180,7 @@ import Testing
 
     @Test("upstream's no is recorded as such: 404 not_found, 403 and 422 refused_upstream, and goes to the tool")
     func refusals() async throws {
-        try await withRig { rig in
+        try await withRig { rig async throws in
             let report = rig.simulator.reportIDs(iTwin: rig.iTwin)[0]
             #expect(try await rig.deleteReport("00000000-0000-4000-8000-000000000000", id: "no-404").status == 404)
             #expect(try rig.story(of: "no-404") == ["intent", "outcome not_found"])

@@ -12,7 +12,7 @@ import Testing
         "executed, then cut: the tool gets upstream's success, and the log says deleted",
         arguments: [Fault.executeThenClose, .executeThenReset], ["v1", "v2"])
     func executed(fault: Fault, version: String) async throws {
-        try await withRig { rig in
+        try await withRig { rig async throws in
             let report = rig.simulator.reportIDs(iTwin: rig.iTwin)[0]
             rig.simulator.inject(
                 fault, where: RequestFilter(method: version == "v1" ? "DELETE" : "POST", target: "/clash"))
@@ -35,7 +35,7 @@ import Testing
         "cut without executing: 502, the log says failed, and nothing was deleted", arguments: [Fault.close, .reset],
         ["v1", "v2"])
     func notExecuted(fault: Fault, version: String) async throws {
-        try await withRig { rig in
+        try await withRig { rig async throws in
             let report = rig.simulator.reportIDs(iTwin: rig.iTwin)[0]
             rig.simulator.inject(
                 fault, where: RequestFilter(method: version == "v1" ? "DELETE" : "POST", target: "/clash"))
@@ -50,7 +50,7 @@ import Testing
 
     @Test("no answer and no read: 504 OutcomeUnknown, and the log says unknown", arguments: ["v1", "v2"])
     func unknown(version: String) async throws {
-        try await withRig { rig in
+        try await withRig { rig async throws in
             let report = rig.simulator.reportIDs(iTwin: rig.iTwin)[0]
             rig.simulator.inject(
                 .executeThenClose, where: RequestFilter(method: version == "v1" ? "DELETE" : "POST", target: "/clash"))
@@ -66,7 +66,7 @@ import Testing
     func timeout() async throws {
         try await withRig { options in
             options.flags = ["upstream.first_byte_timeout=300ms"]
-        } _: { rig in
+        } _: { rig async throws in
             let report = rig.simulator.reportIDs(iTwin: rig.iTwin)[0]
             rig.simulator.inject(.executeThenHang, where: RequestFilter(method: "DELETE"))
             #expect(try await rig.deleteRun(report, id: "slow").status == 204)
@@ -77,7 +77,7 @@ import Testing
 
     @Test("a 5xx goes to the tool as it is; what the log says comes from a read", arguments: [500, 502, 503, 504])
     func serverErrors(status: Int) async throws {
-        try await withRig { rig in
+        try await withRig { rig async throws in
             let report = rig.simulator.reportIDs(iTwin: rig.iTwin)[0]
             rig.simulator.inject(.answer(status: status, body: "{}"), where: RequestFilter(method: "DELETE"), times: 2)
             #expect(try await rig.deleteRun(report, id: "there").status == status)
@@ -92,7 +92,7 @@ import Testing
 
     @Test("a deletion of several objects is unknown when only some of them are gone")
     func several() async throws {
-        try await withRig { rig in
+        try await withRig { rig async throws in
             let reports = rig.simulator.reportIDs(iTwin: rig.iTwin)
             rig.simulator.removeReport(reports[0])
             rig.simulator.inject(.close, where: RequestFilter(method: "POST", target: "/clash"))
@@ -107,7 +107,7 @@ import Testing
 
     @Test("the report of removed suppressions says nothing about them: their outcome stays unknown")
     func suppressions() async throws {
-        try await withRig { rig in
+        try await withRig { rig async throws in
             let headers = [
                 ("repository-id", rig.simulator.repositoryIDs(iTwin: rig.iTwin)[0]),
                 ("clash-report-id", rig.simulator.reportIDs(iTwin: rig.iTwin)[0]), ("x-correlation-id", "sup"),
@@ -123,7 +123,7 @@ import Testing
 
     @Test("what has no read of its own stays unknown: an unknown path, a run in place")
     func unreadable() async throws {
-        try await withRig { rig in
+        try await withRig { rig async throws in
             rig.simulator.inject(.close, where: RequestFilter(method: "POST", target: "/clash"), times: nil)
             let deletion = try await rig.call(
                 "POST", "\(rig.v2)/models/jobs/deletion", [("x-correlation-id", "odd")], body: #"{"jobs":["m"]}"#)
@@ -141,7 +141,7 @@ import Testing
     @Test("a delete that never left is not_sent")
     func notSent() async throws {
         let server = origin(always: ok)
-        try await withRig(origin: server) { rig in
+        try await withRig(origin: server) { rig async throws in
             server.stop()
             try await eventually("closed") { server.isClosed }
             let answer = try await rig.call("DELETE", "/clashdetection/runs/x", [("x-correlation-id", "home")])
@@ -152,7 +152,7 @@ import Testing
 
     @Test("a token that is refused once costs a second attempt and no second entry")
     func tokenReplay() async throws {
-        try await withRig { rig in
+        try await withRig { rig async throws in
             let report = rig.simulator.reportIDs(iTwin: rig.iTwin)[0]
             rig.clock.advance(by: .seconds(60))
             rig.simulator.inject(.unauthorized(.invalidJWT), where: RequestFilter(method: "DELETE"))
@@ -164,7 +164,7 @@ import Testing
 
     @Test("a delete refused for its token, with no other token to be had, is refused_upstream and not unknown")
     func refusedToken() async throws {
-        try await withRig { rig in
+        try await withRig { rig async throws in
             let report = rig.simulator.reportIDs(iTwin: rig.iTwin)[0]
             rig.clock.advance(by: .seconds(60))
             rig.simulator.inject(.unauthorized(.invalidJWT), where: RequestFilter(method: "DELETE"))
@@ -178,7 +178,7 @@ import Testing
 
     @Test("reads that settle a delete of several objects are made at once, so that all of it ends in 5 seconds")
     func atOnce() async throws {
-        try await withRig { rig in
+        try await withRig { rig async throws in
             let reports = rig.simulator.reportIDs(iTwin: rig.iTwin)
             rig.simulator.inject(.executeThenClose, where: RequestFilter(method: "POST", target: "/clash"))
             rig.simulator.inject(.hang, where: RequestFilter(method: "GET"), times: nil)
@@ -198,7 +198,7 @@ import Testing
 
     @Test("a tool that leaves after sending leaves a whole entry behind", arguments: [Fault.executeThenHang, .hang])
     func left(fault: Fault) async throws {
-        try await withRig { rig in
+        try await withRig { rig async throws in
             let report = rig.simulator.reportIDs(iTwin: rig.iTwin)[0]
             let run = rig.simulator.legacyID(project: rig.iTwin, entity: report) ?? ""
             rig.simulator.inject(fault, where: RequestFilter(method: "DELETE"))

@@ -10,7 +10,7 @@ import Testing
     func objects() async throws {
         try await withRig { options in
             options.flags = ["audit.snapshot=true"]
-        } _: { rig in
+        } _: { rig async throws in
             let report = rig.simulator.reportIDs(iTwin: rig.iTwin)[1]
             let neighbour = rig.simulator.reportIDs(iTwin: rig.iTwin)[0]
             let rule = rig.simulator.ruleIDs(iTwin: rig.iTwin)[0]
@@ -56,7 +56,7 @@ import Testing
     func failing(fault: Fault) async throws {
         try await withRig { options in
             options.flags = ["audit.snapshot=true"]
-        } _: { rig in
+        } _: { rig async throws in
             let report = rig.simulator.reportIDs(iTwin: rig.iTwin)[0]
             rig.simulator.inject(fault, where: RequestFilter(method: "GET"), times: nil)
             #expect(try await rig.deleteRun(report, id: "without").status == 204)

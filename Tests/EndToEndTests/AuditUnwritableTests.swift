@@ -9,7 +9,7 @@ import Testing
 @Suite struct AuditUnwritableTests {
     @Test("a removed folder: deletes get 503, reads go on, readiness says degraded; put back, it heals")
     func removedFolder() async throws {
-        try await withRig { rig in
+        try await withRig { rig async throws in
             let reports = rig.simulator.reportIDs(iTwin: rig.iTwin)
             #expect(try await rig.deleteRun(reports[0], id: "before").status == 204)
             let broken = try BrokenLog.removedFolder(rig.auditFolder)
@@ -35,7 +35,7 @@ import Testing
 
     @Test("a removed file: the delete at hand is refused, the log goes on in a new file, and verify tells the gap")
     func removedFile() async throws {
-        try await withRig { rig in
+        try await withRig { rig async throws in
             let reports = rig.simulator.reportIDs(iTwin: rig.iTwin)
             #expect(try await rig.deleteRun(reports[0], id: "before").status == 204)
             unlink(rig.auditFolder + "/audit-00000000000000000001.jsonl")
@@ -51,7 +51,7 @@ import Testing
 
     @Test("a replaced file: nothing is written into the stranger, the delete is refused, and the log goes on")
     func replacedFile() async throws {
-        try await withRig { rig in
+        try await withRig { rig async throws in
             let reports = rig.simulator.reportIDs(iTwin: rig.iTwin)
             #expect(try await rig.deleteRun(reports[0], id: "before").status == 204)
             let path = rig.auditFolder + "/audit-00000000000000000001.jsonl"
@@ -77,7 +77,7 @@ import Testing
             if number == 1 { rename(log, aside) }
             return "HTTP/1.1 204 No Content\r\n\r\n"
         }
-        try await withRig(origin: server, flags: ["audit.path=\(log)"]) { rig in
+        try await withRig(origin: server, flags: ["audit.path=\(log)"]) { rig async throws in
             let first = try await rig.call("DELETE", "/clashdetection/runs/a", [("x-correlation-id", "kept")])
             #expect(first.status == 204, "what upstream did is done")
             let second = try await rig.call("DELETE", "/clashdetection/runs/b", [("x-correlation-id", "next")])
@@ -93,7 +93,7 @@ import Testing
     func notRequired() async throws {
         try await withRig { options in
             options.flags = ["audit.required=false"]
-        } _: { rig in
+        } _: { rig async throws in
             let reports = rig.simulator.reportIDs(iTwin: rig.iTwin)
             let broken = try BrokenLog.removedFolder(rig.auditFolder)
             #expect(try await rig.deleteRun(reports[0], id: "free").status == 204)
@@ -111,7 +111,7 @@ import Testing
         let log = disk.path + "/audit"
         try await withRig {
             $0.flags = ["audit.path=\(log)"]
-        } _: { rig in
+        } _: { rig async throws in
             let reports = rig.simulator.reportIDs(iTwin: rig.iTwin)
             #expect(try await rig.deleteRun(reports[0], id: "before").status == 204)
             try disk.fill()

@@ -146,7 +146,7 @@ import Testing
     @Test(
         "a head that is no HTTP/1 answer, or endless, is a 502 and no harm to the next call",
         arguments: [
-            "HTTP/1.1 42 Short", "HTTP/1.1 2000 Long", "HTTP/3 200 OK", "HTTP/1.1 101 Switching Protocols", "many",
+            "HTTP/1.1 42 Short", "HTTP/1.1 2000 Long", "HTTP/3 200 OK", "HTTP/1.1 101 Switching Protocols", "many", "large",
         ])
     func badHeads(kind: String) async throws {
         let received = Received()
@@ -154,6 +154,7 @@ import Testing
             let number = received.add(try connection.readRequest())
             if number > 1 { return try connection.send(ok) }
             switch kind {
+            case "large": try connection.send("HTTP/1.1 200 OK\r\nX-A: \(String(repeating: "a", count: 2 << 20))\r\n")
             case "many":
                 try connection.send("HTTP/1.1 200 OK\r\n")
                 for _ in 0..<2_000 {

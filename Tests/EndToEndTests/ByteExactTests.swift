@@ -46,7 +46,7 @@ import Testing
                 ("Trailer", "X-T"), ("Proxy-Authorization", "Basic eA=="), ("Connection", "keep-alive, X-Hop"),
                 ("X-Hop", "gone"), ("x-correlation-id", "id-1"),
             ]
-            let answer = try await rig.get("/clash-detection/itwins/i/reports", secrets + endToEnd)
+            let answer = try await rig.get("/clashdetection/results/x", secrets + endToEnd)
             #expect(answer.status == 200)
             let got = try #require(received.all.first)
             let token = try #require(got.values("Authorization").first)
@@ -63,12 +63,26 @@ import Testing
         }
     }
 
+    @Test("pages are asked for whole and uncoded, so that their links can be rewritten")
+    func pages() async throws {
+        let received = Received()
+        try await withRig(origin: origin(received, always: ok)) { rig in
+            let asked = [("accept-encoding", "gzip, br"), ("Range", "bytes=0-9"), ("If-Range", "\"x\"")]
+            for target in ["/clashdetection/tests", "/clashdetection/results/x", "/clashdetection/unknown"] {
+                _ = try await rig.get(target, asked)
+            }
+            #expect(received.all.map { $0.values("Accept-Encoding") } == [["identity"], ["gzip, br"], ["gzip, br"]])
+            #expect(received.all.map { $0.values("Range").count } == [0, 1, 1])
+            #expect(received.all.map { $0.values("If-Range").count } == [0, 1, 1])
+        }
+    }
+
     @Test("a call without headers of its own gets none added but ours")
     func bare() async throws {
         let received = Received()
         let origin = origin(received, always: ok)
         try await withRig(origin: origin) { rig in
-            _ = try await rig.get("/clashdetection/tests")
+            _ = try await rig.get("/clashdetection/results/x")
             let names = received.all.flatMap { $0.headers.map { String($0.prefix { $0 != ":" }).lowercased() } }
             #expect(names.sorted() == ["authorization", "host", "via", "x-correlation-id"])
         }

@@ -59,7 +59,7 @@ import Testing
         for _ in 0..<1_000 { writer.write(line) }
         var text: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
-        while !String(decoding: text, as: UTF8.self).contains("lines dropped") {
+        while !String(decoding: text, as: UTF8.self).contains("lines dropped") || text.last != UInt8(ascii: "\n") {
             let count = read(ends.0, &buffer, buffer.count)
             guard count > 0 else { break }
             text += buffer[..<count]

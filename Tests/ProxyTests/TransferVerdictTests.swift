@@ -60,11 +60,14 @@ import Testing
         for traits in [Self.read, Self.change] {
             for sent in [false, true] {
                 #expect(verdict(.cancelled, traits, sent: sent) == "left")
-                #expect(verdict(.shutdown, traits, sent: sent) == "shutting-down")
                 #expect(verdict(.bodyFailed, traits, sent: sent) == "invalid-request")
-                #expect(verdict(.internalError, traits, sent: sent) == "internal-error")
             }
+            #expect(verdict(.shutdown, traits, sent: false) == "shutting-down")
+            #expect(verdict(.internalError, traits, sent: false) == "internal-error")
         }
+        #expect(verdict(.shutdown, Self.read, sent: true) == "shutting-down")
+        #expect(verdict(.shutdown, Self.change, sent: true) == "outcome-unknown")
+        #expect(verdict(.internalError, Self.change, sent: true) == "outcome-unknown")
     }
 
     @Test("a call is sent again twice at most, after a pause, and only while the budget lasts")

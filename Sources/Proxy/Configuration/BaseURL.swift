@@ -50,7 +50,10 @@ public struct BaseURL: Sendable, Hashable, CustomStringConvertible {
     init(parsing text: String) throws(ValueProblem) {
         guard let mark = text.firstRange(of: "://"),
             let scheme = Scheme(rawValue: text[..<mark.lowerBound].lowercased())
-        else { throw ValueProblem("is not an absolute URL that begins with https:// or http://") }
+        else {
+            throw ValueProblem(
+                "is not an absolute URL that begins with https:// or http://", hidesValue: text.contains("@"))
+        }
         let rest = text[mark.upperBound...]
         if rest.contains("?") { throw ValueProblem("has a query (?), which it must not have", hidesValue: true) }
         if rest.contains("#") { throw ValueProblem("has a fragment (#), which it must not have", hidesValue: true) }

@@ -37,7 +37,7 @@ struct OriginPolicy: Sendable {
             guard origins.count == 1, corsOrigins.contains(origin.lowercased()) else { throw foreign("Origin") }
             return origin
         }
-        if head.fields[.secFetchSite]?.lowercased() == "cross-site" { throw foreign("Sec-Fetch-Site") }
+        if head.fields[.secFetchSite]?.lowercased().contains("cross-site") == true { throw foreign("Sec-Fetch-Site") }
         return nil
     }
 

@@ -37,8 +37,18 @@ struct HeaderTraits: OptionSet {
         "content-length": [.dropUpstream, .dropDownstream],
         "alt-svc": .dropDownstream,
         "x-http-method-override": .refused,
+        "x-http-methodoverride": .refused,
         "x-http-method": .refused,
+        "x-httpmethod": .refused,
+        "x-http-verb": .refused,
+        "x-http-verb-override": .refused,
+        "x-method": .refused,
         "x-method-override": .refused,
+        "x-original-method": .refused,
+        "x-forwarded-method": .refused,
+        "http-method-override": .refused,
+        "x-original-url": .refused,
+        "x-rewrite-url": .refused,
         "access-control-allow-origin": .cors,
         "access-control-allow-headers": .cors,
         "access-control-allow-methods": .cors,
@@ -48,7 +58,13 @@ struct HeaderTraits: OptionSet {
     ]
 
     /// The traits of a name; empty for every name that the table does not hold: such headers pass.
-    static func of(_ name: HTTPField.Name) -> HeaderTraits { table[name.canonicalName] ?? [] }
+    /// An underscore counts as a hyphen, because some servers take the one for the other.
+    static func of(_ name: HTTPField.Name) -> HeaderTraits {
+        let name = name.canonicalName
+        if let traits = table[name] { return traits }
+        guard name.utf8.contains(UInt8(ascii: "_")) else { return [] }
+        return table[String(name.map { $0 == "_" ? "-" : $0 })] ?? []
+    }
 }
 
 extension HTTPFields {

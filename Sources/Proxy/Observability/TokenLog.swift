@@ -18,7 +18,7 @@ enum TokenLog {
             logger.warning(
                 "token refused",
                 metadata: [
-                    "reason": "\(failure.reason.rawValue)", "message": "\(failure.message)", "in_a_row": "\(inARow)",
+                    "reason": "\(failure.reason.rawValue)", "error": "\(failure.message)", "in_a_row": "\(inARow)",
                 ])
         }
     }
