@@ -24,7 +24,7 @@ struct ClassificationTests {
         Unknown(method: "POST", target: "\(v2)/news", body: "{}", name: "v2.unknown", expected: .write),
         Unknown(method: "PUT", target: "/clashdetection/news", body: "{}", name: "v1.unknown", expected: .write),
         Unknown(method: "PATCH", target: "/clashdetection/tests/x", body: "{}", name: "v1.unknown", expected: .write),
-        Unknown(method: "MERGE", target: "\(v2)/news", name: "v2.unknown", expected: .write),
+        Unknown(method: "MERGE", target: "\(v2)/news", name: "v2.unknown", expected: .delete),
         Unknown(method: "DELETE", target: "\(v2)/reports/\(id)", name: "v2.unknown", expected: .delete),
         Unknown(method: "DELETE", target: "/anything", name: "unknown", expected: .delete),
         Unknown(method: "delete", target: "\(v2)/news", name: "v2.unknown", expected: .delete),

@@ -7,9 +7,9 @@ import TestSupport
 import Testing
 
 @Suite(.enabled(if: Program.isBuilt)) struct AuditCommandTests {
-    /// A few deletes by two callers, a refusal, a cancel.
+    /// A few deletes by two callers, and a refusal; on request with reasons so long that the log needs four files.
     private func withStory(
-        _ flags: [String] = [], _ body: @escaping (Rig, [String]) async throws -> Void
+        rotating: Bool = false, _ body: @escaping (Rig, [String]) async throws -> Void
     ) async throws {
         let alice = try KeyGenerator.make(name: "alice", allow: "read,write,run,delete")
         let bob = try KeyGenerator.make(name: "bob", allow: "read,delete")
@@ -17,17 +17,18 @@ import Testing
         func key(_ made: KeyGenerator.NewKey) -> (String, String) { ("X-Api-Key", made.key.withValue { $0 }) }
         try await withRig { options in
             options.file = alice.table + bob.table + reader.table
-            options.flags = flags
+            options.flags = ["audit.rotate_bytes=64KiB"]
         } _: { rig async throws in
             let reports = rig.simulator.reportIDs(iTwin: rig.iTwin)
             #expect(
                 try await rig.deleteReport(reports[0], id: "c-1", [key(alice), ("X-Audit-Reason", "=old, \"stale\"")])
                     .status == 202)
-            #expect(try await rig.deleteRun(reports[1], id: "c-2", [key(bob)]).status == 204)
-            #expect(try await rig.deleteRun(reports[1], id: "c-3", [key(bob)]).status == 404)
-            #expect(try await rig.deleteReport(reports[2], id: "c-4", [key(reader)]).status == 403)
+            let why = rotating ? [("X-Audit-Reason", String(repeating: "because ", count: 3_500))] : []
+            #expect(try await rig.deleteRun(reports[1], id: "c-2", [key(bob)] + why).status == 204)
+            #expect(try await rig.deleteRun(reports[1], id: "c-3", [key(bob)] + why).status == 404)
+            #expect(try await rig.deleteReport(reports[2], id: "c-4", [key(reader)] + why).status == 403)
             rig.simulator.inject(.close, where: RequestFilter(method: "DELETE"))
-            #expect(try await rig.deleteRun(reports[3], id: "c-5", [key(alice)]).status == 502)
+            #expect(try await rig.deleteRun(reports[3], id: "c-5", [key(alice)] + why).status == 502)
             try await body(rig, reports)
         }
     }
@@ -99,7 +100,7 @@ import Testing
 
     @Test("export gives all rows as JSON or CSV; over rotated files it is still one answer")
     func export() async throws {
-        try await withStory(["audit.rotate_bytes=1KiB"]) { rig, _ async throws in
+        try await withStory(rotating: true) { rig, _ async throws in
             let files = try FileManager.default.contentsOfDirectory(atPath: rig.auditFolder).filter {
                 $0.hasSuffix(".jsonl")
             }
@@ -115,7 +116,7 @@ import Testing
 
     @Test("verify: intact on a running proxy's log with count and head; 1 for a change, a missing file, a cut tail")
     func verify() async throws {
-        try await withStory(["audit.rotate_bytes=1KiB"]) { rig, _ async throws in
+        try await withStory(rotating: true) { rig, _ async throws in
             let lines = try AuditLogFile.lines(rig.auditFolder)
             let (head, copy) = (lines[lines.count - 1].line.hash, rig.folder.path + "/copy")
             let files = try FileManager.default.contentsOfDirectory(atPath: rig.auditFolder)
@@ -138,7 +139,7 @@ import Testing
             let unheard = try await verified(["--head", String(repeating: "a", count: 64)])
             #expect(unheard.status == 1 && unheard.output.contains("cut tail"))
 
-            try change { try edit("\(copy)/\(files[1])") { $0.replacing("deleted", with: "Deleted") } }
+            try change { try edit("\(copy)/\(files[1])") { $0.replacing("not_found", with: "not-found") } }
             let altered = try await verified(in: copy)
             #expect(altered.status == 1 && altered.output.contains("altered: line "), "\(altered.output)")
             #expect(altered.output.contains(files[1]) || altered.output.contains("NOT INTACT"))

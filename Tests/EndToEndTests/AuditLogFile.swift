@@ -28,9 +28,15 @@ struct AuditLine: Decodable, Sendable {
     let status: Int?
     let result: String?
     let attempts: Int?
-    let duration_ms: Int?
+    let duration: Int?
     let prev: String
     let hash: String
+
+    private enum CodingKeys: String, CodingKey {
+        case seq, time, event, id, intent, operation, method, target, objects, itwin, caller, reason, status, result
+        case attempts, prev, hash
+        case duration = "duration_ms"
+    }
 }
 
 /// A line with its text.

@@ -65,7 +65,7 @@ import Testing
             }
             #expect(outcome.intent == intent.seq && outcome.seq == intent.seq + 1 && outcome.prev == intent.hash)
             #expect(outcome.status == 204 && outcome.result == "deleted" && outcome.attempts == 1)
-            #expect((0..<20_000).contains(outcome.duration_ms ?? -1))
+            #expect((0..<20_000).contains(outcome.duration ?? -1))
         }
     }
 

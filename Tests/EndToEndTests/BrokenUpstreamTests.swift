@@ -146,7 +146,8 @@ import Testing
     @Test(
         "a head that is no HTTP/1 answer, or endless, is a 502 and no harm to the next call",
         arguments: [
-            "HTTP/1.1 42 Short", "HTTP/1.1 2000 Long", "HTTP/3 200 OK", "HTTP/1.1 101 Switching Protocols", "many", "large",
+            "HTTP/1.1 42 Short", "HTTP/1.1 2000 Long", "HTTP/3 200 OK", "HTTP/1.1 101 Switching Protocols", "many",
+            "large",
         ])
     func badHeads(kind: String) async throws {
         let received = Received()

@@ -45,7 +45,9 @@ func call(_ number: Int) -> AuditCall {
 }
 
 /// So many deletes at a time, each an intent and then its outcome. The latency is the intent's: what a delete waits.
-func deletes(_ concurrency: Int, in folder: String, while goesOn: @escaping @Sendable (AuditLog) -> Bool) async throws -> Measurement {
+func deletes(_ concurrency: Int, in folder: String, while goesOn: @escaping @Sendable (AuditLog) -> Bool) async throws
+    -> Measurement
+{
     let log = try await AuditLog.open(folder: folder)
     let began = clock.now
     let latencies = try await withThrowingTaskGroup(of: [Double].self) { group in
@@ -58,7 +60,8 @@ func deletes(_ concurrency: Int, in folder: String, while goesOn: @escaping @Sen
                     let receipt = try await log.append(AuditIntent(call: call(number)))
                     latencies.append(seconds(ContinuousClock.now - asked))
                     await log.append(
-                        AuditOutcome(result: .deleted, status: 202, attempts: 1, duration: .milliseconds(180)), for: receipt)
+                        AuditOutcome(result: .deleted, status: 202, attempts: 1, duration: .milliseconds(180)),
+                        for: receipt)
                     number += concurrency
                 }
                 return latencies
@@ -113,7 +116,8 @@ for round in 1...max(1, rounds) {
     for concurrency in [1, 16, 256] {
         let path = "\(folder)/log-\(round)-\(concurrency)"
         let end = clock.now + .seconds(length)
-        print(try await deletes(concurrency, in: path) { _ in ContinuousClock.now < end }.line("log", concurrency, round))
+        print(
+            try await deletes(concurrency, in: path) { _ in ContinuousClock.now < end }.line("log", concurrency, round))
         if concurrency == 1 {
             print(plain(try lines(of: path), to: "\(folder)/plain-\(round)").line("plain", 1, round))
         }
