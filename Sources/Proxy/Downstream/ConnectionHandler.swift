@@ -303,7 +303,8 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
         pipelined = []
         if proxy.isDraining {
             let channel = context.channel
-            return context.writeAndFlush(wrapOutboundOut(ByteBuffer())).whenComplete { _ in channel.close(promise: nil) }
+            return context.writeAndFlush(wrapOutboundOut(ByteBuffer())).whenComplete { _ in channel.close(promise: nil)
+            }
         }
         context.close(mode: .output, promise: nil)
         armTimer(after: Self.lingerTime)
