@@ -101,7 +101,11 @@ import Testing
 
     @Test(
         "method overrides are refused and named",
-        arguments: ["X-HTTP-Method-Override", "x-http-method", "X-Method-Override"])
+        arguments: [
+            "X-HTTP-Method-Override", "x-http-method", "X-Method-Override", "X_HTTP_METHOD_OVERRIDE",
+            "X-HTTP_Method-Override", "X-HTTP-Verb", "X-HttpMethod", "HTTP-Method-Override", "X-Original-Method",
+            "X-Original-URL", "X-Rewrite-URL",
+        ])
     func overrides(name: String) {
         let failure = failure { () throws(Failure) in try head(.POST, "/", [Self.host, (name, "GET")]) }
         #expect(failure?.reason == .invalidRequest && failure?.target == name)
