@@ -1,6 +1,7 @@
 // The audit log and processes: one writer for a folder, and a proxy that is killed.
 
 import FoundationEssentials
+import Glibc
 import Proxy
 import Simulator
 import TestSupport
@@ -8,7 +9,8 @@ import Testing
 
 @Suite(.enabled(if: Program.isBuilt), .serialized) struct AuditProcessTests {
     private static let root = #filePath.components(beforeLast: 3)
-    private static let python = ["/usr/bin/python3", "/usr/local/bin/python3"].first { access($0) }
+    private static let python = (getenv("PATH").map { String(cString: $0) } ?? "").split(separator: ":")
+        .map { "\($0)/python3" }.first { access($0) }
 
     @Test("a second proxy on the same folder refuses to start and says who has it")
     func secondWriter() async throws {

@@ -4,7 +4,7 @@ import Simulator
 import TestSupport
 import Testing
 
-@Suite struct LeavingTests {
+@Suite(.timeLimit(.minutes(3))) struct LeavingTests {
     @Test("a read whose tool leaves is cancelled upstream", arguments: ["close", "reset"])
     func read(how: String) async throws {
         let ended = Latch()
@@ -71,7 +71,7 @@ import Testing
             let legacy = rig.simulator.legacyID(project: rig.iTwin, entity: report) ?? ""
             let target = method == "DELETE" ? "/clashdetection/runs/\(legacy)" : "\(rig.v2)/reports/jobs/deletion"
             let body = method == "DELETE" ? nil : #"{"jobs":["\#(report)"],"operation":"delete"}"#
-            rig.simulator.inject(.executeThenHang, where: RequestFilter(method: method))
+            rig.simulator.inject(.executeThenHang, where: RequestFilter(method: method, target: "/clash"))
             let client = try rig.connect()
             try await client.send(rig.request(method, target, [("x-correlation-id", "left-3")], body: body))
             #expect(await rig.simulator.waitForRequests(1, where: RequestFilter(method: method, target: "/clash")))
