@@ -65,7 +65,8 @@ enum AuditStartup {
         for intent in trail.log.recovery.openIntents {
             var fate = ObjectFate.unknown
             if let match = match(intent.call), match.operationClass == .delete {
-                fate = await trail.reader.settle(match, objects: intent.call.objects, correlationID: intent.call.id)
+                fate = await trail.reader.settle(
+                    match, objects: intent.call.objects, correlationID: intent.call.id, justSent: false)
             }
             await trail.log.recovered(intent, result: fate.result)
             logger.warning(

@@ -101,7 +101,8 @@ struct AuditTrail: Sendable {
         guard entry.isDelete else { return .unknown }
         // A task of its own: the tool may have left, and its delete is to be settled all the same.
         return await Task {
-            await reader.settle(entry.match, objects: entry.match.objectIDs, correlationID: entry.correlationID)
+            await reader.settle(
+                entry.match, objects: entry.match.objectIDs, correlationID: entry.correlationID, justSent: true)
         }.value
     }
 

@@ -18,6 +18,7 @@ struct ObjectReader: Sendable {
     private static let maxSettledObjects = 10
     private static let maxSnapshotBytes = 64 << 10
     private static let maxPageBytes = 1 << 20
+    private static let pausesForJobs: [Duration] = [.milliseconds(500), .seconds(2)]
 
     /// What a delete is about to destroy, as JSON; nil where the API has no small read for it, or the read failed.
     func snapshot(_ match: OperationMatch, correlationID: String) async -> [UInt8]? {
@@ -34,14 +35,20 @@ struct ObjectReader: Sendable {
     }
 
     /// What became of the objects of a delete that nobody answered: all gone, all there, or not to be known in time.
-    func settle(_ match: OperationMatch, objects: [String], correlationID: String) async -> ObjectFate {
+    /// `justSent`: a v2 deletion is a job, which upstream may still be working on: "still there" counts only when it
+    /// stays so.
+    func settle(
+        _ match: OperationMatch, objects: [String], correlationID: String, justSent: Bool
+    ) async -> ObjectFate {
         let targets = objects.compactMap { match.readTarget(of: $0) }
         guard match.deletesWhatItNames, !targets.isEmpty, targets.count == objects.count,
             targets.count <= Self.maxSettledObjects
         else { return .unknown }
+        let isJob = match.operation.version == .v2 && match.operation.objectKind != .rule
+        let pauses = isJob && justSent ? Self.pausesForJobs : []
         return await withTaskGroup(of: ObjectFate.self) { group in
             for target in targets {
-                group.addTask { await fate(of: target, match.operation.version, correlationID) }
+                group.addTask { await fate(of: target, match.operation, correlationID, pauses: pauses) }
             }
             group.addTask {
                 try? await environment.sleep(environment.now() + Self.patience)
@@ -56,7 +63,18 @@ struct ObjectReader: Sendable {
         }
     }
 
-    private func fate(of target: String, _ version: APIVersion, _ correlationID: String) async -> ObjectFate {
+    private func fate(
+        of target: String, _ operation: Operation, _ correlationID: String, pauses: [Duration]
+    ) async -> ObjectFate {
+        var fate = await look(at: target, operation.version, correlationID)
+        for pause in pauses where fate == .there {
+            try? await environment.sleep(environment.now() + pause)
+            fate = await look(at: target, operation.version, correlationID)
+        }
+        return fate
+    }
+
+    private func look(at target: String, _ version: APIVersion, _ correlationID: String) async -> ObjectFate {
         guard let response = await read(target, version, correlationID) else { return .unknown }
         defer { response.body.cancel() }
         switch response.status.code {
