@@ -39,6 +39,8 @@ struct ChainVerifier {
     private(set) var previous: [UInt8]?
     /// Of the newest line that has its own right hash.
     private(set) var head: AuditHead?
+    /// What the newest line claims to be, whether or not its hash is right.
+    private(set) var claim: AuditHead?
 
     init(after head: AuditHead = .empty) {
         expected = head.seq + 1
@@ -56,13 +58,13 @@ struct ChainVerifier {
         guard let frame = LineFrame(line) else {
             expected &+= 1
             previous = nil
+            claim = nil
             return .malformed
         }
         let hash = RecordHash.hex(of: line.extracting(0..<frame.hashedCount))
         let defect = defect(of: line, frame, hash)
-        if line.equals(hash, at: frame.hash) {
-            head = AuditHead(seq: frame.seq, hash: line.text(frame.hash))
-        }
+        claim = AuditHead(seq: frame.seq, hash: line.text(frame.hash))
+        if line.equals(hash, at: frame.hash) { head = claim }
         expected = frame.seq &+ 1
         previous = line.extracting(frame.hash).withUnsafeBytes { Array($0) }
         return defect

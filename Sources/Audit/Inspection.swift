@@ -54,7 +54,14 @@ struct Inspection {
                     trailing = place
                     return
                 }
-                trailing = trailing ?? place
+                if defect == .altered, line.isTerminated, verifier.claim != nil {
+                    // A crash tears a line, it does not change a whole one: this stays where it is, for all to see, and
+                    // the chain goes on from what it claims.
+                    head = verifier.claim
+                    trailing = nil
+                } else {
+                    trailing = trailing ?? place
+                }
             } else {
                 accept(verifier.head, record)
             }

@@ -42,7 +42,7 @@ struct AuditFilterOptions: ParsableArguments {
     var itwin: String?
 
     @Option(help: "deleted, not_found, failed, refused_upstream, unknown, not_sent, done, denied or open.")
-    var result: String?
+    var result: AuditResultArgument?
 
     var filter: AuditFilter {
         var filter = AuditFilter()
@@ -51,8 +51,18 @@ struct AuditFilterOptions: ParsableArguments {
         filter.caller = caller
         filter.object = object
         filter.itwin = itwin
-        filter.result = result
+        filter.result = result?.rawValue
         return filter
+    }
+}
+
+/// What `--result` takes: an outcome's result, `denied`, or `open`.
+struct AuditResultArgument: RawRepresentable, ExpressibleByArgument {
+    let rawValue: String
+
+    init?(rawValue: String) {
+        guard rawValue == "denied" || rawValue == "open" || AuditResult(rawValue: rawValue) != nil else { return nil }
+        self.rawValue = rawValue
     }
 }
 
@@ -66,7 +76,7 @@ struct AuditMoment: ExpressibleByArgument {
             return
         }
         var text = argument
-        if text.hasSuffix("d"), let days = Int(text.dropLast()) { text = "\(days * 24)h" }
+        if text.hasSuffix("d"), let days = Int(text.dropLast()), days < 1_000_000 { text = "\(days * 24)h" }
         guard let ago = DurationArgument(argument: text) else { return nil }
         let now = AuditOptions.systemWallTime()
         time = AuditTime(microseconds: now.microseconds - ago.value.components.seconds * 1_000_000)
@@ -109,6 +119,7 @@ extension AuditCommand {
         var format = AuditFormat.json
 
         func run() async throws {
+            guard !id.isEmpty else { throw ValidationError("Give a correlation id or the number of a record.") }
             var found = false
             let reader = try folder.reader()
             do throws(AuditReadFailure) {

@@ -83,7 +83,7 @@ struct DurationArgument: ExpressibleByArgument, ExpressibleByStringLiteral, Cust
 
     init?(argument: String) {
         let digits = argument.prefix { $0.isNumber }
-        guard let number = Int64(digits) else { return nil }
+        guard let number = Int64(digits), number <= 1_000_000_000 else { return nil }
         switch argument.dropFirst(digits.count) {
         case "ms": value = .milliseconds(number)
         case "s": value = .seconds(number)

@@ -28,6 +28,12 @@ struct AuditPolicy: Sendable {
             reason: exchange.head.fields[.auditReason] ?? "")
     }
 
+    /// Throws 400 when a delete names more objects, or longer ids, than a record can hold.
+    func checkObjects(_ match: OperationMatch) throws(Failure) {
+        guard match.operationClass == .delete, match.body.idsAreIncomplete else { return }
+        throw .invalid("The body names more or longer ids than can be recorded; the API takes one id at a time.")
+    }
+
     /// Throws 428 when a delete needs a reason and has none.
     func checkReason(_ match: OperationMatch, _ fields: HTTPFields) throws(Failure) {
         guard settings.requireReason, match.operationClass == .delete else { return }

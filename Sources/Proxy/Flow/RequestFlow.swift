@@ -79,6 +79,7 @@ struct RequestFlow: Sendable {
         do throws(Failure) {
             try FrontDesk.authorize(admission.caller, match.operationClass)
             try audit?.policy.checkReason(match, exchange.head.fields)
+            try audit?.policy.checkObjects(match)
         } catch {
             throw .failed(error)
         }
