@@ -1,4 +1,4 @@
-// The folder before anything is read from it: it exists, nobody else can write to it, and this process alone writes.
+// The folder before anything is read from it: it exists, it is open to nobody else, and this process alone writes.
 
 import Glibc
 
@@ -12,9 +12,9 @@ struct FolderGuard {
     let folder: LogFolder
     let fileSystem: any FileSystem
 
-    private static let writableByOthers: UInt32 = 0o022
+    private static let openToOthers: UInt32 = 0o077
 
-    /// Makes the folder if it is missing and takes away others' right to write; returns what was repaired.
+    /// Makes the folder if it is missing and takes away what rights others have; returns what was repaired.
     func prepare() throws(AuditOpenFailure) -> [String] {
         let status = try AuditOpenFailure.wrapping { () throws(FileFailure) in
             if try fileSystem.status(folder.path) == nil, try fileSystem.createFolder(folder.path) {
@@ -25,15 +25,15 @@ struct FolderGuard {
         guard let status, status.isFolder else {
             throw .unsafeFolder(folder: folder.path, why: "is not a folder")
         }
-        guard status.mode & Self.writableByOthers != 0 else { return [] }
+        guard status.mode & Self.openToOthers != 0 else { return [] }
         do throws(FileFailure) {
             try fileSystem.setMode(folder.path, 0o700)
         } catch {
             throw .unsafeFolder(
-                folder: folder.path, why: "can be written by others (mode \(octal(status.mode))) and stays so: \(error)"
+                folder: folder.path, why: "is open to others (mode \(octal(status.mode))) and stays so: \(error)"
             )
         }
-        return ["the folder could be written by others (mode \(octal(status.mode))); it is 0700 now"]
+        return ["the folder was open to others (mode \(octal(status.mode))); it is 0700 now"]
     }
 
     /// Does the same for the log's files; they are the owner's alone (0600) when this process makes them.
@@ -42,11 +42,11 @@ struct FolderGuard {
             var notes: [String] = []
             for name in files {
                 let path = folder.path(of: name.text)
-                guard let status = try fileSystem.status(path), status.mode & Self.writableByOthers != 0 else {
+                guard let status = try fileSystem.status(path), status.mode & Self.openToOthers != 0 else {
                     continue
                 }
                 try fileSystem.setMode(path, 0o600)
-                notes.append("\(name.text) could be written by others (mode \(octal(status.mode))); it is 0600 now")
+                notes.append("\(name.text) was open to others (mode \(octal(status.mode))); it is 0600 now")
             }
             return notes
         }

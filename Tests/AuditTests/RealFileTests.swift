@@ -34,18 +34,18 @@ struct RealFileTests {
         #expect(try AuditReader(folder: path).verify().records == 2)
     }
 
-    @Test("others' right to write in the folder or to a file is taken away and told")
-    func repairedPermissions() async throws {
+    @Test("others' rights on the folder or on a file are taken away and told", arguments: [0o777, 0o755, 0o750])
+    func repairedPermissions(folderMode: UInt32) async throws {
         let folder = try TemporaryFolder()
         let first = try await AuditLog.open(folder: folder.path, options: options)
         await first.close()
-        chmod(folder.path, 0o777)
-        chmod("\(folder.path)/\(firstFile)", 0o666)
+        chmod(folder.path, folderMode)
+        chmod("\(folder.path)/\(firstFile)", folderMode & 0o666)
         let log = try await AuditLog.open(folder: folder.path, options: options)
         #expect(
             log.recovery.notes == [
-                "the folder could be written by others (mode 0777); it is 0700 now",
-                "\(firstFile) could be written by others (mode 0666); it is 0600 now",
+                "the folder was open to others (mode 0\(String(folderMode, radix: 8))); it is 0700 now",
+                "\(firstFile) was open to others (mode 0\(String(folderMode & 0o666, radix: 8))); it is 0600 now",
             ])
         #expect(try mode(folder.path) == 0o700 && mode("\(folder.path)/\(firstFile)") == 0o600)
         await log.close()

@@ -58,6 +58,21 @@ import Testing
         }
     }
 
+    @Test("a delete that names more ids than a record holds is refused and not sent")
+    func tooManyIDs() async throws {
+        try await withRig { rig in
+            let ids = (1...300).map { "\"r\($0)\"" }.joined(separator: ",")
+            let body = "{\"jobs\":[\(ids)],\"operation\":\"delete\"}"
+            let client = try rig.connect()
+            let answer = try await client.exchange(
+                "POST \(rig.list)/jobs/deletion HTTP/1.1\r\nHost: localhost\r\n"
+                    + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)")
+            answer.expectError(400, "InvalidRequest", reason: "invalid-request")
+            #expect(rig.simulator.recorded(RequestFilter(target: "/clash")).isEmpty)
+            client.close()
+        }
+    }
+
     @Test("delete_budget: the delete above it is 429 and denied; a restart does not refill it, time does")
     func budget() async throws {
         let folder = try TemporaryFolder()
