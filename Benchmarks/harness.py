@@ -65,19 +65,23 @@ class Server:
 
     running = []
 
-    def __init__(self, command, core, log, port, output=None):
-        self.command, self.core, self.log, self.port = [str(c) for c in command], core, log, port
-        self.output = output or log
+    def __init__(self, command, core, port, log):
+        self.command, self.core, self.port, self.log = [str(c) for c in command], core, port, pathlib.Path(log)
 
-    def start(self):
-        """Returns the seconds from exec to the first answer, which has come through to the upstream and back."""
-        with open(self.log, "ab") as err, open(self.output, "ab") as out:
+    def start(self, path, headers, limit=20):
+        """Returns the seconds from exec to the first answer that came from the upstream, and that answer."""
+        with open(self.log, "ab") as log, open(self.log.with_suffix(".out"), "ab") as out:
             began = time.perf_counter()
             # A session of its own: Ctrl-C comes to us alone.
             self.process = on_core(self.core, lambda: subprocess.Popen(
-                self.command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True))
+                self.command, stdin=subprocess.DEVNULL, stdout=out, stderr=log, start_new_session=True))
         Server.running.append(self)
-        return began
+        while self.process.poll() is None and time.perf_counter() - began < limit:
+            answer = ask(self.port, path, headers)
+            if answer.startswith(b"HTTP/1.1 200"):
+                return time.perf_counter() - began, answer
+            time.sleep(0.0003)
+        sys.exit(f"{self.command[0]} gave no answer; its log:\n{self.log.read_text()[-2000:]}")
 
     def stop(self):
         if self.process.poll() is None:
@@ -92,18 +96,10 @@ class Server:
 
     @classmethod
     def stop_all(cls):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)  # whoever is impatient now would leave processes behind
         for server in list(cls.running):
             server.stop()
-
-    def first_answer(self, path, headers, began, limit=20):
-        while time.perf_counter() - began < limit:
-            if self.process.poll() is not None:
-                break
-            answer = ask(self.port, path, headers)
-            if answer.startswith(b"HTTP/1.1 200"):
-                return time.perf_counter() - began, answer
-            time.sleep(0.0003)
-        sys.exit(f"{self.command[0]} gave no answer; its log:\n{pathlib.Path(self.log).read_text()[-2000:]}")
 
     def tree(self):
         pids, todo = [], [self.process.pid]

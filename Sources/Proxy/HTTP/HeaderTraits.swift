@@ -74,20 +74,13 @@ extension HTTPFields {
     func endToEnd(dropping dropped: HeaderTraits) -> HTTPFields {
         let nominated = connectionOptions
         let unwanted = dropped.union(.hopByHop)
-        var kept: [HTTPField] = []
-        kept.reserveCapacity(count)
+        var kept = HTTPFields()
+        kept.reserveCapacity(count + 8)
         for field in self where HeaderTraits.of(field.name).isDisjoint(with: unwanted) {
             if !nominated.isEmpty, nominated.contains(field.name.canonicalName) { continue }
             kept.append(field)
         }
-        return HTTPFields(kept, room: 8)
-    }
-
-    /// All of `fields` at once, with room for more: for each single `append` the library copies a field several times.
-    init(_ fields: [HTTPField], room: Int = 0) {
-        self.init()
-        reserveCapacity(fields.count + room)
-        replaceSubrange(0..<0, with: fields)
+        return kept
     }
 
     /// The lower-cased names that `Connection` lists.

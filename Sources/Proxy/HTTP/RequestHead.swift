@@ -76,7 +76,7 @@ struct RequestHead {
     }
 
     private static func checkedFields(_ headers: HTTPHeaders) throws(Failure) -> HTTPFields {
-        var fields: [HTTPField] = []
+        var fields = HTTPFields()
         fields.reserveCapacity(headers.count)
         for (name, text) in headers {
             // The decoder leaves the blanks behind a value, which are no part of it (RFC 9110, 5.5).
@@ -95,7 +95,7 @@ struct RequestHead {
             }
             fields.append(HTTPField(name: fieldName, value: value))
         }
-        return HTTPFields(fields)
+        return fields
     }
 
     /// U+FFFD: the decoder replaced bytes that are not UTF-8, so they could not be passed on as they came.
