@@ -70,15 +70,19 @@ extension ChainWriter {
     private func cutBehind(_ place: ChainPlace, _ notes: inout [String]) throws(FileFailure) {
         let path = folder.path(of: place.file.text)
         guard let size = try fileSystem.status(path)?.size, size > place.size else { return }
+        if try cutFailedAttempt(path, from: place.size, to: size) { return }
+        let torn = try SetAside(folder: folder, fileSystem: fileSystem).tail(of: place.file, from: place.size)
+        notes.append("\(size - place.size) bytes of somebody else in \(place.file.text) are in \(torn)")
+    }
+
+    /// Takes away what a failed write of our own left; false when the bytes are not ours.
+    private func cutFailedAttempt(_ path: String, from start: Int64, to size: Int64) throws(FileFailure) -> Bool {
         let file = try fileSystem.open(path, .append)
         defer { fileSystem.close(file) }
-        if try isFailedAttempt(file, from: place.size, to: size) {
-            try fileSystem.truncate(file, to: place.size)
-            try fileSystem.sync(file)
-        } else {
-            let torn = try SetAside(folder: folder, fileSystem: fileSystem).tail(of: place.file, from: place.size)
-            notes.append("\(size - place.size) bytes of somebody else in \(place.file.text) are in \(torn)")
-        }
+        guard try isFailedAttempt(file, from: start, to: size) else { return false }
+        try fileSystem.truncate(file, to: start)
+        try fileSystem.sync(file)
+        return true
     }
 
     /// Frees a file's name for the next file.

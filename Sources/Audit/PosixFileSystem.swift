@@ -61,6 +61,12 @@ struct PosixFileSystem: FileSystem {
             }
         let descriptor = retrying { Int(Glibc.open(path, flags | O_CLOEXEC, 0o600)) }
         guard descriptor >= 0 else { throw failure("open", path) }
+        // Whoever writes to a file of the log has it to himself, also where somebody has removed the lock file.
+        guard access == .read || retrying({ Int(flock(Int32(descriptor), LOCK_EX | LOCK_NB)) }) == 0 else {
+            let failure = failure("lock", path)
+            Glibc.close(Int32(descriptor))
+            throw failure
+        }
         return FileHandle(descriptor: Int32(descriptor), path: path)
     }
 

@@ -34,6 +34,20 @@ struct RealFileTests {
         #expect(try AuditReader(folder: path).verify().records == 2)
     }
 
+    @Test("a second writer is refused also where somebody has removed the lock file")
+    func removedLockFile() async throws {
+        let folder = try TemporaryFolder()
+        let first = try await AuditLog.open(folder: folder.path, options: options)
+        unlink("\(folder.path)/audit.lock")
+        await #expect(throws: AuditOpenFailure.self) { try await AuditLog.open(folder: folder.path, options: options) }
+        _ = try await first.append(AuditIntent(call: .make("after")))
+        await first.close()
+        #expect(try AuditReader(folder: folder.path).verify().findings.isEmpty)
+        let second = try await AuditLog.open(folder: folder.path, options: options)
+        #expect(second.recovery.openIntents.count == 1)
+        await second.close()
+    }
+
     @Test("others' rights on the folder or on a file are taken away and told", arguments: [0o777, 0o755, 0o750])
     func repairedPermissions(folderMode: UInt32) async throws {
         let folder = try TemporaryFolder()
@@ -129,9 +143,9 @@ struct RealFileTests {
     func appended() async throws {
         let folder = try TemporaryFolder()
         let log = try await AuditLog.open(folder: folder.path, options: options)
-        let file = try PosixFileSystem().open("\(folder.path)/\(firstFile)", .append)
-        try PosixFileSystem().writeAll(file, Array("graffiti\n".utf8))
-        PosixFileSystem().close(file)
+        let file = Glibc.open("\(folder.path)/\(firstFile)", O_WRONLY | O_APPEND)
+        #expect(write(file, "graffiti\n", 9) == 9)
+        close(file)
         #expect(await cause { _ = try await log.append(AuditIntent(call: .make("c-1"))) }?.cause == .changed)
         clock.advance(.seconds(1))
         _ = try await log.append(AuditIntent(call: .make("c-2")))
