@@ -27,7 +27,9 @@ RUN apt-get update \
 COPY --from=build /out/clash-proxy /usr/local/bin/clash-proxy
 # By number, so that Kubernetes can see that it is not root.
 USER 10001
+# The audit log is written to ./audit: keep it on a volume that outlives the container.
 WORKDIR /var/lib/clash-proxy
+VOLUME /var/lib/clash-proxy
 # Tools; and health, for probes from outside when admin.address is not loopback.
 EXPOSE 8080 8081
 HEALTHCHECK --interval=10s --timeout=5s --start-period=15s --retries=3 CMD ["clash-proxy", "health"]
