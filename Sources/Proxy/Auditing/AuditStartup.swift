@@ -30,10 +30,7 @@ enum AuditStartup {
             folder: settings.path,
             options: AuditOptions(
                 software: Sidecar.software, rotateBytes: Int64(settings.rotateBytes),
-                wallTime: {
-                    let time = environment.wallTime()
-                    return AuditTime(seconds: time.seconds, nanoseconds: time.nanoseconds)
-                }, now: environment.now))
+                wallTime: { environment.auditTime }, now: environment.now))
         for note in log.recovery.notes { logger.warning("audit log: \(note)") }
         let policy = AuditPolicy(settings: settings, callersHaveKeys: !config.callers.isEmpty)
         return AuditTrail(
@@ -45,17 +42,12 @@ enum AuditStartup {
     private static func budget(_ settings: Config.Audit, _ environment: Environment) throws -> DeleteBudget? {
         guard let window = settings.deleteBudget else { return nil }
         let budget = DeleteBudget(window)
-        let wall = environment.wallTime()
-        let now = (AuditTime(seconds: wall.seconds, nanoseconds: wall.nanoseconds), environment.now())
+        let (wall, now) = (environment.auditTime, environment.now())
         let seconds = window.span.components.seconds
-        let since = AuditTime(microseconds: now.0.microseconds - seconds * 1_000_000)
-        try AuditReader(folder: settings.path).records { record in
-            guard record.event == "intent", record.time >= since, AuditStartup.isDelete(record.call) else {
-                return true
-            }
-            let age = Duration.microseconds(max(0, now.0.microseconds - record.time.microseconds))
-            budget.recall(record.call.caller.name, at: now.1 - age)
-            return true
+        let since = AuditTime(microseconds: wall.microseconds - seconds * 1_000_000)
+        try AuditReader(folder: settings.path).intents(since: since) { time, call in
+            guard isDelete(call) else { return }
+            budget.recall(call.caller.name, at: now - .microseconds(max(0, wall.microseconds - time.microseconds)))
         }
         return budget
     }
@@ -84,5 +76,13 @@ enum AuditStartup {
     private static func isDelete(_ call: AuditCall) -> Bool {
         guard let operation = Operation.named(call.operation) else { return true }
         return operation.operationClass == .delete
+    }
+}
+
+extension Environment {
+    /// The wall-clock time as the audit log takes it.
+    fileprivate var auditTime: AuditTime {
+        let time = wallTime()
+        return AuditTime(seconds: time.seconds, nanoseconds: time.nanoseconds)
     }
 }
