@@ -54,6 +54,15 @@ let package = Package(
             dependencies: [.product(name: "DequeModule", package: "swift-collections")],
             swiftSettings: strict
         ),
+        .target(
+            name: "Caching",
+            dependencies: [
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "DequeModule", package: "swift-collections"),
+            ],
+            swiftSettings: strict
+        ),
         // Calls of libc that Swift does not see.
         .systemLibrary(name: "CAudit"),
         .target(
@@ -64,7 +73,7 @@ let package = Package(
         .target(
             name: "Proxy",
             dependencies: [
-                "CurlTransport", "ClashAPI", "Tokens", "RateLimiting", "Audit",
+                "CurlTransport", "ClashAPI", "Tokens", "Caching", "RateLimiting", "Audit",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -120,6 +129,14 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "RateLimitingTests", dependencies: ["RateLimiting", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "CachingTests",
+            dependencies: [
+                "Caching", "TestSupport",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+            ],
+            swiftSettings: strict),
         .testTarget(
             name: "AuditTests",
             dependencies: ["Audit", .product(name: "Crypto", package: "swift-crypto")],

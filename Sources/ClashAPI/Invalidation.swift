@@ -46,6 +46,11 @@ extension OperationMatch {
         return Invalidation(reach: .tagged, tags: tags.uniqued(), families: operation.touchesLists)
     }
 
+    /// What this call may have touched if nobody knows whether upstream did it: everything of its iTwin.
+    public func invalidationOfUnknownOutcome() -> Invalidation {
+        operationClass == .read ? .nothing : wholeITwins()
+    }
+
     /// Whether the call may touch more than its row says.
     private var reachesWholeITwin: Bool {
         if !isKnown || isInPlaceRun || body.isUnreadable || body.idsAreIncomplete { return true }

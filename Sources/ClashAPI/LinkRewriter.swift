@@ -10,6 +10,11 @@ public struct LinkRewriter: Sendable {
 
     /// Whether any link was rewritten so far. If not, the output so far is the input.
     public private(set) var changed = false
+    /// Where in the output rewritten links begin, as far as nothing was taken out of it: the places of the base, for
+    /// whoever rewrites with an empty one and puts it in later. Only kept if asked for.
+    public private(set) var linkStarts: [Int] = []
+
+    private let keepsStarts: Bool
 
     private enum Role: Sendable {
         case plain
@@ -39,9 +44,10 @@ public struct LinkRewriter: Sendable {
         self.init(translator: LinkTranslator(rules: rules, allowedPrefixes: allowedPrefixes, base: base))
     }
 
-    /// Rewrites with a translator made before.
-    public init(translator: LinkTranslator) {
+    /// Rewrites with a translator made before; `keepsStarts` fills `linkStarts`.
+    public init(translator: LinkTranslator, keepsStarts: Bool = false) {
         self.translator = translator
+        self.keepsStarts = keepsStarts
     }
 
     /// Rewrites the next bytes of the body and appends the result, which may lag behind by one link.
@@ -117,6 +123,7 @@ public struct LinkRewriter: Sendable {
         if let raw = href.complete(), let link = text.hasEscapes ? JSONEscapes.decode(raw) : raw,
             let translated = translator.translate(link.span)
         {
+            if keepsStarts { linkStarts.append(out.count) }
             JSONEscapes.append(translated, to: &out)
             changed = true
             href.discard()

@@ -43,7 +43,7 @@ public enum Tag {
 
     /// The tags under which a write finds an object, whichever version stored it: a v1 run, its result and the v2
     /// report are the same thing.
-    static func aliases(_ kind: ObjectKind, _ id: String) -> [String] {
+    public static func aliases(_ kind: ObjectKind, _ id: String) -> [String] {
         switch kind {
         case .run, .report, .result: [object(.run, id), object(.report, id), object(.result, id)]
         case .test, .rule, .repository: [object(kind, id)]

@@ -63,15 +63,23 @@ public final class Sidecar: Sendable {
             stallTimeout: config.upstream.stallTimeout)
         let reader = ObjectReader(transport: transport, tokens: tokens, settings: settings, environment: environment)
         audit = try await AuditStartup.open(config, reader: reader, environment: environment, logger: logger)
-        let flow = RequestFlow(
-            settings: settings, links: try Self.links(config), transport: transport, tokens: tokens,
+        let sender = UpstreamSender(
+            settings: settings, transport: transport, tokens: tokens,
             gate: InFlightGate(
                 limits: .init(
                     maxInFlight: min(config.rate.maxInFlight, config.upstream.maxConnections),
                     maxQueue: config.rate.maxQueue, maxWait: config.rate.maxWait),
                 time: environment.gateTime),
-            retries: RetryPolicy(budget: RetryBudget(), backoff: Backoff(), environment: environment), audit: audit,
-            environment: environment, accessLog: accessLog)
+            retries: RetryPolicy(budget: RetryBudget(), backoff: Backoff(), environment: environment),
+            environment: environment)
+        let links = try Self.links(config)
+        let pages =
+            config.cache.enabled
+            ? PageService(
+                cache: PageCache(config.cache, environment: environment), sender: sender, links: links,
+                maxWait: config.rate.maxWait, environment: environment) : nil
+        let flow = RequestFlow(
+            sender: sender, links: links, pages: pages, audit: audit, environment: environment, accessLog: accessLog)
         service = ProxyService(
             desk: FrontDesk(config), flow: flow, activity: Activity(maxConnections: config.listen.maxConnections),
             environment: environment)

@@ -158,6 +158,8 @@ private func startRig(_ options: RigOptions) async throws -> Rig {
         "shutdown.drain_timeout=5s", "audit.path=\(folder.path)/audit",
         // One call of a tool is then one call upstream; the audit tests turn it on.
         "audit.snapshot=false",
+        // Likewise; the cache tests turn it on.
+        "cache.enabled=false",
     ]
     let file = options.file.isEmpty ? nil : ConfigSources.File(name: "proxy.conf", text: options.file)
     let loaded = try ConfigLoader.load(ConfigSources(file: file, flags: flags + options.flags))

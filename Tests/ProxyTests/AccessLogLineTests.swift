@@ -11,22 +11,24 @@ import Testing
         var record = ExchangeRecord(correlationID: "id-1", peer: "127.0.0.1", started: .now)
         (record.method, record.path, record.caller) = ("GET", "/a%22b", "team \"x\"")
         (record.operation, record.source, record.status) = ("v1.tests.list", .upstream, 200)
-        (record.bytesIn, record.bytesOut, record.attempts) = (1, 22, 2)
-        record.queueTime = .microseconds(1_250)
-        record.upstreamTime = .milliseconds(30)
+        (record.bytesIn, record.bytesOut) = (1, 22)
         return record
+    }
+
+    private var call: CallFacts {
+        CallFacts(queueTime: .microseconds(1_250), upstreamTime: .milliseconds(30), attempts: 2)
     }
 
     @Test("as text a line has the facts in their order")
     func text() {
         #expect(
-            AccessLog.text(record, .answered, .milliseconds(33), "T")
+            AccessLog.text(record, call, .answered, .milliseconds(33), "T")
                 == "T id-1 127.0.0.1 team \"x\" v1.tests.list GET /a%22b 200 upstream answered in=1 out=22 total=33.0ms "
                 + "queue=1.2ms token=0.0ms upstream=30.0ms attempts=2\n")
-        var detailed = record
-        detailed.upstreamID = "up-1"
+        var (detailed, call) = (record, call)
+        call.upstreamID = "up-1"
         detailed.detail = "a \"b\"\nc"
-        let line = AccessLog.text(detailed, .callerLeft(sent: true), .zero, "T")
+        let line = AccessLog.text(detailed, call, .callerLeft(sent: true), .zero, "T")
         #expect(line.hasSuffix(" upstream_id=up-1 detail=\"a \\\"b\\\"\\nc\"\n") && line.contains(" caller-left:sent "))
         #expect(line.filter { $0 == "\n" }.count == 1)
     }
@@ -35,7 +37,7 @@ import Testing
     func json() throws {
         var record = record
         record.detail = "\u{0}\u{7F}\t\\\"é\n"
-        let line = AccessLog.json(record, .cut(.upstreamTimeout), .milliseconds(33), "T")
+        let line = AccessLog.json(record, call, .cut(.upstreamTimeout), .milliseconds(33), "T")
         struct Line: Decodable {
             let caller, detail, outcome, path: String
             let status: Int

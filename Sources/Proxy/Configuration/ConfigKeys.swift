@@ -106,24 +106,21 @@ enum ConfigKeys {
     ]
 
     private static let cache: [ConfigKey<Config>] = [
-        .init("cache.enabled", \.cache.enabled, .flag, "false: every call goes upstream", inForce: false),
+        .init("cache.enabled", \.cache.enabled, .flag, "false: every call goes upstream"),
         .init(
-            "cache.max_bytes", \.cache.maxBytes, .bytes(65536...(1 << 40)), "all stored answers together",
-            inForce: false),
+            "cache.max_bytes", \.cache.maxBytes, .bytes(65536...(1 << 40)), "all stored answers together"),
         .init(
-            "cache.max_entry_bytes", \.cache.maxEntryBytes, .bytes(1024...(1 << 40)), "one stored answer",
-            inForce: false),
-        .init("cache.ttl_list", \.cache.ttlList, span, "pages of lists", inForce: false),
+            "cache.max_entry_bytes", \.cache.maxEntryBytes, .bytes(1024...(1 << 40)), "one stored answer"),
+        .init("cache.ttl_list", \.cache.ttlList, span, "pages of lists"),
         .init(
-            "cache.ttl_in_progress", \.cache.ttlInProgress, span, "a page or report with a run that has not ended",
-            inForce: false),
+            "cache.ttl_in_progress", \.cache.ttlInProgress, span, "a page or report with a run that has not ended"),
         .init(
-            "cache.ttl_terminal", \.cache.ttlTerminal, span, "reports and results whose run has ended", inForce: false),
-        .init("cache.ttl_stable", \.cache.ttlStable, span, "templates", inForce: false),
+            "cache.ttl_terminal", \.cache.ttlTerminal, span, "reports and results whose run has ended"),
+        .init("cache.ttl_stable", \.cache.ttlStable, span, "templates"),
         .init(
             "cache.stale_while_revalidate", \.cache.staleWhileRevalidate, span,
-            "so long a stale answer goes out while one refresh runs", inForce: false),
-        .init("cache.stale_if_error", \.cache.staleIfError, span, "hard upper bound of staleness", inForce: false),
+            "so long a stale answer goes out while one refresh runs"),
+        .init("cache.stale_if_error", \.cache.staleIfError, span, "hard upper bound of staleness"),
     ]
 
     private static let rate: [ConfigKey<Config>] = [

@@ -5,6 +5,7 @@
 // socket is only read when the flow asks for body bytes, and `write` waits while the tool does not keep up.
 
 import Audit
+import Caching
 import HTTPTypes
 import NIOCore
 
@@ -31,6 +32,8 @@ final class Exchange {
     let head: RequestHead
     /// Facts gathered on the way, for headers and the access log.
     var record: ExchangeRecord
+    /// What its call upstream takes.
+    let progress = CallProgress()
     /// What the audit log says about this call, when its kind is recorded.
     var auditCall: AuditCall?
     /// Set while the process drains: the answer says `Connection: close`.
@@ -172,6 +175,42 @@ final class Exchange {
         record.status = status.code
         let connectionHeader = reusable ? (head.isHTTP10 ? "keep-alive" : nil) : "close"
         ResponseHead.write(status, fields, framing, connection: connectionHeader, into: &unsent)
+    }
+
+    /// Writes the head of an answer out of the cache; `writeFields` appends its lines, `room` is what head and body need.
+    func begin(
+        _ status: HTTPResponse.Status, framing wanted: ResponseFraming, room: Int,
+        writeFields: (inout ByteBuffer) -> Void
+    ) {
+        guard case .pending = answer else { return }
+        answer = .streaming
+        framing = wanted
+        bodyParts = []
+        record.status = status.code
+        unsent.reserveCapacity(minimumWritableBytes: room)
+        ResponseHead.writeStatus(status, into: &unsent)
+        writeFields(&unsent)
+        let connectionHeader = reusable ? (head.isHTTP10 ? "keep-alive" : nil) : "close"
+        ResponseHead.writeEnd(framing, connection: connectionHeader, into: &unsent)
+    }
+
+    /// Appends a small body to what is waiting.
+    func appendWhole(_ body: SplicedBody, _ base: String) {
+        let before = unsent.readableBytes
+        body.write(base: base, into: &unsent)
+        record.bytesOut += unsent.readableBytes - before
+    }
+
+    /// Hands a large body to the socket in parts that are not copied.
+    func sendWhole(_ body: SplicedBody, _ base: String) {
+        flushUnsent()
+        record.bytesOut += body.length(baseLength: base.utf8.count)
+        body.forEachPart(base: base) {
+            connection?.send($0, flush: false)
+        } writeBase: {
+            connection?.send(ByteBuffer(string: $0), flush: false)
+        }
+        connection?.send(ByteBuffer(), flush: true)
     }
 
     /// Hands body bytes over; returns when the tool keeps up. Throws `CallerLeft` when it is gone.

@@ -43,14 +43,25 @@ final class ProxyService: RequestHandling, Sendable {
             exchange.respond(.noContent, fields, body: [])
             flow.finish(exchange, .answered)
             activity.exchangeEnded()
-        case .forward(let admission): start(exchange, admission, connection)
+        case .forward(let admission):
+            let query = flow.pages?.query(exchange.head, admission.route)
+            if let query, let pages = flow.pages, pages.answerAtOnce(exchange, query, admission) {
+                exchange.record.caller = admission.caller.name
+                exchange.record.operation = admission.route.operation.name
+                flow.finish(exchange, .answered)
+                activity.exchangeEnded()
+            } else {
+                start(exchange, admission, query, connection)
+            }
         }
     }
 
-    private func start(_ exchange: Exchange, _ admission: Admission, _ connection: ConnectionHandler) {
+    private func start(
+        _ exchange: Exchange, _ admission: Admission, _ query: PageQuery?, _ connection: ConnectionHandler
+    ) {
         let bound = NIOLoopBound(exchange, eventLoop: exchange.executor.eventLoop)
         let task = Task(executorPreference: exchange.executor) { [self] in
-            await flow.run(bound.value, admission)
+            await flow.run(bound.value, admission, query)
             activity.exchangeEnded()
         }
         connection.onCallerLeft = { task.cancel() }
@@ -69,7 +80,7 @@ final class ProxyService: RequestHandling, Sendable {
         if let head { record.method = head.method.rawValue }
         record.detail = failure.message
         connection.sendLast(lastAnswer(failure, &record, toHead: head?.method == .HEAD))
-        flow.accessLog?.write(record, outcome: .refused(failure.reason))
+        flow.accessLog?.write(record, CallFacts(), outcome: .refused(failure.reason))
     }
 
     /// What connection `max_connections` + 1 gets.
@@ -79,7 +90,7 @@ final class ProxyService: RequestHandling, Sendable {
         let failure = Failure(
             .tooManyConnections, "Too many connections (listen.max_connections).", retryAfter: .seconds(1))
         let answer = lastAnswer(failure, &record)
-        flow.accessLog?.write(record, outcome: .refused(failure.reason))
+        flow.accessLog?.write(record, CallFacts(), outcome: .refused(failure.reason))
         return answer
     }
 

@@ -25,12 +25,22 @@ enum ResponseHead {
         _ status: HTTPResponse.Status, _ fields: HTTPFields, _ framing: ResponseFraming, connection: String?,
         into buffer: inout ByteBuffer
     ) {
+        writeStatus(status, into: &buffer)
+        for field in fields { write(field, into: &buffer) }
+        writeEnd(framing, connection: connection, into: &buffer)
+    }
+
+    static func writeStatus(_ status: HTTPResponse.Status, into buffer: inout ByteBuffer) {
+        if status.code == 200 { return _ = buffer.writeStaticString("HTTP/1.1 200 OK\r\n") }
         buffer.writeStaticString("HTTP/1.1 ")
         buffer.writeString(String(status.code))
         buffer.writeStaticString(" ")
         buffer.writeString(status.reasonPhrase)
         buffer.writeStaticString("\r\n")
-        for field in fields { write(field, into: &buffer) }
+    }
+
+    /// The framing header, `Connection` and the empty line.
+    static func writeEnd(_ framing: ResponseFraming, connection: String?, into buffer: inout ByteBuffer) {
         switch framing {
         case .none, .untilClose: break
         case .length(let bytes):
@@ -48,7 +58,7 @@ enum ResponseHead {
     }
 
     /// One field line in one go, its value byte for byte.
-    private static func write(_ field: HTTPField, into buffer: inout ByteBuffer) {
+    static func write(_ field: HTTPField, into buffer: inout ByteBuffer) {
         let name = field.name.rawName.utf8
         field.withUnsafeBytesOfValue { value in
             _ = buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: name.count + value.count + 4) { room in

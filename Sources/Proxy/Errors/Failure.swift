@@ -24,6 +24,7 @@ public enum FailureReason: String, Sendable, CaseIterable {
     case auditUnavailable = "audit-unavailable"
     case tokenUnavailable = "token-unavailable"
     case tooManyConnections = "too-many-connections"
+    case notCached = "not-cached"
     case shuttingDown = "shutting-down"
     case internalError = "internal-error"
 }

@@ -39,6 +39,7 @@ extension FailureReason {
         case .auditUnavailable: row(.serviceUnavailable, "AuditUnavailable", "proxy_configuration_error")
         case .tokenUnavailable: row(.serviceUnavailable, "TokenUnavailable", "proxy_configuration_error")
         case .tooManyConnections: row(.serviceUnavailable, "TooManyConnections", "connection_limit_reached")
+        case .notCached: row(.gatewayTimeout, "NotCached", "destination_unavailable")
         case .shuttingDown: row(.serviceUnavailable, "ShuttingDown", "destination_unavailable")
         case .internalError: row(.internalServerError, "InternalError", "proxy_internal_error")
         }

@@ -1,8 +1,8 @@
 // THE FLOW: the life of one request after the front desk let it in, top to bottom.
 //
 // The order is a security property: the class of a request is settled and permitted before a turn or a token is
-// taken, and nothing is sent before both are there and, for a delete, its intent is on disk. Each step calls one
-// module. Every path ends in `finish`.
+// taken, and nothing is sent before both are there and, for a delete, its intent is on disk. What a write has made
+// untrue is dropped from the cache before its tool hears of it. Each step calls one module. Every path ends in `finish`.
 
 import ClashAPI
 import CurlTransport
@@ -26,32 +26,32 @@ enum Answer {
 
 /// The modules that a request passes, wired once. One flow serves all connections.
 struct RequestFlow: Sendable {
-    let settings: UpstreamSettings
+    let sender: UpstreamSender
     let links: LinkSettings
-    let transport: CurlTransport
-    let tokens: TokenSource
-    let gate: InFlightGate
-    let retries: RetryPolicy
+    /// Nil when the cache is turned off.
+    let pages: PageService?
     /// Nil only where `audit.required = false` and the log could not be opened.
     let audit: AuditTrail?
     let environment: Environment
     let accessLog: AccessLog?
-    private let authorization = AuthorizationField()
 
     /// Runs on the connection's event loop. Ends the exchange and returns.
-    func run(_ exchange: Exchange, _ admission: Admission) async {
+    ///
+    /// - Parameter query: what the cache was asked, for reads that it may answer.
+    func run(_ exchange: Exchange, _ admission: Admission, _ query: PageQuery?) async {
         exchange.record.caller = admission.caller.name
         do throws(FlowExit) {
             let call = try await classify(exchange, admission)
-            let permit = try await waitForTurn(exchange)
-            let token = try await currentToken(exchange)
-            if let entry = try await recordIntent(call, exchange) {
-                let answer = try await sendRecorded(call, exchange, token, entry)
-                try await relay(answer, call, exchange, admission)
+            if let query, let pages {
+                try await pages.answer(exchange, call, query, admission)
             } else {
-                try await relay(.upstream(try await send(call, exchange, token)), call, exchange, admission)
+                let permit = try await sender.turn(exchange.progress, wait: Prefer.wait(in: exchange.head.fields))
+                let token = try await sender.token(exchange.progress)
+                let entry = try await recordIntent(call, exchange)
+                let answer = try await send(call, exchange, token, entry)
+                try await relay(answer, call, exchange, admission)
+                permit.release()
             }
-            permit.release()
             finish(exchange, exchange.callerHasLeft ? .callerLeft(sent: true) : .answered)
         } catch {
             switch error {
@@ -64,7 +64,7 @@ struct RequestFlow: Sendable {
                     corsOrigin: admission.corsOrigin)
             case .failed, .callerLeft:
                 exchange.abort()
-                finish(exchange, .callerLeft(sent: exchange.record.wasSent))
+                finish(exchange, .callerLeft(sent: exchange.progress.facts.wasSent))
             }
         }
     }
@@ -83,34 +83,7 @@ struct RequestFlow: Sendable {
         } catch {
             throw .failed(error)
         }
-        return UpstreamCall(exchange, match: match, caller: admission.caller, body: body, settings: settings)
-    }
-
-    private func waitForTurn(_ exchange: Exchange) async throws(FlowExit) -> Permit {
-        if let permit = gate.tryEnter() { return permit }
-        let asked = environment.now()
-        defer { exchange.record.queueTime = environment.now() - asked }
-        do throws(GateRefusal) {
-            return try await gate.enter(wait: Prefer.wait(in: exchange.head.fields))
-        } catch {
-            switch error {
-            case .cancelled: throw .callerLeft
-            case .queueFull(let wait): throw .failed(.busy(.queueFull, wait))
-            case .deadline(let wait): throw .failed(.busy(.rateLimited, wait))
-            }
-        }
-    }
-
-    private func currentToken(_ exchange: Exchange) async throws(FlowExit) -> UpstreamToken {
-        if let token = tokens.currentIfUsable() { return token }
-        let asked = environment.now()
-        defer { exchange.record.tokenTime += environment.now() - asked }
-        do throws(TokenFailure) {
-            return try await tokens.current()
-        } catch {
-            if exchange.callerHasLeft { throw .callerLeft }
-            throw .failed(Failure(error))
-        }
+        return UpstreamCall(exchange, match: match, caller: admission.caller, body: body, settings: sender.settings)
     }
 
     /// Makes the intent of an audited call durable; nil for calls that are not recorded.
@@ -119,111 +92,48 @@ struct RequestFlow: Sendable {
         return try await audit.begin(recorded, call.match)
     }
 
-    /// Sends a recorded call; its outcome is durable before anything of the answer goes to the tool.
-    private func sendRecorded(
-        _ call: UpstreamCall, _ exchange: Exchange, _ token: UpstreamToken, _ entry: AuditEntry
+    /// Sends the call. Before anything of the answer goes to the tool, the cache has dropped what is not true any more
+    /// and the outcome of a recorded call is durable.
+    private func send(
+        _ call: UpstreamCall, _ exchange: Exchange, _ token: UpstreamToken, _ entry: AuditEntry?
     ) async throws(FlowExit) -> Answer {
-        guard let audit else { return .upstream(try await send(call, exchange, token)) }
+        let facts = exchange.progress
         do throws(FlowExit) {
-            let response = try await send(call, exchange, token)
-            await audit.answered(entry, status: response.status.code, attempts: exchange.record.attempts)
+            let response = try await sender.send(call, facts, token, body: exchange)
+            pages?.cache.written(call.match, status: response.status.code)
+            if let entry { await audit?.answered(entry, status: response.status.code, attempts: facts.facts.attempts) }
             return .upstream(response)
         } catch {
-            let attempts = exchange.record.attempts
-            guard exchange.record.wasSent else {
-                await audit.notSent(entry, attempts: attempts)
-                throw error
-            }
-            guard case .failed(let failure) = error, failure.reason != .tokenUnavailable else {
-                // It was answered: upstream refused the token, and no other was to be had.
-                await audit.answered(entry, status: 401, attempts: attempts)
-                throw error
-            }
-            switch await audit.unanswered(entry, attempts: attempts, otherwise: failure) {
-            case .done: return .settledAsDone
-            case .failed(let failure): throw .failed(failure)
-            }
+            if facts.facts.wasSent { pages?.cache.written(call.match, status: nil) }
+            guard let audit, let entry else { throw error }
+            return try await settle(error, entry, audit, facts.facts)
+        }
+    }
+
+    /// What became of a recorded call that brought no answer.
+    private func settle(
+        _ error: FlowExit, _ entry: AuditEntry, _ audit: AuditTrail, _ facts: CallFacts
+    ) async throws(FlowExit) -> Answer {
+        guard facts.wasSent else {
+            await audit.notSent(entry, attempts: facts.attempts)
+            throw error
+        }
+        guard case .failed(let failure) = error, failure.reason != .tokenUnavailable else {
+            // It was answered: upstream refused the token, and no other was to be had.
+            await audit.answered(entry, status: 401, attempts: facts.attempts)
+            throw error
+        }
+        switch await audit.unanswered(entry, attempts: facts.attempts, otherwise: failure) {
+        case .done: return .settledAsDone
+        case .failed(let failure): throw .failed(failure)
         }
     }
 
     /// A refusal of an audited call that never got as far as an intent: 403, 428 or 429 by us.
     private func recordDenial(_ exchange: Exchange, _ failure: Failure) async {
-        guard let audit, let call = exchange.auditCall, exchange.record.attempts == 0 else { return }
+        guard let audit, let call = exchange.auditCall, exchange.progress.facts.attempts == 0 else { return }
         let status = failure.reason.answer(.v2).status.code
         if [403, 428, 429].contains(status) { await audit.denied(call, status: status) }
-    }
-
-    /// Sends the call, again where that is surely harmless, and returns the answer that the tool gets.
-    private func send(
-        _ call: UpstreamCall, _ exchange: Exchange, _ first: UpstreamToken
-    ) async throws(FlowExit) -> UpstreamResponse {
-        var token = first
-        var mayReplaceToken = true
-        var tries = 0
-        retries.budget.recordCall()
-        while true {
-            let response: UpstreamResponse
-            switch await attempt(call, exchange, token) {
-            case .success(let answered): response = answered
-            case .failure(let failure):
-                switch failure.verdict(call.traits) {
-                case .callerLeft: throw .callerLeft
-                case .fail(let final): throw .failed(exchange.bodyFailure ?? final)
-                case .retry(let otherwise):
-                    guard await retries.allows(&tries) else { throw .failed(otherwise) }
-                    continue
-                }
-            }
-            if response.status == .unauthorized, mayReplaceToken {
-                mayReplaceToken = false
-                // Also where this call can not be repeated: the next one needs a token that works.
-                if let newer = try await replacement(for: token, exchange), call.traits.bodyIsReplayable {
-                    token = newer
-                    await response.discard()
-                    continue
-                }
-            } else if call.traits.isSafe, retries.isWorthRepeating(response), await retries.allows(&tries) {
-                await response.discard()
-                continue
-            }
-            return response
-        }
-    }
-
-    /// One attempt. A body that still arrives is pumped alongside.
-    private func attempt(
-        _ call: UpstreamCall, _ exchange: Exchange, _ token: UpstreamToken
-    ) async -> Result<UpstreamResponse, TransferFailure> {
-        var request = call.request
-        request.fields[.authorization] = nil
-        request.fields.append(authorization.field(for: token))
-        let pump = RequestBodyReader.startPump(exchange, call.body, into: &request)
-        defer { pump?.cancel() }
-        exchange.record.attempts += 1
-        let asked = environment.now()
-        defer { exchange.record.upstreamTime += environment.now() - asked }
-        do throws(TransferFailure) {
-            let response = try await transport.execute(request)
-            exchange.record.wasSent = true
-            return .success(response)
-        } catch {
-            exchange.record.wasSent = exchange.record.wasSent || error.sent
-            return .failure(error)
-        }
-    }
-
-    /// After a 401: a token that is not the refused one, or nil when the 401 is the tool's to see.
-    private func replacement(
-        for token: UpstreamToken, _ exchange: Exchange
-    ) async throws(FlowExit) -> UpstreamToken? {
-        let asked = environment.now()
-        defer { exchange.record.tokenTime += environment.now() - asked }
-        do throws(TokenFailure) {
-            return try await tokens.refused(token)
-        } catch {
-            if exchange.callerHasLeft { throw .callerLeft }
-            throw .failed(Failure(error))
-        }
     }
 
     private func relay(
@@ -252,13 +162,13 @@ struct RequestFlow: Sendable {
                 version: version, correlationID: exchange.record.correlationID, corsOrigin: corsOrigin,
                 wallTime: environment.wallTime()))
         var fields = answer.fields
-        if exchange.record.attempts > 0 { fields[.serverTiming] = exchange.record.serverTiming }
+        if exchange.progress.facts.attempts > 0 { fields[.serverTiming] = exchange.progress.facts.serverTiming }
         exchange.respond(answer.status, fields, body: answer.body)
         finish(exchange, .refused(failure.reason))
     }
 
     /// The single exit of every request: its line in the access log.
     func finish(_ exchange: Exchange, _ outcome: Outcome) {
-        accessLog?.write(exchange.record, outcome: outcome)
+        accessLog?.write(exchange.record, exchange.progress.facts, outcome: outcome)
     }
 }

@@ -1,5 +1,6 @@
 // Brings upstream's answer to the tool: end-to-end fields, rewritten links, the body with back-pressure.
 
+import Caching
 import ClashAPI
 import CurlTransport
 import HTTPTypes
@@ -11,6 +12,13 @@ struct LinkSettings: Sendable {
     /// Scheme and authority of links; nil: those of each request.
     let publicURL: String?
     let scheme: String
+
+    /// `public_url` as links begin with it, without a slash at its end.
+    var base: String? {
+        guard var base = publicURL else { return nil }
+        while base.hasSuffix("/") { base.removeLast() }
+        return base
+    }
 }
 
 struct ResponseRelay {
@@ -18,6 +26,8 @@ struct ResponseRelay {
     let corsOrigin: String?
     /// For answers without a date (RFC 9110, 6.6.1).
     let now: WallTime
+    /// What the cache had to do with it; nil: nothing.
+    var cacheStatus: CacheStatus?
 
     /// So much of a page is looked at before its head goes out, so that ordinary pages keep a Content-Length.
     private static let heldPageBytes = 256 << 10
@@ -25,7 +35,10 @@ struct ResponseRelay {
     private static let bypassed = HTTPField(name: .cacheStatus, value: "clash-proxy; fwd=bypass")
     private static let notCacheable = HTTPField(name: .cacheStatus, value: "clash-proxy; fwd=method")
 
-    func run(_ response: UpstreamResponse, _ call: UpstreamCall, _ exchange: Exchange) async throws(FlowExit) {
+    /// - Parameter prefix: what was already taken from the body.
+    func run(
+        _ response: UpstreamResponse, _ call: UpstreamCall, _ exchange: Exchange, prefix: [UInt8] = []
+    ) async throws(FlowExit) {
         exchange.record.source = .upstream
         var fields = answerFields(response, call, exchange)
         let isPage =
@@ -42,9 +55,9 @@ struct ResponseRelay {
             await response.discard()
             exchange.end()
         } else if isPage {
-            try await relayPage(response, fields, exchange, call.traits)
+            try await relayPage(response, fields, exchange, call.traits, prefix)
         } else {
-            try await relayBytes(response, fields, exchange, call.traits)
+            try await relayBytes(response, fields, exchange, call.traits, prefix)
         }
     }
 
@@ -55,7 +68,7 @@ struct ResponseRelay {
         let isJob = exchange.head.method != .delete
         var fields = HTTPFields()
         if isJob { fields[.contentType] = "application/json" }
-        fields[.serverTiming] = exchange.record.serverTiming
+        fields[.serverTiming] = exchange.progress.facts.serverTiming
         fields[.cacheStatus] = "clash-proxy; fwd=method; detail=settled"
         OwnFields.add(correlationID: exchange.record.correlationID, to: &fields)
         if let corsOrigin { OriginPolicy.addGrant(for: corsOrigin, to: &fields) }
@@ -72,48 +85,47 @@ struct ResponseRelay {
             fields[.location] = translator(exchange).rewriteLocation(location)
         }
         if fields[.date] == nil { fields[.date] = CivilTime(unixSeconds: now.seconds).httpDate }
-        exchange.record.upstreamID = Self.foreignID(response.fields, exchange)
-        fields.append(HTTPField(name: .serverTiming, value: exchange.record.serverTiming))
-        fields.append(call.traits.isSafe ? Self.bypassed : Self.notCacheable)
+        fields.append(HTTPField(name: .serverTiming, value: exchange.progress.facts.serverTiming))
+        fields.append(
+            cacheStatus.map { HTTPField(name: .cacheStatus, value: $0.headerValue) }
+                ?? (call.traits.isSafe ? Self.bypassed : Self.notCacheable))
         OwnFields.add(correlationID: exchange.record.correlationID, to: &fields)
         if let corsOrigin { OriginPolicy.addGrant(for: corsOrigin, to: &fields) }
         return fields
     }
 
-    /// Upstream's id where it is not the one that was sent: support asks for it, so it is logged.
-    private static func foreignID(_ fields: HTTPFields, _ exchange: Exchange) -> String? {
-        guard let id = fields[.correlationID], id != exchange.record.correlationID else { return nil }
-        return CorrelationID.isAcceptable(id) ? id : nil
-    }
-
     private func translator(_ exchange: Exchange) -> LinkTranslator {
-        let base = links.publicURL ?? "\(links.scheme)://\(exchange.head.authorityText)"
-        return LinkTranslator(rules: links.rules, allowedPrefixes: links.allowPrefixes, base: base)
+        LinkTranslator(
+            rules: links.rules, allowedPrefixes: links.allowPrefixes, base: LinkBase(links, exchange.head).text)
     }
 
     // MARK: Bodies
 
     /// The bytes as they are.
     private func relayBytes(
-        _ response: UpstreamResponse, _ fields: HTTPFields, _ exchange: Exchange, _ call: CallTraits
+        _ response: UpstreamResponse, _ fields: HTTPFields, _ exchange: Exchange, _ call: CallTraits,
+        _ prefix: [UInt8]
     ) async throws(FlowExit) {
         let body = response.body
-        if body.isBufferedComplete {
+        if body.isBufferedComplete, prefix.isEmpty {
             let bytes = try await Self.next(body, call) ?? []
             if try await Self.next(body, call) == nil { return exchange.respond(response.status, fields, body: bytes) }
         }
         exchange.begin(response.status, fields, body.declaredLength.map { .length($0) } ?? .chunked)
         exchange.flush()
+        if !prefix.isEmpty { try await write(prefix, exchange, body) }
         while let bytes = try await Self.next(body, call) { try await write(bytes, exchange, body) }
         exchange.end()
     }
 
     /// A page with its links rewritten; in constant memory however long it is.
     private func relayPage(
-        _ response: UpstreamResponse, _ fields: HTTPFields, _ exchange: Exchange, _ call: CallTraits
+        _ response: UpstreamResponse, _ fields: HTTPFields, _ exchange: Exchange, _ call: CallTraits,
+        _ prefix: [UInt8]
     ) async throws(FlowExit) {
         var rewriter = LinkRewriter(translator: translator(exchange))
         var page: [UInt8] = []
+        if !prefix.isEmpty { rewriter.rewrite(prefix, into: &page) }
         while page.count < Self.heldPageBytes {
             guard let bytes = try await Self.next(response.body, call) else {
                 rewriter.finish(into: &page)
@@ -143,7 +155,7 @@ struct ResponseRelay {
         }
     }
 
-    private static func next(_ body: ResponseBody, _ call: CallTraits) async throws(FlowExit) -> [UInt8]? {
+    static func next(_ body: ResponseBody, _ call: CallTraits) async throws(FlowExit) -> [UInt8]? {
         do throws(TransferFailure) {
             return try await body.next()
         } catch {

@@ -45,6 +45,23 @@ struct UpstreamCall {
         request.stallTimeout = settings.stallTimeout
     }
 
+    /// The same call for several tools at once: a GET of the whole, without what is about one tool alone.
+    func shared(isKnown: Bool) -> UpstreamCall {
+        var call = self
+        call.request.method = .get
+        for name in [
+            HTTPField.Name.ifNoneMatch, .ifModifiedSince, .ifMatch, .ifUnmodifiedSince, .ifRange, .range, .cookie,
+        ] {
+            call.request.fields[name] = nil
+        }
+        if isKnown {
+            call.request.fields[.acceptEncoding] = Coding.asked(by: request.fields, of: match.operation).rawValue
+        }
+        // Others may wait for it, and what was paid for is kept.
+        call.request.cancellation = .untilSent
+        return call
+    }
+
     /// The tool's end-to-end fields, then ours.
     private static func fields(_ head: RequestHead, match: OperationMatch, correlationID: String) -> HTTPFields {
         var fields = head.fields.endToEnd(dropping: .dropUpstream)

@@ -6,35 +6,42 @@ struct AccessLog: Sendable {
     let writer: LineWriter
     let environment: Environment
 
-    func write(_ record: ExchangeRecord, outcome: Outcome) {
+    func write(_ record: ExchangeRecord, _ call: CallFacts, outcome: Outcome) {
         let total = environment.now() - record.started
         let time = environment.wallTime().rfc3339Milliseconds
         writer.write(
-            format == .json ? Self.json(record, outcome, total, time) : Self.text(record, outcome, total, time))
+            format == .json
+                ? Self.json(record, call, outcome, total, time) : Self.text(record, call, outcome, total, time))
     }
 
-    static func text(_ record: ExchangeRecord, _ outcome: Outcome, _ total: Duration, _ time: String) -> String {
+    static func text(
+        _ record: ExchangeRecord, _ call: CallFacts, _ outcome: Outcome, _ total: Duration, _ time: String
+    ) -> String {
         var line = "\(time) \(record.correlationID) \(record.peer) \(record.caller) \(record.operation)"
         line += " \(record.method) \(record.path) \(record.status) \(record.source.rawValue) \(outcome.text)"
         line +=
-            " in=\(record.bytesIn) out=\(record.bytesOut) total=\(total.tenths)ms queue=\(record.queueTime.tenths)ms"
+            " in=\(record.bytesIn) out=\(record.bytesOut) total=\(total.tenths)ms queue=\(call.queueTime.tenths)ms"
         line +=
-            " token=\(record.tokenTime.tenths)ms upstream=\(record.upstreamTime.tenths)ms attempts=\(record.attempts)"
-        if let id = record.upstreamID { line += " upstream_id=\(id)" }
+            " token=\(call.tokenTime.tenths)ms upstream=\(call.upstreamTime.tenths)ms attempts=\(call.attempts)"
+        if !record.cache.isEmpty { line += " cache=\(record.cache)" }
+        if let id = call.upstreamID { line += " upstream_id=\(id)" }
         if !record.detail.isEmpty { line += " detail=\"\(JSONText.escaped(record.detail))\"" }
         return line + "\n"
     }
 
-    static func json(_ record: ExchangeRecord, _ outcome: Outcome, _ total: Duration, _ time: String) -> String {
+    static func json(
+        _ record: ExchangeRecord, _ call: CallFacts, _ outcome: Outcome, _ total: Duration, _ time: String
+    ) -> String {
         var line =
             "{\"time\":\"\(time)\",\"id\":\"\(record.correlationID)\",\"peer\":\"\(JSONText.escaped(record.peer))\""
         line += ",\"caller\":\"\(JSONText.escaped(record.caller))\",\"operation\":\"\(record.operation)\""
         line += ",\"method\":\"\(JSONText.escaped(record.method))\",\"path\":\"\(JSONText.escaped(record.path))\""
         line += ",\"status\":\(record.status),\"source\":\"\(record.source.rawValue)\",\"outcome\":\"\(outcome.text)\""
         line += ",\"bytes_in\":\(record.bytesIn),\"bytes_out\":\(record.bytesOut),\"total_ms\":\(total.tenths)"
-        line += ",\"queue_ms\":\(record.queueTime.tenths),\"token_ms\":\(record.tokenTime.tenths)"
-        line += ",\"upstream_ms\":\(record.upstreamTime.tenths),\"attempts\":\(record.attempts)"
-        if let id = record.upstreamID { line += ",\"upstream_id\":\"\(JSONText.escaped(id))\"" }
+        line += ",\"queue_ms\":\(call.queueTime.tenths),\"token_ms\":\(call.tokenTime.tenths)"
+        line += ",\"upstream_ms\":\(call.upstreamTime.tenths),\"attempts\":\(call.attempts)"
+        if !record.cache.isEmpty { line += ",\"cache\":\"\(record.cache)\"" }
+        if let id = call.upstreamID { line += ",\"upstream_id\":\"\(JSONText.escaped(id))\"" }
         if !record.detail.isEmpty { line += ",\"detail\":\"\(JSONText.escaped(record.detail))\"" }
         return line + "}\n"
     }

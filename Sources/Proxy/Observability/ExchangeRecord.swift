@@ -2,6 +2,7 @@
 
 /// Who answered.
 enum AnswerSource: String, Sendable {
+    case cache
     case upstream
     case proxy
 }
@@ -42,15 +43,8 @@ struct ExchangeRecord: Sendable {
     var status = 0
     var bytesIn = 0
     var bytesOut = 0
-    var queueTime = Duration.zero
-    var tokenTime = Duration.zero
-    var upstreamTime = Duration.zero
-    /// Times that the request went upstream.
-    var attempts = 0
-    /// Whether upstream may have got it: libcurl's word, not a guess.
-    var wasSent = false
-    /// Upstream's own correlation id where it is not ours.
-    var upstreamID: String?
+    /// What the cache did: `hit`, `stale:REASON`, `stored`, `collapsed`, or why not; empty where it had no say.
+    var cache = ""
     /// For the log; holds no secret.
     var detail = ""
 
@@ -58,11 +52,6 @@ struct ExchangeRecord: Sendable {
         self.correlationID = correlationID
         self.peer = peer
         self.started = started
-    }
-
-    /// `queue;dur=0.0, token;dur=0.1, upstream;dur=12.3` in milliseconds (W3C Server Timing).
-    var serverTiming: String {
-        "queue;dur=\(queueTime.tenths), token;dur=\(tokenTime.tenths), upstream;dur=\(upstreamTime.tenths)"
     }
 }
 

@@ -1,0 +1,200 @@
+// The shell around `FlightState`: continuations, one timer, the task that fetches.
+
+import Synchronization
+
+/// Time as flights get it: injected, so that tests move it by hand.
+public struct FlightTime: Sendable {
+    /// Reads the monotonic clock.
+    public let now: @Sendable () -> ContinuousClock.Instant
+    /// Suspends until the instant; throws when its task is cancelled.
+    public let sleep: @Sendable (_ until: ContinuousClock.Instant) async throws -> Void
+
+    public init(
+        now: @escaping @Sendable () -> ContinuousClock.Instant,
+        sleep: @escaping @Sendable (_ until: ContinuousClock.Instant) async throws -> Void
+    ) {
+        self.now = now
+        self.sleep = sleep
+    }
+}
+
+/// One fetch shared by those who want the same. `Outcome` is what all of them get. Usable from every thread.
+public final class Flight<Outcome: Sendable>: Sendable {
+    /// Somebody who waits.
+    public struct Waiter: Sendable {
+        fileprivate let id: FlightState.WaiterID
+    }
+
+    /// How a wait ended.
+    public enum Landing: Sendable {
+        case ended(Outcome)
+        /// The waiter's deadline came before the request was sent.
+        case late
+        /// The waiter's task was cancelled.
+        case left
+    }
+
+    private struct Core {
+        var state: FlightState
+        var continuations: [FlightState.WaiterID: CheckedContinuation<Landing, Never>] = [:]
+        var outcome: Outcome?
+        /// What only the one who began the fetch gets.
+        var leaderOutcome: Outcome?
+        var leaderHasLeft = false
+        var late: Set<FlightState.WaiterID> = []
+        var lastID: FlightState.WaiterID = 0
+        var timer: (due: ContinuousClock.Instant, task: Task<Void, Never>)?
+        var drop: (@Sendable () -> Void)?
+        var isDropped = false
+    }
+
+    private static var leaderID: FlightState.WaiterID { 1 }
+
+    /// How urgent the one who began it was; smaller is more urgent.
+    let rank: Int
+    private let core: Mutex<Core>
+    private let time: FlightTime
+
+    init(rank: Int, isBackground: Bool, time: FlightTime) {
+        self.rank = rank
+        self.time = time
+        core = Mutex(Core(state: FlightState(isBackground: isBackground)))
+    }
+
+    // MARK: Waiting
+
+    /// Registers somebody; nil when it has ended already. The first is the leader.
+    func join(deadline: ContinuousClock.Instant) -> Waiter? {
+        core.withLock { core in
+            core.lastID += 1
+            guard core.state.join(core.lastID, deadline: deadline) else { return nil }
+            rearm(&core)
+            return Waiter(id: core.lastID)
+        }
+    }
+
+    /// Returns when the fetch has ended, the deadline has come, or the waiting task is cancelled. Once per waiter.
+    public func landing(of waiter: Waiter) async -> Landing {
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let already = core.withLock { core -> Landing? in
+                    if let landing = Self.landing(waiter.id, core) { return landing }
+                    if Task.isCancelled { return .left }
+                    core.continuations[waiter.id] = continuation
+                    return nil
+                }
+                if let already {
+                    if case .left = already { leave(waiter) }
+                    continuation.resume(returning: already)
+                }
+            }
+        } onCancel: {
+            leave(waiter)
+        }
+    }
+
+    private static func landing(_ id: FlightState.WaiterID, _ core: Core) -> Landing? {
+        if core.late.contains(id) { return .late }
+        guard let outcome = core.outcome else { return nil }
+        return .ended(id == leaderID ? core.leaderOutcome ?? outcome : outcome)
+    }
+
+    private func leave(_ waiter: Waiter) {
+        let (continuation, drop) = core.withLock { core in
+            if waiter.id == Self.leaderID { core.leaderHasLeft = true }
+            let isPointless = core.state.leave(waiter.id)
+            return (core.continuations.removeValue(forKey: waiter.id), isPointless ? Self.drop(&core) : nil)
+        }
+        continuation?.resume(returning: .left)
+        drop?()
+    }
+
+    // MARK: Flying
+
+    /// Whether its request has not gone upstream yet.
+    var isQueued: Bool { core.withLock { $0.state.phase == .queued } }
+
+    /// Whether somebody as urgent as `rank` may wait for it: one who is more urgent does not queue behind.
+    func serves(rank: Int) -> Bool {
+        core.withLock { $0.state.phase == .sent || ($0.state.phase == .queued && !$0.isDropped && self.rank <= rank) }
+    }
+
+    /// How to give the fetch up while it queues. Called at most once.
+    public func onDrop(_ drop: @escaping @Sendable () -> Void) {
+        let isDropped = core.withLock { core in
+            if !core.isDropped { core.drop = drop }
+            return core.isDropped
+        }
+        if isDropped { drop() }
+    }
+
+    /// Gives it up unless it has been sent.
+    func dropIfQueued() {
+        core.withLock { core in core.state.phase == .queued ? Self.drop(&core) : nil }?()
+    }
+
+    /// The request goes upstream now.
+    public func sent() {
+        core.withLock { core in
+            core.state.sent()
+            core.timer?.task.cancel()
+            core.timer = nil
+        }
+    }
+
+    /// Everybody gets `outcome`, but for the leader where there is something that only one can have.
+    public func end(_ outcome: Outcome, leader: Outcome? = nil) {
+        let landings = core.withLock { core -> [(CheckedContinuation<Landing, Never>, Landing)] in
+            _ = core.state.ended()
+            core.outcome = outcome
+            // A leader that joined and does not wait yet will come for it; one that left will not.
+            let isAwaited = core.continuations[Self.leaderID] != nil
+            core.leaderOutcome = isAwaited || core.leaderHasLeft ? nil : leader
+            core.timer?.task.cancel()
+            core.timer = nil
+            core.drop = nil
+            defer { core.continuations = [:] }
+            return core.continuations.map { id, continuation in
+                (continuation, .ended(id == Self.leaderID ? leader ?? outcome : outcome))
+            }
+        }
+        for (continuation, landing) in landings { continuation.resume(returning: landing) }
+    }
+
+    private static func drop(_ core: inout Core) -> (@Sendable () -> Void)? {
+        core.isDropped = true
+        defer { core.drop = nil }
+        return core.drop
+    }
+
+    // MARK: Deadlines
+
+    private func rearm(_ core: inout Core) {
+        guard let due = core.state.nextDeadline else { return }
+        if let timer = core.timer {
+            guard due < timer.due else { return }
+            timer.task.cancel()
+        }
+        core.timer = (
+            due,
+            Task.detached { [weak self, time] in
+                try? await time.sleep(due)
+                if !Task.isCancelled { self?.deadlinePassed() }
+            }
+        )
+    }
+
+    private func deadlinePassed() {
+        let (continuations, drop) = core.withLock { core in
+            core.timer = nil
+            let (late, isPointless) = core.state.deadlinePassed(now: time.now())
+            core.late.formUnion(late)
+            rearm(&core)
+            return (
+                late.compactMap { core.continuations.removeValue(forKey: $0) }, isPointless ? Self.drop(&core) : nil
+            )
+        }
+        for continuation in continuations { continuation.resume(returning: .late) }
+        drop?()
+    }
+}

@@ -1,0 +1,71 @@
+// What an answer is stored under: the bytes of everything that makes two requests ask for the same thing.
+
+import HTTPTypes
+
+/// The key of a stored answer. Equal keys mean interchangeable answers.
+public struct CacheKey: Hashable, Sendable {
+    private var bytes: [UInt8]
+    /// Chooses the shard: the same for all pages of a list, since it is made of the path alone.
+    private(set) var shardHint: UInt64 = 0
+
+    /// - Parameters:
+    ///   - partition: whose answers these are, without line feeds; never the token itself.
+    ///   - estimatedBytes: room to reserve for what will be appended.
+    public init(partition: String, estimatedBytes: Int) {
+        bytes = []
+        bytes.reserveCapacity(partition.utf8.count + estimatedBytes + 1)
+        bytes += partition.utf8
+        bytes.append(Self.separator)
+    }
+
+    /// Appends the target in canonical spelling, which has no line feed. `transform` may change what was appended.
+    public mutating func appendTarget(_ append: (inout [UInt8]) -> Void) {
+        let start = bytes.count
+        append(&bytes)
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        for index in start..<bytes.count {
+            if bytes[index] == UInt8(ascii: "?") { break }
+            hash = (hash ^ UInt64(bytes[index])) &* 0x100_0000_01b3
+        }
+        shardHint = hash ^ (hash >> 32)
+        bytes.append(Self.separator)
+    }
+
+    /// Appends text without line feeds.
+    public mutating func append(_ text: String) {
+        bytes += text.utf8
+        bytes.append(Self.separator)
+    }
+
+    /// Appends every value of a request field; absent and empty are two things.
+    public mutating func append(_ name: HTTPField.Name, of fields: HTTPFields) {
+        if fields.contains(name) {
+            for field in fields[fields: name] {
+                field.withUnsafeBytesOfValue { bytes.append(contentsOf: $0) }
+                bytes.append(Self.valueEnd)
+            }
+        }
+        bytes.append(Self.separator)
+    }
+
+    /// The key of one variant among those that `Vary` tells apart.
+    func variant(_ secondary: String) -> CacheKey {
+        var key = self
+        key.bytes += secondary.utf8
+        return key
+    }
+
+    /// Bytes it holds.
+    var byteCount: Int { bytes.capacity }
+
+    public static func == (left: CacheKey, right: CacheKey) -> Bool { left.bytes == right.bytes }
+
+    public func hash(into hasher: inout Hasher) {
+        bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
+    }
+
+    /// No field value and no target holds a line feed.
+    private static let separator = UInt8(ascii: "\n")
+    /// No field value holds a zero byte.
+    private static let valueEnd: UInt8 = 0
+}

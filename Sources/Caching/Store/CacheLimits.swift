@@ -1,0 +1,34 @@
+// What the configuration says about the cache.
+
+/// Sizes and hard bounds. Sendable; replaced as a whole when the configuration changes.
+public struct CacheLimits: Sendable, Equatable {
+    /// Bytes that all stored answers may hold, and the buffers of those being fetched.
+    public var maxBytes: Int
+    /// Bytes of the largest body that is stored.
+    public var maxEntryBytes: Int
+    /// How long after its expiry an answer may still be given while it is being refreshed.
+    public var staleWhileRevalidate: Duration
+    /// How long after its expiry an answer may still be given when upstream can not be asked.
+    public var staleIfError: Duration
+
+    public init(
+        maxBytes: Int = 256 << 20, maxEntryBytes: Int = 16 << 20, staleWhileRevalidate: Duration = .seconds(30),
+        staleIfError: Duration = .seconds(3600)
+    ) {
+        self.maxBytes = maxBytes
+        self.maxEntryBytes = maxEntryBytes
+        self.staleWhileRevalidate = staleWhileRevalidate
+        self.staleIfError = staleIfError
+    }
+
+    /// Whether an answer that expired this long ago may be given while it is refreshed (RFC 5861, 3).
+    public func allowsWhileRevalidating(_ freshness: Freshness, staleness: Duration) -> Bool {
+        !freshness.mustRevalidate
+            && staleness <= min(freshness.staleWhileRevalidate ?? staleWhileRevalidate, staleWhileRevalidate)
+    }
+
+    /// Whether an answer that expired this long ago may be given in place of an error (RFC 5861, 4).
+    public func allowsOnError(_ freshness: Freshness, staleness: Duration) -> Bool {
+        !freshness.mustRevalidate && staleness <= min(freshness.staleIfError ?? staleIfError, staleIfError)
+    }
+}

@@ -1,0 +1,170 @@
+// The stored answers: bounded by the bytes they hold, sharded so that event loops do not wait for each other.
+//
+// Its one promise that matters most: once `invalidate` has returned, nothing that it concerns is found any more, and
+// nothing that it concerns and whose fetch was begun before can be stored any more. The order that makes this true is
+// told in `InvalidationLog`.
+
+import HTTPTypes
+import Synchronization
+
+/// Where stored answers are kept. Usable from every thread; never blocks for longer than a table lookup, but for purges.
+public final class CacheStore: Sendable {
+    public typealias Instant = ContinuousClock.Instant
+
+    /// What there is for a request.
+    public enum Found: Sendable {
+        case fresh(CachedAnswer)
+        /// Expired this long ago.
+        case expired(CachedAnswer, staleness: Duration)
+        case nothing(CacheStatus.Forward)
+    }
+
+    /// The right to store one fetch's answer; to be given back by `end`.
+    public struct Ticket: Sendable {
+        let epoch: InvalidationLog.Epoch
+        let generation: ListBook.Generation
+    }
+
+    /// What it holds.
+    public struct Statistics: Sendable, Equatable {
+        public var entries = 0
+        public var bytes = 0
+        public var evictions = 0
+    }
+
+    private let shards: [LockedShard]
+    private let log = InvalidationLog()
+    private let deleted = DeletedObjects()
+    private let limitsInForce: Mutex<CacheLimits>
+    /// Bytes of the largest body that is stored, with regard to the size of the shards.
+    public let maxBodyBytes: Int
+
+    /// An empty cache. Its size is fixed; the other limits can be changed.
+    public init(limits: CacheLimits) {
+        // A shard is to hold a few of the largest entries, lest one of them empties it.
+        let count = min(max(limits.maxBytes / max(4 * limits.maxEntryBytes, 1), 1), 16)
+        let capacity = limits.maxBytes / count
+        shards = (0..<count).map { _ in LockedShard(capacity: capacity) }
+        maxBodyBytes = min(limits.maxEntryBytes, capacity / 4)
+        limitsInForce = Mutex(limits)
+    }
+
+    /// The limits in force. The sizes are those given at the start.
+    public var limits: CacheLimits {
+        get { limitsInForce.withLock { $0 } }
+        set { limitsInForce.withLock { $0 = newValue } }
+    }
+
+    // MARK: Reading
+
+    /// What is stored for a request. `request` is looked at where upstream's answers vary by more than the key.
+    public func find(_ key: CacheKey, request: HTTPFields, now: Instant) -> Found {
+        shard(key).withLock { shard in
+            let variant = shard.variant(of: key, request: request)
+            guard let answer = shard.find(variant) else {
+                return .nothing(shard.variesBeyondKey(key) ? .varyMiss : .uriMiss)
+            }
+            let ttl = answer.timeToLive(at: now)
+            return ttl > .zero ? .fresh(answer) : .expired(answer, staleness: .zero - ttl)
+        }
+    }
+
+    // MARK: Storing
+
+    /// A fetch begins: what is invalidated from now on can not be stored by it.
+    public func begin(_ key: CacheKey, page: ListPage?) -> Ticket {
+        // The epoch first: what changes between the two is then refused, not missed.
+        let epoch = log.begin()
+        return Ticket(epoch: epoch, generation: shard(key).withLock { $0.generation(of: page) })
+    }
+
+    /// The fetch has ended. To be called once for every ticket.
+    public func end(_ ticket: Ticket) { log.end(ticket.epoch) }
+
+    /// Keeps an answer, or says why not.
+    ///
+    /// - Parameters:
+    ///   - vary: what the answer depends on beyond the key.
+    ///   - request: the fields that upstream was asked with.
+    public func store(
+        _ answer: CachedAnswer, under key: CacheKey, vary: [HTTPField.Name], request: HTTPFields, ticket: Ticket,
+        now: Instant
+    ) -> CacheReason? {
+        shard(key).withLock { shard in
+            if deleted.containsAny(of: answer.objects, now: now) { return .deletedID }
+            if log.hasInvalidated(answer.tags, since: ticket.epoch) { return .invalidated }
+            shard.setVary(vary, for: key)
+            return shard.store(
+                answer, under: shard.variant(of: key, request: request), began: ticket.generation)
+        }
+    }
+
+    /// Puts the refreshed form of a stored answer in its place (304). Says why not, if not.
+    public func refresh(
+        _ old: CachedAnswer, with new: CachedAnswer, under key: CacheKey, request: HTTPFields, ticket: Ticket,
+        now: Instant
+    ) -> CacheReason? {
+        shard(key).withLock { shard in
+            if deleted.containsAny(of: new.objects, now: now) { return .deletedID }
+            if log.hasInvalidated(new.tags, since: ticket.epoch) { return .invalidated }
+            if shard.generation(of: new.page) != ticket.generation { return .listChanged }
+            return shard.refresh(old, with: new, under: shard.variant(of: key, request: request)) ? nil : .invalidated
+        }
+    }
+
+    /// Takes room for a body that is being fetched; false when there is none to spare.
+    public func reserve(_ bytes: Int, for key: CacheKey) -> Bool {
+        shard(key).withLock { $0.reserve(bytes) }
+    }
+
+    /// Gives room back.
+    public func release(_ bytes: Int, for key: CacheKey) {
+        shard(key).withLock { $0.release(bytes) }
+    }
+
+    // MARK: Removing
+
+    /// A write was answered, or may have been done: drops what it concerns. Returns how many entries that were.
+    ///
+    /// - Parameter objects: what it deleted, as far as that is known: pages that still show them are not kept.
+    @discardableResult
+    public func invalidate(
+        _ invalidation: CacheInvalidation, deleted objects: TagSet = TagSet([]), now: Instant
+    ) -> Int {
+        log.record(invalidation)
+        deleted.add(objects, now: now)
+        return shards.reduce(0) { sum, shard in sum + shard.withLock { $0.purge(invalidation) } }
+    }
+
+    /// Drops what is too old to be given to anybody for any reason.
+    @discardableResult
+    public func sweep(now: Instant) -> Int {
+        let limits = limits
+        return shards.reduce(0) { sum, shard in sum + shard.withLock { $0.sweep(now: now, limits: limits) } }
+    }
+
+    /// What it holds now.
+    public var statistics: Statistics {
+        shards.reduce(into: Statistics()) { sum, shard in
+            shard.withLock {
+                sum.entries += $0.nodes.count
+                sum.bytes += $0.used
+                sum.evictions += $0.evictions
+            }
+        }
+    }
+
+    /// All pages of a list live in one shard, with the list's generation.
+    private func shard(_ key: CacheKey) -> LockedShard {
+        shards.count > 1 ? shards[Int(truncatingIfNeeded: key.shardHint % UInt64(shards.count))] : shards[0]
+    }
+}
+
+/// A shard and its lock.
+private final class LockedShard: Sendable {
+    private let shard: Mutex<Shard>
+
+    init(capacity: Int) { shard = Mutex(Shard(capacity: capacity)) }
+
+    func withLock<Result: Sendable>(_ body: (inout Shard) -> Result) -> Result { shard.withLock { body(&$0) } }
+}

@@ -1,0 +1,73 @@
+// One answer of upstream as it is kept: immutable, shared by everybody who is answered with it.
+
+import HTTPTypes
+import NIOCore
+
+/// A page's place in its list.
+public struct ListPage: Sendable, Equatable {
+    /// Stands for the list: what its pages have in common.
+    public let list: CacheKey
+    public let isFirst: Bool
+
+    public init(list: CacheKey, isFirst: Bool) {
+        self.list = list
+        self.isFirst = isFirst
+    }
+}
+
+/// A complete answer. Stored ones have status 200; others are only shared by those who wait for them.
+public final class CachedAnswer: Sendable {
+    public let status: HTTPResponse.Status
+    /// End-to-end fields without `Age`, `Set-Cookie` and those that frame the body.
+    public let fields: HTTPFields
+    public let body: SplicedBody
+    /// Identifies the body without bases: hexadecimal digits.
+    public let digest: String
+    public let freshness: Freshness
+    /// When upstream's head came, monotonic.
+    public let receivedAt: ContinuousClock.Instant
+    /// Everything it shows something of.
+    public let tags: TagSet
+    /// The objects that it shows whole, by their own ids: what must not be in it any more after a delete.
+    public let objects: TagSet
+    /// Its place in a list, if it is a page of one.
+    public let page: ListPage?
+    /// The part of its head that is the same for every tool, as bytes.
+    public let head: ByteBuffer
+    /// Bytes really held, keys and bookkeeping included.
+    let cost: Int
+
+    /// Puts an answer together. See the properties.
+    public init(
+        status: HTTPResponse.Status, fields: HTTPFields, body: SplicedBody, digest: String, freshness: Freshness,
+        receivedAt: ContinuousClock.Instant, tags: TagSet = TagSet([]), objects: TagSet = TagSet([]),
+        page: ListPage? = nil, head: ByteBuffer = ByteBuffer()
+    ) {
+        self.status = status
+        self.fields = fields
+        self.body = body
+        self.digest = digest
+        self.freshness = freshness
+        self.receivedAt = receivedAt
+        self.tags = tags
+        self.objects = objects
+        self.page = page
+        self.head = head
+        let fieldBytes = fields.reduce(0) { $0 + $1.name.rawName.utf8.count + $1.value.utf8.count + Self.perField }
+        cost =
+            Self.overhead + fieldBytes + body.cost + head.storageCapacity + digest.utf8.count
+            + (tags.count + objects.count) * MemoryLayout<TagHash>.stride + (page?.list.byteCount ?? 0)
+    }
+
+    /// How old it is (RFC 9111, 4.2.3).
+    public func age(at now: ContinuousClock.Instant) -> Duration {
+        freshness.initialAge + max(receivedAt.duration(to: now), .zero)
+    }
+
+    /// How long it stays fresh; negative when it has expired.
+    public func timeToLive(at now: ContinuousClock.Instant) -> Duration { freshness.lifetime - age(at: now) }
+
+    /// Of the objects around an answer: itself, its node, arrays, table slots.
+    private static let overhead = 640
+    private static let perField = 96
+}

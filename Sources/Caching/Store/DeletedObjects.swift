@@ -1,0 +1,43 @@
+// Objects that were deleted through this proxy a moment ago. Upstream carries some deletes out as jobs, so its pages may
+// still show them for a while: such a page is passed on, but not kept.
+
+import DequeModule
+import Synchronization
+
+/// Remembers deleted objects for a bounded time, and a bounded number of them. Usable from every thread.
+final class DeletedObjects: Sendable {
+    typealias Instant = ContinuousClock.Instant
+
+    private struct State {
+        var until: [TagHash: Instant] = [:]
+        var order: Deque<(tag: TagHash, until: Instant)> = []
+    }
+
+    private let state = Mutex(State())
+
+    static let memory: Duration = .seconds(300)
+    static let capacity = 8192
+
+    func add(_ tags: TagSet, now: Instant) {
+        guard !tags.isEmpty else { return }
+        state.withLock { state in
+            let until = now + Self.memory
+            for tag in tags.elements {
+                state.until[tag] = until
+                state.order.append((tag, until))
+            }
+            while let first = state.order.first, first.until <= now || state.order.count > Self.capacity {
+                state.order.removeFirst()
+                // Deleted again since: the later entry counts.
+                if state.until[first.tag] == first.until { state.until[first.tag] = nil }
+            }
+        }
+    }
+
+    func containsAny(of tags: TagSet, now: Instant) -> Bool {
+        state.withLock { state in
+            if state.until.isEmpty { return false }
+            return tags.elements.contains { tag in state.until[tag].map { $0 > now } ?? false }
+        }
+    }
+}

@@ -1,0 +1,168 @@
+// One part of the cache, as a value: entries, lists, eviction. Its owner holds the lock.
+//
+// What stays true:
+//  1. used <= capacity after every call, where used counts entries with their keys, lists, Vary rules and the buffers
+//     reserved for answers being fetched.
+//  2. Every node in `nodes` has an answer; a removed node has none.
+
+import HTTPTypes
+
+struct Shard {
+    typealias Instant = ContinuousClock.Instant
+
+    private(set) var nodes: [CacheKey: CacheNode] = [:]
+    private var queues = EvictionQueues()
+    private var lists = ListBook()
+    /// The fields that an answer depends on beyond those of every key, by primary key.
+    private var vary: [CacheKey: [HTTPField.Name]] = [:]
+    private var varyBytes = 0
+    private var entryBytes = 0
+    private var reserved = 0
+    let capacity: Int
+    /// Entries pushed out so far.
+    private(set) var evictions = 0
+
+    private static let maxVaryRules = 256
+
+    init(capacity: Int) { self.capacity = capacity }
+
+    /// Bytes held.
+    var used: Int { entryBytes + reserved + lists.cost + varyBytes }
+
+    // MARK: Reading
+
+    /// The key under which this request's variant is stored.
+    func variant(of key: CacheKey, request: HTTPFields) -> CacheKey {
+        guard !vary.isEmpty, let names = vary[key] else { return key }
+        return key.variant(Vary.key(names, of: request))
+    }
+
+    func variesBeyondKey(_ key: CacheKey) -> Bool { !vary.isEmpty && vary[key] != nil }
+
+    /// The stored answer, unless its list has changed since.
+    func find(_ key: CacheKey) -> CachedAnswer? {
+        guard let node = nodes[key], let answer = node.answer else { return nil }
+        if let page = answer.page, lists.generation(of: page.list) != node.generation { return nil }
+        if node.uses < 3 { node.uses += 1 }
+        return answer
+    }
+
+    func generation(of page: ListPage?) -> ListBook.Generation { page.map { lists.generation(of: $0.list) } ?? 0 }
+
+    // MARK: Storing
+
+    /// Keeps an answer. `began` is the generation of its list when its fetch was begun. Says why not, if not.
+    mutating func store(
+        _ answer: CachedAnswer, under key: CacheKey, began: ListBook.Generation
+    ) -> CacheReason? {
+        var generation: ListBook.Generation = 0
+        if let page = answer.page {
+            let previous = nodes[key].flatMap { $0.generation == began ? $0.answer?.digest : nil }
+            guard let now = lists.fetched(page, digest: answer.digest, previous: previous, began: began) else {
+                return .listChanged
+            }
+            generation = now
+        }
+        if let node = nodes[key], let old = node.answer {
+            let change = answer.cost - old.cost
+            queues.resized(node, by: change)
+            node.answer = answer
+            node.generation = generation
+            entryBytes += change
+        } else {
+            let node = CacheNode(key: key, answer: answer)
+            node.generation = generation
+            nodes[key] = node
+            queues.insert(node)
+            entryBytes += node.cost
+        }
+        makeRoom()
+        return nodes[key] == nil ? .noRoom : nil
+    }
+
+    /// The answer is as good as new (304): the same body with fresh fields. False if it is gone or was replaced.
+    mutating func refresh(_ old: CachedAnswer, with new: CachedAnswer, under key: CacheKey) -> Bool {
+        guard let node = nodes[key], node.answer === old else { return false }
+        queues.resized(node, by: new.cost - old.cost)
+        entryBytes += new.cost - old.cost
+        node.answer = new
+        makeRoom()
+        return true
+    }
+
+    /// Notes what the answers of a primary key depend on.
+    mutating func setVary(_ names: [HTTPField.Name], for key: CacheKey) {
+        if names.isEmpty, vary.isEmpty { return }
+        if vary[key] == nil {
+            if names.isEmpty { return }
+            if vary.count >= Self.maxVaryRules {
+                vary.removeAll()
+                varyBytes = 0
+            }
+            varyBytes += key.byteCount + 256
+        }
+        vary[key] = names
+        makeRoom()
+    }
+
+    // MARK: Memory
+
+    /// Takes bytes for a body that is being fetched; false when more than half of the shard would be taken so.
+    mutating func reserve(_ bytes: Int) -> Bool {
+        guard reserved + bytes <= capacity / 2 else { return false }
+        reserved += bytes
+        makeRoom()
+        return true
+    }
+
+    mutating func release(_ bytes: Int) {
+        precondition(reserved >= bytes, "more bytes came back than were reserved")
+        reserved -= bytes
+    }
+
+    private mutating func makeRoom() {
+        while used > capacity {
+            guard let node = queues.evict(capacity: capacity) else {
+                // Only bookkeeping is left.
+                lists.removeAll()
+                vary.removeAll()
+                varyBytes = 0
+                return
+            }
+            entryBytes -= node.cost
+            node.answer = nil
+            nodes[node.key] = nil
+            evictions += 1
+        }
+    }
+
+    // MARK: Removing
+
+    /// Drops what an invalidation concerns; says how many.
+    mutating func purge(_ invalidation: CacheInvalidation) -> Int {
+        let concerned = nodes.values.filter { $0.answer.map { invalidation.concerns($0.tags) } ?? true }
+        concerned.forEach { remove($0) }
+        return concerned.count
+    }
+
+    /// Drops what is too stale to be given to anybody for any reason; says how many.
+    mutating func sweep(now: Instant, limits: CacheLimits) -> Int {
+        let useless = nodes.values.filter { node in
+            guard let answer = node.answer else { return true }
+            return answer.timeToLive(at: now) + max(limits.staleIfError, limits.staleWhileRevalidate) < .zero
+        }
+        useless.forEach { remove($0) }
+        return useless.count
+    }
+
+    mutating func remove(_ key: CacheKey) {
+        if let node = nodes[key] { remove(node) }
+    }
+
+    private mutating func remove(_ node: CacheNode) {
+        queues.remove(node)
+        entryBytes -= node.cost
+        node.answer = nil
+        nodes[node.key] = nil
+    }
+}

@@ -1,0 +1,51 @@
+// Tags as 64-bit hashes: a page of a hundred rows has hundreds of them. Two tags with one hash purge a little too much,
+// which costs a read upstream and is never wrong.
+
+/// A tag such as `report:ID`, hashed (FNV-1a).
+public struct TagHash: Hashable, Comparable, Sendable {
+    private let value: UInt64
+
+    /// Hashes a tag as it is spelled.
+    public init(_ tag: String) {
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        for byte in tag.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+        value = hash
+    }
+
+    /// By the hash, for searching in sorted arrays.
+    public static func < (left: TagHash, right: TagHash) -> Bool { left.value < right.value }
+}
+
+/// A sorted set of tags.
+public struct TagSet: Sendable, Equatable {
+    private let sorted: [TagHash]
+
+    /// The tags, each once.
+    public init(_ tags: some Sequence<String>) {
+        var hashes = tags.map { TagHash($0) }
+        hashes.sort()
+        var unique: [TagHash] = []
+        unique.reserveCapacity(hashes.count)
+        for hash in hashes where unique.last != hash { unique.append(hash) }
+        sorted = unique
+    }
+
+    var count: Int { sorted.count }
+    var isEmpty: Bool { sorted.isEmpty }
+    var elements: [TagHash] { sorted }
+
+    func contains(_ tag: TagHash) -> Bool {
+        var low = 0
+        var high = sorted.count
+        while low < high {
+            let middle = (low + high) / 2
+            if sorted[middle] < tag { low = middle + 1 } else { high = middle }
+        }
+        return low < sorted.count && sorted[low] == tag
+    }
+
+    func intersects(_ others: TagSet) -> Bool {
+        let (few, many) = count < others.count ? (self, others) : (others, self)
+        return few.sorted.contains { many.contains($0) }
+    }
+}

@@ -1,0 +1,172 @@
+// Makes of upstream's bytes what is kept: links without their base, tags, lifetime by what the body shows, a digest for
+// the ETag, and the part of the head that is the same for every tool, already as bytes.
+
+import Caching
+import ClashAPI
+import Crypto
+import HTTPTypes
+import NIOCore
+
+struct PageBuilder: Sendable {
+    let links: LinkSettings
+    let lifetimes: PageLifetimes
+    let environment: Environment
+
+    /// A page, and whether it may be kept.
+    struct Built {
+        var answer: CachedAnswer
+        var notStorable: CacheReason?
+        /// Nothing proves that the body is whole, and as JSON it is not.
+        var isBrokenOff = false
+    }
+
+    // MARK: Freshness
+
+    /// What the head says about storing. For what upstream does not say, its clock is not consulted either: our own
+    /// lifetimes count from the moment the answer came.
+    func judge(
+        _ status: HTTPResponse.Status, _ fields: HTTPFields, _ operation: Operation, isKnown: Bool, delay: Duration
+    ) -> StoringRules.Verdict {
+        func judged(_ fields: HTTPFields) -> StoringRules.Verdict {
+            StoringRules.judge(
+                status: status.code, fields: fields, heuristic: lifetimes.expected(operation),
+                needsPermission: !isKnown, receivedAt: environment.wallTime().seconds, responseDelay: delay)
+        }
+        let verdict = judged(fields)
+        guard case .store(let freshness) = verdict, !freshness.isExplicit else { return verdict }
+        return judged(fields.withoutDate)
+    }
+
+    func judgeRevalidated(
+        _ old: CachedAnswer, _ fields: HTTPFields, isKnown: Bool, delay: Duration
+    ) -> (StoringRules.Verdict, HTTPFields) {
+        let heuristic = old.freshness.isExplicit ? nil : old.freshness.lifetime
+        func judged(_ stored: HTTPFields, _ fields: HTTPFields) -> (StoringRules.Verdict, HTTPFields) {
+            let (verdict, merged) = StoringRules.judgeRevalidated(
+                stored: stored, notModified: fields, heuristic: heuristic, needsPermission: !isKnown,
+                receivedAt: environment.wallTime().seconds, responseDelay: delay)
+            return (verdict, merged)
+        }
+        let (verdict, merged) = judged(old.fields, fields)
+        guard case .store(let freshness) = verdict, !freshness.isExplicit else { return (verdict, merged) }
+        return (judged(old.fields.withoutDate, fields.withoutDate).0, merged)
+    }
+
+    // MARK: Answers
+
+    /// A 200. `fields` are upstream's end-to-end fields.
+    func page(
+        _ match: OperationMatch, _ request: HTTPFields, _ fields: HTTPFields, _ bytes: [UInt8], _ given: Freshness,
+        receivedAt: ContinuousClock.Instant, page: ListPage?, endIsProven: Bool
+    ) async -> Built {
+        let isPlain = fields[.contentEncoding] == nil
+        let isJSON = isPlain && (fields[.contentType]?.lowercased().contains("json") ?? false)
+        var reading = PageReading(match.operation, rewrites: isJSON && match.operation.carriesLinks ? links : nil)
+        let (body, digest, rows) = await reading.read(bytes, isJSON: isJSON)
+        var freshness = given
+        var notStorable: CacheReason? = endIsProven ? nil : .incomplete
+        if match.isKnown {
+            if isJSON, !rows.isComplete { notStorable = .incomplete }
+            if !isJSON, isPlain { notStorable = .incomplete }
+            if !freshness.isExplicit, let settled = lifetimes.settled(match.operation, allTerminal: rows.allTerminal) {
+                freshness.lifetime = settled
+            }
+            // What a coded body shows is not known, so it must not outlive its few seconds.
+            if !isPlain { freshness.mustRevalidate = true }
+        }
+        let stored = StoredFields.forStoring(withDate(fields))
+        let tags = TagSet(
+            match.tags(headers: request) + rows.tags + (match.isKnown ? [] : [PageCache.unknownOperationTag]))
+        let answer = CachedAnswer(
+            status: .ok, fields: stored, body: body, digest: digest, freshness: freshness, receivedAt: receivedAt,
+            tags: tags, objects: match.objects(rows), page: page, head: PageHead.common(stored))
+        return Built(answer: answer, notStorable: notStorable, isBrokenOff: isJSON && !endIsProven && !rows.isComplete)
+    }
+
+    /// Upstream's own error or redirection, for those who wait for it; never stored.
+    func error(
+        _ status: HTTPResponse.Status, _ fields: HTTPFields, _ bytes: [UInt8], receivedAt: ContinuousClock.Instant
+    ) -> CachedAnswer {
+        CachedAnswer(
+            status: status, fields: withDate(fields), body: SplicedBody(bytes: ByteBuffer(bytes: bytes)), digest: "",
+            freshness: Freshness(lifetime: .zero), receivedAt: receivedAt)
+    }
+
+    /// The same answer with the fields of a 304.
+    func renewed(
+        _ old: CachedAnswer, _ fields: HTTPFields, _ freshness: Freshness, receivedAt: ContinuousClock.Instant
+    ) -> CachedAnswer {
+        CachedAnswer(
+            status: .ok, fields: fields, body: old.body, digest: old.digest, freshness: freshness,
+            receivedAt: receivedAt, tags: old.tags, objects: old.objects, page: old.page,
+            head: PageHead.common(fields))
+    }
+
+    /// An answer without a date gets the time at which it came (RFC 9110, 6.6.1).
+    private func withDate(_ fields: HTTPFields) -> HTTPFields {
+        guard fields[.date] == nil else { return fields }
+        var fields = fields
+        fields[.date] = CivilTime(unixSeconds: environment.wallTime().seconds).httpDate
+        return fields
+    }
+}
+
+extension HTTPFields {
+    fileprivate var withoutDate: HTTPFields {
+        var fields = self
+        fields[.date] = nil
+        return fields
+    }
+}
+
+extension OperationMatch {
+    /// The objects that an answer shows whole: those asked for and the rows of a list.
+    fileprivate func objects(_ rows: ResponseRows) -> TagSet {
+        guard let kind = operation.objectKind else { return TagSet([]) }
+        let shown = operation.family == .manualSuppressions ? [] : rows.ids
+        return TagSet((objectIDs + shown).map { Tag.object(kind, $0) })
+    }
+}
+
+/// One reading of a body: its links, its rows and its digest in one pass over slices, so that a large body does not hold
+/// its event loop for long.
+private struct PageReading {
+    private var rewriter: LinkRewriter?
+    private var scanner: ResponseRowScanner
+    private var hash = SHA256()
+
+    private static let slice = 64 << 10
+
+    init(_ operation: Operation, rewrites links: LinkSettings?) {
+        scanner = ResponseRowScanner(operation: operation)
+        rewriter = links.map {
+            LinkRewriter(
+                translator: LinkTranslator(rules: $0.rules, allowedPrefixes: $0.allowPrefixes, base: ""),
+                keepsStarts: true)
+        }
+    }
+
+    mutating func read(_ bytes: [UInt8], isJSON: Bool) async -> (SplicedBody, digest: String, ResponseRows) {
+        var out: [UInt8] = []
+        if rewriter != nil { out.reserveCapacity(bytes.count) }
+        var start = 0
+        while start < bytes.count {
+            let end = min(start + Self.slice, bytes.count)
+            if isJSON { scanner.consume(bytes.span.extracting(start..<end)) }
+            rewriter?.rewrite(bytes.span.extracting(start..<end), into: &out)
+            start = end
+            if start < bytes.count { await Task.yield() }
+        }
+        rewriter?.finish(into: &out)
+        let kept = rewriter == nil ? bytes : out
+        hash.update(data: kept)
+        let digest = hash.finalize().prefix(12).reduce(into: "") { $0 += Self.hex($1) }
+        let body = SplicedBody(bytes: ByteBuffer(bytes: kept), splices: rewriter?.linkStarts ?? [])
+        return (body, digest, scanner.finish())
+    }
+
+    private static func hex(_ byte: UInt8) -> String {
+        let text = String(byte, radix: 16)
+        return byte < 16 ? "0" + text : text
+    }
+}

@@ -1,0 +1,41 @@
+// The head of an answer that is kept: its larger part is bytes already, the rest is written for each tool.
+
+import Caching
+import HTTPTypes
+import NIOCore
+
+enum PageHead {
+    /// The lines that are the same for every tool. `ETag` and `Location` depend on the base of links.
+    static func common(_ fields: HTTPFields) -> ByteBuffer {
+        var lines = ByteBuffer()
+        for field in fields where field.name != .eTag && field.name != .location {
+            ResponseHead.write(field, into: &lines)
+        }
+        lines.writeImmutableBuffer(via)
+        // As much as is needed, and no more: this is held as long as the page.
+        return lines.slice()
+    }
+
+    /// The strong tag of an answer's bytes as a tool with this base of links gets them (RFC 9110, 8.8.3).
+    static func etag(_ answer: CachedAnswer, base: LinkBase) -> String {
+        answer.body.splices.isEmpty ? "\"\(answer.digest)\"" : "\"\(answer.digest)-\(base.digest)\""
+    }
+
+    private static let via = ByteBuffer(string: "Via: 1.1 clash-proxy\r\n")
+}
+
+/// This proxy as the tool knows it: what links in its answers begin with.
+struct LinkBase {
+    let text: String
+
+    init(_ links: LinkSettings, _ head: RequestHead) {
+        text = links.base ?? "\(links.scheme)://\(head.authorityText)"
+    }
+
+    /// Tells bases apart in an ETag (FNV-1a).
+    var digest: String {
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+        return String(hash, radix: 16)
+    }
+}

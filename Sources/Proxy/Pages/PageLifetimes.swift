@@ -1,0 +1,34 @@
+// How long an answer is fresh where upstream does not say: by its operation and by what its body shows.
+
+import ClashAPI
+
+/// The TTLs of the configuration.
+struct PageLifetimes: Sendable {
+    let list: Duration
+    let inProgress: Duration
+    let terminal: Duration
+    let stable: Duration
+
+    init(_ cache: Config.Cache) {
+        list = cache.ttlList
+        inProgress = cache.ttlInProgress
+        terminal = cache.ttlTerminal
+        stable = cache.ttlStable
+    }
+
+    /// Before the body is known; nil where only upstream's word counts.
+    func expected(_ operation: Operation) -> Duration? {
+        switch operation.cachePolicy {
+        case .list, .item: list
+        case .terminal: terminal
+        case .stable: stable
+        case .never: nil
+        }
+    }
+
+    /// With the body. A run that has not ended makes everything that shows it short-lived.
+    func settled(_ operation: Operation, allTerminal: Bool) -> Duration? {
+        guard let expected = expected(operation) else { return nil }
+        return allTerminal ? expected : min(expected, inProgress)
+    }
+}

@@ -1,0 +1,122 @@
+// What of a request concerns the cache: its key, what the tool asks of caches, and whether its answer may be shared.
+
+import Caching
+import ClashAPI
+import HTTPTypes
+
+/// A read whose answer may come from the cache.
+struct PageQuery: Sendable {
+    let key: CacheKey
+    let directives: RequestDirectives
+    /// Upstream's word is needed before anything of it is kept: an operation that the table does not know.
+    let isKnown: Bool
+
+    /// - Parameter partition: whose answers may be mixed; see `PageCache.partition`.
+    /// - Returns: nil for requests that are none of the cache's business.
+    static func of(_ head: RequestHead, _ route: RouteMatch, partition: String) -> PageQuery? {
+        guard head.method == .get || head.method == .head, head.framing == .none, route.operationClass == .read else {
+            return nil
+        }
+        return PageQuery(
+            key: key(head, route, partition: partition), directives: RequestDirectives(head.fields),
+            isKnown: route.operation.isKnown)
+    }
+
+    /// Everything that makes two reads ask for the same thing (DESIGN: never the token, never the URL alone).
+    private static func key(_ head: RequestHead, _ route: RouteMatch, partition: String) -> CacheKey {
+        var key = CacheKey(partition: partition, estimatedBytes: head.target.utf8.count + 96)
+        key.appendTarget { route.appendCanonicalTarget(to: &$0) }
+        appendFields(of: head, route, to: &key)
+        return key
+    }
+
+    private static func appendFields(of head: RequestHead, _ route: RouteMatch, to key: inout CacheKey) {
+        key.append(.accept, of: head.fields)
+        if head.fields.contains(.prefer) {
+            var fields = head.fields
+            Prefer.removeWait(from: &fields)
+            key.append(.prefer, of: fields)
+        }
+        for name in HTTPField.Name.selecting { key.append(name, of: head.fields) }
+        key.append(Coding.asked(by: head.fields, of: route.operation).rawValue)
+    }
+
+    /// The page's place in its list; nil for answers that are no pages. Costs a second key, so only misses ask for it.
+    static func listPage(_ head: RequestHead, _ route: RouteMatch, partition: String) -> ListPage? {
+        guard route.operation.isList else { return nil }
+        var list = CacheKey(partition: partition, estimatedBytes: head.target.utf8.count + 96)
+        var isFirst = true
+        list.appendTarget { bytes in
+            let start = bytes.count
+            route.appendCanonicalTarget(to: &bytes)
+            isFirst = !Paging.remove(from: &bytes, start: start)
+        }
+        appendFields(of: head, route, to: &list)
+        return ListPage(list: list, isFirst: isFirst)
+    }
+}
+
+/// The query pairs that choose a page of a list.
+private enum Paging {
+    /// In canonical spelling, where `$` is escaped.
+    private static let names = ["%24continuationToken", "continuationToken", "%24skip"].map { Array($0.utf8) }
+    private static let zeroSkip = Array("%24skip=0".utf8)
+
+    /// Takes them out of the target that begins at `start`; says whether it names a page other than the first.
+    static func remove(from bytes: inout [UInt8], start: Int) -> Bool {
+        guard let question = bytes[start...].firstIndex(of: UInt8(ascii: "?")) else { return false }
+        let pairs = bytes[(question + 1)...].split(separator: UInt8(ascii: "&"))
+        var isLater = false
+        var kept: [ArraySlice<UInt8>] = []
+        for pair in pairs {
+            let name = pair.prefix { $0 != UInt8(ascii: "=") }
+            if names.contains(where: { $0.elementsEqual(name) }) {
+                let isEmpty = pair.count <= name.count + 1
+                if !isEmpty, !zeroSkip.elementsEqual(pair) { isLater = true }
+            } else {
+                kept.append(pair)
+            }
+        }
+        let query = Array(kept.joined(separator: [UInt8(ascii: "&")]))
+        bytes.removeSubrange(question...)
+        if !query.isEmpty {
+            bytes.append(UInt8(ascii: "?"))
+            bytes += query
+        }
+        return isLater
+    }
+}
+
+/// The content codings that upstream is asked for. Pages with links are always asked for plain.
+enum Coding: String {
+    case identity
+    case gzip
+    /// As the tool says; the answers are not shared but by upstream's own word.
+    case asTheToolSays = "*"
+
+    static func asked(by fields: HTTPFields, of operation: Operation) -> Coding {
+        guard operation.isKnown else { return .asTheToolSays }
+        if operation.carriesLinks { return .identity }
+        return fields[values: .acceptEncoding].contains { acceptsGzip($0) } ? .gzip : .identity
+    }
+
+    private static func acceptsGzip(_ value: String) -> Bool {
+        value.listElements.contains { element in
+            let parts = element.split(separator: ";", maxSplits: 1).map { $0.trimmedSpaces.lowercased() }
+            guard let coding = parts.first, coding == "gzip" || coding == "x-gzip" || coding == "*" else {
+                return false
+            }
+            guard parts.count == 2 else { return true }
+            let weight = parts[1].filter { $0 != " " && $0 != "\t" }
+            return !["q=0", "q=0.0", "q=0.00", "q=0.000"].contains(weight)
+        }
+    }
+}
+
+extension HTTPField.Name {
+    /// The request fields beside `Accept` and `Prefer` that upstream's answers depend on, as its pages say.
+    static let selecting: [HTTPField.Name] = ["repository-id", "Include-User-Metadata", "configType"].map {
+        guard let name = HTTPField.Name($0) else { preconditionFailure("the constants above are tokens") }
+        return name
+    }
+}

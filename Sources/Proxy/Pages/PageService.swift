@@ -1,0 +1,235 @@
+// Answers reads through the cache: at once where a stored answer will do, else by a fetch that others may share, else
+// with what is stored in spite of its age, if upstream can not be asked.
+
+import Caching
+import ClashAPI
+import CurlTransport
+import HTTPTypes
+import NIOCore
+import RateLimiting
+
+/// The reads of tools and the cache between them and upstream. Usable from every event loop.
+struct PageService: Sendable {
+    let cache: PageCache
+    let sender: UpstreamSender
+    let links: LinkSettings
+    let maxWait: Duration
+    let environment: Environment
+
+    /// How urgent a caller is, as flights compare it.
+    private static let callerRank = 0
+    /// Refreshes that nobody waits for.
+    private static let backgroundRank = 9
+    /// Who is sent back by the gate tries again while there is time, but not for ever.
+    private static let maxFlights = 3
+
+    // MARK: At the front desk
+
+    /// What the cache is asked for this request; nil when it has no say.
+    func query(_ head: RequestHead, _ route: RouteMatch) -> PageQuery? {
+        PageQuery.of(head, route, partition: PageCache.ownPartition)
+    }
+
+    /// Answers at once if a stored answer will do. Synchronous: a hit starts no task and leaves no thread.
+    func answerAtOnce(_ exchange: Exchange, _ query: PageQuery, _ admission: Admission) -> Bool {
+        let now = environment.now()
+        guard !query.directives.noStore else { return false }
+        switch cache.store.find(query.key, request: exchange.head.fields, now: now) {
+        case .fresh(let answer):
+            guard query.directives.accept(answer, now) == nil else { return false }
+            let ttl = Int(answer.timeToLive(at: now).components.seconds)
+            exchange.record.cache = "hit"
+            write(answer, .hit(ttl: ttl), exchange, admission, isHit: true, facts: nil)
+            return true
+        case .expired(let answer, let staleness):
+            guard query.directives == .none,
+                cache.store.limits.allowsWhileRevalidating(answer.freshness, staleness: staleness)
+            else { return false }
+            refreshInBackground(exchange, query, admission)
+            writeStale(answer, .revalidating, exchange, admission, facts: nil)
+            return true
+        case .nothing: return false
+        }
+    }
+
+    // MARK: In the flow
+
+    /// Answers a read that the cache could not answer at once.
+    func answer(
+        _ exchange: Exchange, _ call: UpstreamCall, _ query: PageQuery, _ admission: Admission
+    ) async throws(FlowExit) {
+        let forward = forwarding(query, exchange.head.fields)
+        if query.directives.onlyIfCached { throw .failed(.notCached) }
+        let wait = min(Prefer.wait(in: exchange.head.fields) ?? maxWait, maxWait)
+        let deadline = environment.now() + wait
+        var flights = 0
+        while true {
+            flights += 1
+            let (outcome, isFollower) = try await land(exchange, call, query, admission, deadline)
+            switch outcome {
+            case .answer(let answer, let notStored, let facts, let isRefreshed):
+                if !isFollower { exchange.progress.facts = facts }
+                if let (old, why) = cache.standIn(forStatus: answer.status.code, query, exchange.head.fields) {
+                    return writeStale(old, why, exchange, admission, facts: facts)
+                }
+                let status = forward.status(notStored, isFollower: isFollower, isRefreshed: isRefreshed)
+                exchange.record.cache =
+                    isFollower ? "collapsed" : notStored.map { "not-stored:\($0.rawValue)" } ?? "stored"
+                return write(answer, status, exchange, admission, isHit: false, facts: exchange.progress.facts)
+            case .live(let live):
+                exchange.progress.facts = live.facts
+                exchange.record.cache = "not-stored:\(live.reason.rawValue)"
+                return try await relay(live, exchange, call, admission, forward)
+            case .failed(let failure, let facts):
+                if !isFollower { exchange.progress.facts = facts }
+                return try standIn(for: failure, exchange, query, admission)
+            case .notSent(let failure):
+                if environment.now() < deadline, flights < Self.maxFlights, isFollower { continue }
+                return try standIn(for: failure, exchange, query, admission)
+            case .alone, .dropped: continue
+            }
+        }
+    }
+
+    /// The stored answer in place of the error, if it may be; else the error.
+    private func standIn(
+        for failure: Failure, _ exchange: Exchange, _ query: PageQuery, _ admission: Admission
+    ) throws(FlowExit) {
+        guard let (old, why) = cache.standIn(for: failure.reason, query, exchange.head.fields) else {
+            throw .failed(failure)
+        }
+        exchange.record.detail = failure.detail
+        writeStale(old, why, exchange, admission, facts: exchange.progress.facts)
+    }
+
+    // MARK: Flights
+
+    /// Joins a fetch or begins one, and waits for what comes of it.
+    private func land(
+        _ exchange: Exchange, _ call: UpstreamCall, _ query: PageQuery, _ admission: Admission,
+        _ deadline: ContinuousClock.Instant
+    ) async throws(FlowExit) -> (PageOutcome, isFollower: Bool) {
+        let flight: Flight<PageOutcome>
+        let waiter: Flight<PageOutcome>.Waiter
+        var isFollower = false
+        switch cache.flights.board(
+            query.key, rank: Self.callerRank, deadline: deadline, wantsNew: query.directives.wantsNew)
+        {
+        case .follow(let joined, let me): (flight, waiter, isFollower) = (joined, me, true)
+        case .lead(let begun, let me):
+            (flight, waiter) = (begun, me)
+            start(fetch(call, query, exchange, admission), flight, on: exchange.executor)
+        case .alone:
+            (flight, waiter) = cache.flights.alone(rank: Self.callerRank, deadline: deadline)
+            start(fetch(call, query, exchange, admission), flight, on: exchange.executor)
+        }
+        let asked = environment.now()
+        let landing = await flight.landing(of: waiter)
+        if isFollower { exchange.progress.facts.upstreamTime += environment.now() - asked }
+        switch landing {
+        case .ended(let outcome): return (outcome, isFollower)
+        case .late: return (.notSent(.busy(.rateLimited, .seconds(1))), false)
+        case .left: throw .callerLeft
+        }
+    }
+
+    private func start(_ fetch: PageFetch, _ flight: Flight<PageOutcome>, on executor: EventLoopExecutor) {
+        let task = Task(executorPreference: executor) { await fetch.run(flight) }
+        flight.onDrop { task.cancel() }
+    }
+
+    private func refreshInBackground(_ exchange: Exchange, _ query: PageQuery, _ admission: Admission) {
+        guard let flight = cache.flights.refresh(query.key, rank: Self.backgroundRank) else { return }
+        let call = UpstreamCall(
+            exchange, match: admission.route.resolve(headers: exchange.head.fields), caller: admission.caller,
+            body: .none, settings: sender.settings)
+        start(fetch(call, query, exchange, admission), flight, on: exchange.executor)
+    }
+
+    private func fetch(
+        _ call: UpstreamCall, _ query: PageQuery, _ exchange: Exchange, _ admission: Admission
+    ) -> PageFetch {
+        PageFetch(
+            sender: sender, cache: cache,
+            builder: PageBuilder(links: links, lifetimes: cache.lifetimes, environment: environment),
+            call: call.shared(isKnown: query.isKnown), query: query,
+            page: PageQuery.listPage(exchange.head, admission.route, partition: PageCache.ownPartition),
+            request: exchange.head.fields, wantsNew: query.directives.wantsNew)
+    }
+
+    // MARK: Answers
+
+    private func write(
+        _ answer: CachedAnswer, _ status: CacheStatus, _ exchange: Exchange, _ admission: Admission, isHit: Bool,
+        facts: CallFacts?
+    ) {
+        exchange.record.source = isHit ? .cache : .upstream
+        let writer = PageWriter(links: links, corsOrigin: admission.corsOrigin, now: environment.now())
+        let showsAge = isHit || answer.freshness.initialAge >= .seconds(1)
+        writer.write(answer, status, exchange, showsAge: showsAge, facts: facts)
+    }
+
+    private func writeStale(
+        _ answer: CachedAnswer, _ why: StaleReason, _ exchange: Exchange, _ admission: Admission, facts: CallFacts?
+    ) {
+        // Rounded away from freshness.
+        let ttl = answer.timeToLive(at: environment.now())
+        let seconds = Int(ttl.components.seconds) - (ttl.components.attoseconds < 0 ? 1 : 0)
+        exchange.record.cache = "stale:\(why.rawValue)"
+        let status: CacheStatus = seconds < 0 ? .stale(ttl: seconds, detail: why) : .hit(ttl: seconds)
+        write(answer, status, exchange, admission, isHit: true, facts: facts)
+    }
+
+    private func relay(
+        _ live: LivePage, _ exchange: Exchange, _ call: UpstreamCall, _ admission: Admission, _ forward: Forwarding
+    ) async throws(FlowExit) {
+        defer { withExtendedLifetime(live) {} }
+        let relay = ResponseRelay(
+            links: links, corsOrigin: admission.corsOrigin, now: environment.wallTime(),
+            cacheStatus: forward.status(live.reason, isFollower: false, isRefreshed: false))
+        try await relay.run(live.response, call, exchange, prefix: live.prefix)
+    }
+
+    // MARK: Why it goes upstream
+
+    private func forwarding(_ query: PageQuery, _ request: HTTPFields) -> Forwarding {
+        let now = environment.now()
+        if query.directives.noStore { return Forwarding(why: .request, detail: .requestNoStore) }
+        switch cache.store.find(query.key, request: request, now: now) {
+        case .fresh(let answer): return Forwarding(why: .request, detail: query.directives.accept(answer, now))
+        case .expired: return Forwarding(why: .stale)
+        case .nothing(let why): return Forwarding(why: why)
+        }
+    }
+}
+
+/// Why a request goes upstream.
+struct Forwarding {
+    let why: CacheStatus.Forward
+    var detail: CacheReason?
+
+    func status(_ notStored: CacheReason?, isFollower: Bool, isRefreshed: Bool) -> CacheStatus {
+        .forwarded(
+            why, stored: notStored == nil && !isFollower, collapsed: isFollower, status: isRefreshed ? 304 : nil,
+            detail: isFollower ? detail?.rawValue : (notStored ?? detail)?.rawValue)
+    }
+}
+
+extension RequestDirectives {
+    /// Why a stored answer is not good enough for this tool; nil when it is.
+    func accept(_ answer: CachedAnswer, _ now: ContinuousClock.Instant) -> CacheReason? {
+        if noCache { return .requestNoCache }
+        if let maxAge, answer.age(at: now) > maxAge { return .requestMaxAge }
+        if let minFresh, answer.timeToLive(at: now) < minFresh { return .requestMinFresh }
+        return nil
+    }
+
+    /// Whether only an answer will do that upstream gives from now on.
+    var wantsNew: Bool { self != .none && !onlyIfCached }
+}
+
+extension Failure {
+    /// `only-if-cached`, and nothing stored will do (RFC 9111, 5.2.1.7).
+    fileprivate static let notCached = Failure(
+        .notCached, "The request says 'only-if-cached', and no stored answer will do.")
+}

@@ -1,0 +1,120 @@
+// Answers a tool with an answer that is kept: 200 or, if it has these bytes already, 304; HEAD from GET.
+
+import Caching
+import ClashAPI
+import HTTPTypes
+import NIOCore
+
+struct PageWriter {
+    let links: LinkSettings
+    let corsOrigin: String?
+    let now: ContinuousClock.Instant
+
+    /// Larger bodies are handed to the socket as they are, smaller ones copied behind the head.
+    private static let copiedBytes = 64 << 10
+
+    /// - Parameters:
+    ///   - showsAge: for answers out of the cache, and those that already had an age when they came.
+    ///   - facts: of the call upstream, if there was one for this tool.
+    func write(_ answer: CachedAnswer, _ status: CacheStatus, _ exchange: Exchange, showsAge: Bool, facts: CallFacts?) {
+        let base = LinkBase(links, exchange.head)
+        let etag = answer.status == .ok ? PageHead.etag(answer, base: base) : nil
+        let isKnownToTool =
+            etag.map {
+                Conditional.hasPreconditions(exchange.head.fields)
+                    && Conditional.isNotModified(
+                        request: exchange.head.fields, etag: $0, lastModified: answer.fields[.lastModified])
+            } ?? false
+        let code = isKnownToTool ? HTTPResponse.Status.notModified : answer.status
+        let length = answer.body.length(baseLength: base.text.utf8.count)
+        let hasBody = !isKnownToTool && exchange.head.method != .head && answer.status != .noContent
+        let isSmall = length <= Self.copiedBytes
+        exchange.begin(
+            code, framing: isKnownToTool || answer.status == .noContent ? .none : .length(length),
+            room: ResponseHead.usualBytes + (hasBody && isSmall ? length : 0)
+        ) { head in
+            writeFields(answer, etag, isKnownToTool, base, exchange, into: &head)
+            if showsAge {
+                head.writeStaticString("Age: ")
+                head.writeDecimal(Int(answer.age(at: now).components.seconds))
+                head.writeStaticString("\r\n")
+            }
+            head.writeStaticString("Cache-Status: ")
+            status.write(into: &head)
+            head.writeStaticString("\r\nx-correlation-id: ")
+            head.writeString(exchange.record.correlationID)
+            head.writeStaticString("\r\n")
+            if let facts { ResponseHead.write(HTTPField(name: .serverTiming, value: facts.serverTiming), into: &head) }
+        }
+        if hasBody {
+            if isSmall {
+                exchange.appendWhole(answer.body, base.text)
+            } else {
+                exchange.sendWhole(answer.body, base.text)
+            }
+        }
+        exchange.end()
+    }
+
+    private func writeFields(
+        _ answer: CachedAnswer, _ etag: String?, _ isKnownToTool: Bool, _ base: LinkBase, _ exchange: Exchange,
+        into head: inout ByteBuffer
+    ) {
+        if isKnownToTool || answer.status != .ok || corsOrigin != nil || answer.fields.contains(.location) {
+            writeSomeFields(answer, etag, isKnownToTool, base, into: &head)
+        } else {
+            head.writeImmutableBuffer(answer.head)
+        }
+        if let etag {
+            head.writeStaticString("ETag: ")
+            head.writeString(etag)
+            head.writeStaticString("\r\n")
+        }
+    }
+
+    /// Fields that differ from the common head: a 304 has few (RFC 9110, 15.4.5), browsers get their grant.
+    private func writeSomeFields(
+        _ answer: CachedAnswer, _ etag: String?, _ isKnownToTool: Bool, _ base: LinkBase, into head: inout ByteBuffer
+    ) {
+        var fields = answer.fields
+        if etag != nil { fields[.eTag] = nil }
+        if isKnownToTool { fields = HTTPFields(fields.filter { Self.inNotModified.contains($0.name) }) }
+        if let location = fields[.location] {
+            fields[.location] = LinkTranslator(
+                rules: links.rules, allowedPrefixes: links.allowPrefixes, base: base.text
+            ).rewriteLocation(location)
+        }
+        if let corsOrigin {
+            fields = HTTPFields(fields.filter { !HeaderTraits.of($0.name).contains(.cors) })
+            OriginPolicy.addGrant(for: corsOrigin, to: &fields)
+        }
+        fields.append(OwnFields.via)
+        for field in fields { ResponseHead.write(field, into: &head) }
+    }
+
+    private static let inNotModified: Set<HTTPField.Name> = [
+        .cacheControl, .contentLocation, .date, .expires, .lastModified, .vary,
+    ]
+}
+
+extension CacheStatus {
+    fileprivate func write(into buffer: inout ByteBuffer) {
+        if case .hit(let ttl) = self {
+            buffer.writeStaticString("clash-proxy; hit; ttl=")
+            buffer.writeDecimal(ttl)
+        } else {
+            buffer.writeString(headerValue)
+        }
+    }
+}
+
+extension ByteBuffer {
+    /// Decimal digits, without a string in between.
+    mutating func writeDecimal(_ number: Int) {
+        if number >= 0, number < 10 {
+            writeInteger(UInt8(ascii: "0") + UInt8(number))
+        } else {
+            writeString(String(number))
+        }
+    }
+}
