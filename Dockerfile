@@ -4,7 +4,7 @@
 
 FROM swift:6.3.1-bookworm AS build
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends libcurl4-openssl-dev pkg-config \
+    && apt-get install -y --no-install-recommends libcurl4-openssl-dev zlib1g-dev pkg-config \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 # Dependencies first: this layer is built again only when they change.
@@ -20,7 +20,7 @@ RUN swift build -c release --product clash-proxy --static-swift-stdlib -Xswiftc 
 
 FROM debian:12-slim
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends libcurl4 libstdc++6 ca-certificates \
+    && apt-get install -y --no-install-recommends libcurl4 zlib1g libstdc++6 ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin clash-proxy \
     && install -d -o clash-proxy -g clash-proxy /var/lib/clash-proxy

@@ -63,6 +63,8 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        // zlib, which libcurl brings along: coded bodies are read along, never recoded.
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         // Calls of libc that Swift does not see.
         .systemLibrary(name: "CAudit"),
         .target(
@@ -73,7 +75,7 @@ let package = Package(
         .target(
             name: "Proxy",
             dependencies: [
-                "CurlTransport", "ClashAPI", "Tokens", "Caching", "RateLimiting", "Audit",
+                "CurlTransport", "ClashAPI", "Tokens", "Caching", "RateLimiting", "Audit", "CZlib",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),

@@ -41,6 +41,22 @@ public enum Tag {
         itwin.map { ":" + GUID.canonical($0) } ?? ""
     }
 
+    /// The tags of everything that is of an iTwin, or may be.
+    public static func everything(of itwin: String) -> [String] { [Tag.itwin(itwin), Tag.itwin(unknownITwin)] }
+
+    /// A tag that somebody has typed, as this type spells it: GUIDs in lower case, v1 ids as the entity they carry.
+    public static func canonical(_ typed: String) -> String {
+        guard let colon = typed.firstIndex(of: ":") else { return typed }
+        let kind = typed[..<colon].lowercased()
+        let rest = String(typed[typed.index(after: colon)...])
+        if let object = ObjectKind(rawValue: kind) { return Tag.object(object, rest) }
+        switch kind {
+        case "itwin", "job": return kind + ":" + GUID.canonical(rest)
+        case "list", "item": return kind + ":" + rest.lowercased()
+        default: return typed
+        }
+    }
+
     /// The tags under which a write finds an object, whichever version stored it: a v1 run, its result and the v2
     /// report are the same thing.
     public static func aliases(_ kind: ObjectKind, _ id: String) -> [String] {

@@ -18,7 +18,7 @@ public final class Sidecar: Sendable {
     private let logger: Logger
     private let group: MultiThreadedEventLoopGroup
     private let transport: CurlTransport
-    private let tokens: TokenSource
+    private let credentials: Credentials
     private let audit: AuditTrail?
     private let service: ProxyService
     private let accessWriter: LineWriter?
@@ -53,7 +53,9 @@ public final class Sidecar: Sendable {
             CurlTransport.Configuration(
                 maxConnections: config.upstream.maxConnections + 1, connectTimeout: config.upstream.connectTimeout,
                 caFile: config.upstream.caFile, http2: config.upstream.http2))
-        tokens = Self.tokenSource(config, transport, issuer, environment, logger)
+        credentials =
+            config.token.mode == .passthrough
+            ? .passthrough : .own(Self.tokenSource(config, transport, issuer, environment, logger))
         accessWriter = config.log.access ? LineWriter(descriptor: accessLogDescriptor) : nil
         let accessLog = accessWriter.map {
             AccessLog(format: config.log.format, writer: $0, environment: environment)
@@ -61,10 +63,11 @@ public final class Sidecar: Sendable {
         let settings = UpstreamSettings(
             origin: upstream, firstByteTimeout: config.upstream.firstByteTimeout,
             stallTimeout: config.upstream.stallTimeout)
-        let reader = ObjectReader(transport: transport, tokens: tokens, settings: settings, environment: environment)
+        let reader = ObjectReader(
+            transport: transport, credentials: credentials, settings: settings, environment: environment)
         audit = try await AuditStartup.open(config, reader: reader, environment: environment, logger: logger)
         let sender = UpstreamSender(
-            settings: settings, transport: transport, tokens: tokens,
+            settings: settings, transport: transport, credentials: credentials,
             gate: InFlightGate(
                 limits: .init(
                     maxInFlight: min(config.rate.maxInFlight, config.upstream.maxConnections),
@@ -89,7 +92,7 @@ public final class Sidecar: Sendable {
 
     /// Opens the listeners and begins to fetch the first token. Throws `ListenError`.
     public func start() async throws -> Addresses {
-        tokens.start()
+        credentials.source?.start()
         let listener = try await Listener.start(
             config.listen.address, config: config.listen, service: service, group: group)
         listening.add(listener.channel)
@@ -97,7 +100,9 @@ public final class Sidecar: Sendable {
         if let address = config.admin.address {
             let report = AdminReport(
                 notReady: { [weak self] in self?.notReadyReasons ?? ["stopped"] },
-                degraded: { [weak self] in self?.degradedReasons ?? [] })
+                degraded: { [weak self] in self?.degradedReasons ?? [] },
+                purge: { [pages = service.pages] in pages?.cache.purge($0) },
+                metrics: { [pages = service.pages] in pages?.metrics() ?? "# The cache is turned off.\n" })
             let adminListener = try await AdminListener.start(address, report: report, group: group)
             listening.addAdmin(adminListener.channel)
             admin = Self.url(of: adminListener.channel, address)
@@ -112,8 +117,7 @@ public final class Sidecar: Sendable {
     public var notReadyReasons: [String] {
         var reasons: [String] = []
         if service.isDraining { reasons.append("shutting down") }
-        let status = tokens.status
-        if !status.isUsable {
+        if let status = credentials.source?.status, !status.isUsable {
             reasons.append("no upstream token: " + (status.lastFailure?.message ?? "the first one is being fetched"))
         }
         return reasons
@@ -138,7 +142,7 @@ public final class Sidecar: Sendable {
                 "drain cut short", metadata: ["exchanges": "\(service.activity.runningExchanges)"])
             service.activity.cutShort()
         }
-        await tokens.stop()
+        await credentials.source?.stop()
         await transport.shutdown(grace: .milliseconds(100))
         if !finished {
             // What was broken off still gets its answer and its record.

@@ -30,7 +30,7 @@ struct ClashProxy: AsyncParsableCommand {
         version: "clash-proxy 0.1.0",
         subcommands: [
             ServeCommand.self, CheckCommand.self, DemoCommand.self, SimulateCommand.self, KeyCommand.self,
-            HealthCommand.self, AuditCommand.self,
+            CacheCommand.self, HealthCommand.self, AuditCommand.self,
         ],
         defaultSubcommand: ServeCommand.self
     )

@@ -78,6 +78,8 @@ import Testing
             "--set", "listen.address=127.0.0.1:0", "--set", "admin.address=", "--set",
             "upstream.url=\(upstream.apiURL)", "--set", "token.token_url=\(upstream.tokenURL)", "--set",
             "token.client_id=demo", "--set", "token.client_secret=demo-secret",
+            // Up to this size a body is held for the cache.
+            "--set", "cache.max_entry_bytes=1MiB",
         ])
         let port = try await program.port()
         let target = "/clash-detection/itwins/\(simulator.iTwinIDs[0])/reports/\(simulator.bigReportID ?? "")"

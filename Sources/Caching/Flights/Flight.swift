@@ -9,6 +9,7 @@ public struct FlightTime: Sendable {
     /// Suspends until the instant; throws when its task is cancelled.
     public let sleep: @Sendable (_ until: ContinuousClock.Instant) async throws -> Void
 
+    /// Time from the given functions.
     public init(
         now: @escaping @Sendable () -> ContinuousClock.Instant,
         sleep: @escaping @Sendable (_ until: ContinuousClock.Instant) async throws -> Void
@@ -95,8 +96,8 @@ public final class Flight<Outcome: Sendable>: Sendable {
 
     private static func landing(_ id: FlightState.WaiterID, _ core: Core) -> Landing? {
         if core.late.contains(id) { return .late }
-        guard let outcome = core.outcome else { return nil }
-        return .ended(id == leaderID ? core.leaderOutcome ?? outcome : outcome)
+        if id == leaderID, let outcome = core.leaderOutcome { return .ended(outcome) }
+        return core.outcome.map { .ended($0) }
     }
 
     private func leave(_ waiter: Waiter) {
@@ -149,7 +150,7 @@ public final class Flight<Outcome: Sendable>: Sendable {
             core.outcome = outcome
             // A leader that joined and does not wait yet will come for it; one that left will not.
             let isAwaited = core.continuations[Self.leaderID] != nil
-            core.leaderOutcome = isAwaited || core.leaderHasLeft ? nil : leader
+            if !isAwaited, !core.leaderHasLeft, core.leaderOutcome == nil { core.leaderOutcome = leader }
             core.timer?.task.cancel()
             core.timer = nil
             core.drop = nil
@@ -159,6 +160,17 @@ public final class Flight<Outcome: Sendable>: Sendable {
             }
         }
         for (continuation, landing) in landings { continuation.resume(returning: landing) }
+    }
+
+    /// The leader has what it needs; the others wait on. Nothing happens if it has left.
+    public func endForLeader(_ outcome: Outcome) {
+        let continuation = core.withLock { core in
+            _ = core.state.leave(Self.leaderID)
+            let continuation = core.continuations.removeValue(forKey: Self.leaderID)
+            if continuation == nil, !core.leaderHasLeft { core.leaderOutcome = outcome }
+            return continuation
+        }
+        continuation?.resume(returning: .ended(outcome))
     }
 
     private static func drop(_ core: inout Core) -> (@Sendable () -> Void)? {

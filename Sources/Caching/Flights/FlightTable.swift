@@ -32,6 +32,7 @@ public final class FlightTable<Outcome: Sendable>: Sendable {
     static var memory: Duration { .seconds(60) }
     private static var capacity: Int { 4096 }
 
+    /// An empty table.
     public init(time: FlightTime) { self.time = time }
 
     /// Flights under way.

@@ -58,8 +58,10 @@ public struct CacheKey: Hashable, Sendable {
     /// Bytes it holds.
     var byteCount: Int { bytes.capacity }
 
+    /// Whether both ask for the same thing.
     public static func == (left: CacheKey, right: CacheKey) -> Bool { left.bytes == right.bytes }
 
+    /// By all bytes, not by the path alone.
     public func hash(into hasher: inout Hasher) {
         bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
     }

@@ -11,6 +11,7 @@ public struct CacheLimits: Sendable, Equatable {
     /// How long after its expiry an answer may still be given when upstream can not be asked.
     public var staleIfError: Duration
 
+    /// The limits that `proxy.conf` ships with, unless said otherwise.
     public init(
         maxBytes: Int = 256 << 20, maxEntryBytes: Int = 16 << 20, staleWhileRevalidate: Duration = .seconds(30),
         staleIfError: Duration = .seconds(3600)

@@ -9,6 +9,7 @@ import Synchronization
 
 /// Where stored answers are kept. Usable from every thread; never blocks for longer than a table lookup, but for purges.
 public final class CacheStore: Sendable {
+    /// Monotonic time.
     public typealias Instant = ContinuousClock.Instant
 
     /// What there is for a request.
@@ -27,15 +28,24 @@ public final class CacheStore: Sendable {
 
     /// What it holds.
     public struct Statistics: Sendable, Equatable {
+        /// Stored answers.
         public var entries = 0
+        /// Bytes held, keys, bookkeeping and the buffers of running fetches included.
         public var bytes = 0
+        /// Answers pushed out for want of room so far.
         public var evictions = 0
+        /// Answers dropped by invalidations and purges so far.
+        public var purged = 0
     }
 
     private let shards: [LockedShard]
     private let log = InvalidationLog()
     private let deleted = DeletedObjects()
+    private let lastSweep: Mutex<Instant?> = Mutex(nil)
+    private let purged = Atomic<Int>(0)
     private let limitsInForce: Mutex<CacheLimits>
+    private static let sweepInterval = Duration.seconds(60)
+
     /// Bytes of the largest body that is stored, with regard to the size of the shards.
     public let maxBodyBytes: Int
 
@@ -133,19 +143,28 @@ public final class CacheStore: Sendable {
     ) -> Int {
         log.record(invalidation)
         deleted.add(objects, now: now)
-        return shards.reduce(0) { sum, shard in sum + shard.withLock { $0.purge(invalidation) } }
+        let count = shards.reduce(0) { sum, shard in sum + shard.withLock { $0.purge(invalidation) } }
+        purged.add(count, ordering: .relaxed)
+        return count
     }
 
-    /// Drops what is too old to be given to anybody for any reason.
+    /// Drops what is too old to be given to anybody for any reason, unless that was done within the last minute: what
+    /// nobody may see any more is not to be held either.
     @discardableResult
     public func sweep(now: Instant) -> Int {
+        let isDue = lastSweep.withLock { last in
+            if let last, now < last + Self.sweepInterval { return false }
+            last = now
+            return true
+        }
+        guard isDue else { return 0 }
         let limits = limits
         return shards.reduce(0) { sum, shard in sum + shard.withLock { $0.sweep(now: now, limits: limits) } }
     }
 
     /// What it holds now.
     public var statistics: Statistics {
-        shards.reduce(into: Statistics()) { sum, shard in
+        shards.reduce(into: Statistics(purged: purged.load(ordering: .relaxed))) { sum, shard in
             shard.withLock {
                 sum.entries += $0.nodes.count
                 sum.bytes += $0.used

@@ -7,8 +7,10 @@ import NIOCore
 public struct ListPage: Sendable, Equatable {
     /// Stands for the list: what its pages have in common.
     public let list: CacheKey
+    /// Whether it is the page that a walk begins with.
     public let isFirst: Bool
 
+    /// A page of `list`.
     public init(list: CacheKey, isFirst: Bool) {
         self.list = list
         self.isFirst = isFirst
@@ -17,12 +19,15 @@ public struct ListPage: Sendable, Equatable {
 
 /// A complete answer. Stored ones have status 200; others are only shared by those who wait for them.
 public final class CachedAnswer: Sendable {
+    /// Upstream's.
     public let status: HTTPResponse.Status
     /// End-to-end fields without `Age`, `Set-Cookie` and those that frame the body.
     public let fields: HTTPFields
+    /// The body without the bases of its links.
     public let body: SplicedBody
     /// Identifies the body without bases: hexadecimal digits.
     public let digest: String
+    /// How long it may be used, and what holds afterwards.
     public let freshness: Freshness
     /// When upstream's head came, monotonic.
     public let receivedAt: ContinuousClock.Instant

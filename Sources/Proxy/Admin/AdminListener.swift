@@ -11,6 +11,10 @@ struct AdminReport: Sendable {
     var notReady: @Sendable () -> [String]
     /// What does not work although the proxy is ready.
     var degraded: @Sendable () -> [String]
+    /// Drops stored answers; returns how many, or nil where there is no cache.
+    var purge: @Sendable (PurgeRequest) -> Int?
+    /// Prometheus text.
+    var metrics: @Sendable () -> String
 }
 
 /// The admin listening socket.
@@ -45,20 +49,26 @@ struct AdminListener {
     }
 }
 
-/// Answers `GET` and `HEAD` of `/healthz` and `/readyz`.
+/// Answers `GET` and `HEAD` of `/healthz`, `/readyz` and `/metrics`, and `POST /purge`.
 private final class AdminHandler: ChannelInboundHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = HTTPServerResponsePart
 
     private let report: AdminReport
     private var head: HTTPRequestHead?
+    private var form = ""
+
+    private static let maxFormBytes = 4096
 
     init(_ report: AdminReport) { self.report = report }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch unwrapInboundIn(data) {
-        case .head(let head): self.head = head
-        case .body: break
+        case .head(let head):
+            self.head = head
+            form = ""
+        case .body(let bytes):
+            if form.utf8.count + bytes.readableBytes <= Self.maxFormBytes { form += String(buffer: bytes) }
         case .end:
             if let head { answer(head, context) }
             head = nil
@@ -73,12 +83,16 @@ private final class AdminHandler: ChannelInboundHandler {
 
     private func answer(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
         let (status, body) = content(head)
+        let isText = status == .ok && body.hasPrefix("#")
         var headers = HTTPHeaders([
-            ("Content-Type", "application/json"), ("Content-Length", "\(body.utf8.count)"),
+            ("Content-Type", isText ? "text/plain; version=0.0.4; charset=utf-8" : "application/json"),
+            ("Content-Length", "\(body.utf8.count)"),
             ("Cache-Control", "no-store"),
         ])
         if !head.isKeepAlive { headers.add(name: "Connection", value: "close") }
-        if status == .methodNotAllowed { headers.add(name: "Allow", value: "GET, HEAD") }
+        if status == .methodNotAllowed {
+            headers.add(name: "Allow", value: Self.path(head) == "/purge" ? "POST" : "GET, HEAD")
+        }
         let answer = HTTPResponseHead(version: .http1_1, status: status, headers: headers)
         context.write(wrapOutboundOut(.head(answer)), promise: nil)
         if head.method != .HEAD {
@@ -89,18 +103,46 @@ private final class AdminHandler: ChannelInboundHandler {
         if !head.isKeepAlive { written.whenComplete { _ in channel.close(promise: nil) } }
     }
 
+    private static func path(_ head: HTTPRequestHead) -> Substring { head.uri.prefix { $0 != "?" } }
+
+    /// A web page on this machine is nobody who may purge.
+    private static func isForeign(_ head: HTTPRequestHead) -> Bool {
+        if head.headers.contains(name: "Origin") { return true }
+        let site = head.headers.first(name: "Sec-Fetch-Site") ?? "none"
+        return site != "none" && site != "same-origin"
+    }
+
+    private func purge(_ head: HTTPRequestHead) -> (HTTPResponseStatus, String) {
+        guard head.method == .POST else {
+            return (.methodNotAllowed, Self.error("MethodNotAllowed", "Only POST here."))
+        }
+        guard !Self.isForeign(head) else {
+            return (.forbidden, Self.error("OriginNotAllowed", "Web pages may not purge."))
+        }
+        let query = head.uri.split(separator: "?", maxSplits: 1).dropFirst().first.map(String.init) ?? ""
+        guard let request = PurgeRequest(form: query.isEmpty ? form : query) else {
+            return (.badRequest, Self.error("InvalidRequest", "Say one of ?all, ?itwin=ID and ?tag=TAG."))
+        }
+        guard let count = report.purge(request) else {
+            return (.conflict, Self.error("CacheDisabled", "The cache is turned off (cache.enabled)."))
+        }
+        return (.ok, "{\"purged\":\(count)}\n")
+    }
+
     private func content(_ head: HTTPRequestHead) -> (HTTPResponseStatus, String) {
+        if Self.path(head) == "/purge" { return purge(head) }
         guard head.method == .GET || head.method == .HEAD else {
             return (.methodNotAllowed, Self.error("MethodNotAllowed", "Only GET and HEAD here."))
         }
-        switch head.uri.prefix(while: { $0 != "?" }) {
+        switch Self.path(head) {
         case "/healthz": return (.ok, "{\"status\":\"alive\"}\n")
         case "/readyz":
             let reasons = report.notReady()
             if !reasons.isEmpty { return (.serviceUnavailable, Self.status("not ready", reasons)) }
             let troubles = report.degraded()
             return (.ok, troubles.isEmpty ? "{\"status\":\"ready\"}\n" : Self.status("degraded", troubles))
-        default: return (.notFound, Self.error("NotFound", "Here are /healthz and /readyz."))
+        case "/metrics": return (.ok, report.metrics())
+        default: return (.notFound, Self.error("NotFound", "Here are /healthz, /readyz, /metrics and POST /purge."))
         }
     }
 

@@ -58,7 +58,8 @@ enum AuditStartup {
             var fate = ObjectFate.unknown
             if let match = match(intent.call), match.operationClass == .delete {
                 fate = await trail.reader.settle(
-                    match, objects: intent.call.objects, correlationID: intent.call.id, justSent: false)
+                    match, objects: intent.call.objects,
+                    Reading(correlationID: intent.call.id, authorization: nil), justSent: false)
             }
             await trail.log.recovered(intent, result: fate.result)
             logger.warning(

@@ -10,7 +10,7 @@ import HTTPTypes
 struct AuditEntry: Sendable {
     let receipt: AuditReceipt
     let match: OperationMatch
-    let correlationID: String
+    let reading: Reading
     let began: ContinuousClock.Instant
 }
 
@@ -37,9 +37,12 @@ struct AuditTrail: Sendable {
     }
 
     /// Makes the intent durable. Throws 429 when the caller's deletes are used up, 503 when it can not be recorded.
-    func begin(_ call: AuditCall, _ match: OperationMatch) async throws(FlowExit) -> AuditEntry? {
+    func begin(
+        _ call: AuditCall, _ match: OperationMatch, _ authorization: HTTPField?
+    ) async throws(FlowExit) -> AuditEntry? {
         let isDelete = match.operationClass == .delete
         let asked = environment.now()
+        let reading = Reading(correlationID: call.id, authorization: authorization)
         do throws(Failure) {
             if isDelete { try budget?.take(call.caller.name, now: asked) }
         } catch {
@@ -47,12 +50,12 @@ struct AuditTrail: Sendable {
         }
         var snapshot: [UInt8]?
         if isDelete, policy.settings.snapshot {
-            snapshot = await reader.snapshot(match, correlationID: call.id)
+            snapshot = await reader.snapshot(match, reading)
         }
         do throws(AuditUnavailable) {
             let receipt = try await log.append(AuditIntent(call: call, snapshot: snapshot))
             return AuditEntry(
-                receipt: receipt, match: match, correlationID: call.id, began: environment.now())
+                receipt: receipt, match: match, reading: reading, began: environment.now())
         } catch {
             if error.cause == .cancelled { throw .callerLeft }
             // Only deletes must not go unrecorded; the rest is recorded as far as possible.
@@ -102,7 +105,7 @@ struct AuditTrail: Sendable {
         // A task of its own: the tool may have left, and its delete is to be settled all the same.
         return await Task {
             await reader.settle(
-                entry.match, objects: entry.match.objectIDs, correlationID: entry.correlationID, justSent: true)
+                entry.match, objects: entry.match.objectIDs, entry.reading, justSent: true)
         }.value
     }
 

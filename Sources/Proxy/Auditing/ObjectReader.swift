@@ -6,10 +6,18 @@ import CurlTransport
 import HTTPTypes
 import Tokens
 
+/// On whose behalf an object is read.
+struct Reading: Sendable {
+    /// Of the call that it is read for.
+    let correlationID: String
+    /// The tool's own credentials, in pass-through mode.
+    let authorization: HTTPField?
+}
+
 /// Small reads on the proxy's own behalf.
 struct ObjectReader: Sendable {
     let transport: CurlTransport
-    let tokens: TokenSource
+    let credentials: Credentials
     let settings: UpstreamSettings
     let environment: Environment
 
@@ -21,24 +29,24 @@ struct ObjectReader: Sendable {
     private static let pausesForJobs: [Duration] = [.milliseconds(500), .seconds(2)]
 
     /// What a delete is about to destroy, as JSON; nil where the API has no small read for it, or the read failed.
-    func snapshot(_ match: OperationMatch, correlationID: String) async -> [UInt8]? {
+    func snapshot(_ match: OperationMatch, _ reading: Reading) async -> [UInt8]? {
         guard match.deletesWhatItNames, let id = match.objectIDs.first else { return nil }
         if match.operation.version == .v2, match.operation.objectKind == .report {
             // The report itself can be 40 MB; its row in the list says what it was.
             guard let itwin = match.route.pathITwin else { return nil }
             let list = "/clash-detection/itwins/\(itwin)/reports?$top=100"
-            let page = await body(of: list, .v2, correlationID, limit: Self.maxPageBytes)
+            let page = await body(of: list, .v2, reading, limit: Self.maxPageBytes)
             return page.flatMap { ListRow.find(id, in: $0) }
         }
         guard let target = match.readTarget(of: id) else { return nil }
-        return await body(of: target, match.operation.version, correlationID, limit: Self.maxSnapshotBytes)
+        return await body(of: target, match.operation.version, reading, limit: Self.maxSnapshotBytes)
     }
 
     /// What became of the objects of a delete that nobody answered: all gone, all there, or not to be known in time.
     /// `justSent`: a v2 deletion is a job, which upstream may still be working on: "still there" counts only when it
     /// stays so.
     func settle(
-        _ match: OperationMatch, objects: [String], correlationID: String, justSent: Bool
+        _ match: OperationMatch, objects: [String], _ reading: Reading, justSent: Bool
     ) async -> ObjectFate {
         let targets = objects.compactMap { match.readTarget(of: $0) }
         guard match.deletesWhatItNames, !targets.isEmpty, targets.count == objects.count,
@@ -48,7 +56,7 @@ struct ObjectReader: Sendable {
         let pauses = isJob && justSent ? Self.pausesForJobs : []
         return await withTaskGroup(of: ObjectFate.self) { group in
             for target in targets {
-                group.addTask { await fate(of: target, match.operation, correlationID, pauses: pauses) }
+                group.addTask { await fate(of: target, match.operation, reading, pauses: pauses) }
             }
             group.addTask {
                 try? await environment.sleep(environment.now() + Self.patience)
@@ -64,18 +72,18 @@ struct ObjectReader: Sendable {
     }
 
     private func fate(
-        of target: String, _ operation: Operation, _ correlationID: String, pauses: [Duration]
+        of target: String, _ operation: Operation, _ reading: Reading, pauses: [Duration]
     ) async -> ObjectFate {
-        var fate = await look(at: target, operation.version, correlationID)
+        var fate = await look(at: target, operation.version, reading)
         for pause in pauses where fate == .there {
             try? await environment.sleep(environment.now() + pause)
-            fate = await look(at: target, operation.version, correlationID)
+            fate = await look(at: target, operation.version, reading)
         }
         return fate
     }
 
-    private func look(at target: String, _ version: APIVersion, _ correlationID: String) async -> ObjectFate {
-        guard let response = await read(target, version, correlationID) else { return .unknown }
+    private func look(at target: String, _ version: APIVersion, _ reading: Reading) async -> ObjectFate {
+        guard let response = await read(target, version, reading) else { return .unknown }
         defer { response.body.cancel() }
         switch response.status.code {
         case 404, 410: return .gone
@@ -85,9 +93,9 @@ struct ObjectReader: Sendable {
     }
 
     private func body(
-        of target: String, _ version: APIVersion, _ correlationID: String, limit: Int
+        of target: String, _ version: APIVersion, _ reading: Reading, limit: Int
     ) async -> [UInt8]? {
-        guard let response = await read(target, version, correlationID), response.status == .ok else { return nil }
+        guard let response = await read(target, version, reading), response.status == .ok else { return nil }
         var bytes: [UInt8] = []
         while let chunk = try? await response.body.next() {
             bytes += chunk
@@ -99,12 +107,17 @@ struct ObjectReader: Sendable {
         return response.body.endIsProven ? bytes : nil
     }
 
-    private func read(_ target: String, _ version: APIVersion, _ correlationID: String) async -> UpstreamResponse? {
-        guard let token = try? await tokens.current() else { return nil }
+    private func authorization(_ reading: Reading) async -> HTTPField? {
+        guard case .own(let tokens) = credentials else { return reading.authorization }
+        return (try? await tokens.current()).map { HTTPField(name: .authorization, value: $0.headerValue) }
+    }
+
+    private func read(_ target: String, _ version: APIVersion, _ reading: Reading) async -> UpstreamResponse? {
+        guard let authorization = await authorization(reading) else { return nil }
         var request = UpstreamRequest(origin: settings.origin, target: target)
-        request.fields[.authorization] = token.headerValue
+        request.fields.append(authorization)
         request.fields[.accept] = "application/vnd.bentley.itwin-platform.\(version == .v1 ? "v1" : "v2")+json"
-        request.fields[.correlationID] = correlationID
+        request.fields[.correlationID] = reading.correlationID
         request.fields[.acceptEncoding] = "identity"
         request.repeatable = false
         request.cancellation = .always

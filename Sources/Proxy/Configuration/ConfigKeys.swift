@@ -79,7 +79,7 @@ enum ConfigKeys {
     private static let token: [ConfigKey<Config>] = [
         .init(
             "token.mode", \.token.mode, .choice, "client_credentials | refresh_token | passthrough",
-            inForce: .except(["refresh_token", "passthrough"]), guardsAccess: true, needsRestart: true),
+            inForce: .except(["refresh_token"]), guardsAccess: true, needsRestart: true),
         .init("token.token_url", \.token.tokenURL, .url, "the token endpoint"),
         .init(
             "token.client_id", \.token.clientID, .anyText, "not needed for passthrough",

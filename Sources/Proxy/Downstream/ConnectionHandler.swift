@@ -104,7 +104,8 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if context.channel.isWritable { current?.writabilityChanged() }
+        guard context.channel.isWritable else { return }
+        if let current { current.writabilityChanged() } else if phase == .idle { takePipelined() }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -252,16 +253,25 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
         linger()
     }
 
+    /// Goes on with what was read behind the request that has just ended, one request after the other.
     private func takePipelined() {
         // A request that is answered at once comes back here when it ends: only the outermost call goes on.
         guard !isTakingPipelined else { return }
         isTakingPipelined = true
-        while phase == .idle || phase == .busy, !currentIsReadToItsEnd, let part = pipelined.popFirst() { accept(part) }
-        isTakingPipelined = false
-        if phase == .busy {
+        defer { isTakingPipelined = false }
+        while phase == .idle || phase == .busy {
+            // A tool that reads no answers gets no more of them: `channelWritabilityChanged` goes on.
+            if phase == .idle, !isWritable { return armIdleTimer() }
+            while phase == .idle || phase == .busy, !currentIsReadToItsEnd, let part = pipelined.popFirst() {
+                accept(part)
+            }
+            guard phase == .busy else { break }
             // The decoder gave up behind this request's head: its body will never come.
             if let decodingFailure { current?.failBody(decodingFailure) }
-            return startCurrentIfWaiting()
+            let exchange = current
+            startCurrentIfWaiting()
+            // It goes on without us: it waits for upstream or for its body.
+            if current === exchange { return }
         }
         guard phase == .idle else { return }
         if let decodingFailure {
@@ -269,9 +279,13 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
         } else if proxy.isDraining {
             close()
         } else {
-            if timer == nil { armTimer(after: limits.idleTimeout) }
+            armIdleTimer()
             context?.read()
         }
+    }
+
+    private func armIdleTimer() {
+        if timer == nil { armTimer(after: limits.idleTimeout) }
     }
 
     private var isTakingPipelined = false

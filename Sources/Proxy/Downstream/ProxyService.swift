@@ -19,6 +19,9 @@ final class ProxyService: RequestHandling, Sendable {
         self.environment = environment
     }
 
+    /// Nil when the cache is turned off.
+    var pages: PageService? { flow.pages }
+
     var isDraining: Bool { activity.isDraining }
 
     func newRecord(_ head: RequestHead, on connection: ConnectionHandler) -> ExchangeRecord {
@@ -44,7 +47,7 @@ final class ProxyService: RequestHandling, Sendable {
             flow.finish(exchange, .answered)
             activity.exchangeEnded()
         case .forward(let admission):
-            let query = flow.pages?.query(exchange.head, admission.route)
+            let query = flow.pages?.query(exchange.head, admission)
             if let query, let pages = flow.pages, pages.answerAtOnce(exchange, query, admission) {
                 exchange.record.caller = admission.caller.name
                 exchange.record.operation = admission.route.operation.name

@@ -46,7 +46,7 @@ struct RequestFlow: Sendable {
                 try await pages.answer(exchange, call, query, admission)
             } else {
                 let permit = try await sender.turn(exchange.progress, wait: Prefer.wait(in: exchange.head.fields))
-                let token = try await sender.token(exchange.progress)
+                let token = try await sender.credential(exchange.progress)
                 let entry = try await recordIntent(call, exchange)
                 let answer = try await send(call, exchange, token, entry)
                 try await relay(answer, call, exchange, admission)
@@ -83,19 +83,19 @@ struct RequestFlow: Sendable {
         } catch {
             throw .failed(error)
         }
-        return UpstreamCall(exchange, match: match, caller: admission.caller, body: body, settings: sender.settings)
+        return UpstreamCall(exchange, match: match, admission: admission, body: body, settings: sender.settings)
     }
 
     /// Makes the intent of an audited call durable; nil for calls that are not recorded.
     private func recordIntent(_ call: UpstreamCall, _ exchange: Exchange) async throws(FlowExit) -> AuditEntry? {
         guard let audit, let recorded = exchange.auditCall else { return nil }
-        return try await audit.begin(recorded, call.match)
+        return try await audit.begin(recorded, call.match, call.authorization)
     }
 
     /// Sends the call. Before anything of the answer goes to the tool, the cache has dropped what is not true any more
     /// and the outcome of a recorded call is durable.
     private func send(
-        _ call: UpstreamCall, _ exchange: Exchange, _ token: UpstreamToken, _ entry: AuditEntry?
+        _ call: UpstreamCall, _ exchange: Exchange, _ token: CallCredential, _ entry: AuditEntry?
     ) async throws(FlowExit) -> Answer {
         let facts = exchange.progress
         do throws(FlowExit) {
@@ -169,6 +169,7 @@ struct RequestFlow: Sendable {
 
     /// The single exit of every request: its line in the access log.
     func finish(_ exchange: Exchange, _ outcome: Outcome) {
+        if !exchange.record.cache.isEmpty { pages?.counters.count(exchange.record.cache) }
         accessLog?.write(exchange.record, exchange.progress.facts, outcome: outcome)
     }
 }

@@ -35,11 +35,12 @@ struct ResponseRelay {
     private static let bypassed = HTTPField(name: .cacheStatus, value: "clash-proxy; fwd=bypass")
     private static let notCacheable = HTTPField(name: .cacheStatus, value: "clash-proxy; fwd=method")
 
-    /// - Parameter prefix: what was already taken from the body.
+    /// - Parameter body: where the bytes come from, if not straight from the response.
     func run(
-        _ response: UpstreamResponse, _ call: UpstreamCall, _ exchange: Exchange, prefix: [UInt8] = []
+        _ response: UpstreamResponse, _ call: UpstreamCall, _ exchange: Exchange, body: RelayedBody? = nil
     ) async throws(FlowExit) {
         exchange.record.source = .upstream
+        var body = body ?? RelayedBody(response.body)
         var fields = answerFields(response, call, exchange)
         let isPage =
             call.match.operation.carriesLinks && response.isJSON && response.status != .partialContent
@@ -47,17 +48,17 @@ struct ResponseRelay {
         if isPage, let etag = fields[.eTag], !etag.hasPrefix("W/") { fields[.eTag] = "W/" + etag }
         if response.status.hasNoBody {
             fields[.contentType] = nil
-            await response.discard()
+            await body.discard()
             exchange.respond(response.status, fields, body: [])
         } else if exchange.head.method == .head {
             // Rewriting changes the length of a page, and only GET knows by how much.
             exchange.begin(response.status, fields, isPage ? .none : response.announcedFraming)
-            await response.discard()
+            await body.discard()
             exchange.end()
         } else if isPage {
-            try await relayPage(response, fields, exchange, call.traits, prefix)
+            try await relayPage(response.status, fields, &body, exchange, call.traits)
         } else {
-            try await relayBytes(response, fields, exchange, call.traits, prefix)
+            try await relayBytes(response.status, fields, &body, exchange, call.traits)
         }
     }
 
@@ -103,66 +104,52 @@ struct ResponseRelay {
 
     /// The bytes as they are.
     private func relayBytes(
-        _ response: UpstreamResponse, _ fields: HTTPFields, _ exchange: Exchange, _ call: CallTraits,
-        _ prefix: [UInt8]
+        _ status: HTTPResponse.Status, _ fields: HTTPFields, _ body: inout RelayedBody, _ exchange: Exchange,
+        _ call: CallTraits
     ) async throws(FlowExit) {
-        let body = response.body
-        if body.isBufferedComplete, prefix.isEmpty {
-            let bytes = try await Self.next(body, call) ?? []
-            if try await Self.next(body, call) == nil { return exchange.respond(response.status, fields, body: bytes) }
+        if body.isBufferedComplete {
+            let bytes = try await body.next(call) ?? []
+            if try await body.next(call) == nil { return exchange.respond(status, fields, body: bytes) }
         }
-        exchange.begin(response.status, fields, body.declaredLength.map { .length($0) } ?? .chunked)
+        exchange.begin(status, fields, body.declaredLength.map { .length($0) } ?? .chunked)
         exchange.flush()
-        if !prefix.isEmpty { try await write(prefix, exchange, body) }
-        while let bytes = try await Self.next(body, call) { try await write(bytes, exchange, body) }
+        while let bytes = try await body.next(call) { try await write(bytes, exchange, body) }
         exchange.end()
     }
 
     /// A page with its links rewritten; in constant memory however long it is.
     private func relayPage(
-        _ response: UpstreamResponse, _ fields: HTTPFields, _ exchange: Exchange, _ call: CallTraits,
-        _ prefix: [UInt8]
+        _ status: HTTPResponse.Status, _ fields: HTTPFields, _ body: inout RelayedBody, _ exchange: Exchange,
+        _ call: CallTraits
     ) async throws(FlowExit) {
         var rewriter = LinkRewriter(translator: translator(exchange))
         var page: [UInt8] = []
-        if !prefix.isEmpty { rewriter.rewrite(prefix, into: &page) }
         while page.count < Self.heldPageBytes {
-            guard let bytes = try await Self.next(response.body, call) else {
+            guard let bytes = try await body.next(call) else {
                 rewriter.finish(into: &page)
-                return exchange.respond(response.status, fields, body: page)
+                return exchange.respond(status, fields, body: page)
             }
             rewriter.rewrite(bytes, into: &page)
         }
-        exchange.begin(response.status, fields, .chunked)
-        try await write(page, exchange, response.body)
-        while let bytes = try await Self.next(response.body, call) {
+        exchange.begin(status, fields, .chunked)
+        try await write(page, exchange, body)
+        while let bytes = try await body.next(call) {
             page.removeAll(keepingCapacity: true)
             rewriter.rewrite(bytes, into: &page)
-            try await write(page, exchange, response.body)
+            try await write(page, exchange, body)
         }
         page.removeAll()
         rewriter.finish(into: &page)
-        try await write(page, exchange, response.body)
+        try await write(page, exchange, body)
         exchange.end()
     }
 
-    private func write(_ bytes: [UInt8], _ exchange: Exchange, _ body: ResponseBody) async throws(FlowExit) {
+    private func write(_ bytes: [UInt8], _ exchange: Exchange, _ body: RelayedBody) async throws(FlowExit) {
         do throws(CallerLeft) {
             try await exchange.write(bytes)
         } catch {
             body.cancel()
             throw .callerLeft
-        }
-    }
-
-    static func next(_ body: ResponseBody, _ call: CallTraits) async throws(FlowExit) -> [UInt8]? {
-        do throws(TransferFailure) {
-            return try await body.next()
-        } catch {
-            switch error.verdict(CallTraits(isSafe: call.isSafe, bodyIsReplayable: false)) {
-            case .callerLeft: throw .callerLeft
-            case .fail(let failure), .retry(let failure): throw .failed(failure)
-            }
         }
     }
 }
@@ -176,10 +163,4 @@ extension UpstreamResponse {
 
     /// JSON by its media type, whatever the vendor calls it.
     var isJSON: Bool { fields[.contentType]?.lowercased().contains("json") ?? false }
-
-    /// Frees the connection: a small rest is read, because that is cheaper than a new connection.
-    func discard() async {
-        guard body.isBufferedComplete else { return body.cancel() }
-        while let _ = try? await body.next() {}
-    }
 }

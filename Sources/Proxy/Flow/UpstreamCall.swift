@@ -20,11 +20,16 @@ struct UpstreamCall {
     let body: CallBody
     var request: UpstreamRequest
     let traits: CallTraits
+    /// The tool's own credentials, in pass-through mode.
+    let authorization: HTTPField?
 
-    init(_ exchange: Exchange, match: OperationMatch, caller: Caller, body: CallBody, settings: UpstreamSettings) {
+    init(
+        _ exchange: Exchange, match: OperationMatch, admission: Admission, body: CallBody, settings: UpstreamSettings
+    ) {
         let head = exchange.head
         self.match = match
-        self.caller = caller
+        caller = admission.caller
+        authorization = admission.authorization
         self.body = body
         let isSafe = head.method == .get || head.method == .head || head.method == .options
         if case .streamed = body {
@@ -34,6 +39,7 @@ struct UpstreamCall {
         }
         request = UpstreamRequest(origin: settings.origin, method: head.method, target: head.target)
         request.fields = Self.fields(head, match: match, correlationID: exchange.record.correlationID)
+        if let authorization { request.fields.append(authorization) }
         if case .bytes(let bytes) = body { request.body = .bytes(bytes) }
         // Repeating is the flow's business, with its budget; libcurl would do it unasked and without end.
         request.repeatable = false

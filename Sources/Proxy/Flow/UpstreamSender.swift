@@ -12,19 +12,19 @@ import Tokens
 struct UpstreamSender: Sendable {
     let settings: UpstreamSettings
     let transport: CurlTransport
-    let tokens: TokenSource
+    let credentials: Credentials
     let gate: InFlightGate
     let retries: RetryPolicy
     let environment: Environment
     private let authorization = AuthorizationField()
 
     init(
-        settings: UpstreamSettings, transport: CurlTransport, tokens: TokenSource, gate: InFlightGate,
+        settings: UpstreamSettings, transport: CurlTransport, credentials: Credentials, gate: InFlightGate,
         retries: RetryPolicy, environment: Environment
     ) {
         self.settings = settings
         self.transport = transport
-        self.tokens = tokens
+        self.credentials = credentials
         self.gate = gate
         self.retries = retries
         self.environment = environment
@@ -46,12 +46,13 @@ struct UpstreamSender: Sendable {
         }
     }
 
-    func token(_ progress: CallProgress) async throws(FlowExit) -> UpstreamToken {
-        if let token = tokens.currentIfUsable() { return token }
+    func credential(_ progress: CallProgress) async throws(FlowExit) -> CallCredential {
+        guard case .own(let tokens) = credentials else { return .tool }
+        if let token = tokens.currentIfUsable() { return .own(token) }
         let asked = environment.now()
         defer { progress.facts.tokenTime += environment.now() - asked }
         do throws(TokenFailure) {
-            return try await tokens.current()
+            return .own(try await tokens.current())
         } catch {
             if Task.isCancelled { throw .callerLeft }
             throw .failed(Failure(error))
@@ -62,15 +63,15 @@ struct UpstreamSender: Sendable {
     ///
     /// - Parameter body: where a body that still arrives comes from.
     func send(
-        _ call: UpstreamCall, _ progress: CallProgress, _ first: UpstreamToken, body: Exchange? = nil
+        _ call: UpstreamCall, _ progress: CallProgress, _ first: CallCredential, body: Exchange? = nil
     ) async throws(FlowExit) -> UpstreamResponse {
-        var token = first
+        var credential = first
         var mayReplaceToken = true
         var tries = 0
         retries.budget.recordCall()
         while true {
             let response: UpstreamResponse
-            switch await attempt(call, progress, token, body) {
+            switch await attempt(call, progress, credential, body) {
             case .success(let answered): response = answered
             case .failure(let failure):
                 switch failure.verdict(call.traits) {
@@ -81,11 +82,11 @@ struct UpstreamSender: Sendable {
                     continue
                 }
             }
-            if response.status == .unauthorized, mayReplaceToken {
+            if response.status == .unauthorized, mayReplaceToken, case .own(let token) = credential {
                 mayReplaceToken = false
                 // Also where this call can not be repeated: the next one needs a token that works.
                 if let newer = try await replacement(for: token, progress), call.traits.bodyIsReplayable {
-                    token = newer
+                    credential = .own(newer)
                     await response.discard()
                     continue
                 }
@@ -99,11 +100,13 @@ struct UpstreamSender: Sendable {
 
     /// One attempt. A body that still arrives is pumped alongside.
     private func attempt(
-        _ call: UpstreamCall, _ progress: CallProgress, _ token: UpstreamToken, _ body: Exchange?
+        _ call: UpstreamCall, _ progress: CallProgress, _ credential: CallCredential, _ body: Exchange?
     ) async -> Result<UpstreamResponse, TransferFailure> {
         var request = call.request
-        request.fields[.authorization] = nil
-        request.fields.append(authorization.field(for: token))
+        if case .own(let token) = credential {
+            request.fields[.authorization] = nil
+            request.fields.append(authorization.field(for: token))
+        }
         let pump = body.flatMap { RequestBodyReader.startPump($0, call.body, into: &request) }
         defer { pump?.cancel() }
         progress.facts.attempts += 1
@@ -130,6 +133,7 @@ struct UpstreamSender: Sendable {
     private func replacement(
         for token: UpstreamToken, _ progress: CallProgress
     ) async throws(FlowExit) -> UpstreamToken? {
+        guard case .own(let tokens) = credentials else { return nil }
         let asked = environment.now()
         defer { progress.facts.tokenTime += environment.now() - asked }
         do throws(TokenFailure) {

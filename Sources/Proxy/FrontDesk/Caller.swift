@@ -8,6 +8,9 @@ struct Caller: Sendable, Equatable {
     let name: String
     let allow: Set<Permission>
 
+    /// The same rights under another name.
+    func named(_ name: String) -> Caller { Caller(name: name, allow: allow) }
+
     static let anonymous = Caller(name: "anonymous", allow: Set(Permission.allCases))
 }
 

@@ -8,6 +8,10 @@ import HTTPTypes
 struct Admission: Sendable {
     let caller: Caller
     let route: RouteMatch
+    /// Whose stored answers the request may be answered with; nil: none. In pass-through mode every token has its own.
+    let partition: String?
+    /// The tool's own credentials for upstream, in pass-through mode.
+    let authorization: HTTPField?
     /// The browser origin that may read the answer, nil for tools.
     let corsOrigin: String?
 }
@@ -27,12 +31,14 @@ struct FrontDesk: Sendable {
     private let origins: OriginPolicy
     private let allowPrefixes: [String]
     private let maxBodyBytes: Int
+    private let passesTokens: Bool
 
     init(_ config: Config) {
         authenticator = CallerAuthenticator(config.callers)
         origins = OriginPolicy(config)
         allowPrefixes = config.upstream.allowPrefixes
         maxBodyBytes = config.listen.maxBodyBytes
+        passesTokens = config.token.mode == .passthrough
     }
 
     func decide(_ head: RequestHead) -> FrontDeskDecision {
@@ -49,7 +55,7 @@ struct FrontDesk: Sendable {
         if let origin, head.method == .options, head.fields[.accessControlRequestMethod] != nil {
             return .preflight(origin: origin)
         }
-        let caller = try authenticator.authenticate(head.fields)
+        var caller = try authenticator.authenticate(head.fields)
         guard ClashAPI.isAllowed(head.target, prefixes: allowPrefixes) else {
             throw Failure(
                 .operationNotFound,
@@ -62,7 +68,25 @@ struct FrontDesk: Sendable {
         let route = ClashAPI.match(method: head.method, target: head.target)
         // A refused delete is recorded, which the flow does.
         if !route.bodyDecides, route.operationClass != .delete { try Self.authorize(caller, route.operationClass) }
-        return .forward(Admission(caller: caller, route: route, corsOrigin: origin))
+        guard passesTokens else {
+            return .forward(
+                Admission(
+                    caller: caller, route: route, partition: PageCache.ownPartition, authorization: nil,
+                    corsOrigin: origin))
+        }
+        let authorization = toolAuthorization(head.fields)
+        let partition = authorization.map(PassedToken.partition)
+        if authenticator.isOpen { caller = caller.named(PassedToken.callerName(partition)) }
+        return .forward(
+            Admission(
+                caller: caller, route: route, partition: partition, authorization: authorization, corsOrigin: origin))
+    }
+
+    /// What the tool wants upstream to see. With caller keys in use, `Authorization` is a key unless `X-Api-Key` is.
+    private func toolAuthorization(_ fields: HTTPFields) -> HTTPField? {
+        guard authenticator.isOpen || fields[.apiKey] != nil else { return nil }
+        let given = fields[fields: .authorization]
+        return given.count == 1 ? given.first : nil
     }
 
     /// Throws 403 when the caller's rights do not include the class of the operation.

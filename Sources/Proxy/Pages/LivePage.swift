@@ -1,26 +1,31 @@
-// Upstream's answer on its way, when it can not be shared: too large, or for one tool only.
+// Upstream's answer on its way to the tool that asked first: because it is for that tool only, or large.
 
 import Caching
 import CurlTransport
 import RateLimiting
 
-/// Handed from the fetch to the tool that began it. Whoever lets go of it ends the transfer.
+/// Handed from the fetch to the tool that began it. Whoever lets go of it ends the transfer, unless the fetch keeps it.
 final class LivePage: Sendable {
     let response: UpstreamResponse
-    /// What was already taken from the body.
-    let prefix: [UInt8]
-    /// Why it is not shared.
-    let reason: CacheReason
+    /// What the fetch takes off upstream and keeps; nil: the body is the response's own.
+    let growing: GrowingBody?
+    /// Why it is not shared; nil while that is not known.
+    let reason: CacheReason?
     let facts: CallFacts
     private let permit: HeldPermit
 
-    init(_ response: UpstreamResponse, prefix: [UInt8], reason: CacheReason, facts: CallFacts, permit: HeldPermit) {
+    init(
+        _ response: UpstreamResponse, growing: GrowingBody? = nil, reason: CacheReason?, facts: CallFacts,
+        permit: HeldPermit
+    ) {
         self.response = response
-        self.prefix = prefix
+        self.growing = growing
         self.reason = reason
         self.facts = facts
         self.permit = permit
     }
+
+    var body: RelayedBody { growing.map { RelayedBody($0) } ?? RelayedBody(response.body) }
 }
 
 /// A permit that can be shared: it goes back when the last who holds this lets go.

@@ -4,46 +4,50 @@ import Caching
 import CurlTransport
 
 struct PageBody {
-    private(set) var bytes: [UInt8] = []
-    /// Whether the end has been seen; else `bytes` is only its beginning.
+    /// What is here, in order.
+    private(set) var chunks: [[UInt8]] = []
+    private(set) var count = 0
+    /// Whether the end has been seen; else the chunks are only its beginning.
     private(set) var isWhole = false
     private(set) var isOutOfRoom = false
+    /// The same bytes for a tool that reads along.
+    private(set) var growing: GrowingBody?
     private var granted = 0
     private let key: CacheKey
     private let store: CacheStore
 
-    /// Reads until the end, or until more than `limit` bytes would be held. Throws when the body breaks off.
-    static func collect(
-        _ response: UpstreamResponse, limit: Int, for key: CacheKey, from store: CacheStore, _ call: CallTraits
-    ) async throws(FlowExit) -> PageBody {
-        var body = PageBody(key: key, store: store)
-        do throws(FlowExit) {
-            try await body.fill(response.body, limit: limit, call)
-        } catch {
-            body.giveBack()
-            throw error
-        }
-        return body
-    }
+    /// From here on a body counts as large: the first tool is not kept waiting for the rest.
+    private static let largeBytes = 256 << 10
 
-    private init(key: CacheKey, store: CacheStore) {
+    init(for key: CacheKey, from store: CacheStore) {
         self.key = key
         self.store = store
     }
 
-    private mutating func fill(_ body: ResponseBody, limit: Int, _ call: CallTraits) async throws(FlowExit) {
+    /// Reads until the end, or until more than `limit` bytes would be held. Throws when the body breaks off.
+    ///
+    /// - Parameter readAlong: called once when the body turns out to be large and its length is not known.
+    mutating func fill(
+        _ body: ResponseBody, limit: Int, _ call: CallTraits, readAlong: (GrowingBody) -> Void
+    ) async throws(FlowExit) {
         if let length = body.declaredLength {
             guard length <= limit else { return }
             guard grant(length) else { return }
-            bytes.reserveCapacity(length)
         }
-        while bytes.count <= limit {
-            guard let chunk = try await ResponseRelay.next(body, call) else {
+        while count <= limit {
+            guard let chunk = try await body.nextBytes(call) else {
                 isWhole = true
                 return
             }
-            bytes += chunk
-            guard grant(bytes.count) else { return }
+            chunks.append(chunk)
+            count += chunk.count
+            growing?.append(chunk)
+            guard grant(count) else { return }
+            if growing == nil, count > Self.largeBytes {
+                let growing = GrowingBody(chunks)
+                self.growing = growing
+                readAlong(growing)
+            }
         }
     }
 

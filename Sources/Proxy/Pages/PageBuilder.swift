@@ -56,23 +56,25 @@ struct PageBuilder: Sendable {
 
     /// A 200. `fields` are upstream's end-to-end fields.
     func page(
-        _ match: OperationMatch, _ request: HTTPFields, _ fields: HTTPFields, _ bytes: [UInt8], _ given: Freshness,
+        _ match: OperationMatch, _ request: HTTPFields, _ fields: HTTPFields, _ chunks: [[UInt8]], _ given: Freshness,
         receivedAt: ContinuousClock.Instant, page: ListPage?, endIsProven: Bool
     ) async -> Built {
-        let isPlain = fields[.contentEncoding] == nil
-        let isJSON = isPlain && (fields[.contentType]?.lowercased().contains("json") ?? false)
-        var reading = PageReading(match.operation, rewrites: isJSON && match.operation.carriesLinks ? links : nil)
-        let (body, digest, rows) = await reading.read(bytes, isJSON: isJSON)
+        let coding = fields[.contentEncoding]?.lowercased()
+        let isJSON = fields[.contentType]?.lowercased().contains("json") ?? false
+        let rewrites = isJSON && coding == nil && match.operation.carriesLinks
+        var reading = PageReading(match.operation, coding: coding, rewrites: rewrites ? links : nil)
+        let (body, digest, rows) = await reading.read(chunks, isJSON: isJSON)
+        let isReadable = isJSON && rows.isComplete && (coding == nil || reading.codedIsWhole)
         var freshness = given
         var notStorable: CacheReason? = endIsProven ? nil : .incomplete
         if match.isKnown {
-            if isJSON, !rows.isComplete { notStorable = .incomplete }
-            if !isJSON, isPlain { notStorable = .incomplete }
-            if !freshness.isExplicit, let settled = lifetimes.settled(match.operation, allTerminal: rows.allTerminal) {
+            // Without knowing what it shows, nobody could tell which writes make it untrue.
+            if !isReadable { notStorable = .incomplete }
+            if !freshness.isExplicit,
+                let settled = lifetimes.settled(match.operation, allTerminal: isReadable && rows.allTerminal)
+            {
                 freshness.lifetime = settled
             }
-            // What a coded body shows is not known, so it must not outlive its few seconds.
-            if !isPlain { freshness.mustRevalidate = true }
         }
         let stored = StoredFields.forStoring(withDate(fields))
         let tags = TagSet(
@@ -80,15 +82,17 @@ struct PageBuilder: Sendable {
         let answer = CachedAnswer(
             status: .ok, fields: stored, body: body, digest: digest, freshness: freshness, receivedAt: receivedAt,
             tags: tags, objects: match.objects(rows), page: page, head: PageHead.common(stored))
-        return Built(answer: answer, notStorable: notStorable, isBrokenOff: isJSON && !endIsProven && !rows.isComplete)
+        return Built(
+            answer: answer, notStorable: notStorable,
+            isBrokenOff: isJSON && coding == nil && !endIsProven && !rows.isComplete)
     }
 
     /// Upstream's own error or redirection, for those who wait for it; never stored.
     func error(
-        _ status: HTTPResponse.Status, _ fields: HTTPFields, _ bytes: [UInt8], receivedAt: ContinuousClock.Instant
+        _ status: HTTPResponse.Status, _ fields: HTTPFields, _ chunks: [[UInt8]], receivedAt: ContinuousClock.Instant
     ) -> CachedAnswer {
         CachedAnswer(
-            status: status, fields: withDate(fields), body: SplicedBody(bytes: ByteBuffer(bytes: bytes)), digest: "",
+            status: status, fields: withDate(fields), body: SplicedBody(bytes: ByteBuffer(joining: chunks)), digest: "",
             freshness: Freshness(lifetime: .zero), receivedAt: receivedAt)
     }
 
@@ -108,6 +112,14 @@ struct PageBuilder: Sendable {
         var fields = fields
         fields[.date] = CivilTime(unixSeconds: environment.wallTime().seconds).httpDate
         return fields
+    }
+}
+
+extension ByteBuffer {
+    /// A buffer of exactly these bytes.
+    fileprivate init(joining chunks: [[UInt8]]) {
+        self = ByteBufferAllocator().buffer(capacity: chunks.reduce(0) { $0 + $1.count })
+        for chunk in chunks { writeBytes(chunk) }
     }
 }
 
@@ -134,10 +146,14 @@ private struct PageReading {
     private var rewriter: LinkRewriter?
     private var scanner: ResponseRowScanner
     private var hash = SHA256()
+    private let coding: String?
+    /// Whether a gzip-coded body was read to its end.
+    private(set) var codedIsWhole = false
 
-    private static let slice = 64 << 10
+    private static let slice = 256 << 10
 
-    init(_ operation: Operation, rewrites links: LinkSettings?) {
+    init(_ operation: Operation, coding: String?, rewrites links: LinkSettings?) {
+        self.coding = coding
         scanner = ResponseRowScanner(operation: operation)
         rewriter = links.map {
             LinkRewriter(
@@ -146,23 +162,28 @@ private struct PageReading {
         }
     }
 
-    mutating func read(_ bytes: [UInt8], isJSON: Bool) async -> (SplicedBody, digest: String, ResponseRows) {
-        var out: [UInt8] = []
-        if rewriter != nil { out.reserveCapacity(bytes.count) }
-        var start = 0
-        while start < bytes.count {
-            let end = min(start + Self.slice, bytes.count)
-            if isJSON { scanner.consume(bytes.span.extracting(start..<end)) }
-            rewriter?.rewrite(bytes.span.extracting(start..<end), into: &out)
-            start = end
-            if start < bytes.count { await Task.yield() }
+    mutating func read(_ chunks: [[UInt8]], isJSON: Bool) async -> (SplicedBody, digest: String, ResponseRows) {
+        var rewritten: [UInt8] = []
+        if rewriter != nil { rewritten.reserveCapacity(chunks.reduce(256) { $0 + $1.count }) }
+        var coded = CodedReading()
+        var sinceYield = 0
+        for chunk in chunks {
+            if isJSON, coding == nil { scanner.consume(chunk) }
+            if isJSON, coding == "gzip" { coded.read(chunk) { scanner.consume($0) } }
+            rewriter?.rewrite(chunk, into: &rewritten)
+            if rewriter == nil { hash.update(data: chunk) }
+            sinceYield += chunk.count
+            if sinceYield > Self.slice {
+                sinceYield = 0
+                await Task.yield()
+            }
         }
-        rewriter?.finish(into: &out)
-        let kept = rewriter == nil ? bytes : out
-        hash.update(data: kept)
+        codedIsWhole = coded.isWhole
+        rewriter?.finish(into: &rewritten)
+        if rewriter != nil { hash.update(data: rewritten) }
         let digest = hash.finalize().prefix(12).reduce(into: "") { $0 += Self.hex($1) }
-        let body = SplicedBody(bytes: ByteBuffer(bytes: kept), splices: rewriter?.linkStarts ?? [])
-        return (body, digest, scanner.finish())
+        let bytes = rewriter == nil ? ByteBuffer(joining: chunks) : ByteBuffer(joining: [rewritten])
+        return (SplicedBody(bytes: bytes, splices: rewriter?.linkStarts ?? []), digest, scanner.finish())
     }
 
     private static func hex(_ byte: UInt8) -> String {

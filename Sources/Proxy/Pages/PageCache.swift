@@ -26,6 +26,7 @@ struct PageCache: Sendable {
     let store: CacheStore
     let flights: FlightTable<PageOutcome>
     let lifetimes: PageLifetimes
+    let trouble = UpstreamTrouble()
     let environment: Environment
 
     init(_ config: Config.Cache, environment: Environment) {
@@ -74,6 +75,12 @@ struct PageCache: Sendable {
 
     /// Answers of operations that the table does not know: every write might concern them.
     static let unknownOperationTag = "operation:unknown"
+
+    /// An operator wants something dropped. Returns how many stored answers that were.
+    func purge(_ request: PurgeRequest) -> Int {
+        defer { flights.detachSent() }
+        return store.invalidate(request.invalidation, now: environment.now())
+    }
 
     // MARK: Stale answers
 

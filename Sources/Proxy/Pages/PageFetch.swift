@@ -22,12 +22,29 @@ struct PageFetch: Sendable {
     let request: HTTPFields
     /// Whether an answer that was stored meanwhile would do.
     let wantsNew: Bool
+    /// Whether the answer was too large to be kept a moment ago.
+    let wasTooLarge: Bool
+
+    /// What is known when an answer's head has come.
+    private struct Arrival {
+        let ticket: CacheStore.Ticket
+        let received: ContinuousClock.Instant
+        let delay: Duration
+        let facts: CallFacts
+        let permit: HeldPermit
+    }
 
     /// Fetches, stores, and tells everybody who waits.
     func run(_ flight: Flight<PageOutcome>) async {
         let (everybody, leader) = await fetch(flight)
+        switch everybody {
+        case .failed(let failure, _): cache.trouble.fetchEnded(failure.reason, now: cache.environment.now())
+        case .answer, .alone: cache.trouble.fetchEnded(nil, now: cache.environment.now())
+        case .live, .notSent, .dropped: break
+        }
         // First nobody may join any more: later ones look into the cache again.
         cache.flights.remove(flight, query.key)
+        cache.store.sweep(now: cache.environment.now())
         flight.end(everybody, leader: leader)
     }
 
@@ -37,7 +54,7 @@ struct PageFetch: Sendable {
             let permit = HeldPermit(try await sender.turn(progress, wait: nil))
             defer { withExtendedLifetime(permit) {} }
             if !wantsNew, let stored = storedMeanwhile() { return (stored, nil) }
-            let token = try await sender.token(progress)
+            let token = try await sender.credential(progress)
             flight.sent()
             let ticket = cache.store.begin(query.key, page: page)
             defer { cache.store.end(ticket) }
@@ -53,7 +70,10 @@ struct PageFetch: Sendable {
                 await response.discard()
                 response = try await sender.send(call, progress, token)
             }
-            return try await take(response, asked, ticket, progress.facts, permit)
+            let arrival = Arrival(
+                ticket: ticket, received: cache.environment.now(), delay: cache.environment.now() - asked,
+                facts: progress.facts, permit: permit)
+            return try await take(response, arrival, flight)
         } catch {
             switch error {
             case .callerLeft: return (.dropped, nil)
@@ -107,39 +127,72 @@ struct PageFetch: Sendable {
     // MARK: New answers
 
     private func take(
-        _ response: UpstreamResponse, _ asked: ContinuousClock.Instant, _ ticket: CacheStore.Ticket,
-        _ facts: CallFacts, _ permit: HeldPermit
+        _ response: UpstreamResponse, _ arrival: Arrival, _ flight: Flight<PageOutcome>
     ) async throws(FlowExit) -> (everybody: PageOutcome, leader: PageOutcome?) {
-        let received = cache.environment.now()
         let fields = response.fields.endToEnd(dropping: .dropDownstream)
         let verdict = builder.judge(
-            response.status, fields, call.match.operation, isKnown: query.isKnown, delay: received - asked)
-        let limit: Int
-        switch verdict {
-        case .store: limit = cache.store.maxBodyBytes
-        case .refuse(let reason):
+            response.status, fields, call.match.operation, isKnown: query.isKnown, delay: arrival.delay)
+        var limit = cache.store.maxBodyBytes
+        if case .refuse(let reason) = verdict {
             guard response.status.isShareable, !fields.contains(.setCookie) else {
-                return alone(response, [], reason, facts, permit)
+                return alone(LivePage(response, reason: reason, facts: arrival.facts, permit: arrival.permit))
             }
-            limit = min(cache.store.maxBodyBytes, Self.maxErrorBytes)
+            limit = min(limit, Self.maxErrorBytes)
         }
-        let collected = try await PageBody.collect(
-            response, limit: limit, for: query.key, from: cache.store, call.traits)
-        defer { collected.giveBack() }
-        guard collected.isWhole else {
-            return alone(response, collected.bytes, collected.isOutOfRoom ? .noRoom : .tooLarge, facts, permit)
+        if wasTooLarge { limit = 0 }
+        var body = PageBody(for: query.key, from: cache.store)
+        defer { body.giveBack() }
+        do throws(FlowExit) {
+            try await body.fill(response.body, limit: limit, call.traits) { growing in
+                flight.endForLeader(
+                    .live(
+                        LivePage(
+                            response, growing: growing, reason: nil, facts: arrival.facts, permit: arrival.permit)))
+            }
+        } catch {
+            if case .failed(let failure) = error { body.growing?.end(.failed(failure)) }
+            throw error
         }
+        guard body.isWhole else { return tooLarge(response, body, arrival) }
+        body.growing?.end(.whole)
         switch verdict {
         case .refuse(let reason):
-            let answer = builder.error(response.status, fields, collected.bytes, receivedAt: received)
-            return (.answer(answer, notStored: reason, facts, isRefreshed: false), nil)
+            let answer = builder.error(response.status, fields, body.chunks, receivedAt: arrival.received)
+            return (.answer(answer, notStored: reason, arrival.facts, isRefreshed: false), nil)
         case .store(let freshness):
             let built = await builder.page(
-                call.match, request, fields, collected.bytes, freshness, receivedAt: received, page: page,
+                call.match, request, fields, body.chunks, freshness, receivedAt: arrival.received, page: page,
                 endIsProven: response.body.endIsProven)
             if built.isBrokenOff { throw .failed(.brokenOff) }
-            return (.answer(built.answer, notStored: store(built, fields, ticket), facts, isRefreshed: false), nil)
+            let reason = store(built, fields, arrival.ticket)
+            return (.answer(built.answer, notStored: reason, arrival.facts, isRefreshed: false), nil)
         }
+    }
+
+    /// What was already taken off upstream goes to the first tool, which takes the rest itself.
+    private func tooLarge(
+        _ response: UpstreamResponse, _ body: PageBody, _ arrival: Arrival
+    ) -> (everybody: PageOutcome, leader: PageOutcome?) {
+        let reason = body.isOutOfRoom ? CacheReason.noRoom : .tooLarge
+        if let growing = body.growing {
+            growing.end(.rest(response.body))
+            cache.flights.remember(query.key, reason)
+            return (.alone(reason), nil)
+        }
+        let growing = GrowingBody(body.chunks)
+        growing.end(.rest(response.body))
+        return alone(
+            LivePage(
+                response, growing: body.chunks.isEmpty ? nil : growing, reason: reason, facts: arrival.facts,
+                permit: arrival.permit))
+    }
+
+    /// The answer goes to the one who began the fetch, as it comes; the others fetch for themselves, and nobody queues
+    /// behind another for this key for a while.
+    private func alone(_ live: LivePage) -> (everybody: PageOutcome, leader: PageOutcome?) {
+        let reason = live.reason ?? .rememberedUncacheable
+        cache.flights.remember(query.key, reason)
+        return (.alone(reason), .live(live))
     }
 
     private func store(_ built: PageBuilder.Built, _ fields: HTTPFields, _ ticket: CacheStore.Ticket) -> CacheReason? {
@@ -150,17 +203,6 @@ struct PageFetch: Sendable {
         let vary = (Vary.names(in: fields) ?? []).filter { !Self.inEveryKey.contains($0) }
         return cache.store.store(
             built.answer, under: key, vary: vary, request: request, ticket: ticket, now: cache.environment.now())
-    }
-
-    /// The answer goes to the one who began the fetch, as it comes; the others fetch for themselves, and nobody queues
-    /// behind another for this key for a while.
-    private func alone(
-        _ response: UpstreamResponse, _ prefix: [UInt8], _ reason: CacheReason, _ facts: CallFacts,
-        _ permit: HeldPermit
-    ) -> (everybody: PageOutcome, leader: PageOutcome?) {
-        cache.flights.remember(query.key, reason)
-        let live = LivePage(response, prefix: prefix, reason: reason, facts: facts, permit: permit)
-        return (.alone(reason), .live(live))
     }
 
     /// Errors are small; what is larger is passed on as it comes.

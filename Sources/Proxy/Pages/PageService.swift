@@ -14,6 +14,7 @@ struct PageService: Sendable {
     let sender: UpstreamSender
     let links: LinkSettings
     let maxWait: Duration
+    let counters = CacheCounters()
     let environment: Environment
 
     /// How urgent a caller is, as flights compare it.
@@ -23,11 +24,14 @@ struct PageService: Sendable {
     /// Who is sent back by the gate tries again while there is time, but not for ever.
     private static let maxFlights = 3
 
+    /// What it did and holds, as Prometheus text.
+    func metrics() -> String { counters.exposition(cache.store.statistics) }
+
     // MARK: At the front desk
 
     /// What the cache is asked for this request; nil when it has no say.
-    func query(_ head: RequestHead, _ route: RouteMatch) -> PageQuery? {
-        PageQuery.of(head, route, partition: PageCache.ownPartition)
+    func query(_ head: RequestHead, _ admission: Admission) -> PageQuery? {
+        admission.partition.flatMap { PageQuery.of(head, admission.route, partition: $0) }
     }
 
     /// Answers at once if a stored answer will do. Synchronous: a hit starts no task and leaves no thread.
@@ -42,14 +46,22 @@ struct PageService: Sendable {
             write(answer, .hit(ttl: ttl), exchange, admission, isHit: true, facts: nil)
             return true
         case .expired(let answer, let staleness):
-            guard query.directives == .none,
-                cache.store.limits.allowsWhileRevalidating(answer.freshness, staleness: staleness)
-            else { return false }
+            guard query.directives == .none, let why = reasonToGive(answer, staleness, now) else { return false }
             refreshInBackground(exchange, query, admission)
-            writeStale(answer, .revalidating, exchange, admission, facts: nil)
+            writeStale(answer, why, exchange, admission, facts: nil)
             return true
         case .nothing: return false
         }
+    }
+
+    /// Why an expired answer goes out without waiting for upstream; nil when it does not.
+    private func reasonToGive(
+        _ answer: CachedAnswer, _ staleness: Duration, _ now: ContinuousClock.Instant
+    ) -> StaleReason? {
+        let limits = cache.store.limits
+        if limits.allowsWhileRevalidating(answer.freshness, staleness: staleness) { return .revalidating }
+        let isInTrouble = cache.trouble.isOn(now: now)
+        return isInTrouble && limits.allowsOnError(answer.freshness, staleness: staleness) ? .upstreamTimeout : nil
     }
 
     // MARK: In the flow
@@ -78,7 +90,7 @@ struct PageService: Sendable {
                 return write(answer, status, exchange, admission, isHit: false, facts: exchange.progress.facts)
             case .live(let live):
                 exchange.progress.facts = live.facts
-                exchange.record.cache = "not-stored:\(live.reason.rawValue)"
+                exchange.record.cache = live.reason.map { "not-stored:\($0.rawValue)" } ?? "streamed"
                 return try await relay(live, exchange, call, admission, forward)
             case .failed(let failure, let facts):
                 if !isFollower { exchange.progress.facts = facts }
@@ -119,9 +131,10 @@ struct PageService: Sendable {
         case .lead(let begun, let me):
             (flight, waiter) = (begun, me)
             start(fetch(call, query, exchange, admission), flight, on: exchange.executor)
-        case .alone:
+        case .alone(let reason):
             (flight, waiter) = cache.flights.alone(rank: Self.callerRank, deadline: deadline)
-            start(fetch(call, query, exchange, admission), flight, on: exchange.executor)
+            let fetch = fetch(call, query, exchange, admission, wasTooLarge: reason == .tooLarge)
+            start(fetch, flight, on: exchange.executor)
         }
         let asked = environment.now()
         let landing = await flight.landing(of: waiter)
@@ -141,20 +154,21 @@ struct PageService: Sendable {
     private func refreshInBackground(_ exchange: Exchange, _ query: PageQuery, _ admission: Admission) {
         guard let flight = cache.flights.refresh(query.key, rank: Self.backgroundRank) else { return }
         let call = UpstreamCall(
-            exchange, match: admission.route.resolve(headers: exchange.head.fields), caller: admission.caller,
+            exchange, match: admission.route.resolve(headers: exchange.head.fields), admission: admission,
             body: .none, settings: sender.settings)
         start(fetch(call, query, exchange, admission), flight, on: exchange.executor)
     }
 
     private func fetch(
-        _ call: UpstreamCall, _ query: PageQuery, _ exchange: Exchange, _ admission: Admission
+        _ call: UpstreamCall, _ query: PageQuery, _ exchange: Exchange, _ admission: Admission,
+        wasTooLarge: Bool = false
     ) -> PageFetch {
         PageFetch(
             sender: sender, cache: cache,
             builder: PageBuilder(links: links, lifetimes: cache.lifetimes, environment: environment),
             call: call.shared(isKnown: query.isKnown), query: query,
-            page: PageQuery.listPage(exchange.head, admission.route, partition: PageCache.ownPartition),
-            request: exchange.head.fields, wantsNew: query.directives.wantsNew)
+            page: PageQuery.listPage(exchange.head, admission.route, partition: admission.partition ?? ""),
+            request: exchange.head.fields, wantsNew: query.directives.wantsNew, wasTooLarge: wasTooLarge)
     }
 
     // MARK: Answers
@@ -186,8 +200,10 @@ struct PageService: Sendable {
         defer { withExtendedLifetime(live) {} }
         let relay = ResponseRelay(
             links: links, corsOrigin: admission.corsOrigin, now: environment.wallTime(),
-            cacheStatus: forward.status(live.reason, isFollower: false, isRefreshed: false))
-        try await relay.run(live.response, call, exchange, prefix: live.prefix)
+            cacheStatus: .forwarded(
+                forward.why, stored: false, collapsed: false, status: nil,
+                detail: (live.reason ?? forward.detail)?.rawValue))
+        try await relay.run(live.response, call, exchange, body: live.body)
     }
 
     // MARK: Why it goes upstream

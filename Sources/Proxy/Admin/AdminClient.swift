@@ -1,0 +1,109 @@
+// Asks a running proxy's admin listener one thing. For the commands that look at or act on a running proxy.
+
+import NIOCore
+import NIOPosix
+
+/// A one-shot HTTP client of the admin listener.
+public enum AdminClient {
+    /// What the proxy answered.
+    public struct Answer: Sendable {
+        /// The HTTP status.
+        public let status: Int
+        /// The body as text.
+        public let body: String
+    }
+
+    /// Nobody answered.
+    public struct Unreachable: Error, CustomStringConvertible {
+        /// For people.
+        public let description: String
+    }
+
+    private static let timeout = TimeAmount.seconds(3)
+
+    /// Sends one request and waits for its answer, for three seconds at most.
+    public static func ask(_ method: String, _ target: String, at address: ListenAddress) async throws(Unreachable)
+        -> Answer
+    {
+        if case .tcp(_, 0) = address {
+            throw Unreachable(
+                description: "admin.address has port 0: the port that was picked is not known here")
+        }
+        let request =
+            "\(method) \(target) HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        guard let text = try? await exchange(request, address), let status = status(text) else {
+            throw Unreachable(description: "nobody answers on \(address)")
+        }
+        let body = text.split(separator: "\r\n\r\n", maxSplits: 1).dropFirst().first.map(String.init) ?? ""
+        return Answer(status: status, body: body)
+    }
+
+    private static func exchange(_ request: String, _ address: ListenAddress) async throws -> String {
+        let group = MultiThreadedEventLoopGroup.singleton
+        let received = group.next().makePromise(of: String.self)
+        let bootstrap = ClientBootstrap(group: group).connectTimeout(timeout).channelInitializer { channel in
+            channel.eventLoop.makeCompletedFuture {
+                try channel.pipeline.syncOperations.addHandlers(
+                    IdleStateHandler(readTimeout: timeout), ReadToEnd(request, received))
+            }
+        }
+        let connection: EventLoopFuture<any Channel> =
+            switch address {
+            case .tcp(let host, let port): bootstrap.connect(host: reachable(host), port: port)
+            case .unix(let path): bootstrap.connect(unixDomainSocketPath: path)
+            }
+        connection.whenFailure { received.fail($0) }
+        return try await received.futureResult.get()
+    }
+
+    private static func status(_ text: String) -> Int? {
+        guard text.hasPrefix("HTTP/1.1 ") else { return nil }
+        return Int(text.dropFirst(9).prefix(3))
+    }
+
+    /// "Every interface" is no address to connect to.
+    private static func reachable(_ host: String) -> String {
+        switch host {
+        case "0.0.0.0": "127.0.0.1"
+        case "::": "::1"
+        default: host
+        }
+    }
+}
+
+/// Sends the request and collects a small answer until the other side closes.
+private final class ReadToEnd: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private let request: String
+    private let received: EventLoopPromise<String>
+    private var answer = ""
+
+    private static let maxBytes = 1 << 20
+
+    init(_ request: String, _ received: EventLoopPromise<String>) {
+        self.request = request
+        self.received = received
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: request)), promise: nil)
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        answer += String(buffer: unwrapInboundIn(data))
+        if answer.utf8.count > Self.maxBytes { context.close(promise: nil) }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is IdleStateHandler.IdleStateEvent { context.close(promise: nil) }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        received.fail(error)
+        context.close(promise: nil)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) { received.succeed(answer) }
+}

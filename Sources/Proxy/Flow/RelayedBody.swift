@@ -1,0 +1,70 @@
+// Where the bytes of an answer come from as it is relayed: straight off upstream, or by way of a fetch that keeps them.
+
+import CurlTransport
+
+/// Read by one task, once.
+struct RelayedBody {
+    private var growing: GrowingBody?
+    private var taken = 0
+    private var direct: ResponseBody?
+
+    init(_ body: ResponseBody) { direct = body }
+
+    init(_ growing: GrowingBody) { self.growing = growing }
+
+    /// Bytes in all, where that is known beforehand.
+    var declaredLength: Int? { direct?.declaredLength }
+
+    /// Whether everything that is still to be read is already here.
+    var isBufferedComplete: Bool { direct?.isBufferedComplete ?? false }
+
+    /// The next bytes; nil at the end.
+    mutating func next(_ call: CallTraits) async throws(FlowExit) -> [UInt8]? {
+        if let growing {
+            switch await growing.next(after: taken) {
+            case nil: throw .callerLeft
+            case .chunk(let chunk):
+                taken += 1
+                return chunk
+            case .end(.whole): return nil
+            case .end(.failed(let failure)): throw .failed(failure)
+            case .end(.rest(let body)):
+                direct = body
+                self.growing = nil
+            }
+        }
+        guard let direct else { return nil }
+        return try await direct.nextBytes(call)
+    }
+
+    /// Leaves early. A fetch that keeps the bytes goes on without its reader.
+    func cancel() { direct?.cancel() }
+
+    /// Frees the connection: a small rest is read, because that is cheaper than a new connection.
+    func discard() async { await direct?.discard() }
+}
+
+extension ResponseBody {
+    /// The next bytes, with the failures that a request can have.
+    func nextBytes(_ call: CallTraits) async throws(FlowExit) -> [UInt8]? {
+        do throws(TransferFailure) {
+            return try await next()
+        } catch {
+            switch error.verdict(CallTraits(isSafe: call.isSafe, bodyIsReplayable: false)) {
+            case .callerLeft: throw .callerLeft
+            case .fail(let failure), .retry(let failure): throw .failed(failure)
+            }
+        }
+    }
+
+    /// Frees the connection: a small rest is read, because that is cheaper than a new connection.
+    func discard() async {
+        guard isBufferedComplete else { return cancel() }
+        while let _ = try? await next() {}
+    }
+}
+
+extension UpstreamResponse {
+    /// See `ResponseBody.discard`.
+    func discard() async { await body.discard() }
+}
