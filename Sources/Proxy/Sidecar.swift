@@ -47,7 +47,7 @@ public final class Sidecar: Sendable {
         guard let upstream = UpstreamOrigin(url: config.upstream.url.origin),
             let issuer = UpstreamOrigin(url: config.token.tokenURL.origin)
         else { throw Failure(.internalError, "upstream.url or token.token_url is not usable") }
-        group = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
+        group = MultiThreadedEventLoopGroup(numberOfThreads: UsableCores.count())
         // Beside the calls there must always be room for one to the token endpoint.
         transport = try CurlTransport(
             CurlTransport.Configuration(
@@ -63,8 +63,12 @@ public final class Sidecar: Sendable {
         let settings = UpstreamSettings(
             origin: upstream, firstByteTimeout: config.upstream.firstByteTimeout,
             stallTimeout: config.upstream.stallTimeout)
+        let cache = config.cache.enabled ? PageCache(config.cache, environment: environment) : nil
+        // Where tools bring their own tokens, nobody's stored answers are shown in another's records.
+        let shared = config.token.mode == .passthrough ? nil : cache
         let reader = ObjectReader(
-            transport: transport, credentials: credentials, settings: settings, environment: environment)
+            transport: transport, credentials: credentials, cached: { shared?.snapshot($0, $1) }, settings: settings,
+            environment: environment)
         audit = try await AuditStartup.open(config, reader: reader, environment: environment, logger: logger)
         let sender = UpstreamSender(
             settings: settings, transport: transport, credentials: credentials,
@@ -76,11 +80,10 @@ public final class Sidecar: Sendable {
             retries: RetryPolicy(budget: RetryBudget(), backoff: Backoff(), environment: environment),
             environment: environment)
         let links = try Self.links(config)
-        let pages =
-            config.cache.enabled
-            ? PageService(
-                cache: PageCache(config.cache, environment: environment), sender: sender, links: links,
-                maxWait: config.rate.maxWait, environment: environment) : nil
+        let pages = cache.map {
+            PageService(
+                cache: $0, sender: sender, links: links, maxWait: config.rate.maxWait, environment: environment)
+        }
         let flow = RequestFlow(
             sender: sender, links: links, pages: pages, audit: audit, environment: environment, accessLog: accessLog)
         service = ProxyService(
@@ -194,7 +197,7 @@ public final class Sidecar: Sendable {
     }
 
     private static func secret(_ token: Config.Token) -> ClientSecret? {
-        if let path = token.clientSecretFile { return ClientSecret(reading: { try SecretFile.read(path) }) }
+        if let path = token.clientSecretFile { return ClientSecret(reading: { try TextFile.read(path) }) }
         return token.clientSecret.map { secret in secret.withValue { ClientSecret($0) } }
     }
 

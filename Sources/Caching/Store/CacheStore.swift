@@ -79,6 +79,12 @@ public final class CacheStore: Sendable {
         }
     }
 
+    /// Stored answers that show one of these objects, fresh or not; the newest first. Looks at every entry.
+    public func showing(_ objects: TagSet) -> [CachedAnswer] {
+        shards.flatMap { shard in shard.withLock { $0.showing(objects) } }
+            .sorted { $0.receivedAt > $1.receivedAt }
+    }
+
     // MARK: Storing
 
     /// A fetch begins: what is invalidated from now on can not be stored by it.

@@ -47,6 +47,10 @@ struct Shard {
         return answer
     }
 
+    func showing(_ objects: TagSet) -> [CachedAnswer] {
+        nodes.values.compactMap { node in node.answer.flatMap { $0.objects.intersects(objects) ? $0 : nil } }
+    }
+
     func generation(of page: ListPage?) -> ListBook.Generation { page.map { lists.generation(of: $0.list) } ?? 0 }
 
     // MARK: Storing

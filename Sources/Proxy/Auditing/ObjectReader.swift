@@ -18,6 +18,8 @@ struct Reading: Sendable {
 struct ObjectReader: Sendable {
     let transport: CurlTransport
     let credentials: Credentials
+    /// What is stored of an object, in the words of the API; nil where nothing is, or stored answers are kept apart.
+    let cached: @Sendable (OperationMatch, _ id: String) -> [UInt8]?
     let settings: UpstreamSettings
     let environment: Environment
 
@@ -31,6 +33,7 @@ struct ObjectReader: Sendable {
     /// What a delete is about to destroy, as JSON; nil where the API has no small read for it, or the read failed.
     func snapshot(_ match: OperationMatch, _ reading: Reading) async -> [UInt8]? {
         guard match.deletesWhatItNames, let id = match.objectIDs.first else { return nil }
+        if let stored = cached(match, id), stored.count <= Self.maxSnapshotBytes { return stored }
         if match.operation.version == .v2, match.operation.objectKind == .report {
             // The report itself can be 40 MB; its row in the list says what it was.
             guard let itwin = match.route.pathITwin else { return nil }

@@ -22,8 +22,10 @@ protocol RequestHandling: AnyObject {
     func handle(_ exchange: Exchange, on connection: ConnectionHandler)
     /// Answers what never became a request; `head` is nil where it could not even be decoded.
     func refuse(_ failure: Failure, _ head: HTTPRequestHead?, on connection: ConnectionHandler)
-    /// A new exchange record for a head that has just been read.
-    func newRecord(_ head: RequestHead, on connection: ConnectionHandler) -> ExchangeRecord
+    /// A new exchange record for a head that has just been read; `offeredID` is the tool's correlation id.
+    func newRecord(
+        _ head: RequestHead, path: String, offeredID: String?, on connection: ConnectionHandler
+    ) -> ExchangeRecord
     var isDraining: Bool { get }
 }
 
@@ -33,6 +35,7 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
 
     let peer: String
     private let executor: EventLoopExecutor
+    private let knownHeads: KnownHeads
     private let proxy: any RequestHandling
     private let limits: ConnectionLimits
     private var context: ChannelHandlerContext?
@@ -63,7 +66,11 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
     private static let lingerBytes = 4 << 20
     private var lingered = 0
 
-    init(proxy: any RequestHandling, limits: ConnectionLimits, peer: String, executor: EventLoopExecutor) {
+    init(
+        proxy: any RequestHandling, limits: ConnectionLimits, peer: String, executor: EventLoopExecutor,
+        knownHeads: KnownHeads
+    ) {
+        self.knownHeads = knownHeads
         self.proxy = proxy
         self.limits = limits
         self.peer = peer
@@ -191,17 +198,39 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
         phase = .busy
         phaseSince = .now()
         do throws(Failure) {
-            var head = try RequestHead(decoded)
-            if head.authorityText.isEmpty { head.authorityText = ownAuthority }
-            let exchange = Exchange(
-                head: head, record: proxy.newRecord(head, on: self), maxBodyBytes: limits.maxBodyBytes,
-                connection: self, executor: executor)
+            let exchange: Exchange
+            if let known = knownHeads.find(decoded) {
+                exchange = self.exchange(known, decoded)
+            } else {
+                exchange = try newExchange(decoded)
+            }
             exchange.isDraining = proxy.isDraining
             current = exchange
             currentHasStarted = false
         } catch {
             proxy.refuse(error, decoded, on: self)
         }
+    }
+
+    private func exchange(_ known: KnownHead, _ decoded: HTTPRequestHead) -> Exchange {
+        let record = proxy.newRecord(
+            known.head, path: known.path, offeredID: KnownHeads.offeredID(decoded), on: self)
+        return Exchange(
+            head: known.head, known: known, record: record, maxBodyBytes: limits.maxBodyBytes, connection: self,
+            executor: executor)
+    }
+
+    private func newExchange(_ decoded: HTTPRequestHead) throws(Failure) -> Exchange {
+        var head = try RequestHead(decoded)
+        // What depends on the connection is not remembered for others.
+        let isOfConnection = head.authorityText.isEmpty
+        if isOfConnection { head.authorityText = ownAuthority }
+        let known = isOfConnection ? nil : knownHeads.remember(decoded, head)
+        let record = proxy.newRecord(
+            head, path: known?.path ?? head.path, offeredID: head.fields[.correlationID], on: self)
+        return Exchange(
+            head: head, known: known, record: record, maxBodyBytes: limits.maxBodyBytes, connection: self,
+            executor: executor)
     }
 
     /// Where this connection was accepted: the base of links for HTTP/1.0 tools that send no Host.

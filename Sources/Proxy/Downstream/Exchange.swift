@@ -30,6 +30,8 @@ protocol ExchangeConnection: AnyObject {
 
 final class Exchange {
     let head: RequestHead
+    /// The same head as other requests had it, with what is already known about it.
+    let known: KnownHead?
     /// Facts gathered on the way, for headers and the access log.
     var record: ExchangeRecord
     /// What its call upstream takes.
@@ -73,9 +75,10 @@ final class Exchange {
     }
 
     init(
-        head: RequestHead, record: ExchangeRecord, maxBodyBytes: Int, connection: any ExchangeConnection,
-        executor: EventLoopExecutor
+        head: RequestHead, known: KnownHead?, record: ExchangeRecord, maxBodyBytes: Int,
+        connection: any ExchangeConnection, executor: EventLoopExecutor
     ) {
+        self.known = known
         self.head = head
         self.record = record
         self.maxBodyBytes = maxBodyBytes

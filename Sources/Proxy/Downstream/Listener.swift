@@ -46,7 +46,8 @@ struct Listener {
             _ = channel.setOption(.tcpOption(.tcp_nodelay), value: 1)
         }
         let connection = ConnectionHandler(
-            proxy: service, limits: limits, peer: peerName(channel), executor: executors[channel.eventLoop])
+            proxy: service, limits: limits, peer: peerName(channel), executor: executors[channel.eventLoop],
+            knownHeads: executors.knownHeads(channel.eventLoop))
         try channel.pipeline.syncOperations.addHandlers(
             HeadWatch(connection),
             ByteToMessageHandler(
@@ -102,15 +103,24 @@ public struct ListenError: Error, CustomStringConvertible {
     }
 }
 
-/// One executor for each event loop, alive as long as the listener.
+/// One executor and one memory of heads for each event loop, alive as long as the listener.
 final class ExecutorTable: Sendable {
     private let executors: [ObjectIdentifier: EventLoopExecutor]
+    private let heads: [ObjectIdentifier: NIOLoopBoundBox<KnownHeads>]
 
     init(_ group: MultiThreadedEventLoopGroup) {
         var executors: [ObjectIdentifier: EventLoopExecutor] = [:]
-        for loop in group.makeIterator() { executors[ObjectIdentifier(loop)] = EventLoopExecutor(loop) }
+        var heads: [ObjectIdentifier: NIOLoopBoundBox<KnownHeads>] = [:]
+        for loop in group.makeIterator() {
+            executors[ObjectIdentifier(loop)] = EventLoopExecutor(loop)
+            heads[ObjectIdentifier(loop)] = .makeBoxSendingValue(KnownHeads(), eventLoop: loop)
+        }
         self.executors = executors
+        self.heads = heads
     }
+
+    /// To be asked for on that loop.
+    func knownHeads(_ loop: any EventLoop) -> KnownHeads { heads[ObjectIdentifier(loop)]?.value ?? KnownHeads() }
 
     subscript(loop: any EventLoop) -> EventLoopExecutor {
         executors[ObjectIdentifier(loop)] ?? EventLoopExecutor(loop)

@@ -24,12 +24,14 @@ final class ProxyService: RequestHandling, Sendable {
 
     var isDraining: Bool { activity.isDraining }
 
-    func newRecord(_ head: RequestHead, on connection: ConnectionHandler) -> ExchangeRecord {
+    func newRecord(
+        _ head: RequestHead, path: String, offeredID: String?, on connection: ConnectionHandler
+    ) -> ExchangeRecord {
         var record = ExchangeRecord(
-            correlationID: CorrelationID.choose(head.fields[.correlationID], environment),
-            peer: connection.peer, started: environment.now())
+            correlationID: CorrelationID.choose(offeredID, environment), peer: connection.peer,
+            started: environment.now())
         record.method = head.method.rawValue
-        record.path = head.path
+        record.path = path
         return record
     }
 
@@ -37,6 +39,9 @@ final class ProxyService: RequestHandling, Sendable {
         activity.exchangeBegan()
         if isDraining {
             return end(exchange, .shuttingDown())
+        }
+        if let known = exchange.known, let admission = known.admission {
+            return forward(exchange, admission, known.query, connection)
         }
         switch desk.decide(exchange.head) {
         case .refuse(let failure, let corsOrigin): end(exchange, failure, corsOrigin: corsOrigin)
@@ -48,15 +53,23 @@ final class ProxyService: RequestHandling, Sendable {
             activity.exchangeEnded()
         case .forward(let admission):
             let query = flow.pages?.query(exchange.head, admission)
-            if let query, let pages = flow.pages, pages.answerAtOnce(exchange, query, admission) {
-                exchange.record.caller = admission.caller.name
-                exchange.record.operation = admission.route.operation.name
-                flow.finish(exchange, .answered)
-                activity.exchangeEnded()
-            } else {
-                start(exchange, admission, query, connection)
-            }
+            exchange.known?.query = query
+            exchange.known?.admission = admission
+            forward(exchange, admission, query, connection)
         }
+    }
+
+    /// Answers out of the cache at once, or starts the flow.
+    private func forward(
+        _ exchange: Exchange, _ admission: Admission, _ query: PageQuery?, _ connection: ConnectionHandler
+    ) {
+        guard let query, let pages = flow.pages, pages.answerAtOnce(exchange, query, admission) else {
+            return start(exchange, admission, query, connection)
+        }
+        exchange.record.caller = admission.caller.name
+        exchange.record.operation = admission.route.operation.name
+        flow.finish(exchange, .answered)
+        activity.exchangeEnded()
     }
 
     private func start(

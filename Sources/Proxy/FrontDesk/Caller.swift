@@ -43,7 +43,7 @@ struct CallerAuthenticator: Sendable {
                 "This proxy needs a caller key: send it as 'Authorization: Bearer KEY' or 'X-Api-Key: KEY'.",
                 target: "Authorization")
         }
-        guard let hash = KeyHash(SHA256.hash(data: Array(key.utf8))), let caller = callers[hash] else {
+        guard let hash = KeyHash(Self.hash(key)), let caller = callers[hash] else {
             throw Failure(
                 .callerKeyUnknown, "The caller key is not known to this proxy. Ask its operator for one.",
                 target: "Authorization")
@@ -51,9 +51,19 @@ struct CallerAuthenticator: Sendable {
         return caller
     }
 
+    private static func hash(_ key: String) -> SHA256.Digest {
+        var (key, hash) = (key, SHA256())
+        key.withUTF8 { hash.update(bufferPointer: UnsafeRawBufferPointer($0)) }
+        return hash.finalize()
+    }
+
     private static func presentedKey(_ fields: HTTPFields) -> String? {
-        if let key = fields[.apiKey], !key.isEmpty { return key }
-        guard let authorization = fields[.authorization] else { return nil }
+        var authorization: String?
+        for field in fields {
+            if field.name == .apiKey, !field.value.isEmpty { return field.value }
+            if field.name == .authorization, authorization == nil { authorization = field.value }
+        }
+        guard let authorization else { return nil }
         let parts = authorization.split(separator: " ", maxSplits: 1)
         guard parts.count == 2, parts[0].lowercased() == "bearer" else { return nil }
         let key = parts[1].trimmedSpaces

@@ -71,7 +71,7 @@ struct PageBuilder: Sendable {
             // Without knowing what it shows, nobody could tell which writes make it untrue.
             if !isReadable { notStorable = .incomplete }
             if !freshness.isExplicit,
-                let settled = lifetimes.settled(match.operation, allTerminal: isReadable && rows.allTerminal)
+                let settled = lifetimes.settled(match.operation, isReadable ? rows : nil)
             {
                 freshness.lifetime = settled
             }

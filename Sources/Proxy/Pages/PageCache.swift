@@ -4,6 +4,7 @@ import Caching
 import ClashAPI
 import CurlTransport
 import HTTPTypes
+import NIOCore
 
 /// What those who wait for a fetch get.
 enum PageOutcome: Sendable {
@@ -81,6 +82,20 @@ struct PageCache: Sendable {
         defer { flights.detachSent() }
         return store.invalidate(request.invalidation, now: environment.now())
     }
+
+    /// What is stored of an object that is about to be deleted: its row in a list, or the object itself.
+    func snapshot(_ match: OperationMatch, _ id: String) -> [UInt8]? {
+        guard let kind = match.operation.objectKind else { return nil }
+        for answer in store.showing(TagSet([Tag.object(kind, id)])) where answer.fields[.contentEncoding] == nil {
+            guard answer.body.bytes.readableBytes <= Self.maxSearchedBytes else { continue }
+            let body = Array(answer.body.bytes.readableBytesView)
+            if let row = ListRow.find(id, in: body) { return row }
+            if answer.page == nil { return body }
+        }
+        return nil
+    }
+
+    private static let maxSearchedBytes = 1 << 20
 
     // MARK: Stale answers
 

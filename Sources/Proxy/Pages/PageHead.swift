@@ -21,21 +21,30 @@ enum PageHead {
         answer.body.splices.isEmpty ? "\"\(answer.digest)\"" : "\"\(answer.digest)-\(base.digest)\""
     }
 
+    /// The line that carries it.
+    static func writeETag(_ answer: CachedAnswer, base: LinkBase, into head: inout ByteBuffer) {
+        head.writeStaticString("ETag: \"")
+        head.writeString(answer.digest)
+        if !answer.body.splices.isEmpty {
+            head.writeStaticString("-")
+            head.writeString(base.digest)
+        }
+        head.writeStaticString("\"\r\n")
+    }
+
     private static let via = ByteBuffer(string: "Via: 1.1 clash-proxy\r\n")
 }
 
 /// This proxy as the tool knows it: what links in its answers begin with.
-struct LinkBase {
+struct LinkBase: Sendable {
     let text: String
+    /// Tells bases apart in an ETag (FNV-1a).
+    let digest: String
 
     init(_ links: LinkSettings, _ head: RequestHead) {
         text = links.base ?? "\(links.scheme)://\(head.authorityText)"
-    }
-
-    /// Tells bases apart in an ETag (FNV-1a).
-    var digest: String {
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
         for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-        return String(hash, radix: 16)
+        digest = String(hash, radix: 16)
     }
 }

@@ -26,9 +26,12 @@ struct PageLifetimes: Sendable {
         }
     }
 
-    /// With the body. A run that has not ended makes everything that shows it short-lived.
-    func settled(_ operation: Operation, allTerminal: Bool) -> Duration? {
+    /// With the body. A run that has not ended makes everything that shows it short-lived; a list in the short form that
+    /// shows no status at all is a list like others. Nil for `rows`: the body could not be read.
+    func settled(_ operation: Operation, _ rows: ResponseRows?) -> Duration? {
         guard let expected = expected(operation) else { return nil }
-        return allTerminal ? expected : min(expected, inProgress)
+        guard let rows else { return min(expected, inProgress) }
+        let showsNoStatus = operation.isList && rows.statuses.isEmpty
+        return rows.allTerminal || showsNoStatus ? expected : min(expected, inProgress)
     }
 }

@@ -10,16 +10,23 @@ struct PageQuery: Sendable {
     let directives: RequestDirectives
     /// Upstream's word is needed before anything of it is kept: an operation that the table does not know.
     let isKnown: Bool
+    /// What links in the answer begin with.
+    let base: LinkBase
+    /// Whether the tool has something already and asks whether it is still good.
+    let hasPreconditions: Bool
 
     /// - Parameter partition: whose answers may be mixed; see `PageCache.partition`.
     /// - Returns: nil for requests that are none of the cache's business.
-    static func of(_ head: RequestHead, _ route: RouteMatch, partition: String) -> PageQuery? {
+    static func of(
+        _ head: RequestHead, _ route: RouteMatch, partition: String, links: LinkSettings
+    ) -> PageQuery? {
         guard head.method == .get || head.method == .head, head.framing == .none, route.operationClass == .read else {
             return nil
         }
         return PageQuery(
             key: key(head, route, partition: partition), directives: RequestDirectives(head.fields),
-            isKnown: route.operation.isKnown)
+            isKnown: route.operation.isKnown, base: LinkBase(links, head),
+            hasPreconditions: Conditional.hasPreconditions(head.fields))
     }
 
     /// Everything that makes two reads ask for the same thing (DESIGN: never the token, never the URL alone).

@@ -31,7 +31,7 @@ struct PageService: Sendable {
 
     /// What the cache is asked for this request; nil when it has no say.
     func query(_ head: RequestHead, _ admission: Admission) -> PageQuery? {
-        admission.partition.flatMap { PageQuery.of(head, admission.route, partition: $0) }
+        admission.partition.flatMap { PageQuery.of(head, admission.route, partition: $0, links: links) }
     }
 
     /// Answers at once if a stored answer will do. Synchronous: a hit starts no task and leaves no thread.
@@ -43,12 +43,12 @@ struct PageService: Sendable {
             guard query.directives.accept(answer, now) == nil else { return false }
             let ttl = Int(answer.timeToLive(at: now).components.seconds)
             exchange.record.cache = "hit"
-            write(answer, .hit(ttl: ttl), exchange, admission, isHit: true, facts: nil)
+            write(answer, .hit(ttl: ttl), exchange, query, admission, isHit: true, facts: nil)
             return true
         case .expired(let answer, let staleness):
             guard query.directives == .none, let why = reasonToGive(answer, staleness, now) else { return false }
             refreshInBackground(exchange, query, admission)
-            writeStale(answer, why, exchange, admission, facts: nil)
+            writeStale(answer, why, exchange, query, admission, facts: nil)
             return true
         case .nothing: return false
         }
@@ -82,12 +82,12 @@ struct PageService: Sendable {
             case .answer(let answer, let notStored, let facts, let isRefreshed):
                 if !isFollower { exchange.progress.facts = facts }
                 if let (old, why) = cache.standIn(forStatus: answer.status.code, query, exchange.head.fields) {
-                    return writeStale(old, why, exchange, admission, facts: facts)
+                    return writeStale(old, why, exchange, query, admission, facts: facts)
                 }
                 let status = forward.status(notStored, isFollower: isFollower, isRefreshed: isRefreshed)
                 exchange.record.cache =
                     isFollower ? "collapsed" : notStored.map { "not-stored:\($0.rawValue)" } ?? "stored"
-                return write(answer, status, exchange, admission, isHit: false, facts: exchange.progress.facts)
+                return write(answer, status, exchange, query, admission, isHit: false, facts: exchange.progress.facts)
             case .live(let live):
                 exchange.progress.facts = live.facts
                 exchange.record.cache = live.reason.map { "not-stored:\($0.rawValue)" } ?? "streamed"
@@ -111,7 +111,7 @@ struct PageService: Sendable {
             throw .failed(failure)
         }
         exchange.record.detail = failure.detail
-        writeStale(old, why, exchange, admission, facts: exchange.progress.facts)
+        writeStale(old, why, exchange, query, admission, facts: exchange.progress.facts)
     }
 
     // MARK: Flights
@@ -174,24 +174,25 @@ struct PageService: Sendable {
     // MARK: Answers
 
     private func write(
-        _ answer: CachedAnswer, _ status: CacheStatus, _ exchange: Exchange, _ admission: Admission, isHit: Bool,
-        facts: CallFacts?
+        _ answer: CachedAnswer, _ status: CacheStatus, _ exchange: Exchange, _ query: PageQuery,
+        _ admission: Admission, isHit: Bool, facts: CallFacts?
     ) {
         exchange.record.source = isHit ? .cache : .upstream
         let writer = PageWriter(links: links, corsOrigin: admission.corsOrigin, now: environment.now())
         let showsAge = isHit || answer.freshness.initialAge >= .seconds(1)
-        writer.write(answer, status, exchange, showsAge: showsAge, facts: facts)
+        writer.write(answer, status, exchange, query, showsAge: showsAge, facts: facts)
     }
 
     private func writeStale(
-        _ answer: CachedAnswer, _ why: StaleReason, _ exchange: Exchange, _ admission: Admission, facts: CallFacts?
+        _ answer: CachedAnswer, _ why: StaleReason, _ exchange: Exchange, _ query: PageQuery,
+        _ admission: Admission, facts: CallFacts?
     ) {
         // Rounded away from freshness.
         let ttl = answer.timeToLive(at: environment.now())
         let seconds = Int(ttl.components.seconds) - (ttl.components.attoseconds < 0 ? 1 : 0)
         exchange.record.cache = "stale:\(why.rawValue)"
         let status: CacheStatus = seconds < 0 ? .stale(ttl: seconds, detail: why) : .hit(ttl: seconds)
-        write(answer, status, exchange, admission, isHit: true, facts: facts)
+        write(answer, status, exchange, query, admission, isHit: true, facts: facts)
     }
 
     private func relay(

@@ -16,15 +16,12 @@ struct PageWriter {
     /// - Parameters:
     ///   - showsAge: for answers out of the cache, and those that already had an age when they came.
     ///   - facts: of the call upstream, if there was one for this tool.
-    func write(_ answer: CachedAnswer, _ status: CacheStatus, _ exchange: Exchange, showsAge: Bool, facts: CallFacts?) {
-        let base = LinkBase(links, exchange.head)
-        let etag = answer.status == .ok ? PageHead.etag(answer, base: base) : nil
-        let isKnownToTool =
-            etag.map {
-                Conditional.hasPreconditions(exchange.head.fields)
-                    && Conditional.isNotModified(
-                        request: exchange.head.fields, etag: $0, lastModified: answer.fields[.lastModified])
-            } ?? false
+    func write(
+        _ answer: CachedAnswer, _ status: CacheStatus, _ exchange: Exchange, _ query: PageQuery, showsAge: Bool,
+        facts: CallFacts?
+    ) {
+        let base = query.base
+        let isKnownToTool = query.hasPreconditions && isKnownToTool(answer, base, exchange.head.fields)
         let code = isKnownToTool ? HTTPResponse.Status.notModified : answer.status
         let length = answer.body.length(baseLength: base.text.utf8.count)
         let hasBody = !isKnownToTool && exchange.head.method != .head && answer.status != .noContent
@@ -33,7 +30,7 @@ struct PageWriter {
             code, framing: isKnownToTool || answer.status == .noContent ? .none : .length(length),
             room: ResponseHead.usualBytes + (hasBody && isSmall ? length : 0)
         ) { head in
-            writeFields(answer, etag, isKnownToTool, base, exchange, into: &head)
+            writeFields(answer, isKnownToTool, base, into: &head)
             if showsAge {
                 head.writeStaticString("Age: ")
                 head.writeDecimal(Int(answer.age(at: now).components.seconds))
@@ -56,28 +53,29 @@ struct PageWriter {
         exchange.end()
     }
 
+    private func isKnownToTool(_ answer: CachedAnswer, _ base: LinkBase, _ request: HTTPFields) -> Bool {
+        answer.status == .ok
+            && Conditional.isNotModified(
+                request: request, etag: PageHead.etag(answer, base: base), lastModified: answer.fields[.lastModified])
+    }
+
     private func writeFields(
-        _ answer: CachedAnswer, _ etag: String?, _ isKnownToTool: Bool, _ base: LinkBase, _ exchange: Exchange,
-        into head: inout ByteBuffer
+        _ answer: CachedAnswer, _ isKnownToTool: Bool, _ base: LinkBase, into head: inout ByteBuffer
     ) {
-        if isKnownToTool || answer.status != .ok || corsOrigin != nil || answer.fields.contains(.location) {
-            writeSomeFields(answer, etag, isKnownToTool, base, into: &head)
+        if isKnownToTool || answer.status != .ok || corsOrigin != nil || answer.dependsOnBase {
+            writeSomeFields(answer, isKnownToTool, base, into: &head)
         } else {
             head.writeImmutableBuffer(answer.head)
         }
-        if let etag {
-            head.writeStaticString("ETag: ")
-            head.writeString(etag)
-            head.writeStaticString("\r\n")
-        }
+        if answer.status == .ok { PageHead.writeETag(answer, base: base, into: &head) }
     }
 
     /// Fields that differ from the common head: a 304 has few (RFC 9110, 15.4.5), browsers get their grant.
     private func writeSomeFields(
-        _ answer: CachedAnswer, _ etag: String?, _ isKnownToTool: Bool, _ base: LinkBase, into head: inout ByteBuffer
+        _ answer: CachedAnswer, _ isKnownToTool: Bool, _ base: LinkBase, into head: inout ByteBuffer
     ) {
         var fields = answer.fields
-        if etag != nil { fields[.eTag] = nil }
+        if answer.status == .ok { fields[.eTag] = nil }
         if isKnownToTool { fields = HTTPFields(fields.filter { Self.inNotModified.contains($0.name) }) }
         if let location = fields[.location] {
             fields[.location] = LinkTranslator(
@@ -95,6 +93,11 @@ struct PageWriter {
     private static let inNotModified: Set<HTTPField.Name> = [
         .cacheControl, .contentLocation, .date, .expires, .lastModified, .vary,
     ]
+}
+
+extension CachedAnswer {
+    /// A `Location` leads to this proxy, as the tool knows it.
+    fileprivate var dependsOnBase: Bool { fields.contains { $0.name == .location } }
 }
 
 extension CacheStatus {

@@ -1,8 +1,9 @@
-// The client secret out of a file, read anew each time it is needed so that it can be rotated in place.
+// A small text file read whole: the client secret, which is read anew each time it is needed so that it can be rotated in
+// place, or what the kernel says about this process.
 
 import Glibc
 
-enum SecretFile {
+enum TextFile {
     struct Unreadable: Error {}
 
     private static let maxBytes = 64 << 10
