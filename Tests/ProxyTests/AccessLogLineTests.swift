@@ -19,16 +19,25 @@ import Testing
         CallFacts(queueTime: .microseconds(1_250), upstreamTime: .milliseconds(30), attempts: 2)
     }
 
+    private func text(
+        _ record: ExchangeRecord, _ call: CallFacts, _ outcome: Outcome, _ total: Duration
+    ) -> String {
+        var builder = LineBuilder()
+        builder.text("T")
+        AccessLog.text(record, call, outcome, total, to: &builder)
+        return String(decoding: builder.bytes, as: UTF8.self)
+    }
+
     @Test("as text a line has the facts in their order")
     func text() {
         #expect(
-            AccessLog.text(record, call, .answered, .milliseconds(33), "T")
+            text(record, call, .answered, .milliseconds(33))
                 == "T id-1 127.0.0.1 team \"x\" v1.tests.list GET /a%22b 200 upstream answered in=1 out=22 total=33.0ms "
                 + "queue=1.2ms token=0.0ms upstream=30.0ms attempts=2\n")
         var (detailed, call) = (record, call)
         call.upstreamID = "up-1"
         detailed.detail = "a \"b\"\nc"
-        let line = AccessLog.text(detailed, call, .callerLeft(sent: true), .zero, "T")
+        let line = text(detailed, call, .callerLeft(sent: true), .zero)
         #expect(line.hasSuffix(" upstream_id=up-1 detail=\"a \\\"b\\\"\\nc\"\n") && line.contains(" caller-left:sent "))
         #expect(line.filter { $0 == "\n" }.count == 1)
     }
@@ -37,7 +46,10 @@ import Testing
     func json() throws {
         var record = record
         record.detail = "\u{0}\u{7F}\t\\\"é\n"
-        let line = AccessLog.json(record, call, .cut(.upstreamTimeout), .milliseconds(33), "T")
+        var builder = LineBuilder()
+        builder.text("{\"time\":\"T")
+        AccessLog.json(record, call, .cut(.upstreamTimeout), .milliseconds(33), to: &builder)
+        let line = String(decoding: builder.bytes, as: UTF8.self)
         struct Line: Decodable {
             let caller, detail, outcome, path: String
             let status: Int
@@ -57,7 +69,7 @@ import Testing
         #expect(made == 0)
         // Nobody reads: the pipe takes 64 KiB, the writer holds 10 KB, the rest is dropped at once.
         let writer = LineWriter(descriptor: ends.1, maxBuffered: 10_000)
-        let line = String(repeating: "x", count: 999) + "\n"
+        let line = Array((String(repeating: "x", count: 999) + "\n").utf8)
         for _ in 0..<1_000 { writer.write(line) }
         var text: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 1 << 16)

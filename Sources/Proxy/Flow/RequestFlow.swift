@@ -25,7 +25,7 @@ enum Answer {
 }
 
 /// The modules that a request passes, wired once. One flow serves all connections.
-struct RequestFlow: Sendable {
+final class RequestFlow: Sendable {
     let sender: UpstreamSender
     let links: LinkSettings
     /// Nil when the cache is turned off.
@@ -34,6 +34,18 @@ struct RequestFlow: Sendable {
     let audit: AuditTrail?
     let environment: Environment
     let accessLog: AccessLog?
+
+    init(
+        sender: UpstreamSender, links: LinkSettings, pages: PageService?, audit: AuditTrail?,
+        environment: Environment, accessLog: AccessLog?
+    ) {
+        self.sender = sender
+        self.links = links
+        self.pages = pages
+        self.audit = audit
+        self.environment = environment
+        self.accessLog = accessLog
+    }
 
     /// Runs on the connection's event loop. Ends the exchange and returns.
     ///

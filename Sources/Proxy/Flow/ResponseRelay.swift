@@ -6,18 +6,21 @@ import CurlTransport
 import HTTPTypes
 
 /// How links in answers are rewritten.
-struct LinkSettings: Sendable {
+final class LinkSettings: Sendable {
     let rules: [LinkRule]
     let allowPrefixes: [String]
-    /// Scheme and authority of links; nil: those of each request.
-    let publicURL: String?
     let scheme: String
 
-    /// `public_url` as links begin with it, without a slash at its end.
-    var base: String? {
-        guard var base = publicURL else { return nil }
-        while base.hasSuffix("/") { base.removeLast() }
-        return base
+    /// `public_url` as links begin with it, without a slash at its end; nil: scheme and authority of each request.
+    let base: String?
+
+    init(rules: [LinkRule], allowPrefixes: [String], publicURL: String?, scheme: String) {
+        self.rules = rules
+        self.allowPrefixes = allowPrefixes
+        self.scheme = scheme
+        var base = publicURL
+        while base?.hasSuffix("/") == true { base?.removeLast() }
+        self.base = base
     }
 }
 

@@ -1,49 +1,134 @@
 // One line per request on standard output, as text for people or JSON for collectors. No secret, no query.
 
+import Synchronization
+
 /// Formats and writes access-log lines. Usable from every event loop.
-struct AccessLog: Sendable {
-    let format: LogFormat
-    let writer: LineWriter
-    let environment: Environment
+final class AccessLog: Sendable {
+    private let format: LogFormat
+    private let writer: LineWriter
+    private let environment: Environment
+    /// The second last written and its text up to the seconds.
+    private let lastSecond = Mutex<(second: Int64, text: String)>((.min, ""))
+
+    init(format: LogFormat, writer: LineWriter, environment: Environment) {
+        self.format = format
+        self.writer = writer
+        self.environment = environment
+    }
 
     func write(_ record: ExchangeRecord, _ call: CallFacts, outcome: Outcome) {
         let total = environment.now() - record.started
-        let time = environment.wallTime().rfc3339Milliseconds
-        writer.write(
-            format == .json
-                ? Self.json(record, call, outcome, total, time) : Self.text(record, call, outcome, total, time))
+        let time = environment.wallTime()
+        var line = LineBuilder()
+        if format == .json {
+            line.text("{\"time\":\"")
+            append(time, to: &line)
+            Self.json(record, call, outcome, total, to: &line)
+        } else {
+            append(time, to: &line)
+            Self.text(record, call, outcome, total, to: &line)
+        }
+        writer.write(line.bytes)
     }
 
+    /// `2026-01-05T10:00:00.123Z`; all but the milliseconds is the same for a second.
+    private func append(_ time: WallTime, to line: inout LineBuilder) {
+        let prefix = lastSecond.withLock { last in
+            if last.second != time.seconds {
+                last = (time.seconds, String(time.rfc3339Milliseconds.prefix(20)))
+            }
+            return last.text
+        }
+        line.text(prefix)
+        let milliseconds = Int(time.nanoseconds / 1_000_000)
+        if milliseconds < 100 { line.text("0") }
+        if milliseconds < 10 { line.text("0") }
+        line.number(milliseconds)
+        line.text("Z")
+    }
+
+    /// What follows the time.
     static func text(
-        _ record: ExchangeRecord, _ call: CallFacts, _ outcome: Outcome, _ total: Duration, _ time: String
-    ) -> String {
-        var line = "\(time) \(record.correlationID) \(record.peer) \(record.caller) \(record.operation)"
-        line += " \(record.method) \(record.path) \(record.status) \(record.source.rawValue) \(outcome.text)"
-        line +=
-            " in=\(record.bytesIn) out=\(record.bytesOut) total=\(total.tenths)ms queue=\(call.queueTime.tenths)ms"
-        line +=
-            " token=\(call.tokenTime.tenths)ms upstream=\(call.upstreamTime.tenths)ms attempts=\(call.attempts)"
-        if !record.cache.isEmpty { line += " cache=\(record.cache)" }
-        if let id = call.upstreamID { line += " upstream_id=\(id)" }
-        if !record.detail.isEmpty { line += " detail=\"\(JSONText.escaped(record.detail))\"" }
-        return line + "\n"
+        _ record: ExchangeRecord, _ call: CallFacts, _ outcome: Outcome, _ total: Duration, to line: inout LineBuilder
+    ) {
+        for word in [record.correlationID, record.peer, record.caller, record.operation, record.method, record.path] {
+            line.text(" ")
+            line.text(word)
+        }
+        line.text(" ")
+        line.number(record.status)
+        line.text(" ")
+        line.text(record.source.rawValue)
+        line.text(" ")
+        line.text(outcome.text)
+        line.text(" in=")
+        line.number(record.bytesIn)
+        line.text(" out=")
+        line.number(record.bytesOut)
+        line.text(" total=")
+        line.milliseconds(total)
+        line.text("ms queue=")
+        line.milliseconds(call.queueTime)
+        line.text("ms token=")
+        line.milliseconds(call.tokenTime)
+        line.text("ms upstream=")
+        line.milliseconds(call.upstreamTime)
+        line.text("ms attempts=")
+        line.number(call.attempts)
+        if !record.cache.isEmpty {
+            line.text(" cache=")
+            line.text(record.cache)
+        }
+        if let id = call.upstreamID {
+            line.text(" upstream_id=")
+            line.text(id)
+        }
+        if !record.detail.isEmpty {
+            line.text(" detail=\"")
+            line.escaped(record.detail)
+            line.text("\"")
+        }
+        line.text("\n")
     }
 
+    /// What follows the time; closes the object that was opened before it.
     static func json(
-        _ record: ExchangeRecord, _ call: CallFacts, _ outcome: Outcome, _ total: Duration, _ time: String
-    ) -> String {
-        var line =
-            "{\"time\":\"\(time)\",\"id\":\"\(record.correlationID)\",\"peer\":\"\(JSONText.escaped(record.peer))\""
-        line += ",\"caller\":\"\(JSONText.escaped(record.caller))\",\"operation\":\"\(record.operation)\""
-        line += ",\"method\":\"\(JSONText.escaped(record.method))\",\"path\":\"\(JSONText.escaped(record.path))\""
-        line += ",\"status\":\(record.status),\"source\":\"\(record.source.rawValue)\",\"outcome\":\"\(outcome.text)\""
-        line += ",\"bytes_in\":\(record.bytesIn),\"bytes_out\":\(record.bytesOut),\"total_ms\":\(total.tenths)"
-        line += ",\"queue_ms\":\(call.queueTime.tenths),\"token_ms\":\(call.tokenTime.tenths)"
-        line += ",\"upstream_ms\":\(call.upstreamTime.tenths),\"attempts\":\(call.attempts)"
-        if !record.cache.isEmpty { line += ",\"cache\":\"\(record.cache)\"" }
-        if let id = call.upstreamID { line += ",\"upstream_id\":\"\(JSONText.escaped(id))\"" }
-        if !record.detail.isEmpty { line += ",\"detail\":\"\(JSONText.escaped(record.detail))\"" }
-        return line + "}\n"
+        _ record: ExchangeRecord, _ call: CallFacts, _ outcome: Outcome, _ total: Duration, to line: inout LineBuilder
+    ) {
+        func string(_ key: StaticString, _ value: String) {
+            line.text("\",\"")
+            line.text(key)
+            line.text("\":\"")
+            line.escaped(value)
+        }
+        string("id", record.correlationID)
+        string("peer", record.peer)
+        string("caller", record.caller)
+        string("operation", record.operation)
+        string("method", record.method)
+        string("path", record.path)
+        string("source", record.source.rawValue)
+        string("outcome", outcome.text)
+        if !record.cache.isEmpty { string("cache", record.cache) }
+        if let id = call.upstreamID { string("upstream_id", id) }
+        if !record.detail.isEmpty { string("detail", record.detail) }
+        line.text("\",\"status\":")
+        line.number(record.status)
+        line.text(",\"bytes_in\":")
+        line.number(record.bytesIn)
+        line.text(",\"bytes_out\":")
+        line.number(record.bytesOut)
+        line.text(",\"total_ms\":")
+        line.milliseconds(total)
+        line.text(",\"queue_ms\":")
+        line.milliseconds(call.queueTime)
+        line.text(",\"token_ms\":")
+        line.milliseconds(call.tokenTime)
+        line.text(",\"upstream_ms\":")
+        line.milliseconds(call.upstreamTime)
+        line.text(",\"attempts\":")
+        line.number(call.attempts)
+        line.text("}\n")
     }
 }
 

@@ -9,13 +9,21 @@ import NIOCore
 import RateLimiting
 
 /// The reads of tools and the cache between them and upstream. Usable from every event loop.
-struct PageService: Sendable {
+final class PageService: Sendable {
     let cache: PageCache
     let sender: UpstreamSender
     let links: LinkSettings
     let maxWait: Duration
     let counters = CacheCounters()
     let environment: Environment
+
+    init(cache: PageCache, sender: UpstreamSender, links: LinkSettings, maxWait: Duration, environment: Environment) {
+        self.cache = cache
+        self.sender = sender
+        self.links = links
+        self.maxWait = maxWait
+        self.environment = environment
+    }
 
     /// How urgent a caller is, as flights compare it.
     private static let callerRank = 0

@@ -1,0 +1,42 @@
+// A log line as bytes. Every request writes one, so nothing is put together from strings first.
+
+/// Appends the parts of a line.
+struct LineBuilder {
+    private(set) var bytes: [UInt8] = []
+
+    init(capacity: Int = 512) { bytes.reserveCapacity(capacity) }
+
+    mutating func text(_ text: String) { bytes.append(contentsOf: text.utf8) }
+
+    mutating func text(_ text: StaticString) {
+        bytes.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    }
+
+    /// The inside of a JSON string (RFC 8259, 7).
+    mutating func escaped(_ text: String) { self.text(JSONText.escaped(text)) }
+
+    mutating func number(_ number: Int) {
+        if number < 0 { return text(String(number)) }
+        // 19 digits at most.
+        var digits: (UInt64, UInt64, UInt64) = (0, 0, 0)
+        withUnsafeMutableBytes(of: &digits) { room in
+            var start = room.count
+            var rest = number
+            repeat {
+                start -= 1
+                room[start] = UInt8(ascii: "0") + UInt8(rest % 10)
+                rest /= 10
+            } while rest > 0
+            bytes.append(contentsOf: room[start...])
+        }
+    }
+
+    /// Milliseconds with one decimal.
+    mutating func milliseconds(_ duration: Duration) {
+        let (seconds, attoseconds) = duration.components
+        let tenths = Int(seconds) * 10_000 + Int(attoseconds / 100_000_000_000_000)
+        number(tenths / 10)
+        bytes.append(UInt8(ascii: "."))
+        number(tenths % 10)
+    }
+}
