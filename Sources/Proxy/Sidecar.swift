@@ -139,7 +139,7 @@ public final class Sidecar: Sendable {
         logger.notice("draining", metadata: ["exchanges": "\(service.activity.runningExchanges)"])
         await listening.closeListener()
         service.activity.drain()
-        let finished = await waitUntilQuiet(within: config.shutdown.drainTimeout)
+        let finished = await waitUntilQuiet(service.activity, within: config.shutdown.drainTimeout)
         if !finished {
             logger.warning(
                 "drain cut short", metadata: ["exchanges": "\(service.activity.runningExchanges)"])
@@ -147,9 +147,11 @@ public final class Sidecar: Sendable {
         }
         await credentials.source?.stop()
         await transport.shutdown(grace: .milliseconds(100))
+        // Fetches that nobody waited for have failed by now, and end on event loops that are still there.
+        if let fetches = service.pages?.fetches { _ = await waitUntilQuiet(fetches, within: .seconds(2)) }
         if !finished {
             // What was broken off still gets its answer and its record.
-            _ = await waitUntilQuiet(within: .seconds(2))
+            _ = await waitUntilQuiet(service.activity, within: .seconds(2))
             service.activity.closeAll()
         }
         await audit?.log.close()
@@ -160,8 +162,7 @@ public final class Sidecar: Sendable {
         return finished
     }
 
-    private func waitUntilQuiet(within timeout: Duration) async -> Bool {
-        let activity = service.activity
+    private func waitUntilQuiet(_ activity: Activity, within timeout: Duration) async -> Bool {
         let deadline = environment.now() + timeout
         return await withTaskGroup(of: Bool.self) { group in
             group.addTask {

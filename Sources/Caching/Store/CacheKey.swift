@@ -48,7 +48,7 @@ public struct CacheKey: Hashable, Sendable {
         bytes.append(Self.separator)
     }
 
-    /// The key of one variant among those that `Vary` tells apart.
+    /// The key of one variant among those that `Vary` tells apart. The shard stays the same.
     func variant(_ secondary: String) -> CacheKey {
         var key = self
         key.bytes += secondary.utf8

@@ -79,6 +79,11 @@ public final class CacheStore: Sendable {
         }
     }
 
+    /// The key that tells the variants of an answer apart, as far as they are known.
+    public func variant(of key: CacheKey, request: HTTPFields) -> CacheKey {
+        shard(key).withLock { $0.variant(of: key, request: request) }
+    }
+
     /// Stored answers that show one of these objects, fresh or not; the newest first. Looks at every entry.
     public func showing(_ objects: TagSet) -> [CachedAnswer] {
         shards.flatMap { shard in shard.withLock { $0.showing(objects) } }

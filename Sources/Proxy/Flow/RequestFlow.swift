@@ -54,7 +54,7 @@ final class RequestFlow: Sendable {
         exchange.record.caller = admission.caller.name
         do throws(FlowExit) {
             let call = try await classify(exchange, admission)
-            if let query, let pages {
+            if let query, query.mayBeFetched, let pages {
                 try await pages.answer(exchange, call, query, admission)
             } else {
                 let permit = try await sender.turn(exchange.progress, wait: Prefer.wait(in: exchange.head.fields))

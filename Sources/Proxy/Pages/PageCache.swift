@@ -6,10 +6,25 @@ import CurlTransport
 import HTTPTypes
 import NIOCore
 
+/// How a complete answer came about.
+struct PageNews: Sendable {
+    /// Nil when it was kept, else why not.
+    var notStored: CacheReason?
+    var facts = CallFacts()
+    /// Whether upstream only confirmed what was stored.
+    var isRefreshed = false
+    /// What the answer depends on beyond the key, and the values that it was made for.
+    var vary: [HTTPField.Name] = []
+    var varyKey = ""
+
+    /// Whether it answers another request of the same key as well.
+    func suits(_ request: HTTPFields) -> Bool { vary.isEmpty || Vary.key(vary, of: request) == varyKey }
+}
+
 /// What those who wait for a fetch get.
 enum PageOutcome: Sendable {
     /// A complete answer; `stored` is nil when it was kept, else why not.
-    case answer(CachedAnswer, notStored: CacheReason?, CallFacts, isRefreshed: Bool)
+    case answer(CachedAnswer, PageNews)
     /// Upstream's answer as it comes, for the one who began the fetch.
     case live(LivePage)
     /// The answer was for one only: everybody else fetches alone.

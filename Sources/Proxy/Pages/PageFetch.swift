@@ -17,13 +17,17 @@ struct PageFetch: Sendable {
     /// What is sent: the request of the tool that began it, without what is about that tool alone.
     let call: UpstreamCall
     let query: PageQuery
+    /// The key with its variant, as far as that was known when it began.
+    let flightKey: CacheKey
     let page: ListPage?
     /// The tool's fields, which tell the variant.
     let request: HTTPFields
     /// Whether an answer that was stored meanwhile would do.
     let wantsNew: Bool
+    /// A turn that was there at once.
+    var turn: HeldPermit?
     /// Whether the answer was too large to be kept a moment ago.
-    let wasTooLarge: Bool
+    var wasTooLarge = false
 
     /// What is known when an answer's head has come.
     private struct Arrival {
@@ -43,7 +47,7 @@ struct PageFetch: Sendable {
         case .live, .notSent, .dropped: break
         }
         // First nobody may join any more: later ones look into the cache again.
-        cache.flights.remove(flight, query.key)
+        cache.flights.remove(flight, flightKey)
         cache.store.sweep(now: cache.environment.now())
         flight.end(everybody, leader: leader)
     }
@@ -51,7 +55,8 @@ struct PageFetch: Sendable {
     private func fetch(_ flight: Flight<PageOutcome>) async -> (everybody: PageOutcome, leader: PageOutcome?) {
         let progress = CallProgress()
         do throws(FlowExit) {
-            let permit = HeldPermit(try await sender.turn(progress, wait: nil))
+            let permit: HeldPermit
+            if let turn { permit = turn } else { permit = HeldPermit(try await sender.turn(progress, wait: nil)) }
             defer { withExtendedLifetime(permit) {} }
             if !wantsNew, let stored = storedMeanwhile() { return (stored, nil) }
             let token = try await sender.credential(progress)
@@ -88,7 +93,7 @@ struct PageFetch: Sendable {
     private func storedMeanwhile() -> PageOutcome? {
         guard case .fresh(let answer) = cache.store.find(query.key, request: request, now: cache.environment.now())
         else { return nil }
-        return .answer(answer, notStored: nil, CallFacts(), isRefreshed: false)
+        return .answer(answer, PageNews())
     }
 
     // MARK: Revalidation
@@ -121,7 +126,7 @@ struct PageFetch: Sendable {
         let new = builder.renewed(old, merged, freshness, receivedAt: cache.environment.now())
         let reason = cache.store.refresh(
             old, with: new, under: query.key, request: request, ticket: ticket, now: cache.environment.now())
-        return .answer(new, notStored: reason, facts, isRefreshed: true)
+        return .answer(new, news(reason, facts, merged, isRefreshed: true))
     }
 
     // MARK: New answers
@@ -158,14 +163,14 @@ struct PageFetch: Sendable {
         switch verdict {
         case .refuse(let reason):
             let answer = builder.error(response.status, fields, body.chunks, receivedAt: arrival.received)
-            return (.answer(answer, notStored: reason, arrival.facts, isRefreshed: false), nil)
+            return (.answer(answer, news(reason, arrival.facts, fields)), nil)
         case .store(let freshness):
             let built = await builder.page(
                 call.match, request, fields, body.chunks, freshness, receivedAt: arrival.received, page: page,
                 endIsProven: response.body.endIsProven)
             if built.isBrokenOff { throw .failed(.brokenOff) }
             let reason = store(built, fields, arrival.ticket)
-            return (.answer(built.answer, notStored: reason, arrival.facts, isRefreshed: false), nil)
+            return (.answer(built.answer, news(reason, arrival.facts, fields)), nil)
         }
     }
 
@@ -176,7 +181,7 @@ struct PageFetch: Sendable {
         let reason = body.isOutOfRoom ? CacheReason.noRoom : .tooLarge
         if let growing = body.growing {
             growing.end(.rest(response.body))
-            cache.flights.remember(query.key, reason)
+            cache.flights.remember(flightKey, reason)
             return (.alone(reason), nil)
         }
         let growing = GrowingBody(body.chunks)
@@ -191,7 +196,7 @@ struct PageFetch: Sendable {
     /// behind another for this key for a while.
     private func alone(_ live: LivePage) -> (everybody: PageOutcome, leader: PageOutcome?) {
         let reason = live.reason ?? .rememberedUncacheable
-        cache.flights.remember(query.key, reason)
+        cache.flights.remember(flightKey, reason)
         return (.alone(reason), .live(live))
     }
 
@@ -199,10 +204,24 @@ struct PageFetch: Sendable {
         let key = query.key
         if query.directives.noStore { return .requestNoStore }
         if let reason = built.notStorable { return reason }
-        cache.flights.forget(key)
-        let vary = (Vary.names(in: fields) ?? []).filter { !Self.inEveryKey.contains($0) }
+        cache.flights.forget(flightKey)
+        let vary = Self.varying(fields)
         return cache.store.store(
             built.answer, under: key, vary: vary, request: request, ticket: ticket, now: cache.environment.now())
+    }
+
+    private func news(
+        _ notStored: CacheReason?, _ facts: CallFacts, _ fields: HTTPFields, isRefreshed: Bool = false
+    ) -> PageNews {
+        let vary = Self.varying(fields)
+        return PageNews(
+            notStored: notStored, facts: facts, isRefreshed: isRefreshed, vary: vary,
+            varyKey: Vary.key(vary, of: request))
+    }
+
+    /// What `Vary` names beyond what is in every key.
+    private static func varying(_ fields: HTTPFields) -> [HTTPField.Name] {
+        (Vary.names(in: fields) ?? []).filter { !inEveryKey.contains($0) }
     }
 
     /// Errors are small; what is larger is passed on as it comes.

@@ -12,6 +12,8 @@ struct PageQuery: Sendable {
     let isKnown: Bool
     /// What links in the answer begin with.
     let base: LinkBase
+    /// Whether a fetch of the whole, without what is about one tool alone, would answer it.
+    let mayBeFetched: Bool
     /// Whether the tool has something already and asks whether it is still good.
     let hasPreconditions: Bool
 
@@ -26,7 +28,14 @@ struct PageQuery: Sendable {
         return PageQuery(
             key: key(head, route, partition: partition), directives: RequestDirectives(head.fields),
             isKnown: route.operation.isKnown, base: LinkBase(links, head),
+            mayBeFetched: mayBeFetched(head.fields, isKnown: route.operation.isKnown),
             hasPreconditions: Conditional.hasPreconditions(head.fields))
+    }
+
+    /// What an unknown operation makes of a condition, a range or a cookie is for upstream to say.
+    private static func mayBeFetched(_ fields: HTTPFields, isKnown: Bool) -> Bool {
+        if fields.contains(.ifMatch) || fields.contains(.ifUnmodifiedSince) { return false }
+        return isKnown || !(Conditional.hasPreconditions(fields) || fields.contains(.range) || fields.contains(.cookie))
     }
 
     /// Everything that makes two reads ask for the same thing (DESIGN: never the token, never the URL alone).

@@ -15,6 +15,8 @@ final class PageService: Sendable {
     let links: LinkSettings
     let maxWait: Duration
     let counters = CacheCounters()
+    /// Counts the fetches under way, which may outlive the requests that wait for them.
+    let fetches = Activity(maxConnections: 0)
     let environment: Environment
 
     init(cache: PageCache, sender: UpstreamSender, links: LinkSettings, maxWait: Duration, environment: Environment) {
@@ -85,16 +87,18 @@ final class PageService: Sendable {
         var flights = 0
         while true {
             flights += 1
-            let (outcome, isFollower) = try await land(exchange, call, query, admission, deadline)
+            let (outcome, isFollower) = try await land(
+                exchange, call, query, admission, deadline, mayShare: flights < Self.maxFlights)
             switch outcome {
-            case .answer(let answer, let notStored, let facts, let isRefreshed):
-                if !isFollower { exchange.progress.facts = facts }
+            case .answer(_, let news) where isFollower && !news.suits(exchange.head.fields): continue
+            case .answer(let answer, let news):
+                if !isFollower { exchange.progress.facts = news.facts }
                 if let (old, why) = cache.standIn(forStatus: answer.status.code, query, exchange.head.fields) {
-                    return writeStale(old, why, exchange, query, admission, facts: facts)
+                    return writeStale(old, why, exchange, query, admission, facts: exchange.progress.facts)
                 }
-                let status = forward.status(notStored, isFollower: isFollower, isRefreshed: isRefreshed)
+                let status = forward.status(news, isFollower: isFollower)
                 exchange.record.cache =
-                    isFollower ? "collapsed" : notStored.map { "not-stored:\($0.rawValue)" } ?? "stored"
+                    isFollower ? "collapsed" : news.notStored.map { "not-stored:\($0.rawValue)" } ?? "stored"
                 return write(answer, status, exchange, query, admission, isHit: false, facts: exchange.progress.facts)
             case .live(let live):
                 exchange.progress.facts = live.facts
@@ -104,7 +108,7 @@ final class PageService: Sendable {
                 if !isFollower { exchange.progress.facts = facts }
                 return try standIn(for: failure, exchange, query, admission)
             case .notSent(let failure):
-                if environment.now() < deadline, flights < Self.maxFlights, isFollower { continue }
+                if environment.now() < deadline, flights <= Self.maxFlights, isFollower { continue }
                 return try standIn(for: failure, exchange, query, admission)
             case .alone, .dropped: continue
             }
@@ -127,22 +131,27 @@ final class PageService: Sendable {
     /// Joins a fetch or begins one, and waits for what comes of it.
     private func land(
         _ exchange: Exchange, _ call: UpstreamCall, _ query: PageQuery, _ admission: Admission,
-        _ deadline: ContinuousClock.Instant
+        _ deadline: ContinuousClock.Instant, mayShare: Bool
     ) async throws(FlowExit) -> (PageOutcome, isFollower: Bool) {
         let flight: Flight<PageOutcome>
         let waiter: Flight<PageOutcome>.Waiter
         var isFollower = false
-        switch cache.flights.board(
-            query.key, rank: Self.callerRank, deadline: deadline, wantsNew: query.directives.wantsNew)
-        {
+        let key = cache.store.variant(of: query.key, request: exchange.head.fields)
+        var page = fetch(call, query, key, exchange, admission)
+        let boarding =
+            mayShare
+            ? cache.flights.board(
+                key, rank: Self.callerRank, deadline: deadline, wantsNew: query.directives.wantsNew)
+            : .alone(.rememberedUncacheable)
+        switch boarding {
         case .follow(let joined, let me): (flight, waiter, isFollower) = (joined, me, true)
         case .lead(let begun, let me):
             (flight, waiter) = (begun, me)
-            start(fetch(call, query, exchange, admission), flight, on: exchange.executor)
+            start(page, flight, on: exchange.executor)
         case .alone(let reason):
             (flight, waiter) = cache.flights.alone(rank: Self.callerRank, deadline: deadline)
-            let fetch = fetch(call, query, exchange, admission, wasTooLarge: reason == .tooLarge)
-            start(fetch, flight, on: exchange.executor)
+            page.wasTooLarge = reason == .tooLarge
+            start(page, flight, on: exchange.executor)
         }
         let asked = environment.now()
         let landing = await flight.landing(of: waiter)
@@ -154,29 +163,42 @@ final class PageService: Sendable {
         }
     }
 
+    /// With a turn that is free the request counts as sent at once; else it queues.
     private func start(_ fetch: PageFetch, _ flight: Flight<PageOutcome>, on executor: EventLoopExecutor) {
-        let task = Task(executorPreference: executor) { await fetch.run(flight) }
+        var fetch = fetch
+        if fetch.turn == nil, let permit = sender.gate.tryEnter() { fetch.turn = HeldPermit(permit) }
+        if fetch.turn != nil { flight.sent() }
+        fetches.exchangeBegan()
+        let task = Task(executorPreference: executor) { [fetch, fetches] in
+            await fetch.run(flight)
+            fetches.exchangeEnded()
+        }
         flight.onDrop { task.cancel() }
     }
 
+    /// Nobody waits for it, so it takes no turn that somebody else could want: it is begun when one is free, or not now.
     private func refreshInBackground(_ exchange: Exchange, _ query: PageQuery, _ admission: Admission) {
-        guard let flight = cache.flights.refresh(query.key, rank: Self.backgroundRank) else { return }
+        guard !exchange.isDraining, let permit = sender.gate.tryEnter() else { return }
+        let turn = HeldPermit(permit)
+        let key = cache.store.variant(of: query.key, request: exchange.head.fields)
+        guard let flight = cache.flights.refresh(key, rank: Self.backgroundRank) else { return }
         let call = UpstreamCall(
             exchange, match: admission.route.resolve(headers: exchange.head.fields), admission: admission,
             body: .none, settings: sender.settings)
-        start(fetch(call, query, exchange, admission), flight, on: exchange.executor)
+        var fetch = fetch(call, query, key, exchange, admission)
+        fetch.turn = turn
+        start(fetch, flight, on: exchange.executor)
     }
 
     private func fetch(
-        _ call: UpstreamCall, _ query: PageQuery, _ exchange: Exchange, _ admission: Admission,
-        wasTooLarge: Bool = false
+        _ call: UpstreamCall, _ query: PageQuery, _ key: CacheKey, _ exchange: Exchange, _ admission: Admission
     ) -> PageFetch {
         PageFetch(
             sender: sender, cache: cache,
             builder: PageBuilder(links: links, lifetimes: cache.lifetimes, environment: environment),
-            call: call.shared(isKnown: query.isKnown), query: query,
+            call: call.shared(isKnown: query.isKnown), query: query, flightKey: key,
             page: PageQuery.listPage(exchange.head, admission.route, partition: admission.partition ?? ""),
-            request: exchange.head.fields, wantsNew: query.directives.wantsNew, wasTooLarge: wasTooLarge)
+            request: exchange.head.fields, wantsNew: query.directives.wantsNew)
     }
 
     // MARK: Answers
@@ -233,10 +255,11 @@ struct Forwarding {
     let why: CacheStatus.Forward
     var detail: CacheReason?
 
-    func status(_ notStored: CacheReason?, isFollower: Bool, isRefreshed: Bool) -> CacheStatus {
+    func status(_ news: PageNews, isFollower: Bool) -> CacheStatus {
         .forwarded(
-            why, stored: notStored == nil && !isFollower, collapsed: isFollower, status: isRefreshed ? 304 : nil,
-            detail: isFollower ? detail?.rawValue : (notStored ?? detail)?.rawValue)
+            why, stored: news.notStored == nil && !isFollower, collapsed: isFollower,
+            status: news.isRefreshed ? 304 : nil,
+            detail: isFollower ? detail?.rawValue : (news.notStored ?? detail)?.rawValue)
     }
 }
 
