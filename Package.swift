@@ -46,12 +46,15 @@ let package = Package(
         ),
         .target(
             name: "Tokens",
-            dependencies: [],
+            dependencies: [.product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: strict
         ),
         .target(
             name: "RateLimiting",
-            dependencies: [.product(name: "DequeModule", package: "swift-collections")],
+            dependencies: [
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "HeapModule", package: "swift-collections"),
+            ],
             swiftSettings: strict
         ),
         .target(
@@ -120,7 +123,10 @@ let package = Package(
             name: "ClashAPITests",
             dependencies: ["ClashAPI", .product(name: "HTTPTypes", package: "swift-http-types")],
             swiftSettings: strict),
-        .testTarget(name: "TokensTests", dependencies: ["Tokens", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "TokensTests",
+            dependencies: ["Tokens", "TestSupport", .product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: strict),
         .testTarget(
             name: "SimulatorTests",
             dependencies: [
@@ -130,7 +136,11 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "RateLimitingTests", dependencies: ["RateLimiting", "TestSupport"], swiftSettings: strict),
+            name: "RateLimitingTests",
+            dependencies: [
+                "RateLimiting", "TestSupport", .product(name: "HeapModule", package: "swift-collections"),
+            ],
+            swiftSettings: strict),
         .testTarget(
             name: "CachingTests",
             dependencies: [

@@ -1,7 +1,14 @@
-"""Starts, pins, measures and ends processes for a benchmark; installs the tools it needs. Linux, standard library only."""
+"""What the benchmarks share: starts, pins, measures and ends processes, installs the tools it needs, builds clash-proxy,
+fills in configurations, writes results. Linux, standard library only."""
 
-import importlib.util, os, pathlib, re, shutil, signal, socket, subprocess, sys, time
+import csv, datetime, importlib.util, json, os, pathlib, platform, re, shutil, signal, socket, statistics, string
+import subprocess, sys, tempfile, time
 
+HERE = pathlib.Path(__file__).resolve().parent
+PREFIX = "/clash-detection/itwins/b0f5a9c1-7e25-4c28-8f6e-0c1d2e3f4a5b/reports"
+DETAIL = f"{PREFIX}/4d7e1b9a-53c0-4f0e-9a57-2f8f0b6c1d2e"
+TOKEN = "eyJhbGciOiJSUzI1NiJ9." + "b" * 700  # as long as a signed token with a few claims
+BUILD = ["-c", "release", "--product", "clash-proxy", "--static-swift-stdlib", "-Xswiftc", "-enforce-exclusivity=unchecked"]
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "clash-proxy-benchmarks"
@@ -44,6 +51,97 @@ def envoy():
     return envoy()
 
 
+def build_options(parser):
+    parser.add_argument("--scratch-path", default=str(HERE.parent / ".build"), help="where swift build works")
+    parser.add_argument("--binary", help="a clash-proxy to measure instead of building one")
+
+
+def names(text):
+    """Comma-separated names, which may hold a comma with a blank themselves."""
+    return re.split(r",(?! )", text)
+
+
+def build(o):
+    if o.binary:
+        return o.binary
+    command = ["swift", "build", "--package-path", HERE.parent, "--scratch-path", o.scratch_path, *BUILD]
+    say("building: swift build " + " ".join(BUILD))
+    subprocess.run(command, check=True, stdout=sys.stderr)
+    shown = subprocess.run([*command, "--show-bin-path"], check=True, capture_output=True, text=True)
+    return shown.stdout.strip() + "/clash-proxy"
+
+
+def version(*command):
+    shown = subprocess.run(command, capture_output=True, text=True)
+    return (shown.stdout + shown.stderr).strip().splitlines()[0]
+
+
+def config(template, target, **values):
+    """Fills `${…}` in a file of `configs` and writes it; the suffix of the template is added to `target`."""
+    template = HERE / "configs" / template
+    values = {"user": "user root;" if os.geteuid() == 0 else "", "token": TOKEN, "list_path": PREFIX,
+              "detail_path": DETAIL, "upstream_log": "off", **values}
+    target = pathlib.Path(target).with_suffix(template.suffix)
+    target.write_text(string.Template(template.read_text()).safe_substitute(values))
+    return target
+
+
+def pages(folder):
+    """For upstream.nginx.conf: a report's detail and a page of reports, 10 KB each."""
+    guid = "b0f5a9c1-7e25-4c28-8f6e-0c1d2e3f4a%02x"
+    clash = lambda i: {"cuid": guid % i, "elementAId": f"0x2000000{i:04x}", "elementBId": f"0x3000000{i:04x}",
+                       "elementALabel": f"Pipe DN{i}", "elementBLabel": f"Beam HEB{i}", "clashType": "hard", "clearance": 0}
+    row = lambda i: {"id": guid % i, "repositoryId": guid % 7, "executed": "2026-01-05T10:00:00Z", "numIssues": i,
+                     "duration": 61, "status": 1, "configurationName": f"Pipes against beams {i}", "modifiedBy": guid % 9}
+    link = lambda token: {"href": f"https://api.bentley.com{PREFIX}?$top=10&$continuationToken={token}"}
+    detail = {"metadata": row(0), "report": {"numResults": 47, "clashes": [clash(i) for i in range(47)]}}
+    page = {"count": 36, "reports": [row(i) for i in range(36)],
+            "_links": {"self": link("MQ=="), "next": link("Mg=="), "prev": None}}
+    for name, value in (("detail", detail), ("list", page)):
+        (folder / f"{name}.json").write_text(json.dumps(value).ljust(10_172))
+
+
+def machine():
+    return f"{os.cpu_count()} cores, Linux {platform.release()}, load average {os.getloadavg()[0]:.1f}"
+
+
+def write(name, title, lines, rows):
+    """Writes results/<name>-<time>.md and .csv, and shows the first."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    lines = [f"# {title}, {now:%Y-%m-%d %H:%M} UTC", "", *lines]
+    target = HERE / "results" / f"{name}-{now:%Y%m%d-%H%M%S}"
+    target.parent.mkdir(exist_ok=True)
+    target.with_suffix(".md").write_text("\n".join(lines) + "\n")
+    with open(target.with_suffix(".csv"), "w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    print("\n".join(lines), f"\nwritten to {target}.md and .csv", sep="\n")
+
+
+def in_temporary_folder(work):
+    """Runs `work(folder)`; afterwards, whatever happened, every server is ended and the folder gone."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="clash-proxy-benchmark-"))
+    try:
+        return work(folder)
+    finally:
+        Server.stop_all()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Runs:
+    """Rows of a comparison: one for each run of a candidate with so many connections."""
+
+    def __init__(self):
+        self.rows = []
+
+    def of(self, name, connections, key, pick=statistics.median):
+        """Over the rounds; the median, or with `pick=min` what is left when others disturb a run the least."""
+        return pick([r[key] for r in self.rows if r["candidate"] == name and r["connections"] == connections] or [0])
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -70,18 +168,31 @@ class Server:
 
     def start(self, path, headers, limit=20):
         """Returns the seconds from exec to the first answer that came from the upstream, and that answer."""
-        with open(self.log, "ab") as log, open(self.log.with_suffix(".out"), "ab") as out:
-            began = time.perf_counter()
-            # A session of its own: Ctrl-C comes to us alone.
-            self.process = on_core(self.core, lambda: subprocess.Popen(
-                self.command, stdin=subprocess.DEVNULL, stdout=out, stderr=log, start_new_session=True))
-        Server.running.append(self)
+        began = self.launch()
         while self.process.poll() is None and time.perf_counter() - began < limit:
             answer = ask(self.port, path, headers)
             if answer.startswith(b"HTTP/1.1 200"):
                 return time.perf_counter() - began, answer
             time.sleep(0.0003)
         sys.exit(f"{self.command[0]} gave no answer; its log:\n{self.log.read_text()[-2000:]}")
+
+    def start_saying(self, pattern, limit=20):
+        """Starts a program that tells on its standard output where it listens; returns the match."""
+        began = self.launch()
+        while self.process.poll() is None and time.perf_counter() - began < limit:
+            if found := re.search(pattern, self.log.with_suffix(".out").read_text()):
+                return found
+            time.sleep(0.01)
+        sys.exit(f"{self.command[0]} did not start; its log:\n{self.log.read_text()[-2000:]}")
+
+    def launch(self):
+        with open(self.log, "ab") as log, open(self.log.with_suffix(".out"), "ab") as out:
+            began = time.perf_counter()
+            # A session of its own: Ctrl-C comes to us alone.
+            self.process = on_core(self.core, lambda: subprocess.Popen(
+                self.command, stdin=subprocess.DEVNULL, stdout=out, stderr=log, start_new_session=True))
+        Server.running.append(self)
+        return began
 
     def stop(self):
         if self.process.poll() is None:

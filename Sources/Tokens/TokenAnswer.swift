@@ -1,19 +1,22 @@
 // Reads the token endpoint's answer (RFC 6749 sections 5.1 and 5.2): lenient where real endpoints differ (numbers as
 // strings, content types), strict where a wrong guess would send something wrong upstream. Nothing of the body leaves
-// this file but the token itself and, of an error, its code if that is one of the standard ones.
-
-import FoundationEssentials
-
-/// What a good answer grants.
-struct TokenGrant: Sendable, Equatable {
-    let value: Hidden<String>
-    /// `expires_in` as it was told; nil where it says nothing usable.
-    let life: Duration?
-}
+// this file but the tokens and their scope and, of an error, its code if that is one of the standard ones.
 
 enum TokenAnswer {
-    /// The token in `answer`, or why there is none.
-    static func read(_ answer: TokenEndpointAnswer) throws(FetchFailure) -> TokenGrant {
+    /// What a good answer holds.
+    struct Tokens: Sendable, Equatable {
+        /// The access token.
+        let value: Hidden<String>
+        /// `expires_in` as it was told; nil where it says nothing usable.
+        let life: Duration?
+        /// Nil where the one that was sent stays good.
+        let refreshToken: Hidden<String>?
+        /// As it was told; nil where it is what was asked for (RFC 6749 section 5.1).
+        let scope: String?
+    }
+
+    /// The tokens in `answer`, or why there are none.
+    static func read(_ answer: TokenEndpointAnswer) throws(FetchFailure) -> Tokens {
         guard answer.body.count <= TokenEndpointAnswer.maximumBodySize else { throw tooLarge }
         guard (200..<300).contains(answer.status) else { throw refusal(answer) }
         guard !answer.body.allSatisfy(isBlank) else {
@@ -32,7 +35,12 @@ enum TokenAnswer {
         guard token.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
             throw bad("sent an access_token with characters that cannot stand in a header field")
         }
-        return TokenGrant(value: Hidden(token), life: members.life)
+        guard members.refreshToken?.utf8.allSatisfy({ (0x20...0x7E).contains($0) }) ?? true else {
+            throw bad("sent a refresh_token with characters that no token has")
+        }
+        return Tokens(
+            value: Hidden(token), life: members.life, refreshToken: members.refreshToken.map(Hidden.init),
+            scope: members.scope)
     }
 
     /// What it means that the endpoint itself could not bring an answer.
@@ -94,45 +102,37 @@ private enum StandardError: String {
 
 /// The members of a token or error answer that matter. A member of an unexpected type is as if it were missing,
 /// except `token_type`, which must not be misread.
-private struct Members: Decodable {
-    let accessToken: String?
-    let isBearer: Bool
-    let life: Duration?
-    let standardError: StandardError?
+private struct Members {
+    private let json: JSON
 
-    private enum CodingKeys: String, CodingKey {
-        case accessToken = "access_token"
-        case tokenType = "token_type"
-        case expiresIn = "expires_in"
-        case error
+    init?(json bytes: [UInt8]) {
+        guard let json = JSON(bytes), case .object = json else { return nil }
+        self.json = json
     }
 
-    init?(json: [UInt8]) {
-        guard let members = try? JSONDecoder().decode(Members.self, from: Data(json)) else { return nil }
-        self = members
+    var accessToken: String? { json["access_token"]?.string }
+
+    /// Left out by some endpoints; RFC 6749 knows no other type that this client could have asked for.
+    var isBearer: Bool {
+        guard let type = json["token_type"] else { return true }
+        return type.string?.lowercased() == "bearer"
     }
 
-    init(from decoder: any Decoder) throws {
-        let container = try decoder.container(keyedBy: CodingKeys.self)
-        accessToken = try? container.decode(String.self, forKey: .accessToken)
-        // Left out by some endpoints; RFC 6749 knows no other type that this client could have asked for.
-        isBearer =
-            !container.contains(.tokenType)
-            || (try? container.decode(String.self, forKey: .tokenType))?.lowercased() == "bearer"
-        life = Self.life(in: container)
-        standardError = (try? container.decode(String.self, forKey: .error)).flatMap(StandardError.init(rawValue:))
+    var refreshToken: String? {
+        guard let text = json["refresh_token"]?.string, !text.isEmpty else { return nil }
+        return text
     }
+
+    var scope: String? { json["scope"]?.string }
+
+    var standardError: StandardError? { json["error"]?.string.flatMap(StandardError.init(rawValue:)) }
 
     /// `expires_in` in seconds, as a number or as text with a number in it. Nil for anything below one second, which
     /// no endpoint can mean.
-    private static func life(in container: KeyedDecodingContainer<CodingKeys>) -> Duration? {
-        let number =
-            (try? container.decode(Double.self, forKey: .expiresIn))
-            ?? (try? container.decode(String.self, forKey: .expiresIn)).flatMap {
-                Double($0.filter { !$0.isWhitespace })
-            }
+    var life: Duration? {
+        let member = json["expires_in"]
+        let number = member?.number ?? member?.string.flatMap { Double($0.filter { !$0.isWhitespace }) }
         guard let number, number.isFinite, number >= 1 else { return nil }
-        let seconds = min(number, Double(TokenSchedule.longestLife.components.seconds))
-        return .seconds(seconds)
+        return .seconds(min(number, Double(TokenSchedule.longestLife.components.seconds)))
     }
 }

@@ -11,19 +11,37 @@ extension TokenSource {
             case post
         }
 
+        /// What is shown to the token endpoint in exchange for a token.
+        public enum Grant: Sendable {
+            /// The client's own credentials (section 4.4).
+            case clientCredentials
+            /// A person's sign-in, kept alive by a refresh token that may change with each use (section 6).
+            /// `tokenURL` is the endpoint's address: a sign-in is never shown to another one.
+            case refreshToken(SignInFile, tokenURL: String)
+        }
+
+        /// Names that `extraParameters` cannot set, because grants and client authentication do.
+        public static let reservedParameters: Set<String> = [
+            "grant_type", "client_id", "client_secret", "scope", "refresh_token", "code", "code_verifier",
+            "redirect_uri",
+        ]
+
+        /// What is shown for a token.
+        public var grant: Grant
         /// The OAuth client.
         public var clientID: String
         /// The client's secret; nil for a public client, which sends only its id, in the form.
         public var clientSecret: ClientSecret?
         /// Where id and secret are put.
         public var clientAuth: ClientAuth
-        /// Scopes, separated by spaces; empty sends none.
+        /// Scopes, separated by spaces; empty sends none. A refresh asks for what was granted at the sign-in.
         public var scope: String
         /// How long before its end a token is renewed; never more than half of the token's life.
         public var refreshBefore: Duration
         /// After so long without an answer a request is given up, whatever the endpoint does.
         public var answerTimeout: Duration
-        /// More form fields (`audience`, `resource`). They must not repeat a field that the grant itself sends.
+        /// More form fields (`audience`, `resource`), in this order. One of a reserved name, or of a name that has come
+        /// before, is not sent: no field may come twice (section 3.2).
         public var extraParameters: [(name: String, value: String)]
 
         /// A configuration; the defaults are those of the configuration file.
@@ -34,8 +52,10 @@ extension TokenSource {
             scope: String = "itwin-platform",
             refreshBefore: Duration = .seconds(300),
             answerTimeout: Duration = .seconds(30),
-            extraParameters: [(name: String, value: String)] = []
+            extraParameters: [(name: String, value: String)] = [],
+            grant: Grant = .clientCredentials
         ) {
+            self.grant = grant
             self.clientID = clientID
             self.clientSecret = clientSecret
             self.clientAuth = clientAuth
@@ -50,17 +70,29 @@ extension TokenSource {
 /// The client's secret. It is read anew for every token request, so a file that was changed is believed at the next
 /// try. Never shown by printing or dumping.
 public struct ClientSecret: Sendable {
-    let read: @Sendable () throws -> String
+    private enum Source {
+        case text(String)
+        case function(@Sendable () throws -> String)
+    }
+
+    private let source: Source
 
     /// A secret that stays as it is.
     public init(_ text: String) {
-        read = { text }
+        source = .text(text)
     }
 
-    /// A secret that is read each time it is needed; the function may block briefly, as for a small file. What it
-    /// throws is reported as `secretUnavailable` without its text. An empty secret counts as none.
+    /// A secret that is read each time it is needed, on a thread of its own: the function may block. What it throws is
+    /// reported as `secretUnavailable` without its text. An empty secret counts as none.
     public init(reading read: @escaping @Sendable () throws -> String) {
-        self.read = read
+        source = .function(read)
+    }
+
+    func read() async throws -> String {
+        switch source {
+        case .text(let text): text
+        case .function(let read): try await OffThread.run { Result { try read() } }.get()
+        }
     }
 }
 

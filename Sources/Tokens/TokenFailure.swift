@@ -27,6 +27,13 @@ public struct TokenFailure: Error, Sendable, Equatable {
         case badAnswer = "bad_answer"
         /// The client secret could not be read.
         case secretUnavailable = "secret_unavailable"
+        /// `refresh_token` mode: there is no sign-in, or the endpoint does not accept it any more. Only a person can
+        /// mend it; the message says how.
+        case signInNeeded = "sign_in_needed"
+        /// `refresh_token` mode: the state file cannot be read or written, or others could read it.
+        case stateUnavailable = "state_unavailable"
+        /// `refresh_token` mode: another process has been renewing the sign-in for too long.
+        case stateLocked = "state_locked"
         /// The source was stopped.
         case stopped
         /// The task that waited for a token was cancelled. Says nothing about the endpoint.
@@ -50,17 +57,22 @@ extension TokenFailure.Reason {
     var isPermanent: Bool {
         switch self {
         case .invalidClient, .invalidGrant, .unauthorizedClient, .requestRefused, .secretUnavailable: true
-        case .endpointUnreachable, .endpointTimeout, .rateLimited, .serverError, .emptyAnswer, .badAnswer, .stopped,
-            .cancelled:
+        case .endpointUnreachable, .endpointTimeout, .rateLimited, .serverError, .emptyAnswer, .badAnswer,
+            .signInNeeded, .stateUnavailable, .stateLocked, .stopped, .cancelled:
             false
         }
     }
+
+    /// Whether the failure lies on this machine and looking again costs no request.
+    var isLocal: Bool { self == .signInNeeded || self == .stateUnavailable }
 }
 
-/// How one request to the token endpoint failed, before the state machine has decided when to try again.
+/// How one flight failed, before the state machine has decided when to try again.
 struct FetchFailure: Error, Equatable {
     let reason: TokenFailure.Reason
     let message: String
     /// What the endpoint itself asked for.
     var retryAfter: Duration?
+    /// What was complained of has been changed since: the next try should come soon.
+    var isMended = false
 }

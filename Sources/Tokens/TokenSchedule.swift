@@ -15,6 +15,8 @@ struct TokenSchedule: Sendable {
     static let trustedAge: Duration = .seconds(5)
     /// No pause between tries is longer, unless the endpoint itself asks for more.
     static let longestPause: Duration = .seconds(30)
+    /// The longest pause where looking again costs no request: a sign-in or a file that was mended is soon seen.
+    static let longestLocalPause: Duration = .seconds(5)
     /// What the endpoint may ask for at most.
     static let longestToldPause: Duration = .seconds(300)
 
@@ -39,10 +41,12 @@ struct TokenSchedule: Sendable {
     }
 
     /// The pause after the `failures`-th failure in a row (from 1): doubles, half of it by chance, at least a second
-    /// and at most 30. A failure that needs somebody to change something starts at ten seconds.
+    /// and at most 30. A refusal that needs somebody to change something starts at ten seconds.
     static func pause(after failure: FetchFailure, failures: Int, random: Double) -> Duration {
+        // Not again and again: a secret may be one that is another each time it is read.
+        if failure.isMended, failures <= 2 { return shortestInterval }
         let first: Duration = failure.reason.isPermanent ? .seconds(10) : .seconds(1)
-        let full = min(first * (1 << min(failures - 1, 5)), longestPause)
+        let full = min(first * (1 << min(failures - 1, 5)), failure.reason.isLocal ? longestLocalPause : longestPause)
         let jittered = max(full / 2 + (full / 2) * random, shortestInterval)
         guard let told = failure.retryAfter else { return jittered }
         // Told is told: jitter may only lengthen it.

@@ -4,7 +4,7 @@
 
 import Synchronization
 
-/// Where upstream credentials come from in `client_credentials` mode. Safe to use from any thread.
+/// Where upstream credentials come from in `client_credentials` and `refresh_token` mode. Safe to use from any thread.
 ///
 /// A source that was started (or asked for a token) runs until `stop()`; it is not ended by being let go.
 public final class TokenSource: Sendable {
@@ -13,7 +13,8 @@ public final class TokenSource: Sendable {
     private struct Core {
         var state: TokenState
         var waiters: [UInt64: Waiter] = [:]
-        var flight: Task<Void, Never>?
+        /// The one on its way, and those that were given up and have not ended yet.
+        var flights: [UInt64: Task<Void, Never>] = [:]
         var timer: (due: ContinuousClock.Instant, task: Task<Void, Never>)?
     }
 
@@ -29,8 +30,7 @@ public final class TokenSource: Sendable {
         case refused(UpstreamToken)
     }
 
-    private let configuration: Configuration
-    private let endpoint: any TokenEndpoint
+    private let fetcher: any TokenFetching
     private let time: TokenTime
     private let log: @Sendable (TokenEvent) -> Void
     private let core: Mutex<Core>
@@ -43,8 +43,13 @@ public final class TokenSource: Sendable {
         time: TokenTime = .system,
         log: @escaping @Sendable (TokenEvent) -> Void
     ) {
-        self.configuration = configuration
-        self.endpoint = endpoint
+        self.fetcher =
+            switch configuration.grant {
+            case .clientCredentials:
+                ClientCredentialsFetch(exchange: TokenExchange(configuration: configuration, endpoint: endpoint))
+            case .refreshToken(let file, let tokenURL):
+                RefreshFetch(configuration, file: file, tokenURL: tokenURL, endpoint: endpoint, time: time)
+            }
         self.time = time
         self.log = log
         self.core = Mutex(
@@ -125,15 +130,18 @@ public final class TokenSource: Sendable {
 
     /// Ends it: those who wait get `.stopped`, as does everybody who asks from now on. When it returns, no task of
     /// this source runs any more, provided that the endpoint heeds cancellation.
+    ///
+    /// A refresh that has been sent is not broken off, because its answer may hold the only refresh token that is still
+    /// good: it is waited for, no longer than `answerTimeout`, and saved.
     public func stop() async {
-        let (aftermath, flight, timer) = core.withLock { core in
-            let flight = core.flight
+        let (aftermath, flights, timer) = core.withLock { core in
             let timer = core.timer?.task
-            return (perform(core.state.stopped(), &core), flight, timer)
+            return (perform(core.state.stopped(), &core), Array(core.flights.values), timer)
         }
         finish(aftermath)
-        await flight?.value
+        for flight in flights { await flight.value }
         await timer?.value
+        await fetcher.close()
     }
 
     /// How it stands now; holds no secret.
@@ -150,10 +158,10 @@ public final class TokenSource: Sendable {
         case .none: break
         case .fetch(let flight):
             aftermath.event = .requested
-            core.flight = Task.detached { await self.fetch(flight) }
+            let held = core.state.heldToken
+            core.flights[flight] = Task.detached { await self.fetch(flight, insteadOf: held) }
         case .settle(let result):
-            core.flight?.cancel()
-            core.flight = nil
+            for flight in core.flights.values { flight.cancel() }
             aftermath.waiters = Array(core.waiters.values)
             aftermath.result = result.map(Optional.some)
             aftermath.event = core.state.event(of: result)
@@ -188,29 +196,15 @@ public final class TokenSource: Sendable {
         if let aftermath { finish(aftermath) }
     }
 
-    private func fetch(_ flight: UInt64) async {
-        let outcome = await outcomeOfOneRequest()
+    private func fetch(_ flight: UInt64, insteadOf held: UpstreamToken?) async {
+        let outcome = await fetcher.fetch(insteadOf: held)
         let random = time.random()
         finish(
             core.withLock { core in
-                perform(
+                core.flights[flight] = nil
+                return perform(
                     core.state.arrived(flight: flight, outcome: outcome, now: time.now(), random: random), &core)
             })
-    }
-
-    private func outcomeOfOneRequest() async -> Result<TokenGrant, FetchFailure> {
-        do throws(FetchFailure) {
-            let request = try ClientCredentials.request(for: configuration)
-            let answer: TokenEndpointAnswer
-            do {
-                answer = try await endpoint.post(request)
-            } catch {
-                throw TokenAnswer.failure(error)
-            }
-            return .success(try TokenAnswer.read(answer))
-        } catch {
-            return .failure(error)
-        }
     }
 }
 

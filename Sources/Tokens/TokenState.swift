@@ -8,6 +8,17 @@
 //  4. A token is given out only while `now < usableUntil`, except to those who waited for the flight that brought it:
 //     they get it while it lives at all.
 
+/// What a flight brought.
+struct TokenGrant: Sendable, Equatable {
+    let value: Hidden<String>
+    /// As it was told; nil where it says nothing usable.
+    let life: Duration?
+    /// When the request for this token was sent, from which its life counts; nil: when the flight began.
+    var askedAt: ContinuousClock.Instant?
+    /// When somebody else got it and left it for us; nil: it has just come from the endpoint.
+    var sharedSince: ContinuousClock.Instant?
+}
+
 struct TokenState: Sendable {
     typealias Instant = ContinuousClock.Instant
 
@@ -46,6 +57,9 @@ struct TokenState: Sendable {
         var isSuspect = false
     }
 
+    /// A failure of this machine that stays is told every five minutes or so.
+    private static let localFailuresPerNews = 60
+
     private let schedule: TokenSchedule
     private let answerTimeout: Duration
     private var phase = Phase.idle
@@ -54,12 +68,17 @@ struct TokenState: Sendable {
     private var lastSent: Instant?
     private var lastFailure: FetchFailure?
     private var failuresInARow = 0
+    /// Whether the latest failure is known from the one before. It is looked for often, and told seldom.
+    private var isOldNews = false
     private var counters = TokenCounters()
 
     init(refreshBefore: Duration, answerTimeout: Duration) {
         self.schedule = TokenSchedule(refreshBefore: refreshBefore)
         self.answerTimeout = answerTimeout
     }
+
+    /// The latest token, good or not.
+    var heldToken: UpstreamToken? { held?.token }
 
     /// When `timerFired` is due: the next request, or the end of patience with the one on its way.
     var wakeAt: Instant? {
@@ -158,11 +177,12 @@ struct TokenState: Sendable {
 
     private mutating func fetched(_ grant: TokenGrant, sentAt: Instant, now: Instant, random: Double) -> Action {
         let life = TokenSchedule.life(told: grant.life)
+        let askedAt = grant.askedAt ?? sentAt
         let token = UpstreamToken(
             generation: (held?.token.generation ?? 0) + 1,
             value: grant.value.value,
-            issuedAt: now,
-            expiresAt: sentAt.advanced(by: life)
+            issuedAt: grant.sharedSince ?? now,
+            expiresAt: askedAt.advanced(by: life)
         )
         guard now < token.expiresAt else {
             let late = FetchFailure(reason: .endpointTimeout, message: "the token ran out before it arrived")
@@ -170,16 +190,19 @@ struct TokenState: Sendable {
         }
         held = Held(
             token: token, usableUntil: token.expiresAt.advanced(by: .zero - TokenSchedule.safetyMargin(life: life)))
-        counters.fetched += 1
+        if grant.sharedSince == nil { counters.fetched += 1 } else { counters.shared += 1 }
         lastFailure = nil
         failuresInARow = 0
-        phase = .waiting(until: sentAt.advanced(by: schedule.refreshAge(life: life, random: random)))
+        // A flight may have waited before it asked, and a token that another process left may be due already.
+        lastSent = askedAt
+        phase = .waiting(until: askedAt.advanced(by: schedule.refreshAge(life: life, random: random)))
         return .settle(.success(token))
     }
 
     private mutating func failed(_ reason: FetchFailure, now: Instant, random: Double) -> Action {
         failuresInARow += 1
         counters.failed[reason.reason, default: 0] += 1
+        isOldNews = reason.reason.isLocal && reason == lastFailure && failuresInARow % Self.localFailuresPerNews != 0
         lastFailure = reason
         held?.isSuspect = false
         let pause = TokenSchedule.pause(after: reason, failures: failuresInARow, random: random)
@@ -205,7 +228,7 @@ struct TokenState: Sendable {
     func event(of result: Result<UpstreamToken, TokenFailure>) -> TokenEvent? {
         switch result {
         case .failure(let failure) where failure.reason == .stopped: nil
-        case .failure(let failure): .failed(failure, inARow: failuresInARow)
+        case .failure(let failure): isOldNews ? nil : .failed(failure, inARow: failuresInARow)
         case .success(let token):
             .fetched(
                 generation: token.generation,

@@ -5,29 +5,35 @@
 public struct TokenStatus: Sendable, Equatable {
     /// Whether requests can be sent with the token that is held.
     public let isUsable: Bool
-    /// Whether a token request is on its way.
+    /// Whether a token is being asked for.
     public let isRefreshing: Bool
     /// Of the held token; 0 before the first.
     public let generation: UInt64
     /// Until the held token runs out; zero when it has, nil when there is none.
     public let expiresIn: Duration?
-    /// Until the next token request is due; nil while one is on its way, before the start and after the stop.
+    /// Until the next try is due; nil while one is on its way, before the start and after the stop.
     public let nextRefreshIn: Duration?
-    /// Why the latest request failed; nil after a success.
+    /// Why the latest try failed; nil after a success.
     public let lastFailure: TokenFailure?
     /// Failures since the latest success.
     public let failuresInARow: Int
     /// Totals since the source was made.
     public let counters: TokenCounters
+
+    /// `refresh_token` mode: whether only a person can mend it, by signing in. The held token may still be usable.
+    /// `lastFailure` says what to do.
+    public var needsSignIn: Bool { lastFailure?.reason == .signInNeeded }
 }
 
 /// Totals of a token source; they only grow.
 public struct TokenCounters: Sendable, Equatable {
-    /// Token requests sent.
+    /// Tries to get a token. In `refresh_token` mode not every one of them needs a request.
     public internal(set) var requested = 0
-    /// Tokens received.
+    /// Tokens received from the endpoint.
     public internal(set) var fetched = 0
-    /// Failed requests by reason.
+    /// Tokens taken from the state file, where another process or an earlier one had left them.
+    public internal(set) var shared = 0
+    /// Failed tries by reason.
     public internal(set) var failed: [TokenFailure.Reason: Int] = [:]
     /// Refresh requests made because upstream refused the token.
     public internal(set) var refreshedAfterRefusal = 0
@@ -37,10 +43,11 @@ public struct TokenCounters: Sendable, Equatable {
 
 /// What a token source did, for the log.
 public enum TokenEvent: Sendable, Equatable {
-    /// A token request is being sent.
+    /// A token is being asked for.
     case requested
-    /// A token arrived. `life` as it will be counted on, `refreshIn` until it is renewed.
+    /// There is a new token. `life` as it will be counted on, `refreshIn` until it is renewed.
     case fetched(generation: UInt64, life: Duration, refreshIn: Duration)
-    /// A token request failed for the `inARow`-th time; `failure.retryAfter` is until the next try.
+    /// It failed for the `inARow`-th time; `failure.retryAfter` is until the next try. A failure that lies on this
+    /// machine is looked into every few seconds and told only about every five minutes.
     case failed(TokenFailure, inARow: Int)
 }

@@ -21,6 +21,8 @@ public struct UpstreamToken: Sendable, Equatable {
 
     /// The value of the `Authorization` field that carries this token (RFC 6750 section 2.1): `Bearer …`.
     public var headerValue: String { header.value }
+
+    func carries(_ value: Hidden<String>) -> Bool { header.value == "Bearer " + value.value }
 }
 
 extension UpstreamToken: CustomStringConvertible, CustomDebugStringConvertible {

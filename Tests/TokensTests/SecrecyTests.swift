@@ -45,11 +45,12 @@ struct SecrecyTests {
 
         var state = TokenState(refreshBefore: .seconds(300), answerTimeout: .seconds(30))
         _ = state.started(now: clock.now)
-        let grant = try TokenAnswer.read(answer)
+        let tokens = try TokenAnswer.read(answer)
+        let grant = TokenGrant(value: tokens.value, life: tokens.life)
         let action = state.arrived(flight: 1, outcome: .success(grant), now: clock.now, random: 0)
         let values: [Any] = [
             configuration, request.request, answer, token, Optional(token) as Any, [token], source, source.status,
-            log.all, grant, state, action, ClientSecret(Self.secret),
+            log.all, tokens, grant, state, action, ClientSecret(Self.secret),
         ]
         for value in values { expectClean(printed(value)) }
         await source.stop()
@@ -66,5 +67,34 @@ struct SecrecyTests {
         let failure = try await #require(throws: TokenFailure.self) { try await source.current() }
         for value in [failure, source.status, log.all, source] as [Any] { expectClean(printed(value)) }
         await source.stop()
+    }
+
+    @Test("in everything that a sign-in goes through")
+    func signIns() async throws {
+        let time = TokenTime.hand(TestClock())
+        let endpoints = try SignInEndpoints.choose(
+            document: nil, tokenURL: "https://x/token", authorizeURL: "https://x/authorize")
+        let attempt = SignInAttempt(
+            .init(clientID: "c", clientSecret: ClientSecret(Self.secret)), at: endpoints,
+            redirectURI: "http://127.0.0.1:1/cb", randomBytes: { Array(Self.token.utf8.prefix($0)) })
+        let query = try #require(attempt.url.split(separator: "?").last)
+        let state = try #require(FormEncoding.fields(query)?["state"])
+        let code = try attempt.code(in: "/cb?code=\(Self.token)&state=\(state)")
+        let answer = json(#"{"access_token":"\#(Self.token)","refresh_token":"\#(Self.token)"}"#)
+        let signIn = try await attempt.signIn(
+            with: code, endpoint: AutomaticEndpoint { _ in .success(answer) }, time: time)
+        let terms = RefreshFlight.Terms(clientID: "c", tokenURL: "https://x/token", path: "p", patience: .seconds(1))
+        var flight = RefreshFlight(terms, insteadOf: nil, dead: nil, unsaved: nil)
+        let moment = RefreshFlight.Moment(now: .now, wallTime: time.wallTime(), random: 0)
+        _ = flight.handle(.began, at: moment)
+        let action = flight.handle(.found(.success(signIn)), at: moment)
+        let values: [Any] = [
+            attempt, code, signIn, SignInText(signIn, replaces: nil), try TokenAnswer.read(answer), flight, action,
+            SignInFile(path: "p"),
+        ]
+        for value in values {
+            expectClean(printed(value))
+            #expect(!printed(value).contains(state))
+        }
     }
 }

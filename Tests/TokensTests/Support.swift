@@ -92,12 +92,15 @@ func json(_ body: String, status: Int = 200, retryAfter: Duration? = nil) -> Tok
 }
 
 extension TokenTime {
-    /// A hand-moved clock, and always the same chance.
-    static func hand(_ clock: TestClock, random: Double = 0.5) -> TokenTime {
+    /// A hand-moved clock, and always the same chance. The time of day goes with it, `ahead` by so much.
+    static func hand(
+        _ clock: TestClock, random: Double = 0.5, ahead: @escaping @Sendable () -> Duration = { .zero }
+    ) -> TokenTime {
         TokenTime(
             now: { clock.now },
             sleep: { try await clock.sleep(until: $0) },
-            random: { random }
+            random: { random },
+            wallTime: { .seconds(1_800_000_000) + clock.elapsed + ahead() }
         )
     }
 }
@@ -124,6 +127,20 @@ final class EventLog: Sendable {
         for await event in stream {
             if case .failed(let failure, _) = event { return failure }
         }
+        throw CancellationError()
+    }
+
+    /// Returns once the token of that generation is there; events before it are skipped.
+    func fetched(generation: UInt64) async throws {
+        for await event in stream {
+            if case .fetched(generation, _, _) = event { return }
+        }
+        throw CancellationError()
+    }
+
+    /// Returns once a try has begun; events before it are skipped.
+    func nextRequest() async throws {
+        for await event in stream where event == .requested { return }
         throw CancellationError()
     }
 }

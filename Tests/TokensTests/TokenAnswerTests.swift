@@ -80,6 +80,32 @@ struct TokenAnswerTests {
         #expect(try failure(json(#"{"access_token":"t"}"# + padding)).reason == .badAnswer)
     }
 
+    @Test("a member that comes twice makes the answer a bad one, whichever would have been believed")
+    func twice() throws {
+        for body in [
+            #"{"access_token":"a","access_token":"b"}"#,
+            #"{"access_token":"a","refresh_token":"b","refresh_token":"c"}"#,
+            #"{"access_token":"a","expires_in":1,"expires_in":3600}"#,
+        ] {
+            #expect(try failure(json(body)).reason == .badAnswer)
+        }
+    }
+
+    @Test("a refresh token comes along if there is one")
+    func refreshToken() throws {
+        let answer = try TokenAnswer.read(json(#"{"access_token":"a","refresh_token":"b c~","scope":"d e"}"#))
+        #expect(answer.refreshToken == Hidden("b c~") && answer.scope == "d e")
+        for text in [#"{"access_token":"a"}"#, #"{"access_token":"a","refresh_token":""}"#] {
+            #expect(try TokenAnswer.read(json(text)).refreshToken == nil)
+        }
+    }
+
+    @Test("a refresh token that no issuer can mean is refused", arguments: [#"a\r\nb"#, #"\u0000"#, "é", #"a\u007f"#])
+    func illegalRefreshTokens(token: String) throws {
+        let failure = try failure(json(#"{"access_token":"a","refresh_token":"\#(token)"}"#))
+        #expect(failure.reason == .badAnswer)
+    }
+
     @Test("a body nested beyond any sense is a bad answer and no crash")
     func deep() throws {
         #expect(try failure(json(String(repeating: "[", count: 60_000))).reason == .badAnswer)

@@ -70,6 +70,22 @@ struct TokenScheduleTests {
         }
     }
 
+    @Test("what is mended on this machine is seen within five seconds, and a changed secret after one")
+    func local() {
+        for reason in TokenFailure.Reason.allCases where reason.isLocal {
+            for failures in 1...100 {
+                for random in Self.chances {
+                    let failure = FetchFailure(reason: reason, message: "")
+                    let pause = TokenSchedule.pause(after: failure, failures: failures, random: random)
+                    #expect(pause >= .seconds(1) && pause <= .seconds(5))
+                }
+            }
+        }
+        let mended = FetchFailure(reason: .invalidClient, message: "", isMended: true)
+        #expect(TokenSchedule.pause(after: mended, failures: 2, random: 0.9) == .seconds(1))
+        #expect(TokenSchedule.pause(after: mended, failures: 3, random: 0) >= .seconds(5), "but not for ever")
+    }
+
     @Test("what the endpoint asks for is never undercut, and is believed up to five minutes")
     func told() {
         for random in Self.chances {

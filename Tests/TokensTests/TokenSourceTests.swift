@@ -242,8 +242,8 @@ struct TokenSourceTests {
         #expect(rig.log.all == [.requested])
     }
 
-    @Test("a secret that was changed is believed at the next try")
-    func secretReread() async throws {
+    @Test("a secret that was changed while the request was on its way is tried after a second")
+    func secretChanged() async throws {
         let secret = Mutex("old")
         let endpoint = HandEndpoint()
         let clock = TestClock()
@@ -256,7 +256,28 @@ struct TokenSourceTests {
         #expect(String(decoding: first.request.form, as: UTF8.self).hasSuffix("client_secret=old"))
         secret.withLock { $0 = "new" }
         first.answer(.success(json(#"{"error":"invalid_client"}"#, status: 401)))
+        try await clock.waitForSleeper(until: clock.instant(.seconds(1)))
+        clock.advance(by: .seconds(1))
+        let second = try await endpoint.next()
+        #expect(String(decoding: second.request.form, as: UTF8.self).hasSuffix("client_secret=new"))
+        second.answer(.success(granting("abc")))
+        #expect(try await source.current().headerValue == "Bearer abc")
+        await source.stop()
+    }
+
+    @Test("a secret that is changed later is believed at the next try, without a restart")
+    func secretChangedLater() async throws {
+        let secret = Mutex("old")
+        let endpoint = HandEndpoint()
+        let clock = TestClock()
+        let source = TokenSource(
+            configuration: .init(
+                clientID: "c", clientSecret: ClientSecret(reading: { secret.withLock { $0 } }), clientAuth: .post),
+            endpoint: endpoint, time: .hand(clock), log: { _ in })
+        source.start()
+        try await endpoint.next().answer(.success(json(#"{"error":"invalid_client"}"#, status: 401)))
         try await clock.waitForSleeper(until: clock.instant(.milliseconds(7500)))
+        secret.withLock { $0 = "new" }
         clock.advance(by: .seconds(8))
         let second = try await endpoint.next()
         #expect(String(decoding: second.request.form, as: UTF8.self).hasSuffix("client_secret=new"))

@@ -186,6 +186,40 @@ struct TokenStateTests {
         #expect(state.timerFired(now: now, random: 0) == .fetch(flight: 2))
     }
 
+    @Test("a token of another's counts from its birth: for its end, its renewal, and the blame for a refusal")
+    mutating func shared() throws {
+        _ = state.started(now: now)
+        let born = now.advanced(by: .seconds(-600))
+        let given = TokenGrant(value: Hidden("t"), life: .seconds(3600), askedAt: born, sharedSince: born)
+        let token = try #require(try land(1, .success(given)))
+        #expect(token.expiresAt == clock.instant(.seconds(3000)))
+        #expect(isDue(at: .seconds(2700)))
+        #expect(state.status(now: now).counters.shared == 1 && state.status(now: now).counters.fetched == 0)
+        #expect(state.refused(token, now: now) == .wait(.fetch(flight: 2)), "it is not young")
+    }
+
+    @Test("a flight that had to wait before it asked brings a token whose life counts from the asking")
+    mutating func waited() throws {
+        _ = state.started(now: now)
+        clock.advance(by: .seconds(20))
+        let asked = TokenGrant(value: Hidden("t"), life: .seconds(10), askedAt: now)
+        clock.advance(by: .seconds(1))
+        let token = try #require(try land(1, .success(asked)))
+        #expect(token.expiresAt == clock.instant(.seconds(30)))
+        #expect(isDue(at: .seconds(25)))
+    }
+
+    @Test("two requests stay a second apart also where the first had to wait before it was sent")
+    mutating func apart() throws {
+        _ = state.started(now: now)
+        clock.advance(by: .seconds(20))
+        let asked = TokenGrant(value: Hidden("t"), life: .seconds(1), askedAt: now)
+        clock.advance(by: .milliseconds(600))
+        _ = try land(1, .success(asked))
+        #expect(state.needed(now: now) == .wait(.none))
+        #expect(isDue(at: .seconds(21)))
+    }
+
     @Test("after the stop nothing is given, sent, or remembered")
     mutating func stop() throws {
         let first = try begin()

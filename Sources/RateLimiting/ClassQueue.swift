@@ -1,0 +1,200 @@
+// The callers of one priority class, served fairly by weight (start-time fair queuing): whoever has had the least for
+// its weight goes next. A caller whose lanes are all closed is set aside until one of them may open, and then goes on
+// from where the others are; nobody saves up turns by being away.
+
+import HeapModule
+
+struct ClassQueue: Sendable {
+    typealias ID = CallerQueue.ID
+
+    private struct Turn: Comparable, Sendable {
+        let tag: UInt64
+        /// Settles ties: who came first.
+        let order: ID
+        let slot: Int
+
+        static func < (left: Turn, right: Turn) -> Bool {
+            left.tag == right.tag ? left.order < right.order : left.tag < right.tag
+        }
+    }
+
+    /// The tag moves by this much for one call of a caller of weight 1.
+    private static let turnCost: UInt64 = 1 << 20
+
+    private var callers: [CallerQueue?] = []
+    private var slots: [String: Int] = [:]
+    private var freeSlots: [Int] = []
+    private var ready = Heap<Turn>()
+    private var parked: Set<Int> = []
+    /// The tag of whoever was served last.
+    private var virtualTime: UInt64 = 0
+    private var sweepAt = 64
+    /// Calls that wait.
+    private(set) var waiting = 0
+    /// Of the callers in the heap.
+    private(set) var readyWeight = 0
+    /// The earliest that a caller set aside may go on.
+    private(set) var parkedUntil = Nanoseconds.never
+
+    /// Moving average of the nanoseconds from one call to the next while calls wait.
+    private(set) var interval: Double?
+    /// When the last one was served, if others have waited ever since.
+    private var lastServed: Nanoseconds?
+
+    /// Whether somebody may be served now.
+    var hasReady: Bool { !ready.isEmpty }
+
+    /// Callers that are remembered.
+    var remembered: Int { slots.count }
+
+    // MARK: Coming and going
+
+    /// Queues a call; returns where, for `remove`. One that comes `back` takes the place that its id had.
+    mutating func add(_ id: ID, _ request: GateRequest, back: Bool, now: Nanoseconds) -> (slot: Int, flow: Int) {
+        let slot = slot(of: request, now: now)
+        waiting += 1
+        var caller = take(slot)
+        if caller.standing == .ready { readyWeight += request.weight - caller.weight }
+        caller.weight = request.weight
+        let flow = caller.add(id, request, back: back)
+        makeReady(&caller, slot, order: id)
+        callers[slot] = caller
+        return (slot, flow)
+    }
+
+    /// A call that waited has gone. `isWaiting` tells who is still there.
+    mutating func remove(slot: Int, flow: Int, isWaiting: (ID) -> Bool) {
+        waiting -= 1
+        var caller = take(slot)
+        caller.remove(from: flow, isWaiting: isWaiting)
+        callers[slot] = caller
+    }
+
+    /// Whoever goes next, who has to be taken out with `served`; nil if all lanes are closed to all.
+    mutating func next(opening: (Lane) -> Nanoseconds, now: Nanoseconds) -> (id: ID, slot: Int)? {
+        while let turn = ready.popMin() {
+            var caller = take(turn.slot)
+            defer { callers[turn.slot] = caller }
+            readyWeight -= caller.weight
+            caller.standing = .idle
+            guard caller.waiting > 0 else { continue }
+            let choice = caller.choose(opening: opening, now: now)
+            if let flow = choice.flow, let id = caller.head(of: flow) {
+                virtualTime = max(virtualTime, turn.tag)
+                return (id, turn.slot)
+            }
+            caller.standing = .parked
+            parked.insert(turn.slot)
+            parkedUntil = min(parkedUntil, choice.opening)
+        }
+        return nil
+    }
+
+    /// The call that `next` named was served and removed: its caller is charged and takes its place again.
+    mutating func served(slot: Int, now: Nanoseconds) {
+        if let lastServed {
+            let sample = Double(now - lastServed)
+            interval = interval.map { $0 + (sample - $0) / 16 } ?? sample
+        }
+        lastServed = waiting > 0 ? now : nil
+        var caller = take(slot)
+        caller.tag += Self.turnCost / UInt64(caller.weight)
+        if let first = caller.first { makeReady(&caller, slot, order: first) }
+        callers[slot] = caller
+    }
+
+    /// Lanes have opened: whoever was set aside has its turn again.
+    mutating func unpark() {
+        parkedUntil = .never
+        for slot in parked {
+            var caller = take(slot)
+            if caller.standing == .parked {
+                caller.standing = .idle
+                if let first = caller.first { makeReady(&caller, slot, order: first) }
+            }
+            callers[slot] = caller
+        }
+        parked.removeAll(keepingCapacity: true)
+    }
+
+    // MARK: Estimates
+
+    /// The time that passes now is no measure of the pace.
+    mutating func forgetPace() { lastServed = nil }
+
+    /// At most how many calls will be served until the caller's next one has been, if nobody else comes.
+    func aheadAtMost(of request: GateRequest) -> Int {
+        let share = Double(waiting(of: request) + 1) / Double(request.weight)
+        return min(Int((share * Double(competing(with: request))).rounded(.up)), waiting + 1)
+    }
+
+    /// The same counted out. Looks at every caller.
+    func ahead(of request: GateRequest) -> Int {
+        let own = waiting(of: request)
+        let share = Double(own + 1) / Double(request.weight)
+        return callers.reduce(own + 1) { ahead, caller in
+            guard let caller, caller.standing == .ready, caller.name != request.caller else { return ahead }
+            return ahead + min(caller.waiting, Int((share * Double(caller.weight)).rounded(.up)))
+        }
+    }
+
+    /// Calls of the caller that wait.
+    func waiting(of request: GateRequest) -> Int {
+        slots[request.caller].flatMap { callers[$0]?.waiting } ?? 0
+    }
+
+    /// The weight of those who compete with a caller, itself included.
+    func competing(with request: GateRequest) -> Int {
+        let isReady = slots[request.caller].flatMap { callers[$0] }?.standing == .ready
+        return readyWeight + (isReady ? 0 : request.weight)
+    }
+
+    /// Moves the end of what a caller's refused calls were promised.
+    mutating func promise(_ request: GateRequest, now: Nanoseconds, _ move: (inout Nanoseconds) -> Void) {
+        let slot = slot(of: request, now: now)
+        var caller = take(slot)
+        move(&caller.promisedUntil)
+        callers[slot] = caller
+    }
+
+    // MARK: Inside
+
+    /// Takes a caller out, to be changed where it is and put back.
+    private mutating func take(_ slot: Int) -> CallerQueue {
+        guard let caller = callers[slot] else { preconditionFailure("a caller that waits was forgotten") }
+        callers[slot] = nil
+        return caller
+    }
+
+    private mutating func makeReady(_ caller: inout CallerQueue, _ slot: Int, order: ID) {
+        guard caller.standing != .ready else { return }
+        caller.standing = .ready
+        caller.tag = max(caller.tag, virtualTime)
+        readyWeight += caller.weight
+        ready.insert(Turn(tag: caller.tag, order: order, slot: slot))
+    }
+
+    private mutating func slot(of request: GateRequest, now: Nanoseconds) -> Int {
+        if let slot = slots[request.caller] { return slot }
+        if slots.count >= sweepAt { sweep(now: now) }
+        let caller = CallerQueue(name: request.caller, weight: request.weight, tag: virtualTime)
+        let slot = freeSlots.popLast() ?? callers.count
+        if slot == callers.count { callers.append(caller) } else { callers[slot] = caller }
+        slots[request.caller] = slot
+        return slot
+    }
+
+    /// Forgets callers that wait for nothing, have had no more than others and were promised nothing that is to come.
+    private mutating func sweep(now: Nanoseconds) {
+        let nobodyWaits = waiting == 0
+        for (name, slot) in slots {
+            guard let caller = callers[slot], caller.standing == .idle,
+                nobodyWaits || caller.tag <= virtualTime, caller.promisedUntil <= now
+            else { continue }
+            callers[slot] = nil
+            slots[name] = nil
+            freeSlots.append(slot)
+        }
+        sweepAt = 2 * slots.count + 64
+    }
+}

@@ -1,0 +1,219 @@
+// The rate gate of one upstream client id: the shell around `GateState`, with its lock, its one timer and those who are
+// suspended in it. A call that need not wait takes the lock once and neither suspends nor allocates.
+
+import Synchronization
+
+/// Lets calls through as the limits, upstream's pauses and fairness allow. Safe to use from any thread.
+public final class Gate: Sendable {
+    private typealias Outcome = Result<GateState.Ticket, Refusal>
+    private typealias Waiter = CheckedContinuation<Outcome, Never>
+
+    private struct Core {
+        var state: GateState
+        var waiters: [GateState.ID: Waiter] = [:]
+        var timer: (due: Nanoseconds, task: Task<Void, Never>)?
+        /// Grows with each change of what a restart should know.
+        var version: UInt64 = 0
+    }
+
+    private let time: GateTime
+    private let start: ContinuousClock.Instant
+    private let file: GateStateFile?
+    private let core: Mutex<Core>
+    private let ids = Atomic<UInt64>(0)
+    /// The version that was written last.
+    private let written = Mutex<UInt64>(0)
+
+    /// A gate that begins as if half a burst had been spent, and with the pauses that `file` remembers. `seed` is for
+    /// jitter.
+    public init(limits: GateLimits, time: GateTime = .system, seed: UInt64, file: GateStateFile? = nil) {
+        self.time = time
+        self.file = file
+        start = time.now()
+        var state = GateState(limits: limits, seed: seed)
+        if let file, let text = file.read() {
+            let wall = file.wallMilliseconds()
+            // A file that is damaged or gone remembers nothing.
+            if let memory = GateMemory(text: text, wallMilliseconds: wall) {
+                state.restore(memory, now: 0, wallMilliseconds: wall)
+            }
+        }
+        core = Mutex(Core(state: state))
+    }
+
+    // MARK: Coming
+
+    /// A permit if the call may go now and nobody who waits could; never suspends.
+    public func tryAdmit(_ request: GateRequest) -> Permit? {
+        let id = ids.wrappingAdd(1, ordering: .relaxed).newValue
+        return settle { state, now in state.tried(id, request, now: now) }
+            .map { Permit(gate: self, ticket: $0) }
+    }
+
+    /// A permit, as soon as it is the call's turn.
+    ///
+    /// Refused at once if that can surely not be within `request.wait`, and else when that is over. A caller whose
+    /// task is cancelled gives its place back at once and gets `.cancelled`, never a permit.
+    public func admit(_ request: GateRequest) async throws(Refusal) -> Permit {
+        if let permit = tryAdmit(request) { return permit }
+        let id = ids.wrappingAdd(1, ordering: .relaxed).newValue
+        let ticket = try await turn(id) { state, now in state.arrived(id, request, now: now) }.get()
+        let permit = Permit(gate: self, ticket: ticket)
+        // Cancelled after the permit was given, but before it could be used: it goes back as `permit` ends here.
+        if Task.isCancelled { throw Refusal(reason: .cancelled, retryAfter: nil) }
+        return permit
+    }
+
+    // MARK: What permits do
+
+    func sending(_ ticket: inout GateState.Ticket) -> Bool {
+        settle { state, now in state.sending(&ticket, now: now) }
+    }
+
+    func left(_ ticket: GateState.Ticket) {
+        settle { state, now in ((), state.left(ticket, now: now)) }
+    }
+
+    func again(_ ticket: GateState.Ticket) async -> Result<GateState.Ticket, Refusal> {
+        await turn(ticket.id) { state, now in state.arrivedAgain(ticket, now: now) }
+    }
+
+    func refusedUpstream(_ ticket: GateState.Ticket, _ cause: LimitCause, _ retryAfter: RetryAfter) {
+        let text = settleCore { core, now in
+            let (closing, turn) = core.state.refusedUpstream(ticket, cause: cause, retryAfter: retryAfter, now: now)
+            guard closing.isLonger, let file else { return (nil as (version: UInt64, text: String)?, turn) }
+            core.version += 1
+            return ((core.version, core.state.memory(now: now, wallMilliseconds: file.wallMilliseconds()).text), turn)
+        }
+        guard let text, let file else { return }
+        written.withLock { version in
+            // A later pause may have been written by another thread meanwhile.
+            guard text.version > version else { return }
+            version = text.version
+            file.write(text.text)
+        }
+    }
+
+    // MARK: What others see
+
+    /// How long calls like this one can surely not go; nil if they may or might. Whoever has an older answer need not
+    /// wait that long.
+    public func pause(for request: GateRequest) -> Duration? {
+        settle { state, now in
+            let turn = state.passed(now: now)
+            return (state.pause(for: request.lane, now: now), turn)
+        }
+    }
+
+    /// `RateLimit-Policy` and `RateLimit` for the answer to such a call; nil without windows.
+    public func rateLimitFields(for request: GateRequest) -> RateLimitFields? {
+        settle { state, now in
+            let turn = state.passed(now: now)
+            return (state.rateLimitFields(for: request.lane, now: now), turn)
+        }
+    }
+
+    /// How it stands now.
+    public var statistics: GateStatistics {
+        settle { state, now in
+            let turn = state.passed(now: now)
+            return (state.statistics(now: now), turn)
+        }
+    }
+
+    /// Whether nobody is in, nobody waits and no pause holds.
+    public var isIdle: Bool {
+        settle { state, now in
+            let turn = state.passed(now: now)
+            return (state.isIdle(now: now), turn)
+        }
+    }
+
+    /// Puts other limits in force. Those who are in or wait stay, and what was spent stays spent.
+    public func update(limits: GateLimits) {
+        settle { state, now in ((), state.changed(to: limits, now: now)) }
+    }
+
+    // MARK: The shell
+
+    private var now: Nanoseconds { start.duration(to: time.now()).clampedNanoseconds }
+
+    private func turn(
+        _ id: GateState.ID, _ arrive: (inout GateState, Nanoseconds) -> (GateState.Entry, GateState.Turn)
+    ) async -> Outcome {
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { waiter in
+                let answer = settleCore { core, now -> (Outcome?, GateState.Turn) in
+                    // Cancellation sets the flag before it runs the handler: either it is seen here, or the handler
+                    // comes after this lock and finds the waiter.
+                    let (entry, turn) = arrive(&core.state, now)
+                    switch entry {
+                    case .admitted(let ticket): return (.success(ticket), turn)
+                    case .refused(let refusal): return (.failure(refusal), turn)
+                    case .queued:
+                        if Task.isCancelled, core.state.cancelled(id) {
+                            return (.failure(Refusal(reason: .cancelled, retryAfter: nil)), turn)
+                        }
+                        core.waiters[id] = waiter
+                        return (nil, turn)
+                    }
+                }
+                if let answer { waiter.resume(returning: answer) }
+            }
+        } onCancel: {
+            let waiter = core.withLock { core in
+                core.state.cancelled(id) ? core.waiters.removeValue(forKey: id) : nil
+            }
+            waiter?.resume(returning: .failure(Refusal(reason: .cancelled, retryAfter: nil)))
+        }
+    }
+
+    private func settle<Answer>(_ event: (inout GateState, Nanoseconds) -> (Answer, GateState.Turn)) -> Answer {
+        settleCore { core, now in event(&core.state, now) }
+    }
+
+    /// Runs one event of the state machine and resumes those whom it names, outside the lock.
+    private func settleCore<Answer>(_ event: (inout Core, Nanoseconds) -> (Answer, GateState.Turn)) -> Answer {
+        let (answer, resumed) = core.withLock { core -> (Answer, [(Waiter, Outcome)]) in
+            // Read under the lock, so that the state sees time run one way.
+            let now = now
+            let (answer, turn) = event(&core, now)
+            rearm(&core, now: now)
+            return (answer, resumptions(of: turn, &core))
+        }
+        for (waiter, outcome) in resumed { waiter.resume(returning: outcome) }
+        return answer
+    }
+
+    private func resumptions(of turn: GateState.Turn, _ core: inout Core) -> [(Waiter, Outcome)] {
+        var resumed: [(Waiter, Outcome)] = []
+        for ticket in turn.admitted {
+            if let waiter = core.waiters.removeValue(forKey: ticket.id) { resumed.append((waiter, .success(ticket))) }
+        }
+        for (id, refusal) in turn.refused {
+            if let waiter = core.waiters.removeValue(forKey: id) { resumed.append((waiter, .failure(refusal))) }
+        }
+        return resumed
+    }
+
+    /// Sees to it that the timer ends no later than the next event. One that ends too early finds nothing to do:
+    /// cheaper than moving it each time.
+    private func rearm(_ core: inout Core, now: Nanoseconds) {
+        guard let due = core.state.nextEvent(now: now) else { return }
+        if let timer = core.timer {
+            guard due < timer.due else { return }
+            timer.task.cancel()
+        }
+        core.timer = (due, Task.detached { await self.wake(due) })
+    }
+
+    private func wake(_ due: Nanoseconds) async {
+        try? await time.sleep(start.advanced(by: .nanoseconds(due)))
+        settleCore { core, now in
+            // A timer that was replaced is cancelled under this lock.
+            if Task.isCancelled { return ((), GateState.Turn()) }
+            core.timer = nil
+            return ((), core.state.passed(now: now))
+        }
+    }
+}

@@ -1,0 +1,103 @@
+// A hard window with a pace: up to a tenth of the limit may go at once, the rest is spread evenly over the span.
+//
+// The pace is planned from what the window holds: the fastest even pace that will not run into the hard limit before
+// what was sent has left the window. A burst is so paid back evenly, instead of by a standstill at the window's end.
+// A hundredth of the limit is kept unplanned, because upstream dates calls later than we do and not always equally.
+
+import DequeModule
+
+struct PacedWindow: Sendable {
+    private(set) var window: SlidingWindow
+    /// False where nothing is held: calls then go that should not, and only the credit tells when they should have.
+    private let isHeld: Bool
+    /// Calls that may go at once.
+    let burst: Double
+    /// Calls that may go now; one is taken for each. Below 0 only where nothing is held.
+    private(set) var credit: Double
+    private var creditedAt: Nanoseconds
+    /// Nanoseconds from call to call at the planned pace.
+    private(set) var interval: Double
+    private var plannedAt: Nanoseconds
+    private var admittedSincePlan = 0
+
+    /// A window of which half the burst counts as spent by whoever was here before.
+    init(_ gateWindow: GateWindow, isHeld: Bool, now: Nanoseconds) {
+        window = SlidingWindow(gateWindow)
+        self.isHeld = isHeld
+        burst = max(Double(gateWindow.limit / 10), 1)
+        credit = max(burst / 2, 1)
+        creditedAt = now
+        interval = 0
+        plannedAt = now
+        window.record(Int(burst) - Int(credit), at: now)
+        plan(now: now)
+    }
+
+    /// Passes the time until `now` at the share `pace` (0..1) of the planned pace. `isSteady` keeps bursts from
+    /// being saved up.
+    mutating func advance(to now: Nanoseconds, pace: Double, isSteady: Bool) {
+        window.advance(to: now)
+        let cap = isSteady ? 1 : max(burst * pace, 1)
+        credit = min(credit + Double(now - creditedAt) * pace / interval, cap)
+        creditedAt = now
+        if now - plannedAt > window.span / 128 { plan(now: now) }
+    }
+
+    /// When one more may be admitted, as far as this window goes.
+    func opening(now: Nanoseconds, pace: Double) -> Nanoseconds {
+        let hard = hardOpening(now: now)
+        // A hair below 1 is rounding.
+        guard credit < 1 - 1e-6 else { return hard }
+        return max(hard, now + Nanoseconds(((1 - credit) * interval / pace).rounded(.up)))
+    }
+
+    /// When the hard window has room; `never` where only the end of a reservation can tell.
+    func hardOpening(now: Nanoseconds) -> Nanoseconds { isHeld ? window.opening(now: now) : now }
+
+    /// How long the `count`-th call from now will wait, if nobody else comes.
+    func delay(forCalls count: Double, now: Nanoseconds, pace: Double) -> Nanoseconds {
+        let hard = hardOpening(now: now)
+        let paced = Nanoseconds(max(0, (count - credit) * interval / pace))
+        return max(hard == .never ? 0 : hard - now, paced)
+    }
+
+    mutating func reserve(now: Nanoseconds, paced: Bool) {
+        window.reserve()
+        if paced { credit -= 1 }
+        admittedSincePlan += 1
+        if admittedSincePlan > window.limit / 128 { plan(now: now) }
+    }
+
+    mutating func cancelReservation() {
+        window.cancelReservation()
+        credit = min(credit + 1, burst)
+    }
+
+    mutating func send(now: Nanoseconds) { window.send(now: now) }
+
+    /// Goes on where another window stood, if there was one, with the reservations that are out.
+    mutating func inherit(from other: PacedWindow?, reserved: Int, now: Nanoseconds) {
+        window.adopt(reserved: reserved)
+        if let other {
+            window.inherit(from: other.window)
+            window.advance(to: now)
+            credit = min(credit, other.credit)
+        }
+        plan(now: now)
+    }
+
+    /// Calls that went ahead of the even pace make it slower until they have left the window.
+    private mutating func plan(now: Nanoseconds) {
+        plannedAt = now
+        admittedSincePlan = 0
+        let budget = Double(window.limit) * 0.99
+        interval = Double(window.span) / budget
+        guard isHeld else { return }
+        // Until the i-th of those in the window leaves it, there is room for as many as have left before, and one.
+        var room = budget - Double(window.spent + window.reserved) + 1
+        for sends in window.log {
+            interval = max(interval, Double(window.expiry(sends) - now) / max(room, 1))
+            room += Double(sends.count)
+        }
+    }
+}

@@ -1,0 +1,46 @@
+// `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10): what the windows allow, and what is
+// left of that. Structured fields (RFC 9651): lists of strings with integer parameters.
+
+/// The values of the two fields.
+public struct RateLimitFields: Sendable, Equatable {
+    /// For `RateLimit-Policy`: each window by its name, quota `q` and length `w` in seconds.
+    public let policy: String
+    /// For `RateLimit`: calls left (`r`), and for how many seconds no more than these (`t`).
+    public let limit: String
+}
+
+extension GateState {
+    /// What holds for such a call at `now`, to which the state must have been brought; nil without any window. While
+    /// a pause holds nothing is left, whatever the windows say.
+    func rateLimitFields(for lane: Lane, now: Nanoseconds) -> RateLimitFields? {
+        let applying =
+            zip(limits.windows, windows.windows).map { ("", $0, $1, windows.pace) }
+            + (lane.countsAsRun
+                ? zip(limits.runWindows, runWindows.windows).map { ("run:", $0, $1, runWindows.pace) } : [])
+        guard !applying.isEmpty else { return nil }
+        let pause = coolDowns.end(for: lane, now: now)
+        var policies: [String] = []
+        var limits: [String] = []
+        for (prefix, limit, paced, pace) in applying {
+            let window = paced.window
+            let name = "\"\(prefix)\(limit.name)\""
+            policies.append("\(name);q=\(limit.limit);w=\(Self.seconds(window.span))")
+            let left = pause == nil ? max(0, window.room - Int(Double(limit.limit) * (1 - pace))) : 0
+            let change = pause ?? window.log.first.map { window.expiry($0) }
+            limits.append("\(name);r=\(left)" + (change.map { ";t=\(Self.seconds($0 - now))" } ?? ""))
+        }
+        return RateLimitFields(policy: policies.joined(separator: ", "), limit: limits.joined(separator: ", "))
+    }
+
+    private static func seconds(_ span: Nanoseconds) -> Int64 { max(span + .oneSecond - 1, 0) / .oneSecond }
+}
+
+extension GateWindow {
+    /// As it is configured: `5000/1m`.
+    public var name: String {
+        let milliseconds = span.clampedNanoseconds / 1_000_000
+        let units: [(name: String, milliseconds: Int64)] = [("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)]
+        let unit = units.first { milliseconds % $0.milliseconds == 0 } ?? ("ms", 1)
+        return "\(limit)/\(milliseconds / unit.milliseconds)\(unit.name)"
+    }
+}

@@ -1,0 +1,86 @@
+// Several windows at once: a call goes when all of them have room, and counts in each.
+
+struct WindowSet: Sendable {
+    private(set) var windows: [PacedWindow]
+    private var learned = LearnedPace()
+    /// Admitted and not yet sent; counted here too, since windows may come and go meanwhile.
+    private(set) var reserved = 0
+    /// The learned pace at the instant of the last `advance`.
+    private(set) var pace = 1.0
+
+    init(_ windows: [GateWindow], isHeld: Bool, now: Nanoseconds) {
+        self.windows = windows.map { PacedWindow($0, isHeld: isHeld, now: now) }
+    }
+
+    /// The time of all further questions. `isSteady`: no bursts are saved up.
+    mutating func advance(to now: Nanoseconds, isSteady: Bool) {
+        guard !windows.isEmpty else { return }
+        pace = learned.share(now: now)
+        for index in windows.indices { windows[index].advance(to: now, pace: pace, isSteady: isSteady) }
+    }
+
+    /// When one more call may be admitted; `never` where only the end of a reservation can tell.
+    func opening(now: Nanoseconds) -> Nanoseconds {
+        var latest = now
+        for window in windows { latest = max(latest, window.opening(now: now, pace: pace)) }
+        return latest
+    }
+
+    /// When no hard window is full any more, as far as is known.
+    func hardOpening(now: Nanoseconds) -> Nanoseconds {
+        var latest = now
+        for window in windows {
+            let opening = window.hardOpening(now: now)
+            if opening != .never { latest = max(latest, opening) }
+        }
+        return latest
+    }
+
+    /// How long the `count`-th call from now will wait, if nobody else comes.
+    func delay(forCalls count: Double, now: Nanoseconds) -> Nanoseconds {
+        windows.reduce(0) { max($0, $1.delay(forCalls: count, now: now, pace: pace)) }
+    }
+
+    /// Nanoseconds from call to call; nil without windows.
+    var interval: Double? { windows.map { $0.interval / pace }.max() }
+
+    /// Calls that may go at once; nil without windows.
+    var credit: Double? { windows.map(\.credit).min() }
+
+    /// `paced` false takes no credit: for calls that go though they should not.
+    mutating func reserve(now: Nanoseconds, paced: Bool = true) {
+        reserved += 1
+        for index in windows.indices { windows[index].reserve(now: now, paced: paced) }
+    }
+
+    mutating func cancelReservation() {
+        reserved -= 1
+        for index in windows.indices { windows[index].cancelReservation() }
+    }
+
+    mutating func send(now: Nanoseconds) {
+        reserved -= 1
+        for index in windows.indices { windows[index].send(now: now) }
+    }
+
+    /// Upstream refused a call; the pause ends at `end`.
+    mutating func refused(now: Nanoseconds, end: Nanoseconds) {
+        let spent = windows.map { Double($0.window.spent + $0.window.reserved) / Double($0.window.limit) }.max()
+        guard let spent else { return }
+        learned.refused(spent: spent, now: now, end: end)
+        pace = learned.share(now: now)
+    }
+
+    /// Puts other windows in force. Each goes on with the count of the shortest that was at least as long as it, or
+    /// of the longest.
+    mutating func change(to limits: [GateWindow], isHeld: Bool, now: Nanoseconds) {
+        let former = windows.sorted { $0.window.span < $1.window.span }
+        windows = limits.map { limit in
+            var window = PacedWindow(limit, isHeld: isHeld, now: now)
+            let span = limit.span.clampedNanoseconds
+            let other = former.first { $0.window.span >= span } ?? former.last
+            window.inherit(from: other, reserved: reserved, now: now)
+            return window
+        }
+    }
+}

@@ -1,0 +1,120 @@
+// A gate state with a clock that the test moves, for tests that tell a short story.
+
+import Testing
+
+@testable import RateLimiting
+
+final class GateDesk {
+    var state: GateState
+    var now: Nanoseconds = 0
+    /// Those let in, in that order, with their permits.
+    private(set) var inside: [GateState.Ticket] = []
+    private(set) var refused: [UInt64: Gate.Refusal] = [:]
+    private var nextID: UInt64 = 0
+
+    init(_ limits: GateLimits, seed: UInt64 = 1) { state = GateState(limits: limits, seed: seed) }
+
+    /// A gate without windows that holds so many.
+    convenience init(permits: Int, queue: Int = 100_000, wait: Duration = .seconds(3600)) {
+        self.init(GateLimits(windows: [], maxInFlight: permits, maxQueue: queue, maxWait: wait))
+    }
+
+    var waiting: Int { state.room.count }
+
+    /// Who is inside, by caller, in the order of their admission.
+    var callersInside: [String] { inside.map(\.request.caller) }
+
+    /// Somebody comes. Returns his number.
+    @discardableResult
+    func come(_ request: GateRequest) -> UInt64 {
+        nextID += 1
+        let (entry, turn) = state.arrived(nextID, request, now: now)
+        take(turn)
+        enter(nextID, entry)
+        return nextID
+    }
+
+    /// Somebody comes who is refused at once.
+    func refusal(_ request: GateRequest, _ location: SourceLocation = #_sourceLocation) throws -> Gate.Refusal {
+        let id = come(request)
+        return try #require(refused[id], "he was not refused", sourceLocation: location)
+    }
+
+    func isInside(_ id: UInt64) -> Bool { inside.contains { $0.id == id } }
+
+    /// The permit of somebody who is inside.
+    func takeTicket(_ id: UInt64) -> GateState.Ticket? {
+        inside.firstIndex { $0.id == id }.map { inside.remove(at: $0) }
+    }
+
+    /// Somebody inside sends now. Whether he may.
+    @discardableResult
+    func send(_ id: UInt64) -> Bool {
+        guard let index = inside.firstIndex(where: { $0.id == id }) else { return false }
+        let (mayGo, turn) = state.sending(&inside[index], now: now)
+        take(turn)
+        return mayGo
+    }
+
+    /// Somebody inside leaves.
+    func leave(_ id: UInt64) {
+        guard let ticket = takeTicket(id) else { return }
+        take(state.left(ticket, now: now))
+    }
+
+    /// Whoever came in first leaves.
+    func firstLeaves() { take(state.left(inside.removeFirst(), now: now)) }
+
+    /// Somebody inside, who has sent, is refused upstream; he stays.
+    func refuseUpstream(
+        _ id: UInt64, _ cause: LimitCause = .tier, _ retryAfter: RetryAfter
+    ) -> CoolDownTable.Closing? {
+        guard let ticket = inside.first(where: { $0.id == id }) else { return nil }
+        let (closing, turn) = state.refusedUpstream(ticket, cause: cause, retryAfter: retryAfter, now: now)
+        take(turn)
+        return closing
+    }
+
+    /// Somebody inside asks to send once more.
+    func again(_ id: UInt64) {
+        guard let ticket = takeTicket(id) else { return }
+        let (entry, turn) = state.arrivedAgain(ticket, now: now)
+        take(turn)
+        enter(id, entry)
+    }
+
+    /// Time passes, event by event.
+    func pass(_ span: Duration) {
+        let end = now + span.clampedNanoseconds
+        while let due = state.nextEvent(now: now), due <= end {
+            now = max(now, due)
+            take(state.passed(now: now))
+        }
+        now = end
+        take(state.passed(now: now))
+    }
+
+    private func enter(_ id: UInt64, _ entry: GateState.Entry) {
+        switch entry {
+        case .admitted(let ticket): inside.append(ticket)
+        case .queued: break
+        case .refused(let refusal): refused[id] = refusal
+        }
+    }
+
+    private func take(_ turn: GateState.Turn) {
+        inside += turn.admitted
+        for (id, refusal) in turn.refused { refused[id] = refusal }
+    }
+}
+
+/// A call of a caller, with what the test is about.
+func call(
+    _ caller: String = "tool", weight: Int = 1, _ priority: GateRequest.Priority = .interactive,
+    operation: String = "v2.reports.list", api: GateRequest.API = .v2, isRun: Bool = false, changes: Bool = false,
+    wait: Duration? = nil
+) -> GateRequest {
+    GateRequest(
+        caller: caller, weight: weight, priority: priority, operation: operation, api: api, countsAsRun: isRun,
+        changes: changes, wait: wait)
+}

@@ -1,0 +1,341 @@
+// The gate with its lock, timer and suspended callers.
+
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import RateLimiting
+
+extension Gate {
+    /// Whether somebody would be let in now.
+    var isOpen: Bool {
+        guard let permit = tryAdmit(call()) else { return false }
+        permit.release()
+        return true
+    }
+}
+
+/// Runs the tasks that prefer it only when the test says so.
+private final class HandExecutor: TaskExecutor {
+    private let jobs = Mutex<[UnownedJob]>([])
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        jobs.withLock { $0.append(job) }
+    }
+
+    func runAll() {
+        while let job = jobs.withLock({ $0.isEmpty ? nil : $0.removeFirst() }) {
+            job.runSynchronously(on: asUnownedTaskExecutor())
+        }
+    }
+}
+
+/// How many are inside, and the most that ever were.
+private final class Crowd: Sendable {
+    private let count = Mutex((now: 0, most: 0))
+
+    var most: Int { count.withLock { $0.most } }
+
+    func enter() {
+        count.withLock {
+            $0.now += 1
+            $0.most = max($0.most, $0.now)
+        }
+    }
+
+    func leave() { count.withLock { $0.now -= 1 } }
+}
+
+@Suite("The gate", .timeLimit(.minutes(2)))
+struct GateTests {
+    private let clock = TestClock()
+
+    private func gate(
+        permits: Int = 1, windows: [GateWindow] = [], queue: Int = 5000, wait: Int = 30, observe: Bool = false
+    ) -> Gate {
+        let clock = clock
+        return Gate(
+            limits: GateLimits(
+                windows: windows, maxInFlight: permits, maxQueue: queue, maxWait: .seconds(wait), observe: observe),
+            time: GateTime(now: { clock.now }, sleep: { try await clock.sleep(until: $0) }), seed: 1)
+    }
+
+    @Test("a permit goes back once: at the end of its scope, when it is released, or with an error")
+    func scopes() async throws {
+        struct Broken: Error {}
+        let gate = gate(permits: 3)
+        do {
+            let permit = try await gate.admit(call())
+            let second = gate.tryAdmit(call())
+            #expect(gate.statistics.inFlight == 2)
+            second?.release()
+            #expect(gate.statistics.inFlight == 1, "the other is held to the end of its scope")
+            _ = permit
+        }
+        #expect(gate.statistics.inFlight == 0)
+        await #expect(throws: Broken.self) {
+            var permit = try await gate.admit(call())
+            try await permit.send()
+            throw Broken()
+        }
+        #expect(gate.statistics.inFlight == 0 && gate.isIdle)
+    }
+
+    @Test("a wait ends when somebody leaves, or at its deadline with a refusal")
+    func waits() async throws {
+        let gate = gate()
+        let permit = try await gate.admit(call())
+        let patient = Task.immediate { _ = try await gate.admit(call()) }
+        let hasty = Task.immediate { _ = try await gate.admit(call(wait: .seconds(5))) }
+        #expect(gate.statistics.queued.total == 2)
+        try await clock.waitForSleeper(until: clock.instant(.seconds(5)))
+        clock.advance(by: .seconds(5))
+        let refusal = try await #require(throws: Gate.Refusal.self) { try await hasty.value }
+        #expect(refusal.reason == .deadline && refusal.retryAfter ?? .zero >= .seconds(1))
+        permit.release()
+        try await patient.value
+        #expect(gate.isIdle)
+    }
+
+    @Test("the timer lets in those whom the pace allows, one after the other")
+    func pace() async throws {
+        let gate = gate(permits: 100, windows: [GateWindow(limit: 60, span: .seconds(60))])
+        for _ in 0..<10 { #expect(gate.isOpen, "what is not sent is not spent") }
+        var permits = 0
+        while var permit = gate.tryAdmit(call()) {
+            try await permit.send()
+            permits += 1
+        }
+        #expect(permits == 3)
+        let callers = (0..<4).map { _ in
+            Task.immediate {
+                var permit = try await gate.admit(call())
+                try await permit.send()
+            }
+        }
+        // The even interval is a little above a second, since two phantom calls and three real ones went ahead.
+        for caller in callers {
+            try await clock.waitForSleepers(1)
+            clock.advance(by: .milliseconds(1300))
+            try await caller.value
+        }
+        #expect(gate.statistics.windows[0].spent == 10)
+    }
+
+    @Test("a refused call waits out the pause inside its permit and is sent again, others have its slot meanwhile")
+    func resend() async throws {
+        let gate = gate(permits: 1, windows: [GateWindow(limit: 6000, span: .seconds(60))])
+        let attempts = Mutex<[Duration]>([])
+        let clock = clock
+        let caller = Task.immediate {
+            var permit = try await gate.admit(call(operation: "v2.runs.start", changes: true))
+            for attempt in 0..<2 {
+                try await permit.send()
+                attempts.withLock { $0.append(clock.elapsed) }
+                if attempt == 0 { permit.refused(cause: .operation, retryAfter: .told(.seconds(7))) }
+            }
+        }
+        #expect(gate.statistics.queued.total == 1 && gate.statistics.inFlight == 0)
+        do {
+            var other = try await gate.admit(call())
+            try await other.send()
+        }
+        try await clock.waitForSleepers(1)
+        clock.advance(by: .seconds(7))
+        #expect(gate.statistics.queued.total == 1, "never early; a little jitter comes on top")
+        try await clock.waitForSleepers(1)
+        clock.advance(by: .seconds(1))
+        try await caller.value
+        #expect(attempts.withLock { $0 } == [.zero, .seconds(8)])
+        let report = gate.statistics
+        #expect(report.windows[0].spent == 303 && report.inFlight == 0 && report.counts.resent == 1)
+    }
+
+    @Test("a call refused upstream for longer than it may wait gets its refusal at once and gives everything back")
+    func tooLong() async throws {
+        let gate = gate()
+        var permit = try await gate.admit(call())
+        try await permit.send()
+        permit.refused(cause: .unknown, retryAfter: .told(.seconds(31)))
+        var refusal: Gate.Refusal?
+        do throws(Gate.Refusal) { try await permit.send() } catch { refusal = error }
+        #expect(refusal?.reason == .coolDown && refusal?.retryAfter ?? .zero >= .seconds(31))
+        #expect(gate.statistics.inFlight == 0)
+        #expect(gate.pause(for: call()) ?? .zero >= .seconds(31))
+        permit.release()
+        #expect(gate.statistics.inFlight == 0, "not given back twice")
+    }
+
+    @Test("every further send of a permit takes its turn, in the place that the call had")
+    func furtherSends() async throws {
+        let gate = gate()
+        var permit = try await gate.admit(call("mine"))
+        let sends = [permit.trySend(), permit.trySend()]
+        #expect(sends == [true, false])
+        let later = Task.immediate { _ = try await gate.admit(call("mine")) }
+        try await permit.send()
+        #expect(gate.statistics.inFlight == 1 && gate.statistics.queued.total == 1)
+        permit.release()
+        try await later.value
+    }
+
+    @Test("a cancelled caller frees its place at once and is passed over")
+    func cancellation() async throws {
+        let gate = gate(queue: 2)
+        let permit = try await gate.admit(call())
+        let leaving = Task.immediate { _ = try await gate.admit(call()) }
+        let staying = Task.immediate { _ = try await gate.admit(call()) }
+        leaving.cancel()
+        #expect(gate.statistics.queued.total == 1)
+        await #expect(throws: Gate.Refusal(reason: .cancelled, retryAfter: nil)) { try await leaving.value }
+        let late = Task.immediate { _ = try await gate.admit(call()) }
+        #expect(gate.statistics.queued.total == 2, "and the next caller has its place")
+        permit.release()
+        try await staying.value
+        try await late.value
+        #expect(gate.isIdle && gate.statistics.counts.leftWaiting == 1)
+    }
+
+    @Test("a caller cancelled before it had to wait does not wait, and one cancelled in a pause is not sent again")
+    func cancelledEarlyAndLate() async throws {
+        let gate = gate(permits: 1)
+        let permit = try await gate.admit(call())
+        let early = Task.immediate {
+            withUnsafeCurrentTask { $0?.cancel() }
+            _ = try await gate.admit(call())
+        }
+        await #expect(throws: Gate.Refusal.self) { try await early.value }
+        #expect(gate.statistics.queued.total == 0)
+        permit.release()
+        let late = Task.immediate {
+            var permit = try await gate.admit(call())
+            try await permit.send()
+            permit.refused(cause: .tier, retryAfter: .told(.seconds(5)))
+            try await permit.send()
+            Issue.record("it was sent again")
+        }
+        #expect(gate.statistics.queued.total == 1)
+        late.cancel()
+        await #expect(throws: Gate.Refusal.self) { try await late.value }
+        #expect(gate.statistics.queued.total == 0 && gate.statistics.inFlight == 0)
+    }
+
+    @Test("a caller cancelled between its admission and its waking gets no permit and loses none")
+    func cancelledWhenAdmitted() async throws {
+        let gate = gate()
+        let permit = try await gate.admit(call())
+        let executor = HandExecutor()
+        let caller = Task(executorPreference: executor) { _ = try await gate.admit(call()) }
+        executor.runAll()
+        #expect(gate.statistics.queued.total == 1)
+        permit.release()
+        #expect(gate.statistics.inFlight == 1, "handed over, not yet awake")
+        caller.cancel()
+        executor.runAll()
+        await #expect(throws: Gate.Refusal.self) { try await caller.value }
+        #expect(gate.isIdle)
+    }
+
+    @Test("wider limits let the waiting in at once")
+    func update() async throws {
+        let gate = gate()
+        let permit = try await gate.admit(call())
+        let caller = Task.immediate { _ = try await gate.admit(call()) }
+        gate.update(limits: GateLimits(windows: [], maxInFlight: 2))
+        try await caller.value
+        permit.release()
+    }
+
+    @Test("many callers on many threads, some cancelled, some refused upstream: every permit comes back once")
+    func conservation() async {
+        let gate = gate(permits: 4, windows: [GateWindow(limit: 10_000_000, span: .seconds(60))])
+        let crowd = Crowd()
+        let done = await withTaskGroup(of: Bool.self) { group in
+            for number in 0..<2000 {
+                group.addTask { @concurrent in
+                    let caller = Task {
+                        var permit = try await gate.admit(
+                            call(
+                                "tool \(number % 7)", number % 2 == 0 ? .interactive : .batch, changes: number % 5 == 0)
+                        )
+                        for _ in 0...number % 3 {
+                            try await permit.send()
+                            crowd.enter()
+                            await Task.yield()
+                            crowd.leave()
+                        }
+                    }
+                    if number % 3 == 0 { caller.cancel() }
+                    return (try? await caller.value) != nil
+                }
+            }
+            return await group.reduce(into: 0) { if $1 { $0 += 1 } }
+        }
+        #expect(crowd.most <= 4)
+        #expect(done >= 2000 - 667, "only the cancelled may be turned away")
+        let report = gate.statistics
+        #expect(report.inFlight == 0 && report.queued.total == 0 && report.windows[0].reserved == 0)
+    }
+}
+
+@Suite("The book of gates")
+struct GateBookTests {
+    private func book(_ capacity: Int, _ clock: TestClock = TestClock()) -> GateBook {
+        GateBook(limits: GateLimits(windows: []), capacity: capacity) { _, limits in
+            Gate(
+                limits: limits, time: GateTime(now: { clock.now }, sleep: { try await clock.sleep(until: $0) }), seed: 1
+            )
+        }
+    }
+
+    @Test("a key always has the same gate, and others have others")
+    func sameGate() {
+        let book = book(10)
+        #expect(book.gate(for: "a") === book.gate(for: "a"))
+        #expect(book.gate(for: "a") !== book.gate(for: "b"))
+    }
+
+    @Test("of too many the idle one that was used least lately makes room")
+    func leastRecentlyUsed() {
+        let book = book(3)
+        let (a, b, c) = (book.gate(for: "a"), book.gate(for: "b"), book.gate(for: "c"))
+        _ = book.gate(for: "a")
+        _ = book.gate(for: "d")
+        #expect(book.gates.map(\.key) == ["a", "c", "d", nil])
+        #expect(book.gate(for: "a") === a && book.gate(for: "c") === c)
+        #expect(book.gate(for: "b") !== b)
+    }
+
+    @Test("a gate with a permit out, with somebody waiting or with a pause is never dropped; then keys share one")
+    func busyGates() async throws {
+        let clock = TestClock()
+        let book = book(2, clock)
+        let (a, b) = (book.gate(for: "a"), book.gate(for: "b"))
+        let permit = try await a.admit(call())
+        do {
+            var permit = try await b.admit(call())
+            try await permit.send()
+            permit.refused(cause: .tier, retryAfter: .told(.seconds(10)))
+        }
+        for number in 0..<100 { _ = book.gate(for: "token \(number)") }
+        #expect(book.gate(for: "a") === a && book.gate(for: "b") === b)
+        #expect(book.gate(for: "c") === book.gate(for: "d"))
+        #expect(book.gates.count == 3)
+        permit.release()
+        let c = book.gate(for: "c")
+        #expect(book.gates.map(\.key) == ["b", "c", nil])
+        clock.advance(by: .seconds(20))
+        _ = c.tryAdmit(call())
+        _ = book.gate(for: "e")
+        #expect(book.gates.map(\.key) == ["c", "e", nil])
+    }
+
+    @Test("other limits reach all gates, those that are made later too")
+    func update() {
+        let book = book(10)
+        let gate = book.gate(for: "a")
+        book.update(limits: GateLimits(windows: [GateWindow(limit: 1000, span: .seconds(60))]))
+        #expect(gate.statistics.windows.count == 1 && book.gate(for: "b").statistics.windows.count == 1)
+    }
+}

@@ -1,0 +1,77 @@
+// What upstream's answers say about a wait, and which limit they name.
+
+import Testing
+
+@testable import RateLimiting
+
+@Suite("Retry-After")
+struct RetryAfterTests {
+    /// 2026-11-22 10:00:00 UTC.
+    private static let now: Int64 = 1_795_341_600
+
+    @Test(
+        "seconds from one to a day are believed, everything else counts as missing",
+        arguments: [
+            ("1", 1), ("30", 30), (" 5\t", 5), ("007", 7), ("86400", 86_400), (nil, nil), ("", nil), ("  \t", nil),
+            ("0", nil), ("-5", nil), ("+5", nil), ("86401", nil), ("99999999999999999999999999", nil), ("1.5", nil),
+            ("5, 10", nil), ("5s", nil), ("soon", nil), ("١", nil), ("0x10", nil), ("1e3", nil),
+        ] as [(String?, Int?)])
+    func seconds(value: String?, expected: Int?) {
+        let expected = expected.map { RetryAfter.told(.seconds($0)) } ?? .unusable
+        #expect(RetryAfter(value, date: nil, wallSeconds: Self.now) == expected)
+    }
+
+    @Test(
+        "a date counts from the answer's own Date, whatever our clock says",
+        arguments: [
+            ("Sun, 22 Nov 2026 10:00:30 GMT", "Sun, 22 Nov 2026 10:00:00 GMT", 30),
+            ("Sun, 22 Nov 2026 10:00:30 GMT", "Sun, 22 Nov 2026 09:59:00 GMT", 90),
+            ("Sunday, 22-Nov-26 10:00:30 GMT", "Sun, 22 Nov 2026 10:00:10 GMT", 20),
+            ("Sun Nov 22 10:00:30 2026", "Sunday, 22-Nov-26 10:00:00 GMT", 30),
+            ("Mon Nov  2 10:00:30 2026", "Mon, 02 Nov 2026 10:00:00 GMT", 30),
+            ("Thu, 31 Dec 2026 23:59:60 GMT", "Thu, 31 Dec 2026 23:59:00 GMT", 60),
+            ("Fri, 01 Jan 2027 00:00:05 GMT", "Thu, 31 Dec 2026 23:59:55 GMT", 10),
+            ("Tue, 29 Feb 2028 00:00:05 GMT", "Mon, 28 Feb 2028 23:59:55 GMT", 10),
+            // Without a Date that can be read, our own clock has to do.
+            ("Sun, 22 Nov 2026 10:00:30 GMT", nil, 30),
+            ("Sun, 22 Nov 2026 10:00:30 GMT", "yesterday", 30),
+            // Past, now, more than a day ahead.
+            ("Sun, 22 Nov 2026 10:00:00 GMT", "Sun, 22 Nov 2026 10:00:01 GMT", nil),
+            ("Sun, 22 Nov 2026 10:00:00 GMT", "Sun, 22 Nov 2026 10:00:00 GMT", nil),
+            ("Sunday, 06-Nov-94 08:49:37 GMT", "Sun, 22 Nov 2026 10:00:00 GMT", nil),
+            ("Mon, 23 Nov 2026 10:00:01 GMT", "Sun, 22 Nov 2026 10:00:00 GMT", nil),
+            // No dates.
+            ("Sun, 22 Nov 2026 10:00:30", nil, nil), ("Sun, 31 Feb 2027 10:00:30 GMT", nil, nil),
+            ("Sun, 22 Nov 2026 24:00:30 GMT", nil, nil), ("2026-11-22T10:00:30Z", nil, nil),
+            ("Sun, 22 Nov 2026 10:00:30 CET", nil, nil), ("Son, 22 Nov 2026 10:00:30 GMT", nil, nil),
+            ("Sun, 22 Nov 2026 10:0a:30 GMT", nil, nil), ("Sun, 00 Nov 2026 10:00:30 GMT", nil, nil),
+        ] as [(String, String?, Int?)])
+    func dates(value: String, date: String?, expected: Int?) {
+        let expected = expected.map { RetryAfter.told(.seconds($0)) } ?? .unusable
+        #expect(RetryAfter(value, date: date, wallSeconds: Self.now) == expected)
+    }
+
+    @Test("dates are read as the seconds that they are")
+    func knownSeconds() {
+        for (text, seconds) in [
+            ("Thu, 01 Jan 1970 00:00:00 GMT", 0), ("Sun, 06 Nov 1994 08:49:37 GMT", 784_111_777),
+            ("Sunday, 06-Nov-94 08:49:37 GMT", 784_111_777), ("Sun Nov  6 08:49:37 1994", 784_111_777),
+            ("Tue, 29 Feb 2000 12:00:00 GMT", 951_825_600), ("Wed, 31 Dec 1969 23:59:59 GMT", -1),
+            ("Tue, 01 Mar 2095 00:00:00 GMT", 3_949_776_000), ("Monday, 01-Jan-76 00:00:00 GMT", 3_345_062_400),
+            ("Friday, 01-Jan-77 00:00:00 GMT", 220_924_800),
+        ] as [(String, Int64)] {
+            #expect(HTTPDate.parse(text.utf8[...], wallSeconds: Self.now) == seconds, "\(text)")
+        }
+    }
+
+    @Test("the cause is the widest that is named, and the application alone is only a name")
+    func causes() {
+        #expect(LimitCause(tier: nil, api: nil, operation: nil, application: nil) == .unknown)
+        #expect(LimitCause(tier: "Community", api: nil, operation: nil, application: "cid") == .tier)
+        #expect(LimitCause(tier: nil, api: nil, operation: "run", application: "cid") == .operation)
+        #expect(LimitCause(tier: nil, api: "clash", operation: "run", application: "cid") == .api)
+        #expect(LimitCause(tier: "Community", api: "clash", operation: "run", application: nil) == .tier)
+        #expect(LimitCause(tier: nil, api: nil, operation: nil, application: "cid") == .application)
+        #expect(LimitCause(tier: " ", api: "", operation: "run", application: nil) == .operation)
+    }
+}
