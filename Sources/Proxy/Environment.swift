@@ -10,7 +10,8 @@ import Tokens
 public struct Environment: Sendable {
     /// Monotonic time. For durations and deadlines; never goes backwards.
     public var now: @Sendable () -> ContinuousClock.Instant
-    /// Wall-clock time as seconds and nanoseconds since 1970-01-01 UTC. For log lines and dates only.
+    /// Wall-clock time as seconds and nanoseconds since 1970-01-01 UTC. For log lines, dates, and the age of a token that
+    /// another process has left in the state file.
     public var wallTime: @Sendable () -> WallTime
     /// A uniformly random number in 0..<1, for jitter.
     public var random: @Sendable () -> Double
@@ -96,7 +97,12 @@ extension Duration {
 
 extension Environment {
     /// The same clocks for the token source.
-    var tokenTime: TokenTime { TokenTime(now: now, sleep: sleep, random: random) }
+    var tokenTime: TokenTime {
+        TokenTime(now: now, sleep: sleep, random: random) { [wallTime] in
+            let time = wallTime()
+            return .seconds(time.seconds) + .nanoseconds(Int64(time.nanoseconds))
+        }
+    }
     /// The same clock for the gate.
     var gateTime: GateTime { GateTime(now: now, sleep: sleep) }
 }

@@ -44,9 +44,9 @@ public final class Sidecar: Sendable {
         self.config = config
         self.environment = environment
         self.logger = logger
-        guard let upstream = UpstreamOrigin(url: config.upstream.url.origin),
-            let issuer = UpstreamOrigin(url: config.token.tokenURL.origin)
-        else { throw Failure(.internalError, "upstream.url or token.token_url is not usable") }
+        guard let upstream = UpstreamOrigin(url: config.upstream.url.origin) else {
+            throw Failure(.internalError, "upstream.url is not usable")
+        }
         group = MultiThreadedEventLoopGroup(numberOfThreads: UsableCores.count())
         // Beside the calls there must always be room for one to the token endpoint.
         transport = try CurlTransport(
@@ -55,7 +55,7 @@ public final class Sidecar: Sendable {
                 caFile: config.upstream.caFile, http2: config.upstream.http2))
         credentials =
             config.token.mode == .passthrough
-            ? .passthrough : .own(Self.tokenSource(config, transport, issuer, environment, logger))
+            ? .passthrough : .own(try Self.tokenSource(config, transport, environment, logger))
         accessWriter = config.log.access ? LineWriter(descriptor: accessLogDescriptor) : nil
         let accessLog = accessWriter.map {
             AccessLog(format: config.log.format, writer: $0, environment: environment)
@@ -128,9 +128,19 @@ public final class Sidecar: Sendable {
 
     /// What does not work although the proxy is ready; empty when all does.
     public var degradedReasons: [String] {
-        guard let audit else { return ["the audit log could not be opened; deletes are not recorded"] }
-        guard case .broken(let trouble) = audit.log.status.health else { return [] }
-        return ["the audit log can not be written, deletes are refused: \(trouble.detail)"]
+        var reasons: [String] = []
+        if let audit {
+            if case .broken(let trouble) = audit.log.status.health {
+                reasons.append("the audit log can not be written, deletes are refused: \(trouble.detail)")
+            }
+        } else {
+            reasons.append("the audit log could not be opened; deletes are not recorded")
+        }
+        if let status = credentials.source?.status, status.isUsable, let failure = status.lastFailure {
+            let seconds = status.expiresIn?.components.seconds ?? 0
+            reasons.append("the upstream token, good for \(seconds) s more, is not renewed: \(failure.message)")
+        }
+        return reasons
     }
 
     /// Stops accepting, lets what runs finish within `shutdown.drain_timeout`, ends everything.
@@ -183,23 +193,14 @@ public final class Sidecar: Sendable {
     // MARK: Parts
 
     private static func tokenSource(
-        _ config: Config, _ transport: CurlTransport, _ issuer: UpstreamOrigin, _ environment: Environment,
-        _ logger: Logger
-    ) -> TokenSource {
-        let token = config.token
-        let endpoint = CurlTokenEndpoint(
-            transport: transport, origin: issuer, path: token.tokenURL.path.isEmpty ? "/" : token.tokenURL.path)
+        _ config: Config, _ transport: CurlTransport, _ environment: Environment, _ logger: Logger
+    ) throws -> TokenSource {
+        guard let endpoint = CurlTokenEndpoint(transport: transport, url: config.token.tokenURL.description) else {
+            throw Failure(.internalError, "token.token_url is not usable")
+        }
         return TokenSource(
-            configuration: .init(
-                clientID: token.clientID, clientSecret: secret(token),
-                clientAuth: token.clientAuth == .basic ? .basic : .post, scope: token.scope,
-                refreshBefore: token.refreshBefore),
-            endpoint: endpoint, time: environment.tokenTime, log: { TokenLog.write($0, to: logger) })
-    }
-
-    private static func secret(_ token: Config.Token) -> ClientSecret? {
-        if let path = token.clientSecretFile { return ClientSecret(reading: { try TextFile.read(path) }) }
-        return token.clientSecret.map { secret in secret.withValue { ClientSecret($0) } }
+            configuration: TokenSource.Configuration(config.token), endpoint: endpoint, time: environment.tokenTime,
+            log: { TokenLog.write($0, to: logger) })
     }
 
     private static func links(_ config: Config) throws -> LinkSettings {

@@ -51,6 +51,8 @@ public enum Fault: Sendable {
     case informational([Int])
     /// A `Content-Type: application/json` on an answer that has no body.
     case contentTypeWithoutBody
+    /// The issuer sends the browser back with `access_denied`, as when a person declines. Other answers stay as they are.
+    case signInDeclined
     /// A token answer whose `expires_in` is this JSON text, or missing when nil. Other answers stay as they are.
     case tokenExpiresIn(String?)
 }

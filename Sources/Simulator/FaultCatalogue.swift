@@ -19,6 +19,12 @@ extension Fault {
         status: 503, body: "<html><head><title>503</title></head><body><h1>Service Unavailable</h1></body></html>\r\n",
         contentType: "text/html; charset=us-ascii")
 
+    /// What the token endpoint says to a refresh token or code that it does not accept (RFC 6749 section 5.2).
+    public static let invalidGrant = Fault.answer(status: 400, body: #"{"error":"invalid_grant"}"#)
+
+    /// What it says to a client that it does not know or whose secret is wrong.
+    public static let invalidClient = Fault.answer(status: 401, body: #"{"error":"invalid_client"}"#)
+
     private static let catalogue: [(name: String, fault: Fault)] = [
         ("500", .plainText500),
         ("503", .html503),
@@ -50,6 +56,9 @@ extension Fault {
         ("token-expiry-tiny", .tokenExpiresIn("1")),
         ("token-expiry-huge", .tokenExpiresIn("99999999999")),
         ("token-error-echoing-secret", .tokenErrorEchoingSecret),
+        ("token-invalid-grant", .invalidGrant),
+        ("token-invalid-client", .invalidClient),
+        ("sign-in-declined", .signInDeclined),
         ("empty-200", .answer(status: 200, body: "", contentType: nil)),
     ]
 }

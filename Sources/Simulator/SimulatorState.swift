@@ -21,6 +21,9 @@ extension Simulator {
         }
     }
 
+    /// Whether a refresh token would bring a new one: issued here, not spent, its family not revoked.
+    public func accepts(refreshToken: String) -> Bool { world.withLock { $0.tokens.accepts(refresh: refreshToken) } }
+
     /// Makes all access tokens invalid, and refresh tokens too if asked.
     public func revokeTokens(includingRefreshTokens: Bool = false) {
         world.withLock { $0.tokens.revokeAll(refreshTokens: includingRefreshTokens) }

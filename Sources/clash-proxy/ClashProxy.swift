@@ -29,8 +29,8 @@ struct ClashProxy: AsyncParsableCommand {
         discussion: "Without a subcommand it serves.",
         version: "clash-proxy 0.1.0",
         subcommands: [
-            ServeCommand.self, CheckCommand.self, DemoCommand.self, SimulateCommand.self, KeyCommand.self,
-            CacheCommand.self, HealthCommand.self, AuditCommand.self,
+            ServeCommand.self, CheckCommand.self, LoginCommand.self, DemoCommand.self, SimulateCommand.self,
+            KeyCommand.self, CacheCommand.self, HealthCommand.self, AuditCommand.self,
         ],
         defaultSubcommand: ServeCommand.self
     )

@@ -9,6 +9,14 @@ struct SimulateCommand: AsyncParsableCommand {
             Faults are given as NAME[@TARGET][xTIMES][%PERCENT], for instance
               --fault 429@/reports --fault reset%5 --fault execute-then-close@/runs/x1
             Names: \(Fault.names.joined(separator: ", ")).
+
+            The token endpoint knows three grants: client_credentials, authorization_code with PKCE (S256; it signs
+            everybody in at once) and refresh_token, which rotates: a refresh token is good once, and using it again
+            revokes the whole sign-in. Its faults are those with @/connect/, for instance
+              --fault execute-then-close@/connect/tokenx1    rotates, then drops the connection: the new token is lost
+              --fault token-invalid-grant@/connect/token     refuses every refresh and code
+              --fault hang@/connect/token                    never answers; 503@/connect/token is down
+              --fault sign-in-declined@/connect/authorize    the person says no
             """)
 
     @OptionGroup var options: SimulatorOptions
@@ -24,7 +32,7 @@ struct SimulateCommand: AsyncParsableCommand {
         }
         say("api        \(addresses.apiURL)")
         say("token      \(addresses.tokenURL)")
-        say("client     demo, secret demo-secret")
+        say("client     demo, secret demo-secret (or demo-browser, a public client without one)")
         say("iTwins     \(simulator.iTwinIDs.joined(separator: " "))")
         try await Supervisor.waitForSignal()
         await simulator.stop()

@@ -18,13 +18,16 @@ final class Rig: Sendable {
     /// Holds the audit log, in `audit`.
     let folder: TemporaryFolder
     let clock: ShiftedClock
+    /// What the sidecar was started with.
+    let config: Config
     private let wasDrained = Mutex(false)
 
     init(
         simulator: Simulator, upstream: SimulatorAddresses, sidecar: Sidecar, addresses: Sidecar.Addresses,
         accessLog: CapturedLog, applicationLog: CapturedLog, clock: ShiftedClock,
-        folder: TemporaryFolder
+        folder: TemporaryFolder, config: Config
     ) {
+        self.config = config
         self.simulator = simulator
         self.upstream = upstream
         self.sidecar = sidecar
@@ -99,6 +102,10 @@ struct RigOptions {
     var file = ""
     /// Faults in force before the proxy asks for its first token.
     var faults: [PlannedFault] = []
+    /// `refresh_token` mode with a sign-in that is good.
+    var isSignedIn = false
+    /// Timers of the proxy follow the moved clock, instead of real time.
+    var movesTimers = false
 
     init() { simulator.bigReportClashes = 0 }
 }
@@ -161,17 +168,23 @@ private func startRig(_ options: RigOptions) async throws -> Rig {
         // Likewise; the cache tests turn it on.
         "cache.enabled=false",
     ]
+    var mode: [String] = []
+    if options.isSignedIn {
+        let state = StateFile(path: "\(folder.path)/sign-in.json")
+        try state.write(refreshToken: simulator.issueRefreshToken(), tokenURL: upstream.tokenURL)
+        mode = ["token.mode=refresh_token", "token.state_file=\(state.path)"]
+    }
     let file = options.file.isEmpty ? nil : ConfigSources.File(name: "proxy.conf", text: options.file)
-    let loaded = try ConfigLoader.load(ConfigSources(file: file, flags: flags + options.flags))
+    let loaded = try ConfigLoader.load(ConfigSources(file: file, flags: flags + mode + options.flags))
     let accessLog = try CapturedLog()
     let applicationLog = try CapturedLog()
     let logger = Logger(label: "test") { _ in CapturingHandler(log: applicationLog) }
     let sidecar = try await Sidecar(
-        loaded.config, environment: clock.environment, accessLogDescriptor: accessLog.descriptor, logger: logger)
+        loaded.config, environment: clock.environment(movesTimers: options.movesTimers), accessLogDescriptor: accessLog.descriptor, logger: logger)
     let addresses = try await sidecar.start()
     return Rig(
         simulator: simulator, upstream: upstream, sidecar: sidecar, addresses: addresses, accessLog: accessLog,
-        applicationLog: applicationLog, clock: clock, folder: folder)
+        applicationLog: applicationLog, clock: clock, folder: folder, config: loaded.config)
 }
 
 extension Rig {

@@ -21,10 +21,17 @@ final class ShiftedClock: Sendable {
     }
 
     /// The proxy's outside world on this clock.
-    var environment: Environment {
+    var environment: Environment { environment(movesTimers: false) }
+
+    /// The same; with `movesTimers` a sleeper wakes when the clock is moved past its deadline.
+    func environment(movesTimers: Bool) -> Environment {
         var environment = Environment.system
         environment.now = { ContinuousClock.now + self.shift.withLock { $0 } }
+        let now = environment.now
         environment.sleep = { deadline in
+            while movesTimers, now() < deadline {
+                try await Task.sleep(for: min(now().duration(to: deadline), .milliseconds(5)))
+            }
             try await Task.sleep(until: deadline - self.shift.withLock { $0 }, clock: .continuous)
         }
         environment.wallTime = {

@@ -110,6 +110,8 @@ extension Config {
         public var clientAuth = ClientAuth.basic
         /// Space-separated scopes (RFC 6749 section 3.3).
         public var scope = "itwin-platform"
+        /// More form fields of token requests; none of a name that a grant sets, none twice.
+        public var extraParameters: [TokenParameter] = []
         /// For `login`; nil: from the issuer's discovery document.
         public var authorizeURL: BaseURL?
         /// For `login`; 0: any free port.

@@ -1,5 +1,7 @@
 // The formats of this proxy's own kinds of value: addresses, URLs, paths, origins, windows, keys.
 
+import Tokens
+
 extension ConfigFormat where Value == String {
     /// Any text but none, for names of files and the like.
     static func filled(expects: String) -> ConfigFormat {
@@ -127,6 +129,21 @@ extension ConfigFormat where Value == LinkPrefix {
         return LinkPrefix(prefix: prefix, replacement: replacement)
     } write: {
         $0.replacement.isEmpty ? "\($0.prefix)" : "\($0.prefix) => \($0.replacement)"
+    }
+}
+
+extension ConfigFormat where Value == TokenParameter {
+    static let tokenParameter = ConfigFormat(expects: "a field like \"audience=https://example.com\"") {
+        text throws(ValueProblem) in
+        guard let mark = text.firstIndex(of: "=") else { throw ValueProblem("has no =") }
+        let name = String(text[..<mark])
+        if name.isEmpty { throw ValueProblem("has no name before its =") }
+        if TokenSource.Configuration.reservedParameters.contains(name) {
+            throw ValueProblem("is a field that the proxy sets itself", hidesValue: true)
+        }
+        return TokenParameter(name: name, value: String(text[text.index(after: mark)...]))
+    } write: {
+        "\($0.name)=\($0.value)"
     }
 }
 

@@ -1,16 +1,6 @@
 // One row of the table of keys: everything that is to be known about a key, so that reading, unknown-key
 // hints, environment names, the effective configuration and the list of what is not yet in force agree.
 
-/// Whether a key already does what it says.
-enum InForce: Sendable, Equatable, ExpressibleByBooleanLiteral {
-    case yes
-    case no
-    /// In force, but not with these values.
-    case except([String])
-
-    init(booleanLiteral value: Bool) { self = value ? .yes : .no }
-}
-
 /// A key of a section (`Root` is `Config`) or of a `[[caller]]` (`Root` is `CallerDraft`).
 struct ConfigKey<Root: Sendable>: Sendable {
     let section: String
@@ -20,7 +10,8 @@ struct ConfigKey<Root: Sendable>: Sendable {
     let isList: Bool
     /// The value is shown nowhere, not even in a mistake.
     let isSecret: Bool
-    let inForce: InForce
+    /// Whether the key already does what it says.
+    let inForce: Bool
     /// Ignoring the key would leave a door open, so the proxy does not start while it is set but not in force.
     let guardsAccess: Bool
     /// A change of it takes effect only after a restart.
@@ -42,7 +33,7 @@ struct ConfigKey<Root: Sendable>: Sendable {
 
     init<Value>(
         _ dotted: String, _ path: any WritableKeyPath<Root, Value> & Sendable, _ format: ConfigFormat<Value>,
-        _ comment: String, isSecret: Bool = false, inForce: InForce = true, guardsAccess: Bool = false,
+        _ comment: String, isSecret: Bool = false, inForce: Bool = true, guardsAccess: Bool = false,
         needsRestart: Bool = false, defaultReference: String? = nil
     ) {
         let names = dotted.split(separator: ".", maxSplits: 1).map(String.init)
@@ -63,13 +54,7 @@ struct ConfigKey<Root: Sendable>: Sendable {
     }
 
     /// Whether `root` holds a value of this key that does nothing yet. An empty string asks for nothing.
-    func isIdle(in root: Root) -> Bool {
-        switch inForce {
-        case .yes: false
-        case .no: write(root) != .string("")
-        case .except(let words): words.contains { write(root) == .string($0) }
-        }
-    }
+    func isIdle(in root: Root) -> Bool { !inForce && write(root) != .string("") }
 }
 
 extension ConfigShape {

@@ -79,7 +79,7 @@ enum ConfigKeys {
     private static let token: [ConfigKey<Config>] = [
         .init(
             "token.mode", \.token.mode, .choice, "client_credentials | refresh_token | passthrough",
-            inForce: .except(["refresh_token"]), guardsAccess: true, needsRestart: true),
+            needsRestart: true),
         .init("token.token_url", \.token.tokenURL, .url, "the token endpoint"),
         .init(
             "token.client_id", \.token.clientID, .anyText, "not needed for passthrough",
@@ -93,16 +93,19 @@ enum ConfigKeys {
         .init("token.client_auth", \.token.clientAuth, .choice, "basic | post"),
         .init("token.scope", \.token.scope, .scope, "scopes, separated by spaces"),
         .init(
+            "token.extra_parameters", \.token.extraParameters, .list(.tokenParameter),
+            "more fields of token requests, such as \"audience=https://example.com\""),
+        .init(
             "token.authorize_url", \.token.authorizeURL, .optional(.url),
-            "for `login`; empty: from the issuer's discovery document", inForce: false),
+            "for `login`; empty: from the issuer's discovery document"),
         .init(
             "token.redirect_port", \.token.redirectPort, .count(0...65535),
-            "for `login`; IMS wants registered redirect URIs, 0 = any free port", inForce: false),
+            "for `login`; IMS wants registered redirect URIs, 0 = any free port"),
         .init(
             "token.refresh_before", \.token.refreshBefore, span, "never more than half of a token's life; jittered"),
         .init(
             "token.state_file", \.token.stateFile, .optional(.path),
-            "refresh_token mode: where the rotating token lives (0600)", inForce: false),
+            "refresh_token mode: where the rotating token lives (0600)", needsRestart: true),
     ]
 
     private static let cache: [ConfigKey<Config>] = [

@@ -31,6 +31,20 @@ public enum ClientAuth: String, Sendable, CaseIterable {
     case post
 }
 
+/// One of `token.extra_parameters`: a form field that token requests carry besides those of RFC 6749.
+public struct TokenParameter: Sendable, Hashable {
+    /// Of the field; never one that a grant or the client's authentication sets.
+    public var name: String
+    /// Of the field; may be empty.
+    public var value: String
+
+    /// From its parts, unchecked.
+    public init(name: String, value: String) {
+        self.name = name
+        self.value = value
+    }
+}
+
 /// `audit.also`: calls that are recorded although they delete no report, test or run.
 public enum AuditExtra: String, Sendable, Hashable, CaseIterable {
     /// A run that overwrites the results of an earlier one.

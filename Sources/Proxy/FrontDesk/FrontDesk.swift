@@ -3,6 +3,7 @@
 
 import ClashAPI
 import HTTPTypes
+import Tokens
 
 /// What the front desk lets through, with all it found out.
 struct Admission: Sendable {
@@ -75,11 +76,13 @@ struct FrontDesk: Sendable {
                     corsOrigin: origin))
         }
         let authorization = toolAuthorization(head.fields)
-        let partition = authorization.map(PassedToken.partition)
-        if authenticator.isOpen { caller = caller.named(PassedToken.callerName(partition)) }
+        // What is no bearer token goes upstream, which says so, and is not known well enough to store answers for.
+        let token = authorization.flatMap { PassedToken(authorization: $0.value) }
+        if authenticator.isOpen, let token { caller = caller.named(token.callerName) }
         return .forward(
             Admission(
-                caller: caller, route: route, partition: partition, authorization: authorization, corsOrigin: origin))
+                caller: caller, route: route, partition: token?.partition, authorization: authorization,
+                corsOrigin: origin))
     }
 
     /// What the tool wants upstream to see. With caller keys in use, `Authorization` is a key unless `X-Api-Key` is.

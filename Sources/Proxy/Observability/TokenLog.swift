@@ -15,8 +15,11 @@ enum TokenLog {
                     "refresh_in_s": "\(refreshIn.components.seconds)",
                 ])
         case .failed(let failure, let inARow):
-            logger.warning(
-                "token refused",
+            // What only a person can mend should wake one.
+            let isForAPerson = failure.reason == .signInNeeded || failure.reason == .stateUnavailable
+            logger.log(
+                level: isForAPerson ? .error : .warning,
+                failure.reason == .signInNeeded ? "sign-in needed" : "token refused",
                 metadata: [
                     "reason": "\(failure.reason.rawValue)", "error": "\(failure.message)", "in_a_row": "\(inARow)",
                 ])

@@ -1,21 +1,39 @@
-// The token endpoint, called through the same libcurl transport as everything else: same TLS rules, same CA, own
-// deadlines, no redirects.
+// The issuer, called through the same libcurl transport as everything else: same TLS rules, same CA, own deadlines, no
+// redirects.
 
 import CurlTransport
 import HTTPTypes
 import Tokens
 
-/// Posts token requests to `token.token_url` and nowhere else.
+/// Posts token requests to one URL and nowhere else.
 struct CurlTokenEndpoint: TokenEndpoint {
-    let transport: CurlTransport
-    let origin: UpstreamOrigin
-    /// Path of the endpoint, at least `/`.
-    let path: String
+    private let transport: CurlTransport
+    private let origin: UpstreamOrigin
+    /// At least `/`.
+    private let target: String
 
     private static let answerTimeout = Duration.seconds(10)
 
+    /// Nil unless `url` is an absolute one of http or https, without a user name.
+    init?(transport: CurlTransport, url: String) {
+        guard let mark = url.firstRange(of: "://") else { return nil }
+        let end = url[mark.upperBound...].firstIndex { $0 == "/" || $0 == "?" } ?? url.endIndex
+        guard let origin = UpstreamOrigin(url: String(url[..<end])) else { return nil }
+        self.transport = transport
+        self.origin = origin
+        target = url[end...].hasPrefix("/") ? String(url[end...]) : "/" + url[end...]
+    }
+
+    /// The body that a GET answers with 200, if it is no larger than any document of an issuer.
+    func document() async -> [UInt8]? {
+        var request = request(.get)
+        request.fields[.accept] = "application/json"
+        guard let (response, body) = try? await exchange(request), response.status == .ok else { return nil }
+        return body
+    }
+
     func post(_ request: TokenRequest) async throws(TokenEndpointFailure) -> TokenEndpointAnswer {
-        var upstream = UpstreamRequest(origin: origin, method: .post, target: path)
+        var upstream = self.request(.post)
         for header in request.headers {
             if let name = HTTPField.Name(header.name) {
                 upstream.fields.append(HTTPField(name: name, value: header.value))
@@ -24,14 +42,19 @@ struct CurlTokenEndpoint: TokenEndpoint {
         upstream.body = .bytes(request.form)
         // A refresh may burn a rotating token: libcurl must not send it twice.
         upstream.repeatable = false
-        upstream.decodesContent = true
-        upstream.firstByteTimeout = Self.answerTimeout
-        upstream.stallTimeout = Self.answerTimeout
         let (response, collected) = try await exchange(upstream)
         guard let body = collected else { throw .answerTooLarge }
         return TokenEndpointAnswer(
             status: response.status.code, contentType: response.fields[.contentType], body: body,
             retryAfter: response.fields[.retryAfter].flatMap { Int($0) }.map { .seconds($0) })
+    }
+
+    private func request(_ method: HTTPRequest.Method) -> UpstreamRequest {
+        var request = UpstreamRequest(origin: origin, method: method, target: target)
+        request.decodesContent = true
+        request.firstByteTimeout = Self.answerTimeout
+        request.stallTimeout = Self.answerTimeout
+        return request
     }
 
     private func exchange(

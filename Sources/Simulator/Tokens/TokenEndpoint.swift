@@ -9,6 +9,8 @@ struct TokenEndpoint {
     let now: Duration
     /// What to tell instead of the true `expires_in`, as JSON text; `.some(nil)` leaves it out.
     var expiresIn: String??
+    /// The person who signs in says no.
+    var declines = false
 
     static let paths = [
         "/connect/token", "/connect/authorize", "/connect/revocation", "/.well-known/openid-configuration",
@@ -136,6 +138,7 @@ struct TokenEndpoint {
             return Answer(status: 302, headers: [location])
         }
         guard query["response_type"] == "code" else { return back("error=unsupported_response_type") }
+        if declines { return back("error=access_denied") }
         let challenge = query["code_challenge"]
         guard challenge == nil || query["code_challenge_method"] == "S256", challenge != nil || client.secret != nil
         else { return back("error=invalid_request") }

@@ -98,6 +98,11 @@ struct TokenStore: Sendable {
         return .grant(entry.grant)
     }
 
+    /// Whether `spend` would grant.
+    func accepts(refresh token: String) -> Bool {
+        refresh[token].map { !$0.used && !revoked.contains($0.grant.family) } ?? false
+    }
+
     /// Spends an authorization code; one that comes twice revokes what it had brought (RFC 6749 section 4.1.2).
     mutating func spend(code: String, client: String, redirect: String?, now: Duration) -> Code? {
         guard let entry = codes[code], entry.grant.client == client else { return nil }

@@ -58,6 +58,7 @@ struct World: Sendable {
     private mutating func token(_ request: RecordedRequest, _ fault: Fault?) -> Answer {
         var endpoint = TokenEndpoint(configuration: configuration, issuer: issuer, now: request.time)
         if case .tokenExpiresIn(let told) = fault { endpoint.expiresIn = .some(told) }
+        if case .signInDeclined = fault { endpoint.declines = true }
         let (answer, event) = endpoint.answer(request, &tokens)
         switch event {
         case .issued: journal.counters.tokensIssued += 1

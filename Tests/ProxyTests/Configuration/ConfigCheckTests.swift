@@ -149,7 +149,7 @@ struct ConfigCheckTests {
     func notices() throws {
         let loaded = try loadConfig(
             "[listen]\n\(Self.tls)[cache]\nenabled = false\nttl_list = \"1s\"\n[audit]\nrequired = false")
-        let unbuilt = ConfigKeys.all.filter { $0.inForce == .no }.map(\.dotted)
+        let unbuilt = ConfigKeys.all.filter { !$0.inForce }.map(\.dotted)
         let guards = ["listen.tls_certificate", "listen.tls_key"].filter(unbuilt.contains)
         #expect(loaded.refusals.compactMap(\.key) == guards)
         for key in ["cache.enabled", "cache.ttl_list", "audit.required"] {
@@ -165,15 +165,25 @@ struct ConfigCheckTests {
         #expect(try loadConfig("[cache]\nenabled = true\nttl_list = \"30s\"").warnings.isEmpty)
     }
 
-    @Test("a mode that is not in force stops the start, the default mode does not")
-    func modes() throws {
-        guard case .except(let words)? = ConfigKeys.all.first(where: { $0.dotted == "token.mode" })?.inForce else {
-            return
-        }
-        for mode in TokenMode.allCases {
-            let loaded = try loadConfig("[token]\nmode = \"\(mode.rawValue)\"\nstate_file = \"s\"")
-            #expect(loaded.refusals.map(\.key) == (words.contains(mode.rawValue) ? ["token.mode"] : []))
-        }
+    @Test("every token mode may be served with, and its keys are nothing to warn of", arguments: TokenMode.allCases)
+    func modes(mode: TokenMode) throws {
+        let loaded = try loadConfig(
+            "[token]\nmode = \"\(mode.rawValue)\"\nstate_file = \"s\"\nauthorize_url = \"https://h/a\"\nredirect_port = 1")
+        #expect(loaded.refusals.isEmpty && loaded.warnings.isEmpty)
+    }
+
+    @Test("extra token parameters are name=value, none of the proxy's own fields, and none twice")
+    func extraParameters() throws {
+        func mistakes(_ list: String) -> [String] { configMistakes("[token]\nextra_parameters = \(list)") }
+        let loaded = try loadConfig("[token]\nextra_parameters = [\"audience=https://h/?a=b\", \"empty=\"]")
+        #expect(
+            loaded.config.token.extraParameters == [
+                TokenParameter(name: "audience", value: "https://h/?a=b"), TokenParameter(name: "empty", value: ""),
+            ])
+        #expect(mistakes("[\"audience\"]").first?.contains("token.extra_parameters[1]: \"audience\" has no =") == true)
+        #expect(mistakes("[\"=x\"]").count == 1)
+        #expect(mistakes("[\"a=1\", \"client_secret=x\"]").first?.contains("is a field that the proxy sets itself") == true)
+        #expect(mistakes("[\"a=1\", \"b=1\", \"a=2\"]").first?.contains("has \"a\" twice") == true)
     }
 
     @Test("an admin listener that others can reach is warned about")

@@ -117,7 +117,7 @@ struct ConfigDefaultsTests {
         let candidates: [TOMLNode] =
             [
                 .boolean(true), .boolean(false), .integer(7), .array([]), .array([.string("/x")]),
-                .array([.string("x://h")]),
+                .array([.string("x://h")]), .array([.string("a=b")]),
             ]
             + ["7m", "7MiB", "7KiB", "7/7m", "unix:/x", "https://h/x", "json", "post", "debug", "passthrough", "x"].map(
                 TOMLNode.string)

@@ -1,0 +1,39 @@
+// The state file as a test writes and reads it, without the code that is tested.
+
+import FoundationEssentials
+import Glibc
+import TestSupport
+
+/// A file at `token.state_file`.
+struct StateFile: Sendable {
+    let path: String
+
+    /// Puts a sign-in there that has no access token yet, as `rename` would: nobody reads half of it.
+    func write(refreshToken: String, tokenURL: String, clientID: String = "demo", mode: mode_t = 0o600) throws {
+        let members = [
+            "\"version\":1", "\"client_id\":\"\(clientID)\"", "\"token_url\":\"\(tokenURL)\"",
+            "\"refresh_token\":\"\(refreshToken)\"", "\"obtained_at\":1700000000",
+        ]
+        let made = path + ".test"
+        try Data("{\(members.joined(separator: ","))}".utf8).write(to: URL(filePath: made))
+        guard chmod(made, mode) == 0, rename(made, path) == 0 else {
+            throw RawClient.Trouble(description: "can not write \(path): errno \(errno)")
+        }
+    }
+
+    /// Its refresh token and access token.
+    func read() throws -> (refresh: String, access: String?) {
+        struct Members: Decodable {
+            var refresh_token: String
+            var access_token: String?
+        }
+        let members = try JSONDecoder().decode(Members.self, from: Data(contentsOf: URL(filePath: path)))
+        return (members.refresh_token, members.access_token)
+    }
+
+    /// Its permission bits.
+    var mode: mode_t {
+        var status = stat()
+        return stat(path, &status) == 0 ? status.st_mode & 0o7777 : 0
+    }
+}
