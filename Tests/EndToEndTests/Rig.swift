@@ -61,6 +61,17 @@ final class Rig: Sendable {
         return try await client.exchange(request(method, target, headers, body: body))
     }
 
+    /// Another proxy with the same configuration and an audit log of its own.
+    func startAnother(audit: String, movesTimers: Bool = false) async throws -> (sidecar: Sidecar, port: Int) {
+        var config = config
+        config.audit.path = "\(folder.path)/\(audit)"
+        config.log.access = false
+        let logger = Logger(label: "test") { _ in CapturingHandler(log: self.applicationLog) }
+        let sidecar = try await Sidecar(
+            config, environment: clock.environment(movesTimers: movesTimers), logger: logger)
+        return (sidecar, Rig.port(try await sidecar.start().tools))
+    }
+
     func get(_ target: String, _ headers: [(String, String)] = []) async throws -> RawResponse {
         try await call("GET", target, headers)
     }
@@ -91,6 +102,9 @@ final class Rig: Sendable {
     }
 }
 
+/// What a rig has in its state file.
+enum SignInState { case none, missing, good }
+
 /// How a rig differs from the plain one.
 struct RigOptions {
     /// Instead of the simulator's API; tokens still come from the simulator.
@@ -102,8 +116,8 @@ struct RigOptions {
     var file = ""
     /// Faults in force before the proxy asks for its first token.
     var faults: [PlannedFault] = []
-    /// `refresh_token` mode with a sign-in that is good.
-    var isSignedIn = false
+    /// Other than `none`: `refresh_token` mode with a state file.
+    var signIn = SignInState.none
     /// Timers of the proxy follow the moved clock, instead of real time.
     var movesTimers = false
 
@@ -169,10 +183,12 @@ private func startRig(_ options: RigOptions) async throws -> Rig {
         "cache.enabled=false",
     ]
     var mode: [String] = []
-    if options.isSignedIn {
+    if options.signIn != .none {
         let state = StateFile(path: "\(folder.path)/sign-in.json")
-        try state.write(refreshToken: simulator.issueRefreshToken(), tokenURL: upstream.tokenURL)
         mode = ["token.mode=refresh_token", "token.state_file=\(state.path)"]
+        if options.signIn == .good {
+            try state.write(refreshToken: simulator.issueRefreshToken(), tokenURL: upstream.tokenURL)
+        }
     }
     let file = options.file.isEmpty ? nil : ConfigSources.File(name: "proxy.conf", text: options.file)
     let loaded = try ConfigLoader.load(ConfigSources(file: file, flags: flags + mode + options.flags))
@@ -180,7 +196,8 @@ private func startRig(_ options: RigOptions) async throws -> Rig {
     let applicationLog = try CapturedLog()
     let logger = Logger(label: "test") { _ in CapturingHandler(log: applicationLog) }
     let sidecar = try await Sidecar(
-        loaded.config, environment: clock.environment(movesTimers: options.movesTimers), accessLogDescriptor: accessLog.descriptor, logger: logger)
+        loaded.config, environment: clock.environment(movesTimers: options.movesTimers),
+        accessLogDescriptor: accessLog.descriptor, logger: logger)
     let addresses = try await sidecar.start()
     return Rig(
         simulator: simulator, upstream: upstream, sidecar: sidecar, addresses: addresses, accessLog: accessLog,

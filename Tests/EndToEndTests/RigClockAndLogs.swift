@@ -20,11 +20,9 @@ final class ShiftedClock: Sendable {
         return .seconds(Int64(time.tv_sec)) + .nanoseconds(Int64(time.tv_nsec)) + shift.withLock { $0 }
     }
 
-    /// The proxy's outside world on this clock.
-    var environment: Environment { environment(movesTimers: false) }
-
-    /// The same; with `movesTimers` a sleeper wakes when the clock is moved past its deadline.
-    func environment(movesTimers: Bool) -> Environment {
+    /// The proxy's outside world on this clock. With `movesTimers` a sleeper wakes when the clock is moved past its
+    /// deadline.
+    func environment(movesTimers: Bool = false) -> Environment {
         var environment = Environment.system
         environment.now = { ContinuousClock.now + self.shift.withLock { $0 } }
         let now = environment.now

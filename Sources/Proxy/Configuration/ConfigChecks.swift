@@ -109,7 +109,8 @@ struct ConfigChecks {
                 "name a file for `clash-proxy login` to make, in a folder of this user's own")
         }
         let names = token.extraParameters.map(\.name)
-        if isSound("token.extra_parameters"), let twice = names.first(where: { name in names.count { $0 == name } > 1 }) {
+        if isSound("token.extra_parameters"), let twice = names.first(where: { name in names.count { $0 == name } > 1 })
+        {
             mistake("token.extra_parameters", "has \"\(twice)\" twice", "keep one of the two (RFC 6749 section 3.2)")
         }
     }

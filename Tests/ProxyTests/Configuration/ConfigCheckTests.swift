@@ -168,7 +168,8 @@ struct ConfigCheckTests {
     @Test("every token mode may be served with, and its keys are nothing to warn of", arguments: TokenMode.allCases)
     func modes(mode: TokenMode) throws {
         let loaded = try loadConfig(
-            "[token]\nmode = \"\(mode.rawValue)\"\nstate_file = \"s\"\nauthorize_url = \"https://h/a\"\nredirect_port = 1")
+            "[token]\nmode = \"\(mode.rawValue)\"\nstate_file = \"s\"\nauthorize_url = \"https://h/a\"\nredirect_port = 1"
+        )
         #expect(loaded.refusals.isEmpty && loaded.warnings.isEmpty)
     }
 
@@ -182,7 +183,8 @@ struct ConfigCheckTests {
             ])
         #expect(mistakes("[\"audience\"]").first?.contains("token.extra_parameters[1]: \"audience\" has no =") == true)
         #expect(mistakes("[\"=x\"]").count == 1)
-        #expect(mistakes("[\"a=1\", \"client_secret=x\"]").first?.contains("is a field that the proxy sets itself") == true)
+        #expect(
+            mistakes("[\"a=1\", \"client_secret=x\"]").first?.contains("is a field that the proxy sets itself") == true)
         #expect(mistakes("[\"a=1\", \"b=1\", \"a=2\"]").first?.contains("has \"a\" twice") == true)
     }
 
