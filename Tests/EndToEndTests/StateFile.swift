@@ -24,11 +24,16 @@ struct StateFile: Sendable {
     /// Its refresh token and access token.
     func read() throws -> (refresh: String, access: String?) {
         struct Members: Decodable {
-            var refresh_token: String
-            var access_token: String?
+            enum CodingKeys: String, CodingKey {
+                case refreshToken = "refresh_token"
+                case accessToken = "access_token"
+            }
+
+            var refreshToken: String
+            var accessToken: String?
         }
         let members = try JSONDecoder().decode(Members.self, from: Data(contentsOf: URL(filePath: path)))
-        return (members.refresh_token, members.access_token)
+        return (members.refreshToken, members.accessToken)
     }
 
     /// Its permission bits.

@@ -209,6 +209,22 @@ struct TokenTests {
         }
     }
 
+    @Test("a person can decline, and whether a refresh token is still good can be asked without spending it")
+    func declined() async throws {
+        try await withSimulator { rig async throws in
+            rig.simulator.inject(try #require(Fault(named: "sign-in-declined")))
+            let query =
+                "response_type=code&client_id=demo&redirect_uri=http://127.0.0.1:1/x&scope=itwin-platform&state=s"
+            #expect(try await authorize(rig, query) == "http://127.0.0.1:1/x?error=access_denied&state=s")
+            #expect(try await authorize(rig, query).hasPrefix("http://127.0.0.1:1/x?code="))
+            let token = rig.simulator.issueRefreshToken(client: "demo-browser")
+            #expect(rig.simulator.accepts(refreshToken: token) && rig.simulator.accepts(refreshToken: token))
+            let form = "grant_type=refresh_token&client_id=demo-browser&refresh_token=\(token)"
+            #expect(try await rig.token(form).status == 200)
+            #expect(!rig.simulator.accepts(refreshToken: token) && !rig.simulator.accepts(refreshToken: "x"))
+        }
+    }
+
     @Test("discovery names the endpoints of this issuer")
     func discovery() async throws {
         try await withSimulator { rig async throws in
