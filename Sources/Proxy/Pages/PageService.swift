@@ -27,10 +27,8 @@ final class PageService: Sendable {
         self.environment = environment
     }
 
-    /// How urgent a caller is, as flights compare it.
-    private static let callerRank = 0
-    /// Refreshes that nobody waits for.
-    private static let backgroundRank = 9
+    /// Of refreshes that nobody waits for; the smaller the more urgent.
+    private static let backgroundRank = GateRequest.Priority.background.rawValue
     /// Who is sent back by the gate tries again while there is time, but not for ever.
     private static let maxFlights = 3
 
@@ -51,12 +49,12 @@ final class PageService: Sendable {
         switch cache.store.find(query.key, request: exchange.head.fields, now: now) {
         case .fresh(let answer):
             guard query.directives.accept(answer, now) == nil else { return false }
-            let ttl = Int(answer.timeToLive(at: now).components.seconds)
-            exchange.record.cache = "hit"
-            write(answer, .hit(ttl: ttl), exchange, query, admission, isHit: true, facts: nil)
+            writeHit(answer, exchange, query, admission)
             return true
         case .expired(let answer, let staleness):
-            guard query.directives == .none, let why = reasonToGive(answer, staleness, now) else { return false }
+            guard query.directives == .none, let why = reasonToGive(answer, staleness, now, admission) else {
+                return false
+            }
             refreshInBackground(exchange, query, admission)
             writeStale(answer, why, exchange, query, admission, facts: nil)
             return true
@@ -66,13 +64,24 @@ final class PageService: Sendable {
 
     /// Why an expired answer goes out without waiting for upstream; nil when it does not.
     private func reasonToGive(
-        _ answer: CachedAnswer, _ staleness: Duration, _ now: ContinuousClock.Instant
+        _ answer: CachedAnswer, _ staleness: Duration, _ now: ContinuousClock.Instant, _ admission: Admission
     ) -> StaleReason? {
         let limits = cache.store.limits
         if limits.allowsWhileRevalidating(answer.freshness, staleness: staleness) { return .revalidating }
-        let isInTrouble = cache.trouble.isOn(now: now)
-        return isInTrouble && limits.allowsOnError(answer.freshness, staleness: staleness) ? .upstreamTimeout : nil
+        guard limits.allowsOnError(answer.freshness, staleness: staleness) else { return nil }
+        if isPaused(admission) { return .rateLimited }
+        return cache.trouble.isOn(now: now) ? .upstreamTimeout : nil
     }
+
+    /// Whether upstream has asked for a pause that is longer than anybody should wait with an answer at hand.
+    private func isPaused(_ admission: Admission) -> Bool {
+        guard !sender.pacing.observes else { return false }
+        let key = admission.authorization == nil ? nil : admission.partition
+        let turn = GateRequest(admission.route.resolve(), admission.caller, wait: nil)
+        return sender.pacing.gate(key).pause(for: turn).map { $0 > Self.patience } ?? false
+    }
+
+    private static let patience = Duration.seconds(1)
 
     // MARK: In the flow
 
@@ -80,9 +89,16 @@ final class PageService: Sendable {
     func answer(
         _ exchange: Exchange, _ call: UpstreamCall, _ query: PageQuery, _ admission: Admission
     ) async throws(FlowExit) {
+        // Another request may have brought it meanwhile.
+        if answerAtOnce(exchange, query, admission) { return }
         let forward = forwarding(query, exchange.head.fields)
         if query.directives.onlyIfCached { throw .failed(.notCached) }
         let wait = min(Prefer.wait(in: exchange.head.fields) ?? maxWait, maxWait)
+        // Who would only wait to be told to wait is told at once.
+        if let pause = gate(call).pause(for: call.turn), pause > wait, !sender.pacing.observes {
+            exchange.progress.facts.rateLimit = sender.rateLimit(call)
+            return try standIn(for: .tooLate(pause), exchange, query, admission)
+        }
         let deadline = environment.now() + wait
         var flights = 0
         while true {
@@ -96,19 +112,26 @@ final class PageService: Sendable {
                 if let (old, why) = cache.standIn(forStatus: answer.status.code, query, exchange.head.fields) {
                     return writeStale(old, why, exchange, query, admission, facts: exchange.progress.facts)
                 }
+                if news.wasThere { return writeHit(answer, exchange, query, admission) }
                 let status = forward.status(news, isFollower: isFollower)
                 exchange.record.cache =
                     isFollower ? "collapsed" : news.notStored.map { "not-stored:\($0.rawValue)" } ?? "stored"
                 return write(answer, status, exchange, query, admission, isHit: false, facts: exchange.progress.facts)
             case .live(let live):
                 exchange.progress.facts = live.facts
+                let code = live.response.status.code
+                if let (old, why) = cache.standIn(forStatus: code, query, exchange.head.fields) {
+                    await live.response.discard()
+                    return writeStale(old, why, exchange, query, admission, facts: live.facts)
+                }
                 exchange.record.cache = live.reason.map { "not-stored:\($0.rawValue)" } ?? "streamed"
                 return try await relay(live, exchange, call, admission, forward)
             case .failed(let failure, let facts):
                 if !isFollower { exchange.progress.facts = facts }
                 return try standIn(for: failure, exchange, query, admission)
-            case .notSent(let failure):
+            case .notSent(let failure, let facts):
                 if environment.now() < deadline, flights <= Self.maxFlights, isFollower { continue }
+                exchange.progress.facts = facts
                 return try standIn(for: failure, exchange, query, admission)
             case .alone, .dropped: continue
             }
@@ -141,7 +164,7 @@ final class PageService: Sendable {
         let boarding =
             mayShare
             ? cache.flights.board(
-                key, rank: Self.callerRank, deadline: deadline, wantsNew: query.directives.wantsNew)
+                key, rank: call.turn.priority.rawValue, deadline: deadline, wantsNew: query.directives.wantsNew)
             : .alone(.rememberedUncacheable)
         switch boarding {
         case .follow(let joined, let me): (flight, waiter, isFollower) = (joined, me, true)
@@ -149,7 +172,7 @@ final class PageService: Sendable {
             (flight, waiter) = (begun, me)
             start(page, flight, on: exchange.executor)
         case .alone(let reason):
-            (flight, waiter) = cache.flights.alone(rank: Self.callerRank, deadline: deadline)
+            (flight, waiter) = cache.flights.alone(rank: call.turn.priority.rawValue, deadline: deadline)
             page.wasTooLarge = reason == .tooLarge
             start(page, flight, on: exchange.executor)
         }
@@ -158,15 +181,20 @@ final class PageService: Sendable {
         if isFollower { exchange.progress.facts.upstreamTime += environment.now() - asked }
         switch landing {
         case .ended(let outcome): return (outcome, isFollower)
-        case .late: return (.notSent(.busy(.rateLimited, .seconds(1))), false)
-        case .left: throw .callerLeft
+        case .late: return (.notSent(.tooLate(pause(call)), CallFacts(rateLimit: sender.rateLimit(call))), false)
+        case .left:
+            // What the leader asked for may be under way without it.
+            if !isFollower, flight.wasSent { exchange.progress.facts.wasSent = true }
+            throw .callerLeft
         }
     }
 
     /// With a turn that is free the request counts as sent at once; else it queues.
     private func start(_ fetch: PageFetch, _ flight: Flight<PageOutcome>, on executor: EventLoopExecutor) {
         var fetch = fetch
-        if fetch.turn == nil, let permit = sender.gate.tryEnter() { fetch.turn = HeldPermit(permit) }
+        if fetch.turn == nil, let permit = gate(fetch.call).tryAdmit(fetch.call.turn) {
+            fetch.turn = HeldPermit(permit)
+        }
         if fetch.turn != nil { flight.sent() }
         fetches.exchangeBegan()
         let task = Task(executorPreference: executor) { [fetch, fetches] in
@@ -178,13 +206,15 @@ final class PageService: Sendable {
 
     /// Nobody waits for it, so it takes no turn that somebody else could want: it is begun when one is free, or not now.
     private func refreshInBackground(_ exchange: Exchange, _ query: PageQuery, _ admission: Admission) {
-        guard !exchange.isDraining, let permit = sender.gate.tryEnter() else { return }
+        guard !exchange.isDraining else { return }
+        var call = UpstreamCall(
+            exchange, match: admission.route.resolve(headers: exchange.head.fields), admission: admission,
+            body: .none, settings: sender.settings)
+        call.turn.priority = .background
+        guard let permit = gate(call).tryAdmit(call.turn) else { return }
         let turn = HeldPermit(permit)
         let key = cache.store.variant(of: query.key, request: exchange.head.fields)
         guard let flight = cache.flights.refresh(key, rank: Self.backgroundRank) else { return }
-        let call = UpstreamCall(
-            exchange, match: admission.route.resolve(headers: exchange.head.fields), admission: admission,
-            body: .none, settings: sender.settings)
         var fetch = fetch(call, query, key, exchange, admission)
         fetch.turn = turn
         start(fetch, flight, on: exchange.executor)
@@ -201,6 +231,11 @@ final class PageService: Sendable {
             request: exchange.head.fields, wantsNew: query.directives.wantsNew)
     }
 
+    private func gate(_ call: UpstreamCall) -> Gate { sender.pacing.gate(call.gateKey) }
+
+    /// How long such calls surely can not go.
+    private func pause(_ call: UpstreamCall) -> Duration { gate(call).pause(for: call.turn) ?? .seconds(1) }
+
     // MARK: Answers
 
     private func write(
@@ -211,6 +246,14 @@ final class PageService: Sendable {
         let writer = PageWriter(links: links, corsOrigin: admission.corsOrigin, now: environment.now())
         let showsAge = isHit || answer.freshness.initialAge >= .seconds(1)
         writer.write(answer, status, exchange, query, showsAge: showsAge, facts: facts)
+    }
+
+    private func writeHit(
+        _ answer: CachedAnswer, _ exchange: Exchange, _ query: PageQuery, _ admission: Admission
+    ) {
+        exchange.record.cache = "hit"
+        let ttl = max(Int(answer.timeToLive(at: environment.now()).components.seconds), 0)
+        write(answer, .hit(ttl: ttl), exchange, query, admission, isHit: true, facts: nil)
     }
 
     private func writeStale(
@@ -277,6 +320,13 @@ extension RequestDirectives {
 }
 
 extension Failure {
+    /// The call's own deadline is over before its turn has come.
+    fileprivate static func tooLate(_ wait: Duration) -> Failure {
+        Failure(
+            .rateLimited, "The call would have to wait for its turn longer than it may.",
+            retryAfter: max(wait, .seconds(1)))
+    }
+
     /// `only-if-cached`, and nothing stored will do (RFC 9111, 5.2.1.7).
     fileprivate static let notCached = Failure(
         .notCached, "The request says 'only-if-cached', and no stored answer will do.")
