@@ -28,7 +28,7 @@ final class PageService: Sendable {
     }
 
     /// Of refreshes that nobody waits for; the smaller the more urgent.
-    private static let backgroundRank = GateRequest.Priority.background.rawValue
+    static let backgroundRank = GateRequest.Priority.background.rawValue
     /// Who is sent back by the gate tries again while there is time, but not for ever.
     private static let maxFlights = 3
 
@@ -149,137 +149,6 @@ final class PageService: Sendable {
         writeStale(old, why, exchange, query, admission, facts: exchange.progress.facts)
     }
 
-    // MARK: Flights
-
-    /// Joins a fetch or begins one, and waits for what comes of it.
-    private func land(
-        _ exchange: Exchange, _ call: UpstreamCall, _ query: PageQuery, _ admission: Admission,
-        _ deadline: ContinuousClock.Instant, mayShare: Bool
-    ) async throws(FlowExit) -> (PageOutcome, isFollower: Bool) {
-        let flight: Flight<PageOutcome>
-        let waiter: Flight<PageOutcome>.Waiter
-        var isFollower = false
-        let key = cache.store.variant(of: query.key, request: exchange.head.fields)
-        var page = fetch(call, query, key, exchange, admission)
-        let boarding =
-            mayShare
-            ? cache.flights.board(
-                key, rank: call.turn.priority.rawValue, deadline: deadline, wantsNew: query.directives.wantsNew)
-            : .alone(.rememberedUncacheable)
-        switch boarding {
-        case .follow(let joined, let me): (flight, waiter, isFollower) = (joined, me, true)
-        case .lead(let begun, let me):
-            (flight, waiter) = (begun, me)
-            start(page, flight, on: exchange.executor)
-        case .alone(let reason):
-            (flight, waiter) = cache.flights.alone(rank: call.turn.priority.rawValue, deadline: deadline)
-            page.wasTooLarge = reason == .tooLarge
-            start(page, flight, on: exchange.executor)
-        }
-        let asked = environment.now()
-        let landing = await flight.landing(of: waiter)
-        if isFollower { exchange.progress.facts.upstreamTime += environment.now() - asked }
-        switch landing {
-        case .ended(let outcome): return (outcome, isFollower)
-        case .late: return (.notSent(.tooLate(pause(call)), CallFacts(rateLimit: sender.rateLimit(call))), false)
-        case .left:
-            // What the leader asked for may be under way without it.
-            if !isFollower, flight.wasSent { exchange.progress.facts.wasSent = true }
-            throw .callerLeft
-        }
-    }
-
-    /// With a turn that is free the request counts as sent at once; else it queues.
-    private func start(_ fetch: PageFetch, _ flight: Flight<PageOutcome>, on executor: EventLoopExecutor) {
-        var fetch = fetch
-        if fetch.turn == nil, let permit = gate(fetch.call).tryAdmit(fetch.call.turn) {
-            fetch.turn = HeldPermit(permit)
-        }
-        if fetch.turn != nil { flight.sent() }
-        fetches.exchangeBegan()
-        let task = Task(executorPreference: executor) { [fetch, fetches] in
-            await fetch.run(flight)
-            fetches.exchangeEnded()
-        }
-        flight.onDrop { task.cancel() }
-    }
-
-    /// Nobody waits for it, so it takes no turn that somebody else could want: it is begun when one is free, or not now.
-    private func refreshInBackground(_ exchange: Exchange, _ query: PageQuery, _ admission: Admission) {
-        guard !exchange.isDraining else { return }
-        var call = UpstreamCall(
-            exchange, match: admission.route.resolve(headers: exchange.head.fields), admission: admission,
-            body: .none, settings: sender.settings)
-        call.turn.priority = .background
-        guard let permit = gate(call).tryAdmit(call.turn) else { return }
-        let turn = HeldPermit(permit)
-        let key = cache.store.variant(of: query.key, request: exchange.head.fields)
-        guard let flight = cache.flights.refresh(key, rank: Self.backgroundRank) else { return }
-        var fetch = fetch(call, query, key, exchange, admission)
-        fetch.turn = turn
-        start(fetch, flight, on: exchange.executor)
-    }
-
-    private func fetch(
-        _ call: UpstreamCall, _ query: PageQuery, _ key: CacheKey, _ exchange: Exchange, _ admission: Admission
-    ) -> PageFetch {
-        PageFetch(
-            sender: sender, cache: cache,
-            builder: PageBuilder(links: links, lifetimes: cache.lifetimes, environment: environment),
-            call: call.shared(isKnown: query.isKnown), query: query, flightKey: key,
-            page: PageQuery.listPage(exchange.head, admission.route, partition: admission.partition ?? ""),
-            request: exchange.head.fields, wantsNew: query.directives.wantsNew)
-    }
-
-    private func gate(_ call: UpstreamCall) -> Gate { sender.pacing.gate(call.gateKey) }
-
-    /// How long such calls surely can not go.
-    private func pause(_ call: UpstreamCall) -> Duration { gate(call).pause(for: call.turn) ?? .seconds(1) }
-
-    // MARK: Answers
-
-    private func write(
-        _ answer: CachedAnswer, _ status: CacheStatus, _ exchange: Exchange, _ query: PageQuery,
-        _ admission: Admission, isHit: Bool, facts: CallFacts?
-    ) {
-        exchange.record.source = isHit ? .cache : .upstream
-        let writer = PageWriter(links: links, corsOrigin: admission.corsOrigin, now: environment.now())
-        let showsAge = isHit || answer.freshness.initialAge >= .seconds(1)
-        writer.write(answer, status, exchange, query, showsAge: showsAge, facts: facts)
-    }
-
-    private func writeHit(
-        _ answer: CachedAnswer, _ exchange: Exchange, _ query: PageQuery, _ admission: Admission
-    ) {
-        exchange.record.cache = "hit"
-        let ttl = max(Int(answer.timeToLive(at: environment.now()).components.seconds), 0)
-        write(answer, .hit(ttl: ttl), exchange, query, admission, isHit: true, facts: nil)
-    }
-
-    private func writeStale(
-        _ answer: CachedAnswer, _ why: StaleReason, _ exchange: Exchange, _ query: PageQuery,
-        _ admission: Admission, facts: CallFacts?
-    ) {
-        // Rounded away from freshness.
-        let ttl = answer.timeToLive(at: environment.now())
-        let seconds = Int(ttl.components.seconds) - (ttl.components.attoseconds < 0 ? 1 : 0)
-        exchange.record.cache = "stale:\(why.rawValue)"
-        let status: CacheStatus = seconds < 0 ? .stale(ttl: seconds, detail: why) : .hit(ttl: seconds)
-        write(answer, status, exchange, query, admission, isHit: true, facts: facts)
-    }
-
-    private func relay(
-        _ live: LivePage, _ exchange: Exchange, _ call: UpstreamCall, _ admission: Admission, _ forward: Forwarding
-    ) async throws(FlowExit) {
-        defer { withExtendedLifetime(live) {} }
-        let relay = ResponseRelay(
-            links: links, corsOrigin: admission.corsOrigin, now: environment.wallTime(),
-            cacheStatus: .forwarded(
-                forward.why, stored: false, collapsed: false, status: nil,
-                detail: (live.reason ?? forward.detail)?.rawValue))
-        try await relay.run(live.response, call, exchange, body: live.body)
-    }
-
     // MARK: Why it goes upstream
 
     private func forwarding(_ query: PageQuery, _ request: HTTPFields) -> Forwarding {
@@ -321,7 +190,7 @@ extension RequestDirectives {
 
 extension Failure {
     /// The call's own deadline is over before its turn has come.
-    fileprivate static func tooLate(_ wait: Duration) -> Failure {
+    static func tooLate(_ wait: Duration) -> Failure {
         Failure(
             .rateLimited, "The call would have to wait for its turn longer than it may.",
             retryAfter: max(wait, .seconds(1)))
