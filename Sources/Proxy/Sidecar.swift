@@ -63,20 +63,19 @@ public final class Sidecar: Sendable {
         let settings = UpstreamSettings(
             origin: upstream, firstByteTimeout: config.upstream.firstByteTimeout,
             stallTimeout: config.upstream.stallTimeout)
+        let pacing = Pacing(
+            Self.limits(config), perTool: config.token.mode == .passthrough, time: environment.gateTime,
+            file: config.rate.stateFile.map { RateStateFile(path: $0, logger: logger).file(environment) })
         let cache = config.cache.enabled ? PageCache(config.cache, environment: environment) : nil
         // Where tools bring their own tokens, nobody's stored answers are shown in another's records.
         let shared = config.token.mode == .passthrough ? nil : cache
         let reader = ObjectReader(
             transport: transport, credentials: credentials, cached: { shared?.snapshot($0, $1) }, settings: settings,
-            environment: environment)
+            pacing: pacing, environment: environment)
         audit = try await AuditStartup.open(config, reader: reader, environment: environment, logger: logger)
         let sender = UpstreamSender(
             settings: settings, transport: transport, credentials: credentials,
-            gate: InFlightGate(
-                limits: .init(
-                    maxInFlight: min(config.rate.maxInFlight, config.upstream.maxConnections),
-                    maxQueue: config.rate.maxQueue, maxWait: config.rate.maxWait),
-                time: environment.gateTime),
+            pacing: pacing,
             retries: RetryPolicy(budget: RetryBudget(), backoff: Backoff(), environment: environment),
             environment: environment)
         let links = try Self.links(config)
@@ -105,7 +104,7 @@ public final class Sidecar: Sendable {
                 notReady: { [weak self] in self?.notReadyReasons ?? ["stopped"] },
                 degraded: { [weak self] in self?.degradedReasons ?? [] },
                 purge: { [pages = service.pages] in pages?.cache.purge($0) },
-                metrics: { [pages = service.pages] in pages?.metrics() ?? "# The cache is turned off.\n" })
+                metrics: { [service] in service.metrics() })
             let adminListener = try await AdminListener.start(address, report: report, group: group)
             listening.addAdmin(adminListener.channel)
             admin = Self.url(of: adminListener.channel, address)
@@ -201,6 +200,17 @@ public final class Sidecar: Sendable {
         return TokenSource(
             configuration: TokenSource.Configuration(config.token), endpoint: endpoint, time: environment.tokenTime,
             log: { TokenLog.write($0, to: logger) })
+    }
+
+    private static func limits(_ config: Config) -> GateLimits {
+        let rate = config.rate
+        func windows(_ windows: [RateWindow]) -> [GateWindow] {
+            windows.map { GateWindow(limit: $0.limit, span: $0.span) }
+        }
+        return GateLimits(
+            windows: windows(rate.windows), runWindows: windows(rate.runWindows),
+            maxInFlight: min(rate.maxInFlight, config.upstream.maxConnections), maxQueue: rate.maxQueue,
+            maxWait: rate.maxWait, observe: rate.observe)
     }
 
     private static func links(_ config: Config) throws -> LinkSettings {

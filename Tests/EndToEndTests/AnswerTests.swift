@@ -115,7 +115,8 @@ import Testing
         let answer =
             "HTTP/1.1 \(status)\r\nContent-Type: \(type)\r\nRetry-After: 7\r\n"
             + "ITwinPlatform-RateLimited-Tier: t\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
-        try await withRig(origin: origin(always: answer)) { rig in
+        // What upstream refuses for now is held back, unless the gate only observes.
+        try await withRig(origin: origin(always: answer), flags: ["rate.observe=true"]) { rig in
             let got = try await rig.get("/clash-detection/itwins/i/reports")
             #expect(got.status == Int(status.prefix(3)))
             #expect(got["Content-Type"] == type)

@@ -115,6 +115,9 @@ public final class Flight<Outcome: Sendable>: Sendable {
     /// Whether its request has not gone upstream yet.
     var isQueued: Bool { core.withLock { $0.state.phase == .queued } }
 
+    /// Whether its request has gone upstream.
+    public var wasSent: Bool { core.withLock { $0.state.phase != .queued } }
+
     /// Whether somebody as urgent as `rank` may wait for it: one who is more urgent does not queue behind.
     func serves(rank: Int) -> Bool {
         core.withLock { $0.state.phase == .sent || ($0.state.phase == .queued && !$0.isDropped && self.rank <= rank) }
@@ -141,6 +144,16 @@ public final class Flight<Outcome: Sendable>: Sendable {
             core.timer?.task.cancel()
             core.timer = nil
         }
+    }
+
+    /// The request was refused for now and waits again: deadlines count, and whoever is left by all is dropped.
+    public func held() {
+        let drop = core.withLock { core -> (@Sendable () -> Void)? in
+            core.state.held()
+            rearm(&core)
+            return core.state.isPointless ? Self.drop(&core) : nil
+        }
+        drop?()
     }
 
     /// Everybody gets `outcome`, but for the leader where there is something that only one can have.

@@ -50,6 +50,9 @@ struct FlightState: Sendable {
     /// The request goes upstream now.
     mutating func sent() { if phase == .queued { phase = .sent } }
 
+    /// Upstream has refused the request for now, so it waits for its turn again.
+    mutating func held() { if phase == .sent { phase = .queued } }
+
     /// Returns everybody who waits for the outcome.
     mutating func ended() -> [WaiterID] {
         phase = .ended
@@ -57,5 +60,6 @@ struct FlightState: Sendable {
         return deadlines.keys.sorted()
     }
 
-    private var isPointless: Bool { phase == .queued && deadlines.isEmpty && !isBackground }
+    /// Nobody waits for it any more, and it has not been sent.
+    var isPointless: Bool { phase == .queued && deadlines.isEmpty && !isBackground }
 }

@@ -29,6 +29,8 @@ public enum CacheReason: String, Sendable, CaseIterable {
     case invalidated = "invalidated"
     /// It names an object that was deleted.
     case deletedID = "deleted-id"
+    /// What is stored was fetched later.
+    case superseded = "superseded"
     /// The first page of its list has changed.
     case listChanged = "list-changed"
     /// It was removed on request.

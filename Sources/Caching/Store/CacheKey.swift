@@ -49,7 +49,7 @@ public struct CacheKey: Hashable, Sendable {
     }
 
     /// The key of one variant among those that `Vary` tells apart. The shard stays the same.
-    func variant(_ secondary: String) -> CacheKey {
+    public func variant(_ secondary: String) -> CacheKey {
         var key = self
         key.bytes += secondary.utf8
         return key

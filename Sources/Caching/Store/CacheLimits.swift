@@ -24,7 +24,8 @@ public struct CacheLimits: Sendable, Equatable {
 
     /// Whether an answer that expired this long ago may be given while it is refreshed (RFC 5861, 3).
     public func allowsWhileRevalidating(_ freshness: Freshness, staleness: Duration) -> Bool {
-        !freshness.mustRevalidate
+        // What was never fresh is to be confirmed before each use.
+        !freshness.mustRevalidate && freshness.lifetime > .zero
             && staleness <= min(freshness.staleWhileRevalidate ?? staleWhileRevalidate, staleWhileRevalidate)
     }
 

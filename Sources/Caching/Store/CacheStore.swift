@@ -24,6 +24,8 @@ public final class CacheStore: Sendable {
     public struct Ticket: Sendable {
         let epoch: InvalidationLog.Epoch
         let generation: ListBook.Generation
+        /// Counts fetches: a later one has the greater number.
+        let number: UInt64
     }
 
     /// What it holds.
@@ -41,6 +43,7 @@ public final class CacheStore: Sendable {
     private let shards: [LockedShard]
     private let log = InvalidationLog()
     private let deleted = DeletedObjects()
+    private let fetches = Atomic<UInt64>(0)
     private let lastSweep: Mutex<Instant?> = Mutex(nil)
     private let purged = Atomic<Int>(0)
     private let limitsInForce: Mutex<CacheLimits>
@@ -93,10 +96,11 @@ public final class CacheStore: Sendable {
     // MARK: Storing
 
     /// A fetch begins: what is invalidated from now on can not be stored by it.
-    public func begin(_ key: CacheKey, page: ListPage?) -> Ticket {
+    public func begin(_ key: CacheKey) -> Ticket {
         // The epoch first: what changes between the two is then refused, not missed.
         let epoch = log.begin()
-        return Ticket(epoch: epoch, generation: shard(key).withLock { $0.generation(of: page) })
+        let number = fetches.wrappingAdd(1, ordering: .relaxed).newValue
+        return Ticket(epoch: epoch, generation: shard(key).withLock { $0.latestGeneration }, number: number)
     }
 
     /// The fetch has ended. To be called once for every ticket.
@@ -116,7 +120,8 @@ public final class CacheStore: Sendable {
             if log.hasInvalidated(answer.tags, since: ticket.epoch) { return .invalidated }
             shard.setVary(vary, for: key)
             return shard.store(
-                answer, under: shard.variant(of: key, request: request), began: ticket.generation)
+                answer, under: shard.variant(of: key, request: request), began: ticket.generation,
+                number: ticket.number)
         }
     }
 
@@ -128,9 +133,15 @@ public final class CacheStore: Sendable {
         shard(key).withLock { shard in
             if deleted.containsAny(of: new.objects, now: now) { return .deletedID }
             if log.hasInvalidated(new.tags, since: ticket.epoch) { return .invalidated }
-            if shard.generation(of: new.page) != ticket.generation { return .listChanged }
-            return shard.refresh(old, with: new, under: shard.variant(of: key, request: request)) ? nil : .invalidated
+            if shard.generation(of: new.page) > ticket.generation { return .listChanged }
+            let variant = shard.variant(of: key, request: request)
+            return shard.refresh(old, with: new, under: variant, number: ticket.number) ? nil : .superseded
         }
+    }
+
+    /// Upstream says that there is no such thing (any more): what is stored of it goes.
+    public func remove(_ key: CacheKey, request: HTTPFields) {
+        shard(key).withLock { shard in shard.remove(shard.variant(of: key, request: request)) }
     }
 
     /// Takes room for a body that is being fetched; false when there is none to spare.

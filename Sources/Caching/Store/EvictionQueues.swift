@@ -11,6 +11,8 @@ final class CacheNode {
     /// Nil once it was removed; its place in a queue is passed over then.
     var answer: CachedAnswer?
     var generation: ListBook.Generation = 0
+    /// Of the fetch that brought the answer.
+    var number: UInt64 = 0
     /// How often it was asked for since the queues last looked, 0...3.
     var uses: UInt8 = 0
     var isInMain = false

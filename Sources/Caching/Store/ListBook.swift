@@ -12,7 +12,8 @@ struct ListBook: Sendable {
     }
 
     private var lists: [CacheKey: List] = [:]
-    private var latest: Generation = 0
+    /// The newest generation of all.
+    private(set) var latest: Generation = 0
     /// Bytes held.
     private(set) var cost = 0
 
@@ -23,11 +24,11 @@ struct ListBook: Sendable {
     func generation(of list: CacheKey) -> Generation { lists[list]?.generation ?? 0 }
 
     /// A page was fetched anew. Returns the generation it is stored under, or nil when the list has changed since the
-    /// fetch was begun in `began`.
+    /// fetch was begun, when `began` was the newest generation.
     ///
     /// - Parameter previous: the digest of the copy before, if it belongs to the present generation.
     mutating func fetched(_ page: ListPage, digest: String, previous: String?, began: Generation) -> Generation? {
-        guard generation(of: page.list) == began else { return nil }
+        guard generation(of: page.list) <= began else { return nil }
         guard var list = lists[page.list] else {
             return begin(page.list, firstDigest: page.isFirst ? digest : nil)
         }

@@ -53,15 +53,21 @@ struct Shard {
 
     func generation(of page: ListPage?) -> ListBook.Generation { page.map { lists.generation(of: $0.list) } ?? 0 }
 
+    /// The newest generation of all lists here.
+    var latestGeneration: ListBook.Generation { lists.latest }
+
     // MARK: Storing
 
-    /// Keeps an answer. `began` is the generation of its list when its fetch was begun. Says why not, if not.
+    /// Keeps an answer, unless a later fetch has brought one. `began` is the newest generation when its fetch was begun,
+    /// `number` tells fetches apart. Says why not, if not.
     mutating func store(
-        _ answer: CachedAnswer, under key: CacheKey, began: ListBook.Generation
+        _ answer: CachedAnswer, under key: CacheKey, began: ListBook.Generation, number: UInt64
     ) -> CacheReason? {
+        if let node = nodes[key], node.number > number { return .superseded }
         var generation: ListBook.Generation = 0
         if let page = answer.page {
-            let previous = nodes[key].flatMap { $0.generation == began ? $0.answer?.digest : nil }
+            let present = lists.generation(of: page.list)
+            let previous = nodes[key].flatMap { $0.generation == present ? $0.answer?.digest : nil }
             guard let now = lists.fetched(page, digest: answer.digest, previous: previous, began: began) else {
                 return .listChanged
             }
@@ -72,10 +78,12 @@ struct Shard {
             queues.resized(node, by: change)
             node.answer = answer
             node.generation = generation
+            node.number = number
             entryBytes += change
         } else {
             let node = CacheNode(key: key, answer: answer)
             node.generation = generation
+            node.number = number
             nodes[key] = node
             queues.insert(node)
             entryBytes += node.cost
@@ -85,8 +93,11 @@ struct Shard {
     }
 
     /// The answer is as good as new (304): the same body with fresh fields. False if it is gone or was replaced.
-    mutating func refresh(_ old: CachedAnswer, with new: CachedAnswer, under key: CacheKey) -> Bool {
-        guard let node = nodes[key], node.answer === old else { return false }
+    mutating func refresh(
+        _ old: CachedAnswer, with new: CachedAnswer, under key: CacheKey, number: UInt64
+    ) -> Bool {
+        guard let node = nodes[key], node.answer === old, node.number < number else { return false }
+        node.number = number
         queues.resized(node, by: new.cost - old.cost)
         entryBytes += new.cost - old.cost
         node.answer = new

@@ -36,31 +36,36 @@ struct AuditTrail: Sendable {
         policy.records(match) ? policy.call(match, exchange, caller) : nil
     }
 
-    /// Makes the intent durable. Throws 429 when the caller's deletes are used up, 503 when it can not be recorded.
-    func begin(
-        _ call: AuditCall, _ match: OperationMatch, _ authorization: HTTPField?
-    ) async throws(FlowExit) -> AuditEntry? {
-        let isDelete = match.operationClass == .delete
-        let asked = environment.now()
-        let reading = Reading(correlationID: call.id, authorization: authorization)
+    /// Counts a delete against its caller's budget; the moment it was counted at. Throws 429 when it is used up.
+    func takeBudget(_ call: AuditCall, _ match: OperationMatch) throws(FlowExit) -> ContinuousClock.Instant {
+        let now = environment.now()
         do throws(Failure) {
-            if isDelete { try budget?.take(call.caller.name, now: asked) }
+            if match.operationClass == .delete { try budget?.take(call.caller.name, now: now) }
         } catch {
             throw .failed(error)
         }
-        var snapshot: [UInt8]?
-        if isDelete, policy.settings.snapshot {
-            snapshot = await reader.snapshot(match, reading)
-        }
+        return now
+    }
+
+    /// Whether what the call destroys is to be kept.
+    func takesSnapshot(of match: OperationMatch) -> Bool {
+        match.operationClass == .delete && policy.settings.snapshot
+    }
+
+    /// Makes the intent durable. Throws 503 when it can not be recorded.
+    func begin(
+        _ call: AuditCall, _ match: OperationMatch, _ reading: Reading, _ snapshot: [UInt8]?,
+        budgetTakenAt taken: ContinuousClock.Instant
+    ) async throws(FlowExit) -> AuditEntry? {
+        let isDelete = match.operationClass == .delete
         do throws(AuditUnavailable) {
             let receipt = try await log.append(AuditIntent(call: call, snapshot: snapshot))
-            return AuditEntry(
-                receipt: receipt, match: match, reading: reading, began: environment.now())
+            return AuditEntry(receipt: receipt, match: match, reading: reading, began: environment.now())
         } catch {
             if error.cause == .cancelled { throw .callerLeft }
             // Only deletes must not go unrecorded; the rest is recorded as far as possible.
             guard isDelete, policy.settings.required else { return nil }
-            budget?.giveBack(call.caller.name, takenAt: asked)
+            budget?.giveBack(call.caller.name, takenAt: taken)
             throw .failed(Failure(error))
         }
     }

@@ -4,6 +4,7 @@
 import ClashAPI
 import CurlTransport
 import HTTPTypes
+import RateLimiting
 import Tokens
 
 /// On whose behalf an object is read.
@@ -12,6 +13,8 @@ struct Reading: Sendable {
     let correlationID: String
     /// The tool's own credentials, in pass-through mode.
     let authorization: HTTPField?
+    /// Whose calls upstream counts together, in pass-through mode.
+    var gateKey: String?
 }
 
 /// Small reads on the proxy's own behalf.
@@ -21,6 +24,7 @@ struct ObjectReader: Sendable {
     /// What is stored of an object, in the words of the API; nil where nothing is, or stored answers are kept apart.
     let cached: @Sendable (OperationMatch, _ id: String) -> [UInt8]?
     let settings: UpstreamSettings
+    let pacing: Pacing
     let environment: Environment
 
     /// What is asked for is known by then, or not at all.
@@ -30,10 +34,17 @@ struct ObjectReader: Sendable {
     private static let maxPageBytes = 1 << 20
     private static let pausesForJobs: [Duration] = [.milliseconds(500), .seconds(2)]
 
+    /// What the cache holds of what a delete is about to destroy.
+    func stored(_ match: OperationMatch) -> [UInt8]? {
+        guard match.deletesWhatItNames, let id = match.objectIDs.first, let stored = cached(match, id) else {
+            return nil
+        }
+        return stored.count <= Self.maxSnapshotBytes ? stored : nil
+    }
+
     /// What a delete is about to destroy, as JSON; nil where the API has no small read for it, or the read failed.
     func snapshot(_ match: OperationMatch, _ reading: Reading) async -> [UInt8]? {
         guard match.deletesWhatItNames, let id = match.objectIDs.first else { return nil }
-        if let stored = cached(match, id), stored.count <= Self.maxSnapshotBytes { return stored }
         if match.operation.version == .v2, match.operation.objectKind == .report {
             // The report itself can be 40 MB; its row in the list says what it was.
             guard let itwin = match.route.pathITwin else { return nil }
@@ -86,7 +97,12 @@ struct ObjectReader: Sendable {
     }
 
     private func look(at target: String, _ version: APIVersion, _ reading: Reading) async -> ObjectFate {
-        guard let response = await read(target, version, reading) else { return .unknown }
+        let request = GateRequest(
+            caller: "clash-proxy", operation: "settle", api: .init(version), changes: true, wait: Self.patience)
+        // Nobody could say how the delete went, so its turn is over; the look at its object needs one of its own.
+        guard var permit = try? await pacing.gate(reading.gateKey).admit(request), permit.trySend(),
+            let response = await read(target, version, reading)
+        else { return .unknown }
         defer { response.body.cancel() }
         switch response.status.code {
         case 404, 410: return .gone

@@ -158,7 +158,7 @@ extension Config {
         public var maxQueue = 1000
         /// Only measure and report, hold nothing back.
         public var observe = false
-        /// Path of a file that carries the windows over a restart.
+        /// Path of a file that carries upstream's pauses over a restart.
         public var stateFile: String?
     }
 

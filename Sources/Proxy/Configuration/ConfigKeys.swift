@@ -129,15 +129,15 @@ enum ConfigKeys {
     private static let rate: [ConfigKey<Config>] = [
         .init(
             "rate.windows", \.rate.windows, .list(.window),
-            "of the subscription; Community: [\"500/1m\", \"5000/1h\"]", inForce: false),
+            "of the subscription; Community: [\"500/1m\", \"5000/1h\"]"),
         .init(
-            "rate.run_windows", \.rate.runWindows, .list(.window), "documented for starting runs", inForce: false),
+            "rate.run_windows", \.rate.runWindows, .list(.window), "documented for starting runs"),
         .init("rate.max_in_flight", \.rate.maxInFlight, .count(1...10_000), "calls upstream at once"),
         .init("rate.max_wait", \.rate.maxWait, span, "a tool can ask for less: `Prefer: wait=5`"),
         .init("rate.max_queue", \.rate.maxQueue, .count(0...1_000_000), "calls waiting for their turn"),
-        .init("rate.observe", \.rate.observe, .flag, "true: only measure and report", inForce: false),
+        .init("rate.observe", \.rate.observe, .flag, "true: only measure and report"),
         .init(
-            "rate.state_file", \.rate.stateFile, .optional(.path), "carries the windows over a restart", inForce: false),
+            "rate.state_file", \.rate.stateFile, .optional(.path), "carries upstream's pauses over a restart"),
     ]
 
     private static let audit: [ConfigKey<Config>] = [

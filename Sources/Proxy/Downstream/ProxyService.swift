@@ -4,6 +4,7 @@ import ClashAPI
 import HTTPTypes
 import NIOCore
 import NIOHTTP1
+import RateLimiting
 
 /// Serves the requests of one listener. Immutable but for the counters in `activity`; usable from every event loop.
 final class ProxyService: RequestHandling, Sendable {
@@ -21,6 +22,13 @@ final class ProxyService: RequestHandling, Sendable {
 
     /// Nil when the cache is turned off.
     var pages: PageService? { flow.pages }
+
+    /// Prometheus text.
+    func metrics() -> String {
+        let pacing = flow.sender.pacing
+        let gates = GateExposition.text(pacing.gates.map(\.statistics), observes: pacing.observes)
+        return (pages?.metrics() ?? "") + gates
+    }
 
     var isDraining: Bool { activity.isDraining }
 

@@ -8,12 +8,18 @@ struct RelayedBody {
     private var taken = 0
     private var direct: ResponseBody?
 
-    init(_ body: ResponseBody) { direct = body }
+    init(_ body: ResponseBody) {
+        direct = body
+        declaredLength = body.declaredLength
+    }
 
-    init(_ growing: GrowingBody) { self.growing = growing }
+    init(_ growing: GrowingBody, declaredLength: Int?) {
+        self.growing = growing
+        self.declaredLength = declaredLength
+    }
 
     /// Bytes in all, where that is known beforehand.
-    var declaredLength: Int? { direct?.declaredLength }
+    let declaredLength: Int?
 
     /// Whether everything that is still to be read is already here.
     var isBufferedComplete: Bool { direct?.isBufferedComplete ?? false }

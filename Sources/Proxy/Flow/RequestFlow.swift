@@ -4,6 +4,7 @@
 // taken, and nothing is sent before both are there and, for a delete, its intent is on disk. What a write has made
 // untrue is dropped from the cache before its tool hears of it. Each step calls one module. Every path ends in `finish`.
 
+import Audit
 import ClashAPI
 import CurlTransport
 import HTTPTypes
@@ -57,10 +58,10 @@ final class RequestFlow: Sendable {
             if let query, query.mayBeFetched, let pages {
                 try await pages.answer(exchange, call, query, admission)
             } else {
-                let permit = try await sender.turn(exchange.progress, wait: Prefer.wait(in: exchange.head.fields))
-                let token = try await sender.credential(exchange.progress)
-                let entry = try await recordIntent(call, exchange)
-                let answer = try await send(call, exchange, token, entry)
+                var permit = try await sender.turn(call, exchange.progress)
+                let credential = try await sender.credential(exchange.progress)
+                let entry = try await recordIntent(call, exchange, &permit)
+                let answer = try await send(call, exchange, credential, &permit, entry)
                 try await relay(answer, call, exchange, admission)
                 permit.release()
             }
@@ -98,31 +99,48 @@ final class RequestFlow: Sendable {
         return UpstreamCall(exchange, match: match, admission: admission, body: body, settings: sender.settings)
     }
 
-    /// Makes the intent of an audited call durable; nil for calls that are not recorded.
-    private func recordIntent(_ call: UpstreamCall, _ exchange: Exchange) async throws(FlowExit) -> AuditEntry? {
+    /// Makes the intent of an audited call durable, with what is about to go; nil for calls that are not recorded.
+    private func recordIntent(
+        _ call: UpstreamCall, _ exchange: Exchange, _ permit: inout Gate.Permit
+    ) async throws(FlowExit) -> AuditEntry? {
         guard let audit, let recorded = exchange.auditCall else { return nil }
-        return try await audit.begin(recorded, call.match, call.authorization)
+        let reading = Reading(
+            correlationID: recorded.id, authorization: call.authorization, gateKey: call.gateKey)
+        let taken = try audit.takeBudget(recorded, call.match)
+        var snapshot: [UInt8]?
+        if audit.takesSnapshot(of: call.match) {
+            snapshot = audit.reader.stored(call.match)
+            if snapshot == nil {
+                // The read is a call like others, in the turn of its delete.
+                try await sender.countSend(&permit, call, exchange.progress)
+                snapshot = await audit.reader.snapshot(call.match, reading)
+            }
+        }
+        return try await audit.begin(recorded, call.match, reading, snapshot, budgetTakenAt: taken)
     }
 
     /// Sends the call. Before anything of the answer goes to the tool, the cache has dropped what is not true any more
     /// and the outcome of a recorded call is durable.
     private func send(
-        _ call: UpstreamCall, _ exchange: Exchange, _ token: CallCredential, _ entry: AuditEntry?
+        _ call: UpstreamCall, _ exchange: Exchange, _ credential: CallCredential, _ permit: inout Gate.Permit,
+        _ entry: AuditEntry?
     ) async throws(FlowExit) -> Answer {
-        let facts = exchange.progress
+        let progress = exchange.progress
         do throws(FlowExit) {
-            let response = try await sender.send(call, facts, token, body: exchange)
+            let response = try await sender.send(call, progress, credential, &permit, body: exchange)
             pages?.cache.written(call.match, status: response.status.code)
-            if let entry { await audit?.answered(entry, status: response.status.code, attempts: facts.facts.attempts) }
+            if let entry {
+                await audit?.answered(entry, status: response.status.code, attempts: progress.facts.attempts)
+            }
             return .upstream(response)
         } catch {
-            if facts.facts.wasSent { pages?.cache.written(call.match, status: nil) }
+            if progress.facts.wasSent { pages?.cache.written(call.match, status: progress.facts.lastStatus) }
             guard let audit, let entry else { throw error }
-            return try await settle(error, entry, audit, facts.facts)
+            return try await settle(error, entry, audit, progress.facts)
         }
     }
 
-    /// What became of a recorded call that brought no answer.
+    /// What became of a recorded call that brought no answer for its tool.
     private func settle(
         _ error: FlowExit, _ entry: AuditEntry, _ audit: AuditTrail, _ facts: CallFacts
     ) async throws(FlowExit) -> Answer {
@@ -130,9 +148,13 @@ final class RequestFlow: Sendable {
             await audit.notSent(entry, attempts: facts.attempts)
             throw error
         }
-        guard case .failed(let failure) = error, failure.reason != .tokenUnavailable else {
-            // It was answered: upstream refused the token, and no other was to be had.
-            await audit.answered(entry, status: 401, attempts: facts.attempts)
+        // Upstream did answer: it refused the token and no other was to be had, or it refused the call for too long.
+        if let status = facts.lastStatus {
+            await audit.answered(entry, status: status, attempts: facts.attempts)
+            throw error
+        }
+        guard case .failed(let failure) = error else {
+            await audit.answered(entry, status: 0, attempts: facts.attempts)
             throw error
         }
         switch await audit.unanswered(entry, attempts: facts.attempts, otherwise: failure) {
@@ -174,7 +196,9 @@ final class RequestFlow: Sendable {
                 version: version, correlationID: exchange.record.correlationID, corsOrigin: corsOrigin,
                 wallTime: environment.wallTime()))
         var fields = answer.fields
-        if exchange.progress.facts.attempts > 0 { fields[.serverTiming] = exchange.progress.facts.serverTiming }
+        let facts = exchange.progress.facts
+        if facts.attempts > 0 || failure.reason == .rateLimited { fields[.serverTiming] = facts.serverTiming }
+        facts.addRateLimit(to: &fields)
         exchange.respond(answer.status, fields, body: answer.body)
         finish(exchange, .refused(failure.reason))
     }

@@ -90,6 +90,7 @@ struct ResponseRelay {
         }
         if fields[.date] == nil { fields[.date] = CivilTime(unixSeconds: now.seconds).httpDate }
         fields.append(HTTPField(name: .serverTiming, value: exchange.progress.facts.serverTiming))
+        exchange.progress.facts.addRateLimit(to: &fields)
         fields.append(
             cacheStatus.map { HTTPField(name: .cacheStatus, value: $0.headerValue) }
                 ?? (call.traits.isSafe ? Self.bypassed : Self.notCacheable))

@@ -3,6 +3,7 @@
 import ClashAPI
 import CurlTransport
 import HTTPTypes
+import RateLimiting
 
 /// The body that goes upstream.
 enum CallBody {
@@ -22,6 +23,10 @@ struct UpstreamCall {
     let traits: CallTraits
     /// The tool's own credentials, in pass-through mode.
     let authorization: HTTPField?
+    /// How it asks for its turn.
+    var turn: GateRequest
+    /// Whose calls upstream counts together, in pass-through mode.
+    let gateKey: String?
 
     init(
         _ exchange: Exchange, match: OperationMatch, admission: Admission, body: CallBody, settings: UpstreamSettings
@@ -30,6 +35,8 @@ struct UpstreamCall {
         self.match = match
         caller = admission.caller
         authorization = admission.authorization
+        turn = GateRequest(match, admission.caller, wait: Prefer.wait(in: head.fields))
+        gateKey = admission.authorization == nil ? nil : admission.partition
         self.body = body
         let isSafe = head.method == .get || head.method == .head || head.method == .options
         if case .streamed = body {
@@ -63,6 +70,8 @@ struct UpstreamCall {
         if isKnown {
             call.request.fields[.acceptEncoding] = Coding.asked(by: request.fields, of: match.operation).rawValue
         }
+        // Each who waits has a deadline of its own.
+        call.turn.wait = nil
         // Others may wait for it, and what was paid for is kept.
         call.request.cancellation = .untilSent
         return call

@@ -80,11 +80,6 @@ extension Failure {
         Failure(.shuttingDown, "The proxy is shutting down.", retryAfter: .seconds(5), detail: detail)
     }
 
-    /// All turns are taken and will be for too long.
-    static func busy(_ reason: FailureReason, _ wait: Duration) -> Failure {
-        Failure(reason, "The proxy has too many calls waiting for upstream.", retryAfter: wait)
-    }
-
     /// There is no token to be had.
     init(_ failure: TokenFailure) {
         self.init(

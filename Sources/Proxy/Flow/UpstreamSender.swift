@@ -13,37 +13,58 @@ struct UpstreamSender: Sendable {
     let settings: UpstreamSettings
     let transport: CurlTransport
     let credentials: Credentials
-    let gate: InFlightGate
+    let pacing: Pacing
     let retries: RetryPolicy
     let environment: Environment
     private let authorization = AuthorizationField()
 
     init(
-        settings: UpstreamSettings, transport: CurlTransport, credentials: Credentials, gate: InFlightGate,
+        settings: UpstreamSettings, transport: CurlTransport, credentials: Credentials, pacing: Pacing,
         retries: RetryPolicy, environment: Environment
     ) {
         self.settings = settings
         self.transport = transport
         self.credentials = credentials
-        self.gate = gate
+        self.pacing = pacing
         self.retries = retries
         self.environment = environment
     }
 
-    /// A place among the calls that may be under way; `wait` is the tool's own limit.
-    func turn(_ progress: CallProgress, wait: Duration?) async throws(FlowExit) -> Permit {
-        if let permit = gate.tryEnter() { return permit }
+    /// A turn among the calls that may be under way, within the limits of the rate.
+    func turn(_ call: UpstreamCall, _ progress: CallProgress) async throws(FlowExit) -> Gate.Permit {
+        let gate = pacing.gate(call.gateKey)
+        if let permit = gate.tryAdmit(call.turn) { return permit }
         let asked = environment.now()
-        defer { progress.facts.queueTime = environment.now() - asked }
-        do throws(GateRefusal) {
-            return try await gate.enter(wait: wait)
+        defer { progress.facts.queueTime += environment.now() - asked }
+        do throws(Gate.Refusal) {
+            return try await gate.admit(call.turn)
         } catch {
-            switch error {
-            case .cancelled: throw .callerLeft
-            case .queueFull(let wait): throw .failed(.busy(.queueFull, wait))
-            case .deadline(let wait): throw .failed(.busy(.rateLimited, wait))
-            }
+            throw exit(error, call, progress)
         }
+    }
+
+    /// Counts a send that is about to be made; waits first if upstream has asked for a pause since the turn was given.
+    func countSend(
+        _ permit: inout Gate.Permit, _ call: UpstreamCall, _ progress: CallProgress
+    ) async throws(FlowExit) {
+        if permit.trySend() { return }
+        let asked = environment.now()
+        defer { progress.facts.queueTime += environment.now() - asked }
+        do throws(Gate.Refusal) {
+            try await permit.send()
+        } catch {
+            throw exit(error, call, progress)
+        }
+    }
+
+    private func exit(_ refusal: Gate.Refusal, _ call: UpstreamCall, _ progress: CallProgress) -> FlowExit {
+        progress.facts.rateLimit = rateLimit(call)
+        return Failure(refusal).map { .failed($0) } ?? .callerLeft
+    }
+
+    /// What the limits leave to such calls.
+    func rateLimit(_ call: UpstreamCall) -> RateLimitFields? {
+        pacing.gate(call.gateKey).rateLimitFields(for: call.turn)
     }
 
     func credential(_ progress: CallProgress) async throws(FlowExit) -> CallCredential {
@@ -61,15 +82,21 @@ struct UpstreamSender: Sendable {
 
     /// Sends the call, again where that is surely harmless, and returns the answer that the tool gets.
     ///
-    /// - Parameter body: where a body that still arrives comes from.
+    /// - Parameters:
+    ///   - permit: its turn; each send counts, and what upstream refuses for now waits in its place.
+    ///   - body: where a body that still arrives comes from.
+    ///   - held: told when the call is held back after it was refused for now, and when it goes on.
     func send(
-        _ call: UpstreamCall, _ progress: CallProgress, _ first: CallCredential, body: Exchange? = nil
+        _ call: UpstreamCall, _ progress: CallProgress, _ first: CallCredential, _ permit: inout Gate.Permit,
+        body: Exchange? = nil, held: (_ isHeld: Bool) -> Void = { _ in }
     ) async throws(FlowExit) -> UpstreamResponse {
         var credential = first
         var mayReplaceToken = true
         var tries = 0
         retries.budget.recordCall()
         while true {
+            try await countSend(&permit, call, progress)
+            held(false)
             let response: UpstreamResponse
             switch await attempt(call, progress, credential, body) {
             case .success(let answered): response = answered
@@ -81,6 +108,16 @@ struct UpstreamSender: Sendable {
                     guard await retries.allows(&tries) else { throw .failed(otherwise) }
                     continue
                 }
+            }
+            if response.isRateLimited {
+                let wait = response.retryAfter(wallSeconds: environment.wallTime().seconds)
+                permit.refused(cause: response.limitCause, retryAfter: wait)
+                progress.facts.rateLimit = rateLimit(call)
+                // It was not done, whatever its method.
+                guard call.traits.bodyIsReplayable, !pacing.observes else { return response }
+                await response.discard()
+                held(true)
+                continue
             }
             if response.status == .unauthorized, mayReplaceToken, case .own(let token) = credential {
                 mayReplaceToken = false
@@ -115,10 +152,13 @@ struct UpstreamSender: Sendable {
         do throws(TransferFailure) {
             let response = try await transport.execute(request)
             progress.facts.wasSent = true
+            progress.facts.lastStatus = response.status.code
+            progress.facts.rateLimit = rateLimit(call)
             progress.facts.upstreamID = Self.foreignID(response.fields, request.fields)
             return .success(response)
         } catch {
             progress.facts.wasSent = progress.facts.wasSent || error.sent
+            if error.sent { progress.facts.lastStatus = nil }
             return .failure(error)
         }
     }

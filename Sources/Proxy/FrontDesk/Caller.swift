@@ -7,9 +7,15 @@ import HTTPTypes
 struct Caller: Sendable, Equatable {
     let name: String
     let allow: Set<Permission>
+    /// Its class among those who wait for a turn.
+    var priority = CallerPriority.interactive
+    /// Its share of the turns, to that of others.
+    var weight = 1
 
     /// The same rights under another name.
-    func named(_ name: String) -> Caller { Caller(name: name, allow: allow) }
+    func named(_ name: String) -> Caller {
+        Caller(name: name, allow: allow, priority: priority, weight: weight)
+    }
 
     static let anonymous = Caller(name: "anonymous", allow: Set(Permission.allCases))
 }
@@ -25,7 +31,8 @@ struct CallerAuthenticator: Sendable {
         var callers: [KeyHash: Caller] = [:]
         for caller in configured {
             if case .key(let hash) = caller.credential {
-                callers[hash] = Caller(name: caller.name, allow: caller.allow)
+                callers[hash] = Caller(
+                    name: caller.name, allow: caller.allow, priority: caller.priority, weight: caller.weight)
             }
         }
         self.callers = callers

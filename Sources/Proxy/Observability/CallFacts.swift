@@ -1,5 +1,8 @@
 // What it took to get one answer from upstream.
 
+import HTTPTypes
+import RateLimiting
+
 /// Counts and times of one call upstream, tries included. A value.
 struct CallFacts: Sendable {
     var queueTime = Duration.zero
@@ -11,10 +14,23 @@ struct CallFacts: Sendable {
     var wasSent = false
     /// Upstream's own correlation id where it is not the one that was sent.
     var upstreamID: String?
+    /// Upstream's status in the last try; nil when that brought no answer.
+    var lastStatus: Int?
+    /// What the limits leave, for the tool.
+    var rateLimit: RateLimitFields?
 
     /// `queue;dur=0.0, token;dur=0.1, upstream;dur=12.3` in milliseconds (W3C Server Timing).
     var serverTiming: String {
         "queue;dur=\(queueTime.tenths), token;dur=\(tokenTime.tenths), upstream;dur=\(upstreamTime.tenths)"
+    }
+}
+
+extension CallFacts {
+    /// `RateLimit-Policy` and `RateLimit`, where there are limits.
+    func addRateLimit(to fields: inout HTTPFields) {
+        guard let rateLimit else { return }
+        fields.append(HTTPField(name: .rateLimitPolicy, value: rateLimit.policy))
+        fields.append(HTTPField(name: .rateLimit, value: rateLimit.limit))
     }
 }
 

@@ -3,6 +3,7 @@
 import Caching
 import CurlTransport
 import RateLimiting
+import Synchronization
 
 /// Handed from the fetch to the tool that began it. Whoever lets go of it ends the transfer, unless the fetch keeps it.
 final class LivePage: Sendable {
@@ -25,12 +26,17 @@ final class LivePage: Sendable {
         self.permit = permit
     }
 
-    var body: RelayedBody { growing.map { RelayedBody($0) } ?? RelayedBody(response.body) }
+    var body: RelayedBody {
+        growing.map { RelayedBody($0, declaredLength: response.body.declaredLength) } ?? RelayedBody(response.body)
+    }
 }
 
-/// A permit that can be shared: it goes back when the last who holds this lets go.
+/// A turn that is handed on with what it is for: it goes back when the last who holds this lets go, or with its taker.
 final class HeldPermit: Sendable {
-    private let permit: Permit
+    private let permit: Mutex<Gate.Permit?>
 
-    init(_ permit: consuming Permit) { self.permit = permit }
+    init(_ permit: consuming Gate.Permit) { self.permit = Mutex(permit) }
+
+    /// The turn itself, for the first who asks.
+    func take() -> Gate.Permit? { permit.withLock { $0.take() } }
 }

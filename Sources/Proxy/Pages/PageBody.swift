@@ -26,13 +26,13 @@ struct PageBody {
 
     /// Reads until the end, or until more than `limit` bytes would be held. Throws when the body breaks off.
     ///
-    /// - Parameter readAlong: called once when the body turns out to be large and its length is not known.
+    /// - Parameter readAlong: called once when the body turns out to be large.
     mutating func fill(
         _ body: ResponseBody, limit: Int, _ call: CallTraits, readAlong: (GrowingBody) -> Void
     ) async throws(FlowExit) {
         if let length = body.declaredLength {
             guard length <= limit else { return }
-            guard grant(length) else { return }
+            guard grant(length, exactly: true) else { return }
         }
         while count <= limit {
             guard let chunk = try await body.nextBytes(call) else {
@@ -43,7 +43,7 @@ struct PageBody {
             count += chunk.count
             growing?.append(chunk)
             guard grant(count) else { return }
-            if growing == nil, count > Self.largeBytes {
+            if growing == nil, count > Self.largeBytes, count <= limit {
                 let growing = GrowingBody(chunks)
                 self.growing = growing
                 readAlong(growing)
@@ -52,11 +52,11 @@ struct PageBody {
     }
 
     /// Room for so many bytes, twice: as they come, and as they will be kept.
-    private mutating func grant(_ count: Int) -> Bool {
+    private mutating func grant(_ count: Int, exactly: Bool = false) -> Bool {
         let wanted = 2 * count
         guard wanted > granted else { return true }
         // Some at a time: a lock for every chunk would be dear.
-        let more = max(wanted - granted, 64 << 10)
+        let more = exactly ? wanted - granted : max(wanted - granted, 64 << 10)
         guard store.reserve(more, for: key) else {
             isOutOfRoom = true
             return false

@@ -73,6 +73,8 @@ struct PageBuilder: Sendable {
             if !freshness.isExplicit,
                 let settled = lifetimes.settled(match.operation, isReadable ? rows : nil)
             {
+                // What changes by the second is not to be one refresh behind.
+                if settled < freshness.lifetime { freshness.staleWhileRevalidate = .zero }
                 freshness.lifetime = settled
             }
         }
@@ -107,7 +109,7 @@ struct PageBuilder: Sendable {
     }
 
     /// An answer without a date gets the time at which it came (RFC 9110, 6.6.1).
-    private func withDate(_ fields: HTTPFields) -> HTTPFields {
+    func withDate(_ fields: HTTPFields) -> HTTPFields {
         guard fields[.date] == nil else { return fields }
         var fields = fields
         fields[.date] = CivilTime(unixSeconds: environment.wallTime().seconds).httpDate

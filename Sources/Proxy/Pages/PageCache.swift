@@ -11,6 +11,8 @@ struct PageNews: Sendable {
     /// Nil when it was kept, else why not.
     var notStored: CacheReason?
     var facts = CallFacts()
+    /// Whether it was stored already when the fetch got its turn, so that nothing was fetched.
+    var wasThere = false
     /// Whether upstream only confirmed what was stored.
     var isRefreshed = false
     /// What the answer depends on beyond the key, and the values that it was made for.
@@ -32,7 +34,7 @@ enum PageOutcome: Sendable {
     /// Nobody got an answer.
     case failed(Failure, CallFacts)
     /// It was refused before it was sent: who may wait longer tries again.
-    case notSent(Failure)
+    case notSent(Failure, CallFacts)
     /// Nobody waited any more.
     case dropped
 }

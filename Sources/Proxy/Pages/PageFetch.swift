@@ -55,17 +55,18 @@ struct PageFetch: Sendable {
     private func fetch(_ flight: Flight<PageOutcome>) async -> (everybody: PageOutcome, leader: PageOutcome?) {
         let progress = CallProgress()
         do throws(FlowExit) {
-            let permit: HeldPermit
-            if let turn { permit = turn } else { permit = HeldPermit(try await sender.turn(progress, wait: nil)) }
-            defer { withExtendedLifetime(permit) {} }
+            var permit: Gate.Permit
+            if let taken = turn?.take() { permit = taken } else { permit = try await sender.turn(call, progress) }
             if !wantsNew, let stored = storedMeanwhile() { return (stored, nil) }
             let token = try await sender.credential(progress)
             flight.sent()
-            let ticket = cache.store.begin(query.key, page: page)
+            let ticket = cache.store.begin(query.key)
             defer { cache.store.end(ticket) }
             let expired = revalidatable()
             let asked = cache.environment.now()
-            var response = try await sender.send(call(revalidating: expired), progress, token)
+            let hold: (Bool) -> Void = { $0 ? flight.held() : flight.sent() }
+            var response = try await sender.send(
+                call(revalidating: expired), progress, token, &permit, held: hold)
             if response.status == .notModified {
                 if let expired, let outcome = refreshed(expired, response, asked, ticket, progress.facts) {
                     await response.discard()
@@ -73,17 +74,20 @@ struct PageFetch: Sendable {
                 }
                 // It speaks of something else than what is stored: the answer itself is needed.
                 await response.discard()
-                response = try await sender.send(call, progress, token)
+                response = try await sender.send(call, progress, token, &permit, held: hold)
+                // Nobody asked whether something is still good.
+                if response.status == .notModified { throw FlowExit.failed(.notAsked) }
             }
             let arrival = Arrival(
                 ticket: ticket, received: cache.environment.now(), delay: cache.environment.now() - asked,
-                facts: progress.facts, permit: permit)
+                facts: progress.facts, permit: HeldPermit(permit))
+            defer { withExtendedLifetime(arrival) {} }
             return try await take(response, arrival, flight)
         } catch {
             switch error {
             case .callerLeft: return (.dropped, nil)
             case .failed(let failure) where failure.reason == .rateLimited || failure.reason == .queueFull:
-                return (.notSent(failure), nil)
+                return (.notSent(failure, progress.facts), nil)
             case .failed(let failure): return (.failed(failure, progress.facts), nil)
             }
         }
@@ -93,7 +97,7 @@ struct PageFetch: Sendable {
     private func storedMeanwhile() -> PageOutcome? {
         guard case .fresh(let answer) = cache.store.find(query.key, request: request, now: cache.environment.now())
         else { return nil }
-        return .answer(answer, PageNews())
+        return .answer(answer, PageNews(wasThere: true))
     }
 
     // MARK: Revalidation
@@ -118,7 +122,7 @@ struct PageFetch: Sendable {
         _ old: CachedAnswer, _ response: UpstreamResponse, _ asked: ContinuousClock.Instant,
         _ ticket: CacheStore.Ticket, _ facts: CallFacts
     ) -> PageOutcome? {
-        let fields = response.fields.endToEnd(dropping: .dropDownstream)
+        let fields = builder.withDate(response.fields.endToEnd(dropping: .dropDownstream))
         guard Conditional.confirms(stored: old.fields, by: fields) else { return nil }
         let (verdict, merged) = builder.judgeRevalidated(
             old, fields, isKnown: query.isKnown, delay: cache.environment.now() - asked)
@@ -135,6 +139,9 @@ struct PageFetch: Sendable {
         _ response: UpstreamResponse, _ arrival: Arrival, _ flight: Flight<PageOutcome>
     ) async throws(FlowExit) -> (everybody: PageOutcome, leader: PageOutcome?) {
         let fields = response.fields.endToEnd(dropping: .dropDownstream)
+        if response.status == .notFound || response.status == .gone {
+            cache.store.remove(query.key, request: request)
+        }
         let verdict = builder.judge(
             response.status, fields, call.match.operation, isKnown: query.isKnown, delay: arrival.delay)
         var limit = cache.store.maxBodyBytes
@@ -166,7 +173,8 @@ struct PageFetch: Sendable {
             return (.answer(answer, news(reason, arrival.facts, fields)), nil)
         case .store(let freshness):
             let built = await builder.page(
-                call.match, request, fields, body.chunks, freshness, receivedAt: arrival.received, page: page,
+                call.match, request, fields, body.chunks, freshness, receivedAt: arrival.received,
+                page: variantPage(fields),
                 endIsProven: response.body.endIsProven)
             if built.isBrokenOff { throw .failed(.brokenOff) }
             let reason = store(built, fields, arrival.ticket)
@@ -205,23 +213,33 @@ struct PageFetch: Sendable {
         if query.directives.noStore { return .requestNoStore }
         if let reason = built.notStorable { return reason }
         cache.flights.forget(flightKey)
-        let vary = Self.varying(fields)
+        let vary = varying(fields)
         return cache.store.store(
             built.answer, under: key, vary: vary, request: request, ticket: ticket, now: cache.environment.now())
+    }
+
+    /// Each variant of a list has generations of its own.
+    private func variantPage(_ fields: HTTPFields) -> ListPage? {
+        let vary = varying(fields)
+        guard let page, !vary.isEmpty else { return page }
+        return ListPage(list: page.list.variant(Vary.key(vary, of: request)), isFirst: page.isFirst)
     }
 
     private func news(
         _ notStored: CacheReason?, _ facts: CallFacts, _ fields: HTTPFields, isRefreshed: Bool = false
     ) -> PageNews {
-        let vary = Self.varying(fields)
+        let vary = varying(fields)
         return PageNews(
             notStored: notStored, facts: facts, isRefreshed: isRefreshed, vary: vary,
             varyKey: Vary.key(vary, of: request))
     }
 
     /// What `Vary` names beyond what is in every key.
-    private static func varying(_ fields: HTTPFields) -> [HTTPField.Name] {
-        (Vary.names(in: fields) ?? []).filter { !inEveryKey.contains($0) }
+    private func varying(_ fields: HTTPFields) -> [HTTPField.Name] {
+        (Vary.names(in: fields) ?? []).filter { name in
+            // Of operations that the table does not know, the tool's own codings are asked for.
+            name == .acceptEncoding ? !query.isKnown : !Self.inEveryKey.contains(name)
+        }
     }
 
     /// Errors are small; what is larger is passed on as it comes.
@@ -229,7 +247,7 @@ struct PageFetch: Sendable {
 
     /// Names whose values are in every key, or that make no difference to what upstream is asked.
     private static let inEveryKey: Set<HTTPField.Name> =
-        Set([.accept, .prefer, .authorization, .acceptEncoding] + HTTPField.Name.selecting)
+        Set([.accept, .prefer, .authorization] + HTTPField.Name.selecting)
 }
 
 extension HTTPResponse.Status {
@@ -238,6 +256,9 @@ extension HTTPResponse.Status {
 }
 
 extension Failure {
+    fileprivate static let notAsked = Failure(
+        .upstreamInvalidResponse, "Upstream answered 304 to a request without a condition.")
+
     fileprivate static let brokenOff = Failure(
         .upstreamInvalidResponse, "Upstream's answer was cut off or is not valid HTTP.",
         detail: "body without a proven end is no complete JSON")

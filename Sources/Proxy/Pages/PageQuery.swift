@@ -48,11 +48,9 @@ struct PageQuery: Sendable {
 
     private static func appendFields(of head: RequestHead, _ route: RouteMatch, to key: inout CacheKey) {
         key.append(.accept, of: head.fields)
-        if head.fields.contains(.prefer) {
-            var fields = head.fields
-            Prefer.removeWait(from: &fields)
-            key.append(.prefer, of: fields)
-        }
+        var fields = head.fields
+        if fields.contains(.prefer) { Prefer.removeWait(from: &fields) }
+        key.append(.prefer, of: fields)
         for name in HTTPField.Name.selecting { key.append(name, of: head.fields) }
         key.append(Coding.asked(by: head.fields, of: route.operation).rawValue)
     }

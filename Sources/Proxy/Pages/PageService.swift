@@ -27,10 +27,8 @@ final class PageService: Sendable {
         self.environment = environment
     }
 
-    /// How urgent a caller is, as flights compare it.
-    private static let callerRank = 0
-    /// Refreshes that nobody waits for.
-    private static let backgroundRank = 9
+    /// Of refreshes that nobody waits for; the smaller the more urgent.
+    static let backgroundRank = GateRequest.Priority.background.rawValue
     /// Who is sent back by the gate tries again while there is time, but not for ever.
     private static let maxFlights = 3
 
@@ -51,12 +49,12 @@ final class PageService: Sendable {
         switch cache.store.find(query.key, request: exchange.head.fields, now: now) {
         case .fresh(let answer):
             guard query.directives.accept(answer, now) == nil else { return false }
-            let ttl = Int(answer.timeToLive(at: now).components.seconds)
-            exchange.record.cache = "hit"
-            write(answer, .hit(ttl: ttl), exchange, query, admission, isHit: true, facts: nil)
+            writeHit(answer, exchange, query, admission)
             return true
         case .expired(let answer, let staleness):
-            guard query.directives == .none, let why = reasonToGive(answer, staleness, now) else { return false }
+            guard query.directives == .none, let why = reasonToGive(answer, staleness, now, admission) else {
+                return false
+            }
             refreshInBackground(exchange, query, admission)
             writeStale(answer, why, exchange, query, admission, facts: nil)
             return true
@@ -66,13 +64,24 @@ final class PageService: Sendable {
 
     /// Why an expired answer goes out without waiting for upstream; nil when it does not.
     private func reasonToGive(
-        _ answer: CachedAnswer, _ staleness: Duration, _ now: ContinuousClock.Instant
+        _ answer: CachedAnswer, _ staleness: Duration, _ now: ContinuousClock.Instant, _ admission: Admission
     ) -> StaleReason? {
         let limits = cache.store.limits
         if limits.allowsWhileRevalidating(answer.freshness, staleness: staleness) { return .revalidating }
-        let isInTrouble = cache.trouble.isOn(now: now)
-        return isInTrouble && limits.allowsOnError(answer.freshness, staleness: staleness) ? .upstreamTimeout : nil
+        guard limits.allowsOnError(answer.freshness, staleness: staleness) else { return nil }
+        if isPaused(admission) { return .rateLimited }
+        return cache.trouble.isOn(now: now) ? .upstreamTimeout : nil
     }
+
+    /// Whether upstream has asked for a pause that is longer than anybody should wait with an answer at hand.
+    private func isPaused(_ admission: Admission) -> Bool {
+        guard !sender.pacing.observes else { return false }
+        let key = admission.authorization == nil ? nil : admission.partition
+        let turn = GateRequest(admission.route.resolve(), admission.caller, wait: nil)
+        return sender.pacing.gate(key).pause(for: turn).map { $0 > Self.patience } ?? false
+    }
+
+    private static let patience = Duration.seconds(1)
 
     // MARK: In the flow
 
@@ -80,9 +89,16 @@ final class PageService: Sendable {
     func answer(
         _ exchange: Exchange, _ call: UpstreamCall, _ query: PageQuery, _ admission: Admission
     ) async throws(FlowExit) {
+        // Another request may have brought it meanwhile.
+        if answerAtOnce(exchange, query, admission) { return }
         let forward = forwarding(query, exchange.head.fields)
         if query.directives.onlyIfCached { throw .failed(.notCached) }
         let wait = min(Prefer.wait(in: exchange.head.fields) ?? maxWait, maxWait)
+        // Who would only wait to be told to wait is told at once.
+        if let pause = gate(call).pause(for: call.turn), pause > wait, !sender.pacing.observes {
+            exchange.progress.facts.rateLimit = sender.rateLimit(call)
+            return try standIn(for: .tooLate(pause), exchange, query, admission)
+        }
         let deadline = environment.now() + wait
         var flights = 0
         while true {
@@ -96,19 +112,26 @@ final class PageService: Sendable {
                 if let (old, why) = cache.standIn(forStatus: answer.status.code, query, exchange.head.fields) {
                     return writeStale(old, why, exchange, query, admission, facts: exchange.progress.facts)
                 }
+                if news.wasThere { return writeHit(answer, exchange, query, admission) }
                 let status = forward.status(news, isFollower: isFollower)
                 exchange.record.cache =
                     isFollower ? "collapsed" : news.notStored.map { "not-stored:\($0.rawValue)" } ?? "stored"
                 return write(answer, status, exchange, query, admission, isHit: false, facts: exchange.progress.facts)
             case .live(let live):
                 exchange.progress.facts = live.facts
+                let code = live.response.status.code
+                if let (old, why) = cache.standIn(forStatus: code, query, exchange.head.fields) {
+                    await live.response.discard()
+                    return writeStale(old, why, exchange, query, admission, facts: live.facts)
+                }
                 exchange.record.cache = live.reason.map { "not-stored:\($0.rawValue)" } ?? "streamed"
                 return try await relay(live, exchange, call, admission, forward)
             case .failed(let failure, let facts):
                 if !isFollower { exchange.progress.facts = facts }
                 return try standIn(for: failure, exchange, query, admission)
-            case .notSent(let failure):
+            case .notSent(let failure, let facts):
                 if environment.now() < deadline, flights <= Self.maxFlights, isFollower { continue }
+                exchange.progress.facts = facts
                 return try standIn(for: failure, exchange, query, admission)
             case .alone, .dropped: continue
             }
@@ -124,117 +147,6 @@ final class PageService: Sendable {
         }
         exchange.record.detail = failure.detail
         writeStale(old, why, exchange, query, admission, facts: exchange.progress.facts)
-    }
-
-    // MARK: Flights
-
-    /// Joins a fetch or begins one, and waits for what comes of it.
-    private func land(
-        _ exchange: Exchange, _ call: UpstreamCall, _ query: PageQuery, _ admission: Admission,
-        _ deadline: ContinuousClock.Instant, mayShare: Bool
-    ) async throws(FlowExit) -> (PageOutcome, isFollower: Bool) {
-        let flight: Flight<PageOutcome>
-        let waiter: Flight<PageOutcome>.Waiter
-        var isFollower = false
-        let key = cache.store.variant(of: query.key, request: exchange.head.fields)
-        var page = fetch(call, query, key, exchange, admission)
-        let boarding =
-            mayShare
-            ? cache.flights.board(
-                key, rank: Self.callerRank, deadline: deadline, wantsNew: query.directives.wantsNew)
-            : .alone(.rememberedUncacheable)
-        switch boarding {
-        case .follow(let joined, let me): (flight, waiter, isFollower) = (joined, me, true)
-        case .lead(let begun, let me):
-            (flight, waiter) = (begun, me)
-            start(page, flight, on: exchange.executor)
-        case .alone(let reason):
-            (flight, waiter) = cache.flights.alone(rank: Self.callerRank, deadline: deadline)
-            page.wasTooLarge = reason == .tooLarge
-            start(page, flight, on: exchange.executor)
-        }
-        let asked = environment.now()
-        let landing = await flight.landing(of: waiter)
-        if isFollower { exchange.progress.facts.upstreamTime += environment.now() - asked }
-        switch landing {
-        case .ended(let outcome): return (outcome, isFollower)
-        case .late: return (.notSent(.busy(.rateLimited, .seconds(1))), false)
-        case .left: throw .callerLeft
-        }
-    }
-
-    /// With a turn that is free the request counts as sent at once; else it queues.
-    private func start(_ fetch: PageFetch, _ flight: Flight<PageOutcome>, on executor: EventLoopExecutor) {
-        var fetch = fetch
-        if fetch.turn == nil, let permit = sender.gate.tryEnter() { fetch.turn = HeldPermit(permit) }
-        if fetch.turn != nil { flight.sent() }
-        fetches.exchangeBegan()
-        let task = Task(executorPreference: executor) { [fetch, fetches] in
-            await fetch.run(flight)
-            fetches.exchangeEnded()
-        }
-        flight.onDrop { task.cancel() }
-    }
-
-    /// Nobody waits for it, so it takes no turn that somebody else could want: it is begun when one is free, or not now.
-    private func refreshInBackground(_ exchange: Exchange, _ query: PageQuery, _ admission: Admission) {
-        guard !exchange.isDraining, let permit = sender.gate.tryEnter() else { return }
-        let turn = HeldPermit(permit)
-        let key = cache.store.variant(of: query.key, request: exchange.head.fields)
-        guard let flight = cache.flights.refresh(key, rank: Self.backgroundRank) else { return }
-        let call = UpstreamCall(
-            exchange, match: admission.route.resolve(headers: exchange.head.fields), admission: admission,
-            body: .none, settings: sender.settings)
-        var fetch = fetch(call, query, key, exchange, admission)
-        fetch.turn = turn
-        start(fetch, flight, on: exchange.executor)
-    }
-
-    private func fetch(
-        _ call: UpstreamCall, _ query: PageQuery, _ key: CacheKey, _ exchange: Exchange, _ admission: Admission
-    ) -> PageFetch {
-        PageFetch(
-            sender: sender, cache: cache,
-            builder: PageBuilder(links: links, lifetimes: cache.lifetimes, environment: environment),
-            call: call.shared(isKnown: query.isKnown), query: query, flightKey: key,
-            page: PageQuery.listPage(exchange.head, admission.route, partition: admission.partition ?? ""),
-            request: exchange.head.fields, wantsNew: query.directives.wantsNew)
-    }
-
-    // MARK: Answers
-
-    private func write(
-        _ answer: CachedAnswer, _ status: CacheStatus, _ exchange: Exchange, _ query: PageQuery,
-        _ admission: Admission, isHit: Bool, facts: CallFacts?
-    ) {
-        exchange.record.source = isHit ? .cache : .upstream
-        let writer = PageWriter(links: links, corsOrigin: admission.corsOrigin, now: environment.now())
-        let showsAge = isHit || answer.freshness.initialAge >= .seconds(1)
-        writer.write(answer, status, exchange, query, showsAge: showsAge, facts: facts)
-    }
-
-    private func writeStale(
-        _ answer: CachedAnswer, _ why: StaleReason, _ exchange: Exchange, _ query: PageQuery,
-        _ admission: Admission, facts: CallFacts?
-    ) {
-        // Rounded away from freshness.
-        let ttl = answer.timeToLive(at: environment.now())
-        let seconds = Int(ttl.components.seconds) - (ttl.components.attoseconds < 0 ? 1 : 0)
-        exchange.record.cache = "stale:\(why.rawValue)"
-        let status: CacheStatus = seconds < 0 ? .stale(ttl: seconds, detail: why) : .hit(ttl: seconds)
-        write(answer, status, exchange, query, admission, isHit: true, facts: facts)
-    }
-
-    private func relay(
-        _ live: LivePage, _ exchange: Exchange, _ call: UpstreamCall, _ admission: Admission, _ forward: Forwarding
-    ) async throws(FlowExit) {
-        defer { withExtendedLifetime(live) {} }
-        let relay = ResponseRelay(
-            links: links, corsOrigin: admission.corsOrigin, now: environment.wallTime(),
-            cacheStatus: .forwarded(
-                forward.why, stored: false, collapsed: false, status: nil,
-                detail: (live.reason ?? forward.detail)?.rawValue))
-        try await relay.run(live.response, call, exchange, body: live.body)
     }
 
     // MARK: Why it goes upstream
@@ -277,6 +189,13 @@ extension RequestDirectives {
 }
 
 extension Failure {
+    /// The call's own deadline is over before its turn has come.
+    static func tooLate(_ wait: Duration) -> Failure {
+        Failure(
+            .rateLimited, "The call would have to wait for its turn longer than it may.",
+            retryAfter: max(wait, .seconds(1)))
+    }
+
     /// `only-if-cached`, and nothing stored will do (RFC 9111, 5.2.1.7).
     fileprivate static let notCached = Failure(
         .notCached, "The request says 'only-if-cached', and no stored answer will do.")

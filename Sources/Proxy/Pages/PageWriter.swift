@@ -41,7 +41,7 @@ struct PageWriter {
             head.writeStaticString("\r\nx-correlation-id: ")
             head.writeString(exchange.record.correlationID)
             head.writeStaticString("\r\n")
-            if let facts { ResponseHead.write(HTTPField(name: .serverTiming, value: facts.serverTiming), into: &head) }
+            if let facts { writeFacts(facts, into: &head) }
         }
         if hasBody {
             if isSmall {
@@ -51,6 +51,12 @@ struct PageWriter {
             }
         }
         exchange.end()
+    }
+
+    private func writeFacts(_ facts: CallFacts, into head: inout ByteBuffer) {
+        var fields: HTTPFields = [.serverTiming: facts.serverTiming]
+        facts.addRateLimit(to: &fields)
+        for field in fields { ResponseHead.write(field, into: &head) }
     }
 
     private func isKnownToTool(_ answer: CachedAnswer, _ base: LinkBase, _ request: HTTPFields) -> Bool {

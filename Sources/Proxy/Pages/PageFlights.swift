@@ -1,0 +1,93 @@
+// The fetches behind the reads: joining one, beginning one, or refreshing what is stored while nobody waits.
+
+import Caching
+import ClashAPI
+import HTTPTypes
+import RateLimiting
+
+extension PageService {
+    /// Joins a fetch or begins one, and waits for what comes of it.
+    func land(
+        _ exchange: Exchange, _ call: UpstreamCall, _ query: PageQuery, _ admission: Admission,
+        _ deadline: ContinuousClock.Instant, mayShare: Bool
+    ) async throws(FlowExit) -> (PageOutcome, isFollower: Bool) {
+        let flight: Flight<PageOutcome>
+        let waiter: Flight<PageOutcome>.Waiter
+        var isFollower = false
+        let key = cache.store.variant(of: query.key, request: exchange.head.fields)
+        var page = fetch(call, query, key, exchange, admission)
+        let boarding =
+            mayShare
+            ? cache.flights.board(
+                key, rank: call.turn.priority.rawValue, deadline: deadline, wantsNew: query.directives.wantsNew)
+            : .alone(.rememberedUncacheable)
+        switch boarding {
+        case .follow(let joined, let me): (flight, waiter, isFollower) = (joined, me, true)
+        case .lead(let begun, let me):
+            (flight, waiter) = (begun, me)
+            start(page, flight, on: exchange.executor)
+        case .alone(let reason):
+            (flight, waiter) = cache.flights.alone(rank: call.turn.priority.rawValue, deadline: deadline)
+            page.wasTooLarge = reason == .tooLarge
+            start(page, flight, on: exchange.executor)
+        }
+        let asked = environment.now()
+        let landing = await flight.landing(of: waiter)
+        if isFollower { exchange.progress.facts.upstreamTime += environment.now() - asked }
+        switch landing {
+        case .ended(let outcome): return (outcome, isFollower)
+        case .late: return (.notSent(.tooLate(pause(call)), CallFacts(rateLimit: sender.rateLimit(call))), false)
+        case .left:
+            // What the leader asked for may be under way without it.
+            if !isFollower, flight.wasSent { exchange.progress.facts.wasSent = true }
+            throw .callerLeft
+        }
+    }
+
+    /// With a turn that is free the request counts as sent at once; else it queues.
+    private func start(_ fetch: PageFetch, _ flight: Flight<PageOutcome>, on executor: EventLoopExecutor) {
+        var fetch = fetch
+        if fetch.turn == nil, let permit = gate(fetch.call).tryAdmit(fetch.call.turn) {
+            fetch.turn = HeldPermit(permit)
+        }
+        if fetch.turn != nil { flight.sent() }
+        fetches.exchangeBegan()
+        let task = Task(executorPreference: executor) { [fetch, fetches] in
+            await fetch.run(flight)
+            fetches.exchangeEnded()
+        }
+        flight.onDrop { task.cancel() }
+    }
+
+    /// Nobody waits for it, so it takes no turn that somebody else could want: it is begun when one is free, or not now.
+    func refreshInBackground(_ exchange: Exchange, _ query: PageQuery, _ admission: Admission) {
+        guard !exchange.isDraining else { return }
+        var call = UpstreamCall(
+            exchange, match: admission.route.resolve(headers: exchange.head.fields), admission: admission,
+            body: .none, settings: sender.settings)
+        call.turn.priority = .background
+        guard let permit = gate(call).tryAdmit(call.turn) else { return }
+        let turn = HeldPermit(permit)
+        let key = cache.store.variant(of: query.key, request: exchange.head.fields)
+        guard let flight = cache.flights.refresh(key, rank: Self.backgroundRank) else { return }
+        var fetch = fetch(call, query, key, exchange, admission)
+        fetch.turn = turn
+        start(fetch, flight, on: exchange.executor)
+    }
+
+    private func fetch(
+        _ call: UpstreamCall, _ query: PageQuery, _ key: CacheKey, _ exchange: Exchange, _ admission: Admission
+    ) -> PageFetch {
+        PageFetch(
+            sender: sender, cache: cache,
+            builder: PageBuilder(links: links, lifetimes: cache.lifetimes, environment: environment),
+            call: call.shared(isKnown: query.isKnown), query: query, flightKey: key,
+            page: PageQuery.listPage(exchange.head, admission.route, partition: admission.partition ?? ""),
+            request: exchange.head.fields, wantsNew: query.directives.wantsNew)
+    }
+
+    func gate(_ call: UpstreamCall) -> Gate { sender.pacing.gate(call.gateKey) }
+
+    /// How long such calls surely can not go.
+    func pause(_ call: UpstreamCall) -> Duration { gate(call).pause(for: call.turn) ?? .seconds(1) }
+}

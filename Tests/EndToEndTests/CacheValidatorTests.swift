@@ -1,0 +1,355 @@
+// Validators on both sides: the proxy's own strong ETag towards tools, and upstream's towards upstream. And the links of
+// a stored page, which each tool gets with the base it knows.
+
+import Simulator
+import TestSupport
+import Testing
+
+@Suite(.timeLimit(.minutes(3))) struct CacheValidatorTests {
+    // MARK: Own ETags
+
+    @Test("every stored page has a strong ETag of the proxy's own, from the first answer on")
+    func ownTag() async throws {
+        let headers = "ETag: W/\"upstream\"\r\n"
+        try await withNumberedPages(headers: headers) { rig, _ async throws in
+            let miss = try await rig.get(Path.reports)
+            let hit = try await rig.get(Path.reports)
+            let tag = try #require(miss["ETag"])
+            #expect(tag.hasPrefix("\"") && tag.hasSuffix("\"") && tag.count > 10 && !tag.contains("upstream"))
+            #expect(miss.values("ETag") == [tag] && hit.values("ETag") == [tag])
+            let other = try await rig.get(Path.reports + "?x")
+            #expect(other.number == 2 && other["ETag"] != tag, "another body, another tag")
+        }
+    }
+
+    @Test("the tag covers the bytes as answered: another Host, another tag where there are links, the same where not")
+    func tagByHost() async throws {
+        try await withCache { _, request in
+            request.requestLine.contains("/results/") ? .bytes(json(#"{"result":[]}"#)) : .bytes(numbered(1))
+        } _: { rig, _ async throws in
+            let watch = Stopwatch()
+            let here = try await rig.get(Path.reports)
+            let there = try await rig.get(Path.reports, [("Host", "localhost:9")])
+            there.expectHit(lifetime: 30, watch, number: 1)
+            #expect(here.body != there.body && here["ETag"] != there["ETag"])
+            #expect(try await rig.get(Path.reports, [("Host", "localhost:9")])["ETag"] == there["ETag"])
+            let result = try await rig.get("/clashdetection/results/r")
+            let same = try await rig.get("/clashdetection/results/r", [("Host", "localhost:9")])
+            #expect(result.body == same.body && result["ETag"] == same["ETag"])
+        }
+    }
+
+    @Test("the same body fetched again has the same tag, and a tool keeps its copy")
+    func sameBodySameTag() async throws {
+        try await withCache(["cache.stale_while_revalidate=0s"]) { _, _ in
+            .bytes(numbered(7))
+        } _: { rig, origin async throws in
+            let first = try await rig.get(Path.reports)
+            rig.clock.advance(by: .seconds(31))
+            let again = try await rig.get(Path.reports, [("If-None-Match", first["ETag"] ?? "")])
+            #expect(again.status == 304 && again.cacheStatus == "clash-proxy; fwd=stale; stored")
+            #expect(again["ETag"] == first["ETag"] && origin.count == 2)
+            #expect(origin.received.all[1].values("If-None-Match").isEmpty)
+        }
+    }
+
+    @Test(
+        "a tool that has the page already gets 304, however it lists its tags",
+        arguments: [
+            "TAG", "W/TAG", "\"a\", TAG", "TAG, \"b\"", "W/\"x\" , W/TAG", "\"with, comma\",TAG", "*", " TAG",
+        ])
+    func notModified(list: String) async throws {
+        try await withNumberedPages(headers: "Last-Modified: Thu, 01 Jan 2026 00:00:00 GMT\r\n") {
+            rig, origin async throws in
+            let watch = Stopwatch()
+            let page = try await rig.get(Path.reports)
+            let value = list.replacing("TAG", with: page["ETag"] ?? "none")
+            let client = try rig.connect()
+            for method in ["GET", "HEAD", "GET"] {
+                let answer = try await client.exchange(rig.request(method, Path.reports, [("If-None-Match", value)]))
+                answer.expectHit(lifetime: 30, watch, status: 304, "\(method) \(value)")
+                #expect(answer.statusLine == "HTTP/1.1 304 Not Modified")
+                #expect(answer.values("ETag") == [page["ETag"] ?? "none"])
+                #expect(answer["Content-Type"] == nil && answer["Content-Length"] == nil && answer.body.isEmpty)
+                #expect(answer["Transfer-Encoding"] == nil)
+            }
+            // The connection is in step: what follows is whole.
+            let whole = try await client.exchange(rig.request("GET", Path.reports))
+            #expect(whole.status == 200 && whole.body == page.body)
+            client.close()
+            #expect(origin.count == 1)
+        }
+    }
+
+    @Test(
+        "a tool with another copy gets the page",
+        arguments: ["\"other\"", "W/\"other\"", "\"a\", \"b\"", "UNQUOTED", "\"UNQUOTED", "", "\"\"", "\"*\""])
+    func modified(list: String) async throws {
+        try await withNumberedPages { rig, _ async throws in
+            let watch = Stopwatch()
+            let page = try await rig.get(Path.reports)
+            let bare = (page["ETag"] ?? "").filter { $0 != "\"" }
+            let value = list.replacing("UNQUOTED", with: bare)
+            let answer = try await rig.get(Path.reports, [("If-None-Match", value)])
+            answer.expectHit(lifetime: 30, watch, number: 1)
+        }
+    }
+
+    @Test("several lines of If-None-Match are one list")
+    func severalLines() async throws {
+        try await withNumberedPages { rig, _ async throws in
+            let tag = try await rig.get(Path.reports)["ETag"] ?? ""
+            let answer = try await rig.get(Path.reports, [("If-None-Match", "\"a\""), ("If-None-Match", tag)])
+            #expect(answer.status == 304)
+        }
+    }
+
+    @Test("the tag that a tool got under another Host does not give it 304: the links differ")
+    func tagOfAnotherHost() async throws {
+        try await withNumberedPages { rig, _ async throws in
+            let there = try await rig.get(Path.reports, [("Host", "localhost:9")])
+            let here = try await rig.get(Path.reports, [("If-None-Match", there["ETag"] ?? "")])
+            #expect(here.status == 200 && here.number == 1)
+            #expect(here.link("self") == "http://\(rig.host)\(Path.reports)")
+        }
+    }
+
+    @Test("If-Modified-Since counts where upstream gave a date and there is no If-None-Match")
+    func modifiedSince() async throws {
+        let date = "Thu, 01 Jan 2026 00:00:00 GMT"
+        try await withNumberedPages(headers: "Last-Modified: \(date)\r\n") { rig, _ async throws in
+            #expect(try await rig.get(Path.reports)["Last-Modified"] == date)
+            let later = ("If-Modified-Since", "Fri, 02 Jan 2026 00:00:00 GMT")
+            #expect(try await rig.get(Path.reports, [("If-Modified-Since", date)]).status == 304)
+            #expect(try await rig.get(Path.reports, [later]).status == 304)
+            #expect(try await rig.get(Path.reports, [later, ("If-None-Match", "\"other\"")]).status == 200)
+            let earlier = ("If-Modified-Since", "Wed, 31 Dec 2025 23:59:59 GMT")
+            #expect(try await rig.get(Path.reports, [earlier]).status == 200)
+            #expect(try await rig.get(Path.reports, [("If-Modified-Since", "yesterday")]).status == 200)
+        }
+    }
+
+    @Test("errors get no tag and no 304")
+    func errorsHaveNoTag() async throws {
+        try await withCache { _, _ in
+            .bytes(json("{}", status: "404 Not Found"))
+        } _: { rig, _ async throws in
+            let answer = try await rig.get(Path.reports, [("If-None-Match", "*")])
+            #expect(answer.status == 404 && answer["ETag"] == nil && answer.text == "{}")
+        }
+    }
+
+    // MARK: Links
+
+    @Test("links of a stored page lead each tool back to the proxy by the name it knows, with the right length")
+    func linksByHost() async throws {
+        try await withCachedWorld { rig async throws in
+            let watch = Stopwatch()
+            for host in [rig.host, "localhost:81", "[::1]:8080", "a.very.long.name.localhost:12345", "127.0.0.1"] {
+                let page = try await rig.get(rig.list, [("Host", host)])
+                if host != rig.host { page.expectHit(lifetime: 30, watch, host) }
+                #expect(page.link("next")?.hasPrefix("http://\(host)/clash-detection/itwins/") == true)
+                #expect(!page.text.contains("bentley.com/clash"), "\(page.text)")
+                #expect(page["Content-Length"] == "\(page.body.count)" && page.ending == .complete)
+                let head = try await rig.call("HEAD", rig.list, [("Host", host)])
+                #expect(head["Content-Length"] == "\(page.body.count)" && head["ETag"] == page["ETag"])
+            }
+            #expect(rig.simulator.recorded(RequestFilter(target: "/reports")).count == 1)
+        }
+    }
+
+    @Test("with public_url all tools get the same bytes under one tag")
+    func publicURL() async throws {
+        try await withCachedWorld(["listen.public_url=https://clash.example.com/"]) { rig async throws in
+            let first = try await rig.get(rig.list)
+            let second = try await rig.get(rig.list, [("Host", "clash.example.com")])
+            #expect(first.link("next")?.hasPrefix("https://clash.example.com/clash-detection/itwins/") == true)
+            #expect(first.body == second.body && first["ETag"] == second["ETag"])
+            #expect(second.cacheStatus.hasPrefix("clash-proxy; hit; "))
+        }
+    }
+
+    @Test("a client that follows next verbatim through stored pages sees every row once")
+    func walk() async throws {
+        try await withCachedWorld { rig async throws in
+            for round in 1...2 {
+                var ids: [String] = []
+                var next: String? = "http://\(rig.host)\(rig.v2)/reports"
+                var pages = 0
+                while let url = next, pages < 20 {
+                    let page = try await rig.get(String(url.dropFirst("http://\(rig.host)".count)))
+                    #expect(page.cacheStatus.hasPrefix("clash-proxy; hit; ") == (round == 2))
+                    ids += page.rowIDs("reports")
+                    next = page.link("next")
+                    pages += 1
+                }
+                #expect(pages == 3 && ids.count == 25 && Set(ids).count == 25)
+            }
+            #expect(rig.simulator.recorded(RequestFilter(target: "/reports")).count == 3)
+        }
+    }
+
+    @Test("other bytes of a stored page stay as they were")
+    func otherBytes() async throws {
+        let body =
+            #"{"reports": [ {"id":"a\u0041","status":1,"x":1.0e-7,"url":"https://api.bentley.com/clashdetection/x"} ],"#
+            + #" "_links":{"self":{"href":"https://api.bentley.com/clash-detection/itwins/i/reports"},"prev":null}}"#
+        try await withCache { _, _ in
+            .bytes(json(body))
+        } _: { rig, _ async throws in
+            let expected = body.replacing(
+                "https://api.bentley.com/clash-detection/", with: "http://\(rig.host)/clash-detection/")
+            for _ in 0..<2 {
+                #expect(try await rig.get(Path.reports).text == expected)
+            }
+        }
+    }
+
+    // MARK: Upstream's validators
+
+    @Test(
+        "an expired page is asked about with upstream's validators, and 304 makes it fresh again",
+        arguments: [
+            ("ETag: \"v1\"\r\n", "If-None-Match", "\"v1\""), ("ETag: W/\"v1\"\r\n", "If-None-Match", "W/\"v1\""),
+            (
+                "Last-Modified: Thu, 01 Jan 2026 00:00:00 GMT\r\n", "If-Modified-Since",
+                "Thu, 01 Jan 2026 00:00:00 GMT"
+            ),
+        ])
+    func revalidation(validator: String, name: String, value: String) async throws {
+        try await withCache(["cache.stale_while_revalidate=0s"]) { number, request in
+            request.values(name).isEmpty
+                ? .bytes(numbered(number, validator)) : .bytes("HTTP/1.1 304 Not Modified\r\n\(validator)\r\n")
+        } _: { rig, origin async throws in
+            let first = try await rig.get(Path.reports)
+            rig.clock.advance(by: .seconds(40))
+            let again = try await rig.get(Path.reports)
+            again.expectForwarded("stale; fwd-status=304; stored", number: 1)
+            #expect(again.status == 200 && again.body == first.body && again["ETag"] == first["ETag"])
+            #expect(origin.received.all[1].values(name) == [value])
+            let watch = Stopwatch()
+            (try await rig.get(Path.reports)).expectHit(lifetime: 30, watch, number: 1)
+            #expect(origin.count == 2)
+            let own = try await rig.get(Path.reports, [("If-None-Match", first["ETag"] ?? "")])
+            #expect(own.status == 304)
+        }
+    }
+
+    @Test("the simulator's weak tags keep a page alive without its body being sent again")
+    func simulatorTags() async throws {
+        try await withCachedWorld(["cache.stale_while_revalidate=0s"]) { options in
+            options.simulator.weakETags = true
+        } _: { rig async throws in
+            let first = try await rig.get(rig.list)
+            rig.clock.advance(by: .seconds(31))
+            let again = try await rig.get(rig.list)
+            again.expectForwarded("stale; fwd-status=304; stored")
+            #expect(again.body == first.body)
+        }
+    }
+
+    @Test("a page that has changed comes as a new answer in its place")
+    func changed() async throws {
+        try await withCache(["cache.stale_while_revalidate=0s"]) { number, _ in
+            .bytes(numbered(number, "ETag: \"v\(number)\"\r\n"))
+        } _: { rig, origin async throws in
+            let first = try await rig.get(Path.reports)
+            rig.clock.advance(by: .seconds(31))
+            let second = try await rig.get(Path.reports)
+            second.expectForwarded("stale; stored", number: 2)
+            #expect(second["ETag"] != first["ETag"])
+            #expect(origin.received.all[1].values("If-None-Match") == ["\"v1\""])
+            let watch = Stopwatch()
+            (try await rig.get(Path.reports)).expectHit(lifetime: 30, watch, number: 2)
+        }
+    }
+
+    @Test("what a 304 says about freshness replaces what was said before")
+    func newWord() async throws { try await renewal(isDated: true) }
+
+    @Test(
+        "a 304 without a date is as young as its coming")
+    func undatedWord() async throws { try await renewal(isDated: false) }
+
+    private func renewal(isDated: Bool) async throws {
+        try await withCache { _, _ in
+            .reset
+        } _: { rig, origin async throws in
+            func line(_ offset: Int) -> String { isDated ? "Date: \(httpDate(rig, offset))\r\n" : "" }
+            let (then, now) = (line(0), line(100))
+            origin.become { _, request in
+                request.values("If-None-Match").isEmpty
+                    ? .bytes(numbered(1, "ETag: \"v\"\r\nCache-Control: max-age=10\r\nX-Note: old\r\n\(then)"))
+                    : .bytes(
+                        "HTTP/1.1 304 Not Modified\r\nETag: \"v\"\r\nCache-Control: max-age=500\r\nX-Note: new\r\n\(now)\r\n"
+                    )
+            }
+            #expect(try await rig.get(Path.reports)["X-Note"] == "old")
+            rig.clock.advance(by: .seconds(100))
+            let again = try await rig.get(Path.reports)
+            #expect(again.cacheStatus == "clash-proxy; fwd=stale; fwd-status=304; stored" && again.number == 1)
+            #expect(again["X-Note"] == "new" && again["Cache-Control"] == "max-age=500")
+            let watch = Stopwatch()
+            let hit = try await rig.get(Path.reports)
+            hit.expectHit(lifetime: 500, watch, number: 1)
+            #expect(hit["X-Note"] == "new" && hit.values("Cache-Control") == ["max-age=500"])
+        }
+    }
+
+    @Test(
+        "a 304 that speaks of another answer is not believed: the page itself is asked for",
+        arguments: ["ETag: \"foreign\"\r\n", "ETag: \"v1\"\r\nCache-Control: no-store\r\n"])
+    func foreign304(lines: String) async throws {
+        try await withCache(["cache.stale_while_revalidate=0s"]) { number, request in
+            request.values("If-None-Match").isEmpty
+                ? .bytes(numbered(number, "ETag: \"v1\"\r\n")) : .bytes("HTTP/1.1 304 Not Modified\r\n\(lines)\r\n")
+        } _: { rig, origin async throws in
+            #expect(try await rig.number(Path.reports) == 1)
+            rig.clock.advance(by: .seconds(31))
+            let again = try await rig.get(Path.reports)
+            #expect(again.status == 200 && again.number == 3, "\(again.statusLine)")
+            #expect(origin.received.all.map { $0.values("If-None-Match").count } == [0, 1, 0])
+        }
+    }
+
+    @Test(
+        "a 304 that nobody asked for is no answer to a tool")
+    func unasked304() async throws {
+        try await withCache { number, _ in
+            number <= 2 ? .bytes("HTTP/1.1 304 Not Modified\r\nETag: \"v\"\r\n\r\n") : .bytes(numbered(number))
+        } _: { rig, _ async throws in
+            let answer = try await rig.get(Path.reports)
+            #expect(answer.status != 304, "the tool had asked without any condition")
+        }
+    }
+
+    @Test("what must always be asked about is kept and asked about each time", arguments: ["no-cache", "max-age=0"])
+    func alwaysAsked(word: String) async throws {
+        let lines = "ETag: \"v1\"\r\nCache-Control: \(word)\r\n"
+        try await withCache(["cache.stale_while_revalidate=0s"]) { number, request in
+            request.values("If-None-Match").isEmpty
+                ? .bytes(numbered(number, lines)) : .bytes("HTTP/1.1 304 Not Modified\r\n\(lines)\r\n")
+        } _: { rig, origin async throws in
+            (try await rig.get(Path.reports)).expectForwarded("uri-miss; stored", number: 1)
+            for count in 2...4 {
+
+                let answer = try await rig.get(Path.reports)
+                #expect(answer.cacheStatus == "clash-proxy; fwd=stale; fwd-status=304; stored" && answer.number == 1)
+                #expect(origin.count == count)
+            }
+        }
+    }
+
+    @Test(
+        "a page that upstream wants asked about each time is not given stale either, not even for a moment")
+    func zeroIsNotStale() async throws {
+        let lines = "ETag: \"v1\"\r\nCache-Control: max-age=0\r\n"
+        try await withCache { number, request in
+            request.values("If-None-Match").isEmpty
+                ? .bytes(numbered(number, lines)) : .bytes("HTTP/1.1 304 Not Modified\r\n\(lines)\r\n")
+        } _: { rig, _ async throws in
+            _ = try await rig.get(Path.reports)
+            (try await rig.get(Path.reports)).expectForwarded("stale; fwd-status=304; stored", number: 1)
+        }
+    }
+}
