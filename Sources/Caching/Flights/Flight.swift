@@ -214,6 +214,7 @@ public final class Flight<Outcome: Sendable>: Sendable {
             core.timer = nil
             let (late, isPointless) = core.state.deadlinePassed(now: time.now())
             core.late.formUnion(late)
+            if late.contains(Self.leaderID) { core.leaderHasLeft = true }
             rearm(&core)
             return (
                 late.compactMap { core.continuations.removeValue(forKey: $0) }, isPointless ? Self.drop(&core) : nil

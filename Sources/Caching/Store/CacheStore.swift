@@ -118,10 +118,12 @@ public final class CacheStore: Sendable {
         shard(key).withLock { shard in
             if deleted.containsAny(of: answer.objects, now: now) { return .deletedID }
             if log.hasInvalidated(answer.tags, since: ticket.epoch) { return .invalidated }
-            shard.setVary(vary, for: key)
-            return shard.store(
-                answer, under: shard.variant(of: key, request: request), began: ticket.generation,
-                number: ticket.number)
+            if shard.varyIsSuperseded(vary, for: key, number: ticket.number) { return .superseded }
+            // By what this answer says it depends on, not by what is noted: that may be an older answer's word.
+            let variant = vary.isEmpty ? key : key.variant(Vary.key(vary, of: request))
+            let reason = shard.store(answer, under: variant, began: ticket.generation, number: ticket.number)
+            if reason == nil { shard.setVary(vary, for: key, number: ticket.number) }
+            return reason
         }
     }
 

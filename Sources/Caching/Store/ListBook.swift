@@ -14,14 +14,16 @@ struct ListBook: Sendable {
     private var lists: [CacheKey: List] = [:]
     /// The newest generation of all.
     private(set) var latest: Generation = 0
+    /// Of lists that are not known: those never seen, and those forgotten when this was the newest.
+    private var floor: Generation = 0
     /// Bytes held.
     private(set) var cost = 0
 
     static let capacity = 4096
     private static let overhead = 128
 
-    /// The generation a fetch begun now belongs to; 0 for a list not seen before.
-    func generation(of list: CacheKey) -> Generation { lists[list]?.generation ?? 0 }
+    /// The generation that a fetch begun now belongs to.
+    func generation(of list: CacheKey) -> Generation { lists[list]?.generation ?? floor }
 
     /// A page was fetched anew. Returns the generation it is stored under, or nil when the list has changed since the
     /// fetch was begun, when `began` was the newest generation.
@@ -43,6 +45,7 @@ struct ListBook: Sendable {
     mutating func removeAll() {
         lists.removeAll()
         cost = 0
+        floor = next()
     }
 
     private mutating func begin(_ list: CacheKey, firstDigest: String?) -> Generation {

@@ -14,7 +14,7 @@ struct Shard {
     private var queues = EvictionQueues()
     private var lists = ListBook()
     /// The fields that an answer depends on beyond those of every key, by primary key.
-    private var vary: [CacheKey: [HTTPField.Name]] = [:]
+    private var vary: [CacheKey: VaryRule] = [:]
     private var varyBytes = 0
     private var entryBytes = 0
     private var reserved = 0
@@ -22,7 +22,19 @@ struct Shard {
     /// Entries pushed out so far.
     private(set) var evictions = 0
 
+    private struct VaryRule {
+        let names: [HTTPField.Name]
+        /// Of the fetch whose answer said so.
+        let number: UInt64
+    }
+
+    /// Whether a later fetch has found the answer to depend on other fields.
+    func varyIsSuperseded(_ names: [HTTPField.Name], for key: CacheKey, number: UInt64) -> Bool {
+        vary[key].map { $0.number > number && $0.names != names } ?? false
+    }
+
     private static let maxVaryRules = 256
+    private static let bookkeepingShare = 8
 
     init(capacity: Int) { self.capacity = capacity }
 
@@ -33,8 +45,8 @@ struct Shard {
 
     /// The key under which this request's variant is stored.
     func variant(of key: CacheKey, request: HTTPFields) -> CacheKey {
-        guard !vary.isEmpty, let names = vary[key] else { return key }
-        return key.variant(Vary.key(names, of: request))
+        guard !vary.isEmpty, let rule = vary[key] else { return key }
+        return key.variant(Vary.key(rule.names, of: request))
     }
 
     func variesBeyondKey(_ key: CacheKey) -> Bool { !vary.isEmpty && vary[key] != nil }
@@ -106,17 +118,16 @@ struct Shard {
     }
 
     /// Notes what the answers of a primary key depend on.
-    mutating func setVary(_ names: [HTTPField.Name], for key: CacheKey) {
+    mutating func setVary(_ names: [HTTPField.Name], for key: CacheKey, number: UInt64) {
         if names.isEmpty, vary.isEmpty { return }
         if vary[key] == nil {
             if names.isEmpty { return }
             if vary.count >= Self.maxVaryRules {
-                vary.removeAll()
-                varyBytes = 0
+                forgetVary()
             }
             varyBytes += key.byteCount + 256
         }
-        vary[key] = names
+        vary[key] = VaryRule(names: names, number: number)
         makeRoom()
     }
 
@@ -136,12 +147,14 @@ struct Shard {
     }
 
     private mutating func makeRoom() {
+        // Bookkeeping must not squeeze the pages out that it is for.
+        if lists.cost > capacity / Self.bookkeepingShare { lists.removeAll() }
+        if varyBytes > capacity / Self.bookkeepingShare { forgetVary() }
         while used > capacity {
             guard let node = queues.evict(capacity: capacity) else {
                 // Only bookkeeping is left.
                 lists.removeAll()
-                vary.removeAll()
-                varyBytes = 0
+                forgetVary()
                 return
             }
             entryBytes -= node.cost
@@ -157,6 +170,7 @@ struct Shard {
     mutating func purge(_ invalidation: CacheInvalidation) -> Int {
         let concerned = nodes.values.filter { $0.answer.map { invalidation.concerns($0.tags) } ?? true }
         concerned.forEach { remove($0) }
+        if case .everything = invalidation { forgetVary() }
         return concerned.count
     }
 
@@ -168,6 +182,11 @@ struct Shard {
         }
         useless.forEach { remove($0) }
         return useless.count
+    }
+
+    private mutating func forgetVary() {
+        vary.removeAll()
+        varyBytes = 0
     }
 
     mutating func remove(_ key: CacheKey) {

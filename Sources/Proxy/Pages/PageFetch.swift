@@ -57,7 +57,11 @@ struct PageFetch: Sendable {
         do throws(FlowExit) {
             var permit: Gate.Permit
             if let taken = turn?.take() { permit = taken } else { permit = try await sender.turn(call, progress) }
-            if !wantsNew, let stored = storedMeanwhile() { return (stored, nil) }
+            if !wantsNew, storedMeanwhile() != nil {
+                // Who asks after a write that is answered from now on must not get what is found here.
+                flight.sent()
+                if let stored = storedMeanwhile() { return (stored, nil) }
+            }
             let token = try await sender.credential(progress)
             flight.sent()
             let ticket = cache.store.begin(query.key)

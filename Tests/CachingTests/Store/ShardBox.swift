@@ -31,7 +31,10 @@ final class ShardBox {
         return shard.refresh(old, with: new, under: key, number: fetches)
     }
 
-    func setVary(_ names: [StoreFixture.FieldName], for key: CacheKey) { shard.setVary(names, for: key) }
+    func setVary(_ names: [StoreFixture.FieldName], for key: CacheKey) {
+        fetches += 1
+        shard.setVary(names, for: key, number: fetches)
+    }
     func reserve(_ bytes: Int) -> Bool { shard.reserve(bytes) }
     func release(_ bytes: Int) { shard.release(bytes) }
     @discardableResult

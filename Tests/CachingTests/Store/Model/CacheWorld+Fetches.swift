@@ -142,7 +142,8 @@ extension CacheWorld {
             check(isRefresh || alike == nil || lastBegun > fetch.begun, "refused for an answer that is older")
         case .listChanged:
             check(forgetsLists || account.lastStored(fetch.query.page) >= fetch.begun, "refused for no change")
-        case .noRoom: check(answer.cost > maxBytes / 32, "no room for so little")
+        // A shard of the smallest cache has room for little beside what is being fetched.
+        case .noRoom: check(answer.cost > maxBytes / 128, "no room for so little")
         default: check(false, "refused for another reason: \(reason?.rawValue ?? "")")
         }
     }
