@@ -96,12 +96,15 @@ struct GateState: Sendable {
         release(ticket, now: now)
         expire(&turn, now: now)
         let pause = coolDowns.end(for: ticket.request.lane, now: now)
-        if max(pause ?? now, now) >= ticket.deadline || limits.observe && pause != nil {
+        let isLate = max(pause ?? now, now) >= ticket.deadline
+        // How long the first send has taken is no reason to refuse a second one that need not wait.
+        let isOpen = pause == nil && (limits.observe || opening(for: ticket.request.lane, now: now) <= now)
+        if isLate && !isOpen || limits.observe && pause != nil {
             settle(&turn, now: now)
             let reason: Gate.Refusal.Reason = pause == nil ? .deadline : limits.observe ? .observing : .coolDown
             return (.refused(counted(refusal(reason, ticket.request, now: now))), turn)
         }
-        if limits.observe {
+        if limits.observe || isLate {
             return (.admitted(admit(ticket.id, ticket.request, deadline: ticket.deadline, now: now)), turn)
         }
         room.add(ticket.id, ticket.request, now: now, deadline: ticket.deadline, back: true)

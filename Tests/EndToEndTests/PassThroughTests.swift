@@ -144,6 +144,17 @@ import Testing
         }
     }
 
+    @Test("tokens of one client wait in one queue, as upstream counts them; those of another do not")
+    func gates() async throws {
+        try await withPassThrough(flags: ["rate.windows=[\"1/1m\"]", "rate.max_wait=20s"]) { rig, tokens in
+            #expect(try await rig.get(rig.list, bearer(tokens[0])).status == 200)
+            let same = try await rig.get(rig.list, bearer(rig.simulator.issueToken()))
+            #expect(same.status == 429 && same["Proxy-Status"] != nil)
+            let other = try await rig.get(rig.list, bearer(tokens[1]))
+            #expect(other.status == 200, "\(other.text)")
+        }
+    }
+
     @Test("with callers, the key comes as X-Api-Key and stays here, and Authorization is the tool's token")
     func withCallers() async throws {
         let made = try KeyGenerator.make(name: "dashboard")
@@ -161,10 +172,12 @@ import Testing
 
     private func bearer(_ token: String) -> [(String, String)] { [("Authorization", "Bearer \(token)")] }
 
-    private func withPassThrough(file: String = "", _ body: (Rig, [String]) async throws -> Void) async throws {
+    private func withPassThrough(
+        file: String = "", flags: [String] = [], _ body: (Rig, [String]) async throws -> Void
+    ) async throws {
         try await withRig { options in
             options.file = file
-            options.flags = ["token.mode=passthrough", "cache.enabled=true"]
+            options.flags = ["token.mode=passthrough", "cache.enabled=true"] + flags
         } _: { rig in
             try await body(rig, [rig.simulator.issueToken(), rig.simulator.issueToken(client: "demo-browser")])
         }

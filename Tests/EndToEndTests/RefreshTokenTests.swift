@@ -50,6 +50,7 @@ import Testing
         try await withRig { options in
             options.signIn = .good
             options.movesTimers = true
+            options.flags = ["rate.windows=[]", "rate.max_wait=24h"]
         } _: { rig in
             let (other, otherPort) = try await rig.startAnother(audit: "audit-2", movesTimers: true)
             let ports = [rig.port, otherPort]

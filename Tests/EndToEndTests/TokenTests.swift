@@ -60,6 +60,16 @@ import Testing
         }
     }
 
+    @Test("the repeat after a 401 is part of the call: a tool that will not wait for a turn gets its answer")
+    func revokedWithoutWait() async throws {
+        try await withRig { rig async throws in
+            #expect(try await rig.get(rig.list).status == 200)
+            rig.simulator.revokeTokens()
+            rig.clock.advance(by: .seconds(10))
+            #expect(try await rig.get(rig.list, [("Prefer", "wait=0")]).status == 200)
+        }
+    }
+
     @Test("after a 401 a write with its JSON body is repeated whole")
     func revokedWrite() async throws {
         try await withRig { rig in

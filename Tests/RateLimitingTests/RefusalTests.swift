@@ -41,6 +41,21 @@ struct RefusalTests {
         #expect(desk.waiting == 0)
     }
 
+    @Test(
+        "a second send that need not wait goes, however late it is, and one that must wait is refused",
+        arguments: [false, true])
+    func lateSecondSend(isFull: Bool) {
+        let windows = isFull ? [GateWindow(limit: 1, span: .seconds(3600))] : []
+        let desk = GateDesk(GateLimits(windows: windows, maxInFlight: 1))
+        let id = desk.come(call(wait: .zero))
+        #expect(desk.send(id))
+        desk.come(call("next", wait: .seconds(60)))
+        desk.pass(.seconds(2))
+        desk.again(id)
+        #expect(desk.isInside(id) != isFull)
+        #expect((desk.refused[id]?.reason == .deadline) == isFull)
+    }
+
     @Test("nobody waits longer than the gate's longest wait, whatever he asks for")
     func longestWait() {
         let desk = GateDesk(permits: 1, wait: .seconds(30))

@@ -36,7 +36,7 @@ struct UpstreamCall {
         caller = admission.caller
         authorization = admission.authorization
         turn = GateRequest(match, admission.caller, wait: Prefer.wait(in: head.fields))
-        gateKey = admission.authorization == nil ? nil : admission.partition
+        gateKey = admission.gateKey
         self.body = body
         let isSafe = head.method == .get || head.method == .head || head.method == .options
         if case .streamed = body {

@@ -13,6 +13,8 @@ struct Admission: Sendable {
     let partition: String?
     /// The tool's own credentials for upstream, in pass-through mode.
     let authorization: HTTPField?
+    /// Whose calls upstream counts together, in pass-through mode: as the token claims, unverified, else its own.
+    let gateKey: String?
     /// The browser origin that may read the answer, nil for tools.
     let corsOrigin: String?
 }
@@ -73,7 +75,7 @@ struct FrontDesk: Sendable {
             return .forward(
                 Admission(
                     caller: caller, route: route, partition: PageCache.ownPartition, authorization: nil,
-                    corsOrigin: origin))
+                    gateKey: nil, corsOrigin: origin))
         }
         let authorization = toolAuthorization(head.fields)
         // What is no bearer token goes upstream, which says so, and is not known well enough to store answers for.
@@ -82,7 +84,7 @@ struct FrontDesk: Sendable {
         return .forward(
             Admission(
                 caller: caller, route: route, partition: token?.partition, authorization: authorization,
-                corsOrigin: origin))
+                gateKey: token?.gateKey, corsOrigin: origin))
     }
 
     /// What the tool wants upstream to see. With caller keys in use, `Authorization` is a key unless `X-Api-Key` is.
