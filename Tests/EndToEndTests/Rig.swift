@@ -99,6 +99,8 @@ struct RigOptions {
     var file = ""
     /// Faults in force before the proxy asks for its first token.
     var faults: [PlannedFault] = []
+    /// Time for the proxy and the simulator; a second rig may go on with that of a first.
+    var clock = ShiftedClock()
 
     init() { simulator.bigReportClashes = 0 }
 }
@@ -145,7 +147,7 @@ func withRig(
 }
 
 private func startRig(_ options: RigOptions) async throws -> Rig {
-    let clock = ShiftedClock()
+    let clock = options.clock
     var simulated = options.simulator
     simulated.faults += options.faults
     let simulator = Simulator(simulated, clock: SimulatorClock { clock.wall })
@@ -185,6 +187,7 @@ extension Rig {
 
     /// Ends both; what a test left hanging in the simulator is let go first.
     func end() async {
+        clock.thaw()
         simulator.releaseHeld()
         if !wasDrained.withLock({ $0 }) { _ = await sidecar.drain() }
         await simulator.stop()

@@ -95,9 +95,9 @@ final class PageService: Sendable {
         if query.directives.onlyIfCached { throw .failed(.notCached) }
         let wait = min(Prefer.wait(in: exchange.head.fields) ?? maxWait, maxWait)
         // Who would only wait to be told to wait is told at once.
-        if let pause = gate(call).pause(for: call.turn), pause > wait, !sender.pacing.observes {
+        if let pause = gate(call).pause(for: call.turn), pause > wait, let refusal = gate(call).refusal(of: call.turn) {
             exchange.progress.facts.rateLimit = sender.rateLimit(call)
-            return try standIn(for: .tooLate(pause), exchange, query, admission)
+            return try standIn(for: .tooLate(refusal), exchange, query, admission)
         }
         let deadline = environment.now() + wait
         var flights = 0
@@ -170,18 +170,20 @@ final class PageService: Sendable {
         case .follow(let joined, let me): (flight, waiter, isFollower) = (joined, me, true)
         case .lead(let begun, let me):
             (flight, waiter) = (begun, me)
-            start(page, flight, on: exchange.executor)
+            start(page, flight, patience: call.turn.wait, on: exchange.executor)
         case .alone(let reason):
             (flight, waiter) = cache.flights.alone(rank: call.turn.priority.rawValue, deadline: deadline)
             page.wasTooLarge = reason == .tooLarge
-            start(page, flight, on: exchange.executor)
+            start(page, flight, patience: call.turn.wait, on: exchange.executor)
         }
         let asked = environment.now()
         let landing = await flight.landing(of: waiter)
         if isFollower { exchange.progress.facts.upstreamTime += environment.now() - asked }
         switch landing {
         case .ended(let outcome): return (outcome, isFollower)
-        case .late: return (.notSent(.tooLate(pause(call)), CallFacts(rateLimit: sender.rateLimit(call))), false)
+        case .late:
+            let refusal = gate(call).refusalOfLate(call.turn)
+            return (.notSent(.tooLate(refusal), CallFacts(rateLimit: sender.rateLimit(call))), false)
         case .left:
             // What the leader asked for may be under way without it.
             if !isFollower, flight.wasSent { exchange.progress.facts.wasSent = true }
@@ -189,11 +191,24 @@ final class PageService: Sendable {
         }
     }
 
-    /// With a turn that is free the request counts as sent at once; else it queues.
-    private func start(_ fetch: PageFetch, _ flight: Flight<PageOutcome>, on executor: EventLoopExecutor) {
+    /// With a turn that is free the request counts as sent at once; else it queues, unless whoever begins it has not
+    /// the patience for that.
+    private func start(
+        _ fetch: PageFetch, _ flight: Flight<PageOutcome>, patience: Duration? = nil, on executor: EventLoopExecutor
+    ) {
         var fetch = fetch
-        if fetch.turn == nil, let permit = gate(fetch.call).tryAdmit(fetch.call.turn) {
-            fetch.turn = HeldPermit(permit)
+        if fetch.turn == nil {
+            if let permit = gate(fetch.call).tryAdmit(fetch.call.turn) {
+                fetch.turn = HeldPermit(permit)
+            } else {
+                var asked = fetch.call.turn
+                asked.wait = patience
+                if let refusal = gate(fetch.call).refusal(of: asked) {
+                    cache.flights.remove(flight, fetch.flightKey)
+                    let facts = CallFacts(rateLimit: sender.rateLimit(fetch.call))
+                    return flight.end(.notSent(.tooLate(refusal), facts))
+                }
+            }
         }
         if fetch.turn != nil { flight.sent() }
         fetches.exchangeBegan()
@@ -232,9 +247,6 @@ final class PageService: Sendable {
     }
 
     private func gate(_ call: UpstreamCall) -> Gate { sender.pacing.gate(call.gateKey) }
-
-    /// How long such calls surely can not go.
-    private func pause(_ call: UpstreamCall) -> Duration { gate(call).pause(for: call.turn) ?? .seconds(1) }
 
     // MARK: Answers
 
@@ -320,11 +332,9 @@ extension RequestDirectives {
 }
 
 extension Failure {
-    /// The call's own deadline is over before its turn has come.
-    fileprivate static func tooLate(_ wait: Duration) -> Failure {
-        Failure(
-            .rateLimited, "The call would have to wait for its turn longer than it may.",
-            retryAfter: max(wait, .seconds(1)))
+    /// The call's own deadline is over before its turn has come, or surely will be.
+    fileprivate static func tooLate(_ refusal: Gate.Refusal) -> Failure {
+        Failure(refusal) ?? Failure(.rateLimited, "The call waits for nobody.", retryAfter: .seconds(1))
     }
 
     /// `only-if-cached`, and nothing stored will do (RFC 9111, 5.2.1.7).
