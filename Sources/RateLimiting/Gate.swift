@@ -64,6 +64,18 @@ public final class Gate: Sendable {
         return permit
     }
 
+    /// Why such a call would be refused at once if it asked for its turn now; nil if it would go or wait. For callers
+    /// that wait for a turn which somebody else asks for. Counts as a refusal.
+    public func refusal(of request: GateRequest) -> Refusal? {
+        settle { state, now in state.judged(request, now: now) }
+    }
+
+    /// What to tell a caller whose patience has ended while it waited for a turn which somebody else asks for. Counts
+    /// as a refusal.
+    public func refusalOfLate(_ request: GateRequest) -> Refusal {
+        settle { state, now in state.cameTooLate(request, now: now) }
+    }
+
     // MARK: What permits do
 
     func sending(_ ticket: inout GateState.Ticket) -> Bool {

@@ -88,6 +88,22 @@ struct GateState: Sendable {
         return (.queued, turn)
     }
 
+    /// Somebody waits for a turn that another asks for, and would be refused if he asked himself.
+    mutating func judged(_ request: GateRequest, now: Nanoseconds) -> (Gate.Refusal?, Turn) {
+        var turn = Turn()
+        settle(&turn, now: now)
+        guard !limits.observe, opening(for: request.lane, now: now) > now else { return (nil, turn) }
+        return (refusalAtOnce(request, deadline: deadline(of: request, now: now), now: now).map { counted($0) }, turn)
+    }
+
+    /// Somebody waited too long for a turn that another asks for.
+    mutating func cameTooLate(_ request: GateRequest, now: Nanoseconds) -> (Gate.Refusal, Turn) {
+        var turn = Turn()
+        settle(&turn, now: now)
+        let isPaused = coolDowns.end(for: request.lane, now: now) != nil
+        return (counted(refusal(isPaused ? .coolDown : .deadline, request, now: now)), turn)
+    }
+
     /// A call that was admitted before asks for its turn once more, in its former place and within its former
     /// deadline.
     mutating func arrivedAgain(_ ticket: Ticket, now: Nanoseconds) -> (Entry, Turn) {

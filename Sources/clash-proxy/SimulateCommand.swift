@@ -35,6 +35,10 @@ struct SimulateCommand: AsyncParsableCommand {
         say("client     demo, secret demo-secret (or demo-browser, a public client without one)")
         say("iTwins     \(simulator.iTwinIDs.joined(separator: " "))")
         try await Supervisor.waitForSignal()
+        let counters = simulator.counters
+        say(
+            "calls      \(counters.apiCalls), executed \(counters.executed), 429s \(counters.rateLimited), "
+                + "before a told wait was over \(counters.trapViolations)")
         await simulator.stop()
     }
 }

@@ -309,6 +309,7 @@ struct BodyLifetime: Sendable, CustomTestStringConvertible {
         "with the shipped settings, too, nobody is shown a run in progress for longer than ttl_in_progress")
     func runEndsByDefault() async throws {
         try await withCachedWorld { options in
+            options.clock = ShiftedClock(isFrozen: true)
             options.simulator.runDuration = .seconds(60)
         } _: { rig async throws in
             _ = try #require(rig.simulator.addReport(iTwin: rig.iTwin))

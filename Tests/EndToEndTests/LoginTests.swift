@@ -191,7 +191,7 @@ private final class Login: Sendable {
     }
 
     init(_ rig: Rig, patience: Duration) throws {
-        let session = try LoginSession(rig.config, environment: rig.clock.environment(), patience: patience)
+        let session = try LoginSession(rig.config, environment: rig.clock.environment, patience: patience)
         let heard = Heard()
         self.session = session
         self.heard = heard

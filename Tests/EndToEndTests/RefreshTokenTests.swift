@@ -49,10 +49,9 @@ import Testing
     func twoProxies() async throws {
         try await withRig { options in
             options.signIn = .good
-            options.movesTimers = true
             options.flags = ["rate.windows=[]", "rate.max_wait=24h"]
         } _: { rig in
-            let (other, otherPort) = try await rig.startAnother(audit: "audit-2", movesTimers: true)
+            let (other, otherPort) = try await rig.startAnother(audit: "audit-2")
             let ports = [rig.port, otherPort]
             for port in ports { try await rig.waitForNewestToken(at: port) }
             let rounds = 40
@@ -134,7 +133,6 @@ import Testing
     func deadButUsable() async throws {
         try await withRig { options in
             options.signIn = .good
-            options.movesTimers = true
         } _: { rig in
             #expect(try await rig.get(rig.list).status == 200)
             rig.simulator.inject(.invalidGrant, where: .token, times: nil)

@@ -62,13 +62,13 @@ final class Rig: Sendable {
     }
 
     /// Another proxy with the same configuration and an audit log of its own.
-    func startAnother(audit: String, movesTimers: Bool = false) async throws -> (sidecar: Sidecar, port: Int) {
+    func startAnother(audit: String) async throws -> (sidecar: Sidecar, port: Int) {
         var config = config
         config.audit.path = "\(folder.path)/\(audit)"
         config.log.access = false
         let logger = Logger(label: "test") { _ in CapturingHandler(log: self.applicationLog) }
         let sidecar = try await Sidecar(
-            config, environment: clock.environment(movesTimers: movesTimers), logger: logger)
+            config, environment: clock.environment, logger: logger)
         return (sidecar, Rig.port(try await sidecar.start().tools))
     }
 
@@ -118,8 +118,8 @@ struct RigOptions {
     var faults: [PlannedFault] = []
     /// Other than `none`: `refresh_token` mode with a state file.
     var signIn = SignInState.none
-    /// Timers of the proxy follow the moved clock, instead of real time.
-    var movesTimers = false
+    /// Time for the proxy and the simulator; a second rig may go on with that of a first.
+    var clock = ShiftedClock()
 
     init() { simulator.bigReportClashes = 0 }
 }
@@ -166,7 +166,7 @@ func withRig(
 }
 
 private func startRig(_ options: RigOptions) async throws -> Rig {
-    let clock = ShiftedClock()
+    let clock = options.clock
     var simulated = options.simulator
     simulated.faults += options.faults
     let simulator = Simulator(simulated, clock: SimulatorClock { clock.wall })
@@ -198,7 +198,7 @@ private func startRig(_ options: RigOptions) async throws -> Rig {
     let applicationLog = try CapturedLog()
     let logger = Logger(label: "test") { _ in CapturingHandler(log: applicationLog) }
     let sidecar = try await Sidecar(
-        loaded.config, environment: clock.environment(movesTimers: options.movesTimers),
+        loaded.config, environment: clock.environment,
         accessLogDescriptor: accessLog.descriptor, logger: logger)
     let addresses = try await sidecar.start()
     return Rig(
@@ -215,6 +215,7 @@ extension Rig {
 
     /// Ends both; what a test left hanging in the simulator is let go first.
     func end() async {
+        clock.thaw()
         simulator.releaseHeld()
         if !wasDrained.withLock({ $0 }) { _ = await sidecar.drain() }
         await simulator.stop()

@@ -6,32 +6,86 @@ import Proxy
 import Synchronization
 import TestSupport
 
-/// Real time plus a distance that a test sets: tokens age at once, while timeouts on sockets stay real.
+/// Real time plus a distance that a test sets: tokens and waits age at once, while timeouts on sockets stay real.
+/// A frozen clock moves only when it is told to, so that a test's times are exact whatever the machine does.
 final class ShiftedClock: Sendable {
-    private let shift = Mutex(Duration.zero)
+    private struct State {
+        var shift = Duration.zero
+        /// What it showed when it was frozen; nil while it runs.
+        var frozenAt: (now: ContinuousClock.Instant, wall: Duration)?
+        var sleepers: [Int: Task<Void, Never>] = [:]
+        var lastSleeper = 0
 
-    /// Moves the clock forward for everybody who asks it.
-    func advance(by duration: Duration) { shift.withLock { $0 += duration } }
-
-    /// Time since 1970, for the simulator.
-    var wall: Duration {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return .seconds(Int64(time.tv_sec)) + .nanoseconds(Int64(time.tv_nsec)) + shift.withLock { $0 }
+        var now: ContinuousClock.Instant { (frozenAt?.now ?? ContinuousClock.now) + shift }
     }
 
-    /// The proxy's outside world on this clock. With `movesTimers` a sleeper wakes when the clock is moved past its
-    /// deadline.
-    func environment(movesTimers: Bool = false) -> Environment {
-        var environment = Environment.system
-        environment.now = { ContinuousClock.now + self.shift.withLock { $0 } }
-        let now = environment.now
-        environment.sleep = { deadline in
-            while movesTimers, now() < deadline {
-                try await Task.sleep(for: min(now().duration(to: deadline), .milliseconds(5)))
-            }
-            try await Task.sleep(until: deadline - self.shift.withLock { $0 }, clock: .continuous)
+    private let state = Mutex(State())
+
+    init(isFrozen: Bool = false) {
+        if isFrozen { state.withLock { $0.frozenAt = (ContinuousClock.now, Self.realTime) } }
+    }
+
+    /// Moves the clock forward for everybody who asks it, or sleeps by it.
+    func advance(by duration: Duration) { change { $0.shift += duration } }
+
+    /// Lets a frozen clock run on.
+    func thaw() {
+        change { state in
+            guard let frozenAt = state.frozenAt else { return }
+            state.shift += frozenAt.now - ContinuousClock.now
+            state.frozenAt = nil
         }
+    }
+
+    /// Monotonic time.
+    var now: ContinuousClock.Instant { state.withLock { $0.now } }
+
+    /// Time since 1970, for the simulator.
+    var wall: Duration { state.withLock { ($0.frozenAt?.wall ?? Self.realTime) + $0.shift } }
+
+    /// Suspends until the clock shows `deadline`, by itself or because it was moved.
+    func sleep(until deadline: ContinuousClock.Instant) async throws {
+        while true {
+            let nap = state.withLock { state -> (id: Int, task: Task<Void, Never>)? in
+                let rest = deadline - state.now
+                guard rest > .zero else { return nil }
+                let length = state.frozenAt == nil ? rest : .seconds(3600)
+                let task = Task<Void, Never> { try? await Task.sleep(for: length) }
+                state.lastSleeper += 1
+                state.sleepers[state.lastSleeper] = task
+                return (state.lastSleeper, task)
+            }
+            guard let nap else { return try Task.checkCancellation() }
+            await withTaskCancellationHandler {
+                await nap.task.value
+            } onCancel: {
+                nap.task.cancel()
+            }
+            state.withLock { $0.sleepers[nap.id] = nil }
+            try Task.checkCancellation()
+        }
+    }
+
+    private func change(_ change: (inout State) -> Void) {
+        let sleepers = state.withLock { state in
+            change(&state)
+            return Array(state.sleepers.values)
+        }
+        // They look at the clock again, and those whose time has not come go on sleeping.
+        for sleeper in sleepers { sleeper.cancel() }
+    }
+
+    private static var realTime: Duration {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return .seconds(Int64(time.tv_sec)) + .nanoseconds(Int64(time.tv_nsec))
+    }
+
+    /// The proxy's outside world on this clock.
+    var environment: Environment {
+        var environment = Environment.system
+        environment.now = { self.now }
+        environment.sleep = { try await self.sleep(until: $0) }
         environment.wallTime = {
             let (seconds, attoseconds) = self.wall.components
             return WallTime(seconds: seconds, nanoseconds: Int32(attoseconds / 1_000_000_000))

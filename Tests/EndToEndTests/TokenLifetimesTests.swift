@@ -12,7 +12,6 @@ import Testing
     func thousand() async throws {
         try await withRig { options in
             options.signIn = .good
-            options.movesTimers = true
             options.simulator.recordLimit = 100
             // The time to wait for a turn, also for the second send after a 401, would be over when the clock is moved.
             options.flags = ["rate.windows=[]", "rate.max_wait=24h"]
@@ -30,7 +29,7 @@ import Testing
                 if issued % 50 < 2 || running == nil {
                     tools.port.withLock { $0 = nil }
                     if let ended = running { #expect(await ended.sidecar.drain()) }
-                    let begun = try await rig.startAnother(audit: "audit", movesTimers: true)
+                    let begun = try await rig.startAnother(audit: "audit")
                     running = begun
                     tools.port.withLock { $0 = begun.port }
                     try await rig.waitForNewestToken(at: begun.port)

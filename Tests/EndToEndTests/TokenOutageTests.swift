@@ -53,7 +53,6 @@ import Testing
     func noticed() async throws {
         try await withRig { options in
             options.signIn = .good
-            options.movesTimers = true
             options.faults = [PlannedFault(.reset, where: .token)]
         } _: { rig in
             try await eventually("a failure") { rig.sidecar.notReadyReasons.contains { $0.contains("reached") } }

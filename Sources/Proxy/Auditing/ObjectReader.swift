@@ -43,17 +43,21 @@ struct ObjectReader: Sendable {
     }
 
     /// What a delete is about to destroy, as JSON; nil where the API has no small read for it, or the read failed.
-    func snapshot(_ match: OperationMatch, _ reading: Reading) async -> [UInt8]? {
+    ///
+    /// - Parameter permit: the delete's turn, which covers this read. Upstream's refusal of it holds for the delete too.
+    func snapshot(
+        _ match: OperationMatch, _ reading: Reading, _ permit: borrowing Gate.Permit
+    ) async -> [UInt8]? {
         guard match.deletesWhatItNames, let id = match.objectIDs.first else { return nil }
         if match.operation.version == .v2, match.operation.objectKind == .report {
             // The report itself can be 40 MB; its row in the list says what it was.
             guard let itwin = match.route.pathITwin else { return nil }
             let list = "/clash-detection/itwins/\(itwin)/reports?$top=100"
-            let page = await body(of: list, .v2, reading, limit: Self.maxPageBytes)
+            let page = await body(of: list, .v2, reading, permit, limit: Self.maxPageBytes)
             return page.flatMap { ListRow.find(id, in: $0) }
         }
         guard let target = match.readTarget(of: id) else { return nil }
-        return await body(of: target, match.operation.version, reading, limit: Self.maxSnapshotBytes)
+        return await body(of: target, match.operation.version, reading, permit, limit: Self.maxSnapshotBytes)
     }
 
     /// What became of the objects of a delete that nobody answered: all gone, all there, or not to be known in time.
@@ -101,7 +105,7 @@ struct ObjectReader: Sendable {
             caller: "clash-proxy", operation: "settle", api: .init(version), changes: true, wait: Self.patience)
         // Nobody could say how the delete went, so its turn is over; the look at its object needs one of its own.
         guard var permit = try? await pacing.gate(reading.gateKey).admit(request), permit.trySend(),
-            let response = await read(target, version, reading)
+            let response = await read(target, version, reading, permit)
         else { return .unknown }
         defer { response.body.cancel() }
         switch response.status.code {
@@ -112,9 +116,9 @@ struct ObjectReader: Sendable {
     }
 
     private func body(
-        of target: String, _ version: APIVersion, _ reading: Reading, limit: Int
+        of target: String, _ version: APIVersion, _ reading: Reading, _ permit: borrowing Gate.Permit, limit: Int
     ) async -> [UInt8]? {
-        guard let response = await read(target, version, reading), response.status == .ok else { return nil }
+        guard let response = await read(target, version, reading, permit), response.status == .ok else { return nil }
         var bytes: [UInt8] = []
         while let chunk = try? await response.body.next() {
             bytes += chunk
@@ -131,7 +135,9 @@ struct ObjectReader: Sendable {
         return (try? await tokens.current()).map { HTTPField(name: .authorization, value: $0.headerValue) }
     }
 
-    private func read(_ target: String, _ version: APIVersion, _ reading: Reading) async -> UpstreamResponse? {
+    private func read(
+        _ target: String, _ version: APIVersion, _ reading: Reading, _ permit: borrowing Gate.Permit
+    ) async -> UpstreamResponse? {
         guard let authorization = await authorization(reading) else { return nil }
         var request = UpstreamRequest(origin: settings.origin, target: target)
         request.fields.append(authorization)
@@ -142,7 +148,12 @@ struct ObjectReader: Sendable {
         request.cancellation = .always
         request.firstByteTimeout = Self.patience
         request.stallTimeout = Self.patience
-        return try? await transport.execute(request)
+        guard let response = try? await transport.execute(request) else { return nil }
+        if response.isRateLimited {
+            let wait = response.retryAfter(wallSeconds: environment.wallTime().seconds)
+            permit.refused(cause: response.limitCause, retryAfter: wait)
+        }
+        return response
     }
 }
 

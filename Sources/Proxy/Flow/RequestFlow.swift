@@ -113,7 +113,7 @@ final class RequestFlow: Sendable {
             if snapshot == nil {
                 // The read is a call like others, in the turn of its delete.
                 try await sender.countSend(&permit, call, exchange.progress)
-                snapshot = await audit.reader.snapshot(call.match, reading)
+                snapshot = await audit.reader.snapshot(call.match, reading, permit)
             }
         }
         return try await audit.begin(recorded, call.match, reading, snapshot, budgetTakenAt: taken)

@@ -25,18 +25,20 @@ extension PageService {
         case .follow(let joined, let me): (flight, waiter, isFollower) = (joined, me, true)
         case .lead(let begun, let me):
             (flight, waiter) = (begun, me)
-            start(page, flight, on: exchange.executor)
+            start(page, flight, patience: call.turn.wait, on: exchange.executor)
         case .alone(let reason):
             (flight, waiter) = cache.flights.alone(rank: call.turn.priority.rawValue, deadline: deadline)
             page.wasTooLarge = reason == .tooLarge
-            start(page, flight, on: exchange.executor)
+            start(page, flight, patience: call.turn.wait, on: exchange.executor)
         }
         let asked = environment.now()
         let landing = await flight.landing(of: waiter)
         if isFollower { exchange.progress.facts.upstreamTime += environment.now() - asked }
         switch landing {
         case .ended(let outcome): return (outcome, isFollower)
-        case .late: return (.notSent(.tooLate(pause(call)), CallFacts(rateLimit: sender.rateLimit(call))), false)
+        case .late:
+            let refusal = gate(call).refusalOfLate(call.turn)
+            return (.notSent(.tooLate(refusal), CallFacts(rateLimit: sender.rateLimit(call))), false)
         case .left:
             // What the leader asked for may be under way without it.
             if !isFollower, flight.wasSent { exchange.progress.facts.wasSent = true }
@@ -44,11 +46,24 @@ extension PageService {
         }
     }
 
-    /// With a turn that is free the request counts as sent at once; else it queues.
-    private func start(_ fetch: PageFetch, _ flight: Flight<PageOutcome>, on executor: EventLoopExecutor) {
+    /// With a turn that is free the request counts as sent at once; else it queues, unless whoever begins it has not
+    /// the patience for that.
+    private func start(
+        _ fetch: PageFetch, _ flight: Flight<PageOutcome>, patience: Duration? = nil, on executor: EventLoopExecutor
+    ) {
         var fetch = fetch
-        if fetch.turn == nil, let permit = gate(fetch.call).tryAdmit(fetch.call.turn) {
-            fetch.turn = HeldPermit(permit)
+        if fetch.turn == nil {
+            if let permit = gate(fetch.call).tryAdmit(fetch.call.turn) {
+                fetch.turn = HeldPermit(permit)
+            } else {
+                var asked = fetch.call.turn
+                asked.wait = patience
+                if let refusal = gate(fetch.call).refusal(of: asked) {
+                    cache.flights.remove(flight, fetch.flightKey)
+                    let facts = CallFacts(rateLimit: sender.rateLimit(fetch.call))
+                    return flight.end(.notSent(.tooLate(refusal), facts))
+                }
+            }
         }
         if fetch.turn != nil { flight.sent() }
         fetches.exchangeBegan()
@@ -87,7 +102,4 @@ extension PageService {
     }
 
     func gate(_ call: UpstreamCall) -> Gate { sender.pacing.gate(call.gateKey) }
-
-    /// How long such calls surely can not go.
-    func pause(_ call: UpstreamCall) -> Duration { gate(call).pause(for: call.turn) ?? .seconds(1) }
 }

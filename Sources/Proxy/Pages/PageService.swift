@@ -95,9 +95,9 @@ final class PageService: Sendable {
         if query.directives.onlyIfCached { throw .failed(.notCached) }
         let wait = min(Prefer.wait(in: exchange.head.fields) ?? maxWait, maxWait)
         // Who would only wait to be told to wait is told at once.
-        if let pause = gate(call).pause(for: call.turn), pause > wait, !sender.pacing.observes {
+        if let pause = gate(call).pause(for: call.turn), pause > wait, let refusal = gate(call).refusal(of: call.turn) {
             exchange.progress.facts.rateLimit = sender.rateLimit(call)
-            return try standIn(for: .tooLate(pause), exchange, query, admission)
+            return try standIn(for: .tooLate(refusal), exchange, query, admission)
         }
         let deadline = environment.now() + wait
         var flights = 0
@@ -189,11 +189,9 @@ extension RequestDirectives {
 }
 
 extension Failure {
-    /// The call's own deadline is over before its turn has come.
-    static func tooLate(_ wait: Duration) -> Failure {
-        Failure(
-            .rateLimited, "The call would have to wait for its turn longer than it may.",
-            retryAfter: max(wait, .seconds(1)))
+    /// The call's own deadline is over before its turn has come, or surely will be.
+    static func tooLate(_ refusal: Gate.Refusal) -> Failure {
+        Failure(refusal) ?? Failure(.rateLimited, "The call waits for nobody.", retryAfter: .seconds(1))
     }
 
     /// `only-if-cached`, and nothing stored will do (RFC 9111, 5.2.1.7).

@@ -1,0 +1,131 @@
+// Whose limits they are, and for how long: a gate for each token in pass-through mode, pauses that outlive the process.
+
+import FoundationEssentials
+import TestSupport
+import Testing
+
+@Suite(.timeLimit(.minutes(3))) struct RateScopeTests {
+    // MARK: Pass-through
+
+    @Test("in pass-through mode one token's 429 closes nothing for another", arguments: [true, false])
+    func passthrough(cached: Bool) async throws {
+        try await withLimits(["token.mode=passthrough", "cache.enabled=\(cached)"]) { rig, origin async throws in
+            let (one, two) = (("Authorization", "Bearer one"), ("Authorization", "Bearer two"))
+            origin.refuseOnce(tooMany("100"))
+            let held = try await rig.begin("GET", Path.tests, [one])
+            try await rig.waitForQueue(1)
+            #expect(try await rig.isHeld(Path.reports, [one]))
+            #expect(try await rig.isHeld(Path.reports, [two]) == false)
+            rig.clock.advance(by: .seconds(102))
+            #expect(try await held.answer().status == 200)
+            #expect(try await rig.gate("upstream_refusals_total") == 1, "metrics are the sum")
+        }
+    }
+
+    @Test("in pass-through mode each token has windows of its own")
+    func passthroughWindows() async throws {
+        try await withLimits(["token.mode=passthrough", "rate.windows=6/1m"]) { rig, origin async throws in
+            for name in ["one", "two", "three"] {
+                let token = ("Authorization", "Bearer \(name)")
+                #expect(try await rig.isHeld(Path.tests, [token]) == false)
+                #expect(try await rig.isHeld(Path.tests, [token]))
+            }
+            #expect(origin.count == 3)
+        }
+    }
+
+    // MARK: Over a restart
+
+    /// Two proxies one after the other, on one clock and one state file.
+    private func restart(
+        _ flags: [String] = [], _ before: (Rig, LimitedOrigin, String) async throws -> Void,
+        between: (String) throws -> Void = { _ in }, _ after: (Rig, LimitedOrigin) async throws -> Void
+    ) async throws {
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        let clock = ShiftedClock(isFrozen: true)
+        let path = folder.path + "/gate"
+        let flags = ["rate.max_wait=10m", "rate.state_file=\(path)"] + flags
+        func run(_ part: (Rig, LimitedOrigin) async throws -> Void) async throws {
+            let origin = LimitedOrigin(clock) { _, _ in ok }
+            defer { origin.server.stop() }
+            try await withRig { options in
+                options.clock = clock
+                options.origin = origin.server
+                options.flags = flags
+            } _: { rig async throws in
+                try await part(rig, origin)
+            }
+        }
+        try await run { rig, origin in try await before(rig, origin, path) }
+        // The end of the first has let the clock run; it goes on from there.
+        try between(path)
+        try await run(after)
+    }
+
+    private func text(_ path: String) -> String {
+        (try? String(contentsOf: URL(filePath: path), encoding: .utf8)) ?? ""
+    }
+
+    @Test("a pause outlives the process that was told of it")
+    func stateFile() async throws {
+        try await restart { rig, origin, path async throws in
+            origin.refuseOnce(tooMany("300", naming: "API"))
+            #expect(try await rig.isHeld(Path.tests))
+            try await eventually("it is written") { text(path).contains("api v2") }
+        } _: { rig, origin async throws in
+            let told = try await rig.get(Path.reports, [("Prefer", "wait=0")])
+            told.expectError(429, "RateLimitExceeded", reason: "rate-limited", retryAfter: 200...303)
+            #expect(try await rig.isHeld("/clashdetection/tests") == false, "with its width")
+            #expect(origin.count == 1)
+            rig.clock.advance(by: .seconds(302))
+            #expect(try await rig.isHeld(Path.reports) == false)
+        }
+    }
+
+    @Test("without a state file a restart knows nothing of pauses")
+    func noStateFile() async throws {
+        try await restart(["rate.state_file="]) { rig, origin, _ async throws in
+            origin.refuseOnce(tooMany("300"))
+            #expect(try await rig.isHeld(Path.tests))
+        } _: { rig, _ async throws in
+            #expect(try await rig.isHeld(Path.tests) == false)
+        }
+    }
+
+    @Test("a state file that is damaged counts as none", arguments: ["cut", "edited", "empty", "garbage", "folder"])
+    func damaged(how: String) async throws {
+        try await restart { rig, origin, path async throws in
+            origin.refuseOnce(tooMany("300"))
+            #expect(try await rig.isHeld(Path.tests))
+            try await eventually("it is written") { text(path).contains("everything") }
+        } between: { path in
+            let text = text(path)
+            switch how {
+            case "cut": try Data(text.utf8.dropLast(4)).write(to: URL(filePath: path))
+            case "edited":
+                let edited = text.replacing("everything", with: "api v1")
+                try Data(edited.utf8).write(to: URL(filePath: path))
+            case "empty": try Data().write(to: URL(filePath: path))
+            case "garbage": try Data((0...255).map { UInt8($0) }).write(to: URL(filePath: path))
+            default:
+                try FileManager.default.removeItem(atPath: path)
+                try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+            }
+        } _: { rig, _ async throws in
+            #expect(try await rig.isHeld(Path.tests) == false)
+            #expect(try await rig.get(Path.tests).status == 200)
+        }
+    }
+
+    @Test("a state file that can not be written is warned about, and the pause holds all the same")
+    func unwritable() async throws {
+        try await withLimits(["rate.state_file=/proc/none/gate"]) { rig, origin async throws in
+            origin.refuseOnce(tooMany("300"))
+            #expect(try await rig.isHeld(Path.tests))
+            _ = try await rig.applicationLog.line(
+                with: "warning", "rate.state_file can not be written", "/proc/none/gate")
+            #expect(try await rig.isHeld(Path.tests))
+        }
+    }
+}
