@@ -78,6 +78,21 @@ import Testing
         }
     }
 
+    @Test("a 429 to the read that settles a delete holds what comes next")
+    func settling() async throws {
+        try await withTrap { rig async throws in
+            let report = rig.simulator.reportIDs(iTwin: rig.iTwin)[0]
+            rig.simulator.inject(.executeThenClose, where: RequestFilter(method: "DELETE"))
+            rig.simulator.inject(.rateLimited(retryAfter: "30"), where: RequestFilter(method: "GET"))
+            let answer = try await rig.deleteRun(report, id: "u1")
+            answer.expectError(504, "OutcomeUnknown", reason: "outcome-unknown")
+            #expect(try rig.story(of: "u1") == ["intent", "outcome unknown"])
+            #expect(try await rig.isHeld(rig.list))
+            rig.clock.advance(by: .seconds(32))
+            #expect(try await rig.isHeld(rig.list) == false)
+        }
+    }
+
     @Test("503 with Retry-After is a wait as well; without one it is not")
     func unavailable() async throws {
         try await withLimits { rig, origin async throws in

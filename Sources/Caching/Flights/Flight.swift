@@ -69,6 +69,8 @@ public final class Flight<Outcome: Sendable>: Sendable {
         core.withLock { core in
             core.lastID += 1
             guard core.state.join(core.lastID, deadline: deadline) else { return nil }
+            // Whoever begins a fetch with no patience at all may find a turn that is free: that is seen in `landing`.
+            if time.now() < deadline { rearm(&core) }
             return Waiter(id: core.lastID)
         }
     }
@@ -81,7 +83,6 @@ public final class Flight<Outcome: Sendable>: Sendable {
                     if let landing = Self.landing(waiter.id, core) { return landing }
                     if Task.isCancelled { return .left }
                     core.continuations[waiter.id] = continuation
-                    // Not before: whoever begins a fetch with no patience at all may find a turn that is free.
                     rearm(&core)
                     return nil
                 }
