@@ -15,10 +15,14 @@ public enum Vary {
                 if word.isEmpty { continue }
                 guard word != "*", let name = HTTPField.Name(word) else { return nil }
                 if !names.contains(name) { names.append(name) }
+                if names.count > maxNames { return nil }
             }
         }
         return names.sorted { $0.canonicalName < $1.canonicalName }
     }
+
+    /// Nobody depends on so many; a key of them would be dear for each request.
+    private static let maxNames = 32
 
     /// The values that a request has for these names, as text that is equal exactly if the values are: a missing
     /// field differs from an empty one, lines of one name count as one list (RFC 9110, 5.3). Empty for no names.

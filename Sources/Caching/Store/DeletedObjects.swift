@@ -11,6 +11,8 @@ final class DeletedObjects: Sendable {
     private struct State {
         var until: [TagHash: Instant] = [:]
         var order: Deque<(tag: TagHash, until: Instant)> = []
+        /// Some had to be forgotten before their time; until then any object may be one of them.
+        var forgottenUntil: Instant?
     }
 
     private let state = Mutex(State())
@@ -28,6 +30,7 @@ final class DeletedObjects: Sendable {
             }
             while let first = state.order.first, first.until <= now || state.order.count > Self.capacity {
                 state.order.removeFirst()
+                if first.until > now { state.forgottenUntil = first.until }
                 // Deleted again since: the later entry counts.
                 if state.until[first.tag] == first.until { state.until[first.tag] = nil }
             }
@@ -36,7 +39,8 @@ final class DeletedObjects: Sendable {
 
     func containsAny(of tags: TagSet, now: Instant) -> Bool {
         state.withLock { state in
-            if state.until.isEmpty { return false }
+            if state.until.isEmpty || tags.isEmpty { return false }
+            if let until = state.forgottenUntil, until > now { return true }
             return tags.elements.contains { tag in state.until[tag].map { $0 > now } ?? false }
         }
     }

@@ -94,12 +94,14 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
         case .closed: return
         case .lingering: dropWhileLingering(part)
         case .busy where currentIsReadToItsEnd: pipelined.append(part)
+        case _ where isHeldBack: pipelined.append(part)
         default: accept(part)
         }
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
         startCurrentIfWaiting()
+        if isHeldBack { return }
         switch phase {
         case .idle, .lingering: context.read()
         case .readingHead:
@@ -112,7 +114,11 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         guard context.channel.isWritable else { return }
-        if let current { current.writabilityChanged() } else if phase == .idle { takePipelined() }
+        if let current { current.writabilityChanged() }
+        if isHeldBack {
+            isHeldBack = false
+            takePipelined()
+        }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -166,7 +172,7 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
 
     /// Called with each read, before decoding: starts the clock of a new head.
     func willDecode(_ bytes: ByteBuffer) {
-        guard phase == .idle || phase == .readingHead else { return }
+        guard !isHeldBack, phase == .idle || phase == .readingHead else { return }
         if phase == .idle {
             phase = .readingHead
             phaseSince = .now()
@@ -290,7 +296,10 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
         defer { isTakingPipelined = false }
         while phase == .idle || phase == .busy {
             // A tool that reads no answers gets no more of them: `channelWritabilityChanged` goes on.
-            if phase == .idle, !isWritable { return armIdleTimer() }
+            if phase == .idle, !isWritable {
+                isHeldBack = true
+                return armIdleTimer()
+            }
             while phase == .idle || phase == .busy, !currentIsReadToItsEnd, let part = pipelined.popFirst() {
                 accept(part)
             }
@@ -312,6 +321,9 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
             context?.read()
         }
     }
+
+    /// The tool does not take its answers: until it does, nothing more is read or worked on.
+    private var isHeldBack = false
 
     private func armIdleTimer() {
         if timer == nil { armTimer(after: limits.idleTimeout) }

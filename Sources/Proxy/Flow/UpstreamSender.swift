@@ -85,10 +85,11 @@ struct UpstreamSender: Sendable {
     /// - Parameters:
     ///   - permit: its turn; each send counts, and what upstream refuses for now waits in its place.
     ///   - body: where a body that still arrives comes from.
-    ///   - held: told when the call is held back after it was refused for now, and when it goes on.
+    ///   - held: told when the call is held back after it was refused for now, and when it goes on; false: nobody wants
+    ///     to wait for it.
     func send(
         _ call: UpstreamCall, _ progress: CallProgress, _ first: CallCredential, _ permit: inout Gate.Permit,
-        body: Exchange? = nil, held: (_ isHeld: Bool) -> Void = { _ in }
+        body: Exchange? = nil, held: (_ isHeld: Bool) -> Bool = { _ in true }
     ) async throws(FlowExit) -> UpstreamResponse {
         var credential = first
         var mayReplaceToken = true
@@ -96,7 +97,7 @@ struct UpstreamSender: Sendable {
         retries.budget.recordCall()
         while true {
             try await countSend(&permit, call, progress)
-            held(false)
+            _ = held(false)
             let response: UpstreamResponse
             switch await attempt(call, progress, credential, body) {
             case .success(let answered): response = answered
@@ -116,7 +117,9 @@ struct UpstreamSender: Sendable {
                 // It was not done, whatever its method.
                 guard call.traits.bodyIsReplayable, !pacing.observes else { return response }
                 await response.discard()
-                held(true)
+                guard held(true) else {
+                    throw exit(pacing.gate(call.gateKey).refusalOfLate(call.turn), call, progress)
+                }
                 continue
             }
             if response.status == .unauthorized, mayReplaceToken, case .own(let token) = credential {

@@ -10,10 +10,13 @@ struct CodedReading: ~Copyable {
     private var isOpen: Bool
     /// Whether the coded stream has ended as it should, and nothing was left out.
     private(set) var isWhole = false
-    private var produced = 0
+    private(set) var produced = 0
+    private var consumed = 0
 
-    /// A body that grows beyond this is not read to its end: nobody knows then what it shows.
-    private static let maxBytes = 512 << 20
+    /// A body that grows beyond this, or by more than this, is not read to its end: nobody knows then what it shows.
+    /// JSON of reports shrinks to a tenth; what shrinks to a hundredth was made to keep us busy.
+    private static let maxBytes = 256 << 20
+    private static let maxGrowth = 64
     private static let roomBytes = 64 << 10
 
     init() {
@@ -30,6 +33,8 @@ struct CodedReading: ~Copyable {
     /// Decodes the next bytes and hands them on in pieces.
     mutating func read(_ chunk: [UInt8], _ take: ([UInt8]) -> Void) {
         guard isOpen, !isWhole else { return }
+        consumed += chunk.count
+        let limit = min(Self.maxBytes, consumed * Self.maxGrowth + (1 << 20))
         var chunk = chunk
         var room = [UInt8](repeating: 0, count: Self.roomBytes)
         chunk.withUnsafeMutableBufferPointer { input in
@@ -45,8 +50,8 @@ struct CodedReading: ~Copyable {
                 produced += count
                 if count > 0 { take(count == room.count ? room : Array(room[..<count])) }
                 if code == Z_STREAM_END { isWhole = stream.pointee.avail_in == 0 }
-                if code != Z_OK || produced > Self.maxBytes {
-                    isOpen = code == Z_BUF_ERROR && produced <= Self.maxBytes
+                if code != Z_OK || produced > limit {
+                    isOpen = code == Z_BUF_ERROR && produced <= limit
                     break
                 }
             } while stream.pointee.avail_in > 0 || stream.pointee.avail_out == 0

@@ -168,13 +168,14 @@ private struct PageReading {
         var rewritten: [UInt8] = []
         if rewriter != nil { rewritten.reserveCapacity(chunks.reduce(256) { $0 + $1.count }) }
         var coded = CodedReading()
-        var sinceYield = 0
+        var (sinceYield, seen) = (0, 0)
         for chunk in chunks {
             if isJSON, coding == nil { scanner.consume(chunk) }
             if isJSON, coding == "gzip" { coded.read(chunk) { scanner.consume($0) } }
             rewriter?.rewrite(chunk, into: &rewritten)
             if rewriter == nil { hash.update(data: chunk) }
-            sinceYield += chunk.count
+            sinceYield += chunk.count + coded.produced - seen
+            seen = coded.produced
             if sinceYield > Self.slice {
                 sinceYield = 0
                 await Task.yield()

@@ -68,7 +68,15 @@ struct PageFetch: Sendable {
             defer { cache.store.end(ticket) }
             let expired = revalidatable()
             let asked = cache.environment.now()
-            let hold: (Bool) -> Void = { $0 ? flight.held() : flight.sent() }
+            let hold: (Bool) -> Bool = { isHeld in
+                guard isHeld else {
+                    flight.sent()
+                    return true
+                }
+                flight.held()
+                // With an answer at hand nobody waits for upstream's pause to end.
+                return cache.standIn(for: .rateLimited, query, request) == nil
+            }
             var response = try await sender.send(
                 call(revalidating: expired), progress, token, &permit, held: hold)
             if response.status == .notModified {
@@ -146,11 +154,12 @@ struct PageFetch: Sendable {
         if response.status == .notFound || response.status == .gone {
             cache.store.remove(query.key, request: request)
         }
+        // Judged by all that upstream says: what `Connection` names is not passed on, but counts.
         let verdict = builder.judge(
-            response.status, fields, call.match.operation, isKnown: query.isKnown, delay: arrival.delay)
+            response.status, response.fields, call.match.operation, isKnown: query.isKnown, delay: arrival.delay)
         var limit = cache.store.maxBodyBytes
         if case .refuse(let reason) = verdict {
-            guard response.status.isShareable, !fields.contains(.setCookie) else {
+            guard response.status.isShareable, !response.fields.contains(.setCookie) else {
                 return alone(LivePage(response, reason: reason, facts: arrival.facts, permit: arrival.permit))
             }
             limit = min(limit, Self.maxErrorBytes)
@@ -174,15 +183,15 @@ struct PageFetch: Sendable {
         switch verdict {
         case .refuse(let reason):
             let answer = builder.error(response.status, fields, body.chunks, receivedAt: arrival.received)
-            return (.answer(answer, news(reason, arrival.facts, fields)), nil)
+            return (.answer(answer, news(reason, arrival.facts, response.fields)), nil)
         case .store(let freshness):
             let built = await builder.page(
                 call.match, request, fields, body.chunks, freshness, receivedAt: arrival.received,
-                page: variantPage(fields),
+                page: variantPage(response.fields),
                 endIsProven: response.body.endIsProven)
             if built.isBrokenOff { throw .failed(.brokenOff) }
-            let reason = store(built, fields, arrival.ticket)
-            return (.answer(built.answer, news(reason, arrival.facts, fields)), nil)
+            let reason = store(built, response.fields, arrival.ticket)
+            return (.answer(built.answer, news(reason, arrival.facts, response.fields)), nil)
         }
     }
 
