@@ -155,6 +155,18 @@ import Testing
         }
     }
 
+    @Test("while the calls of a token's client can not go, its expired page is given at once")
+    func pausedClient() async throws {
+        let flags = ["rate.windows=[\"1/1m\"]", "cache.stale_while_revalidate=0s"]
+        try await withPassThrough(flags: flags) { rig, tokens in
+            #expect(try await rig.get(rig.list, bearer(tokens[0])).status == 200)
+            rig.clock.advance(by: .seconds(35))
+            let answer = try await rig.get(rig.list, bearer(tokens[0]))
+            #expect(answer.status == 200 && answer["Cache-Status"]?.hasSuffix("; detail=rate-limited") == true)
+            #expect(rig.simulator.counters.apiCalls == 1)
+        }
+    }
+
     @Test("with callers, the key comes as X-Api-Key and stays here, and Authorization is the tool's token")
     func withCallers() async throws {
         let made = try KeyGenerator.make(name: "dashboard")

@@ -76,9 +76,8 @@ final class PageService: Sendable {
     /// Whether upstream has asked for a pause that is longer than anybody should wait with an answer at hand.
     private func isPaused(_ admission: Admission) -> Bool {
         guard !sender.pacing.observes else { return false }
-        let key = admission.authorization == nil ? nil : admission.partition
         let turn = GateRequest(admission.route.resolve(), admission.caller, wait: nil)
-        return sender.pacing.gate(key).pause(for: turn).map { $0 > Self.patience } ?? false
+        return sender.pacing.gate(admission.gateKey).pause(for: turn).map { $0 > Self.patience } ?? false
     }
 
     private static let patience = Duration.seconds(1)
