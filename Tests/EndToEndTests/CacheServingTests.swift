@@ -67,6 +67,23 @@ import Testing
         }
     }
 
+    @Test("what is no request behind hits that a tool has not read yet is answered after them")
+    func pipelinedBeforeGarbage() async throws {
+        let pad = String(repeating: "x", count: 60_000)
+        try await withCache { _, _ in
+            .bytes(json(#"{"reports":[],"number":1,"pad":"\#(pad)"}"#))
+        } _: { rig, _ async throws in
+            _ = try await rig.get(Path.reports)
+            let count = 400
+            let client = try rig.connect()
+            try await client.send(
+                String(repeating: rig.request("GET", Path.reports), count: count) + "BAD\r\n\r\n")
+            for _ in 0..<count { #expect(try await client.response().status == 200) }
+            #expect(try await client.response().status == 400)
+            client.close()
+        }
+    }
+
     @Test("HTTP/1.0 tools get hits, and their connection is closed or kept as they say")
     func http10() async throws {
         try await withNumberedPages { rig, _ async throws in
