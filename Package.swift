@@ -121,7 +121,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "ClashAPITests",
-            dependencies: ["ClashAPI", .product(name: "HTTPTypes", package: "swift-http-types")],
+            dependencies: ["ClashAPI", "TestSupport", .product(name: "HTTPTypes", package: "swift-http-types")],
             swiftSettings: strict),
         .testTarget(
             name: "TokensTests",

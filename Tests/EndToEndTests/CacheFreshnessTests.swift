@@ -1,5 +1,6 @@
 // How long an answer is fresh: by upstream's word where there is one, else by operation and by what the body shows.
 
+import Proxy
 import Simulator
 import TestSupport
 import Testing
@@ -312,6 +313,8 @@ struct BodyLifetime: Sendable, CustomTestStringConvertible {
             options.clock = ShiftedClock(isFrozen: true)
             options.simulator.runDuration = .seconds(60)
         } _: { rig async throws in
+            // Else the clock is moved past the deadline of the first token's request.
+            try await eventually("a token") { rig.sidecar.notReadyReasons.isEmpty }
             _ = try #require(rig.simulator.addReport(iTwin: rig.iTwin))
             rig.clock.advance(by: .seconds(50))
             #expect(try await rig.get(rig.list).text.contains(#""status":0"#))

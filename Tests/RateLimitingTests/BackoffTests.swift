@@ -1,5 +1,6 @@
 // What repetitions may cost and how long they wait.
 
+import TestSupport
 import Testing
 
 @testable import RateLimiting

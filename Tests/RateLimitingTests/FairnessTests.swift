@@ -1,5 +1,6 @@
 // Who goes next.
 
+import TestSupport
 import Testing
 
 @testable import RateLimiting

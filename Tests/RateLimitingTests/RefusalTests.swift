@@ -1,5 +1,6 @@
 // Who is turned away, when, and what he is told.
 
+import TestSupport
 import Testing
 
 @testable import RateLimiting

@@ -2,6 +2,7 @@
 // calls, and begins again when the answer is there. Calls arrive upstream a random while after they were sent.
 
 import HeapModule
+import TestSupport
 
 @testable import RateLimiting
 

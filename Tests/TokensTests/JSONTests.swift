@@ -1,6 +1,7 @@
 // The reader of JSON from outside, base64 and forms: known texts, everything that is refused, and round trips.
 
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Tokens

@@ -1,5 +1,6 @@
 // The refresh as a value: whatever disk, lock, endpoint and clock answer, it keeps its promises and comes to an end.
 
+import TestSupport
 import Testing
 
 @testable import Tokens

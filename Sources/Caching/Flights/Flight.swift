@@ -134,11 +134,6 @@ public final class Flight<Outcome: Sendable>: Sendable {
         if isDropped { drop() }
     }
 
-    /// Gives it up unless it has been sent.
-    func dropIfQueued() {
-        core.withLock { core in core.state.phase == .queued ? Self.drop(&core) : nil }?()
-    }
-
     /// The request goes upstream now.
     public func sent() {
         core.withLock { core in

@@ -33,8 +33,6 @@ public enum CacheReason: String, Sendable, CaseIterable {
     case superseded = "superseded"
     /// The first page of its list has changed.
     case listChanged = "list-changed"
-    /// It was removed on request.
-    case purged = "purged"
 
     // What the tool asked.
     /// `Cache-Control: no-store`.
@@ -45,18 +43,10 @@ public enum CacheReason: String, Sendable, CaseIterable {
     case requestMaxAge = "request-max-age"
     /// The stored answer is not fresh for as long as the tool's `min-fresh` demands.
     case requestMinFresh = "request-min-fresh"
-    /// `only-if-cached`, and nothing usable is stored.
-    case requestOnlyIfCached = "request-only-if-cached"
-    /// The tool wants a range.
-    case requestRange = "request-range"
-    /// The method is not answered from a cache.
-    case method = "method"
 
     // What the cache is like.
     /// Answers under this key were found uncacheable a short while ago.
     case rememberedUncacheable = "uncacheable"
     /// There is no room.
     case noRoom = "memory"
-    /// The cache is turned off.
-    case disabled = "disabled"
 }

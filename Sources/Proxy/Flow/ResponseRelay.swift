@@ -35,9 +35,6 @@ struct ResponseRelay {
     /// So much of a page is looked at before its head goes out, so that ordinary pages keep a Content-Length.
     private static let heldPageBytes = 256 << 10
 
-    private static let bypassed = HTTPField(name: .cacheStatus, value: "clash-proxy; fwd=bypass")
-    private static let notCacheable = HTTPField(name: .cacheStatus, value: "clash-proxy; fwd=method")
-
     /// - Parameter body: where the bytes come from, if not straight from the response.
     func run(
         _ response: UpstreamResponse, _ call: UpstreamCall, _ exchange: Exchange, body: RelayedBody? = nil
@@ -91,9 +88,11 @@ struct ResponseRelay {
         if fields[.date] == nil { fields[.date] = CivilTime(unixSeconds: now.seconds).httpDate }
         fields.append(HTTPField(name: .serverTiming, value: exchange.progress.facts.serverTiming))
         exchange.progress.facts.addRateLimit(to: &fields)
-        fields.append(
-            cacheStatus.map { HTTPField(name: .cacheStatus, value: $0.headerValue) }
-                ?? (call.traits.isSafe ? Self.bypassed : Self.notCacheable))
+        let status =
+            cacheStatus
+            ?? .forwarded(
+                call.traits.isSafe ? .bypass : .method, stored: false, collapsed: false, status: nil, detail: nil)
+        fields.append(HTTPField(name: .cacheStatus, value: status.headerValue))
         OwnFields.add(correlationID: exchange.record.correlationID, to: &fields)
         if let corsOrigin { OriginPolicy.addGrant(for: corsOrigin, to: &fields) }
         return fields

@@ -1,6 +1,7 @@
 // Random Cache-Control values whose meaning is known by how they were made, and random bytes whose meaning nobody knows.
 
 import HTTPTypes
+import TestSupport
 import Testing
 
 @testable import Caching
@@ -9,7 +10,7 @@ import Testing
 struct DirectiveSoupTests {
     @Test("an answer is never fresher than its smallest bound, and what refuses wins", arguments: UInt64(1)...40)
     func knownSoup(seed: UInt64) {
-        var random = SoupRandom(seed: seed)
+        var random = SeededGenerator(seed: seed)
         for _ in 0..<250 {
             let soup = Soup(using: &random)
             let guess = random.pick([nil, 0, 30])
@@ -36,7 +37,7 @@ struct DirectiveSoupTests {
         "no rubbish crashes the rules, frees what a line of its own forbids or stretches its bound",
         arguments: UInt64(1)...20)
     func rubbish(seed: UInt64) {
-        var random = SoupRandom(seed: seed)
+        var random = SeededGenerator(seed: seed)
         for _ in 0..<300 {
             let rubbish = random.rubbish()
             let forbidden = RulesFixture.judge([rubbish, "Cache-Control: private, no-store"], guess: 30)
@@ -52,7 +53,7 @@ struct DirectiveSoupTests {
 
     @Test("no rubbish crashes the other readers", arguments: UInt64(1)...10)
     func otherRubbish(seed: UInt64) {
-        var random = SoupRandom(seed: seed)
+        var random = SeededGenerator(seed: seed)
         for _ in 0..<300 {
             let text = random.rubbish()
             let value = String(text.dropFirst("Cache-Control: ".count))
@@ -84,14 +85,14 @@ private struct Soup {
     /// The smallest bound that applies, nil if upstream says nothing.
     var bound: Int64? { noCache ? 0 : sharedBounds.min() ?? bounds.min() }
 
-    init(using random: inout SoupRandom) {
+    init(using random: inout SeededGenerator) {
         for _ in 0..<Int.random(in: 1...2, using: &random) {
             let elements = (0..<Int.random(in: 0...5, using: &random)).map { _ in element(using: &random) }
             lines.append("Cache-Control: " + elements.joined(separator: random.pick([",", ", ", " ,\t", ",, "])))
         }
     }
 
-    private mutating func element(using random: inout SoupRandom) -> String {
+    private mutating func element(using random: inout SeededGenerator) -> String {
         switch Int.random(in: 0..<24, using: &random) {
         case 0:
             noStore = true
@@ -126,21 +127,8 @@ private struct Soup {
     }
 }
 
-/// Numbers that follow from their seed (SplitMix64).
-private struct SoupRandom: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-
-    mutating func oneIn(_ count: Int) -> Bool { Int.random(in: 0..<count, using: &self) == 0 }
+extension SeededGenerator {
+    fileprivate mutating func oneIn(_ count: Int) -> Bool { Int.random(in: 0..<count, using: &self) == 0 }
 
     mutating func pick<Value>(_ values: [Value]) -> Value { values[Int.random(in: 0..<values.count, using: &self)] }
 

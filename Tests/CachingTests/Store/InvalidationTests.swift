@@ -1,5 +1,6 @@
 // The memory of writes: what was begun before one is not stored after it.
 
+import TestSupport
 import Testing
 
 @testable import Caching

@@ -1,6 +1,7 @@
 // One part of the cache: what it holds is shard.counted exactly and never more than it may be.
 
 import HTTPTypes
+import TestSupport
 import Testing
 
 @testable import Caching

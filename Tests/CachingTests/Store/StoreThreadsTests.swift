@@ -4,6 +4,7 @@
 import Dispatch
 import HTTPTypes
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Caching

@@ -1,6 +1,8 @@
 // An honest upstream: reports of iTwins, lists of them in pages, deletes that are done at once or as jobs that take their
 // time. Whatever it is asked it answers as it stands at that moment.
 
+import TestSupport
+
 /// What can be asked for.
 enum Resource: Hashable, Sendable {
     case page(itwin: Int, number: Int)
