@@ -1,5 +1,6 @@
 // Time, randomness and ids for the whole process, in one value that tests replace.
-// Nothing else in this module reads a clock or a random source.
+// What decides about a request takes them from here. Not so the idle timers of connections, which are NIO's, and what
+// is drawn once for secrets and seeds.
 
 import Glibc
 import RateLimiting

@@ -1,4 +1,4 @@
-// The operators' side: health and readiness, on an address of its own.
+// The operators' side: health, readiness, metrics and purges, on an address of its own.
 
 import HTTPTypes
 import NIOCore

@@ -1,5 +1,5 @@
 // An absolute http or https URL as the configuration may hold one: scheme, host, port and path,
-// never a user, password, query or fragment. Parsed once here so that nobody else parses URLs.
+// never a user, password, query or fragment. Other modules check for themselves what they are handed as text.
 
 /// An absolute http(s) URL without user, query and fragment (RFC 3986 section 3).
 public struct BaseURL: Sendable, Hashable, CustomStringConvertible {

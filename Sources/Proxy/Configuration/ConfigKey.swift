@@ -14,7 +14,7 @@ struct ConfigKey<Root: Sendable>: Sendable {
     let inForce: Bool
     /// Ignoring the key would leave a door open, so the proxy does not start while it is set but not in force.
     let guardsAccess: Bool
-    /// A change of it takes effect only after a restart.
+    /// Whether a change of it can take effect only in a new process.
     let needsRestart: Bool
     /// The default where it is not the struct's: a reference to an environment variable that may be unset.
     let defaultReference: String?

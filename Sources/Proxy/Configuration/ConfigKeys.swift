@@ -1,5 +1,5 @@
-// The table of keys. A new key is a field in Config (with its default) and a row here; nothing else
-// lists keys. Rows stand in the order of proxy.conf. `inForce: false` marks what is read and checked
+// The table of keys. A new key is a field in Config (with its default) and a row here; no other code
+// lists them all. Rows stand in the order of proxy.conf. `inForce: false` marks what is read and checked
 // but does nothing yet; whoever builds the feature removes the word.
 
 enum ConfigKeys {

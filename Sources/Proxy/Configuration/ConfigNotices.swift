@@ -60,7 +60,7 @@ extension LoadedConfig {
 public struct ConfigChange: Sendable, Hashable {
     /// `listen.address`; `caller` for any change of the callers.
     public var key: String
-    /// Whether it takes effect only after a restart.
+    /// Whether it can take effect only in a new process.
     public var needsRestart: Bool
 }
 

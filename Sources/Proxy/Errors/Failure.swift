@@ -1,5 +1,5 @@
 // The one error type of a request: why it failed, what is known about its sending, and what the tool may be told.
-// `FailureTable` turns a reason into status and code; nothing else does.
+// `FailureReason.answer` turns a reason into status and code; nothing else does.
 
 /// Why the proxy itself answers with an error. The raw value is stable: log lines, metrics and `Proxy-Status` carry it.
 public enum FailureReason: String, Sendable, CaseIterable {

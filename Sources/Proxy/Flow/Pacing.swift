@@ -5,7 +5,8 @@ import CurlTransport
 import HTTPTypes
 import RateLimiting
 
-/// The gates: one for the proxy's own client id; in pass-through mode one for each token. Usable from every thread.
+/// The gates: one for the proxy's own client id; in pass-through mode one for each client that tokens name, else for each
+/// token. Usable from every thread.
 struct Pacing: Sendable {
     private let own: Gate
     private let tools: GateBook?

@@ -203,7 +203,8 @@ final class RequestFlow: Sendable {
         finish(exchange, .refused(failure.reason))
     }
 
-    /// The single exit of every request: its line in the access log.
+    /// The end of every request that reached the front desk: its line in the access log. What never became a request
+    /// has its line from `ProxyService.refuse`.
     func finish(_ exchange: Exchange, _ outcome: Outcome) {
         if !exchange.record.cache.isEmpty { pages?.counters.count(exchange.record.cache) }
         accessLog?.write(exchange.record, exchange.progress.facts, outcome: outcome)

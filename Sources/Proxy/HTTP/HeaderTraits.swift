@@ -1,4 +1,5 @@
-// The table of header traits: one line a name. Nothing else in the proxy lists header names to drop.
+// The table of header traits: one line a name. What goes on in either direction is judged by it first; shared fetches
+// (`UpstreamCall.shared`) and stored answers (`StoredFields`) leave out more.
 
 import HTTPTypes
 

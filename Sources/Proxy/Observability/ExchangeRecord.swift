@@ -1,4 +1,4 @@
-// What is known about one request when it ends: the content of its access-log line, and later of its metrics.
+// What is known about one request when it ends: the content of its access-log line, and what the cache's counters count.
 
 /// Who answered.
 enum AnswerSource: String, Sendable {
@@ -9,7 +9,7 @@ enum AnswerSource: String, Sendable {
 
 /// How a request ended; every request ends in exactly one of these.
 enum Outcome: Sendable {
-    /// Upstream's answer was relayed to its end.
+    /// An answer was relayed to its end: upstream's, a stored one, or that to a preflight.
     case answered
     /// The proxy answered with an error of its own.
     case refused(FailureReason)

@@ -25,7 +25,7 @@ struct PageNews: Sendable {
 
 /// What those who wait for a fetch get.
 enum PageOutcome: Sendable {
-    /// A complete answer; `stored` is nil when it was kept, else why not.
+    /// A complete answer, and how it came about.
     case answer(CachedAnswer, PageNews)
     /// Upstream's answer as it comes, for the one who began the fetch.
     case live(LivePage)

@@ -8,7 +8,7 @@ import HTTPTypes
 struct PageQuery: Sendable {
     let key: CacheKey
     let directives: RequestDirectives
-    /// Upstream's word is needed before anything of it is kept: an operation that the table does not know.
+    /// Whether the table knows the operation. Of others nothing is kept without upstream's word.
     let isKnown: Bool
     /// What links in the answer begin with.
     let base: LinkBase
