@@ -1,4 +1,4 @@
-// The names under which answers are stored and purged. One function spells every tag, so that a write finds what a
+// The names under which answers are stored and purged. One type spells the tags, so that a write finds what a
 // read was stored under. GUIDs are in lower case; v1 ids are replaced by the entity they carry where they decode.
 
 import HTTPTypes

@@ -1,4 +1,4 @@
-// How a gate stands, for the status page and the metrics.
+// How a gate stands, for the metrics.
 
 /// A snapshot of a gate.
 public struct GateStatistics: Sendable, Equatable {

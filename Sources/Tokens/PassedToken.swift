@@ -24,7 +24,7 @@ public struct PassedToken: Sendable {
     /// What the caller is called: `token:` and eight digits of the hash.
     public var callerName: String { "token:" + partition.prefix(8) }
 
-    /// The claim `client_id`, **unverified**: for a label that says so, never for a decision. Nil if the token is no JWT
+    /// The claim `client_id`, **unverified**: for a queue or a label, never for a right. Nil if the token is no JWT
     /// that has one, of at most 128 characters of `[A-Za-z0-9._~@:+/-]`. Takes some microseconds.
     public var unverifiedClientID: String? {
         let parts = token.value.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)

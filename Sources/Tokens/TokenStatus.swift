@@ -1,5 +1,4 @@
-// What a token source tells about itself: a status for readiness and the status page, events for the log. Neither holds
-// a secret.
+// What a token source tells about itself: a status for readiness, events for the log. Neither holds a secret.
 
 /// How a token source stands. A snapshot.
 public struct TokenStatus: Sendable, Equatable {

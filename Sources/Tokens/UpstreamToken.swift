@@ -1,5 +1,5 @@
 // The access token that goes upstream, with the two instants that decide about its use. Its value shows only through
-// `headerValue`; printing or dumping the token shows its generation and its instants.
+// `headerValue`; printing the token shows its generation, dumping it its two instants as well.
 
 /// An OAuth access token as obtained from the token endpoint. Immutable; safe to share between threads.
 public struct UpstreamToken: Sendable, Equatable {

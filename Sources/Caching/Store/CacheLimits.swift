@@ -1,6 +1,6 @@
 // What the configuration says about the cache.
 
-/// Sizes and hard bounds. Sendable; replaced as a whole when the configuration changes.
+/// Sizes and hard bounds.
 public struct CacheLimits: Sendable, Equatable {
     /// Bytes that all stored answers may hold, and the buffers of those being fetched.
     public var maxBytes: Int
