@@ -21,13 +21,18 @@ final class Program: Sendable {
 
     static var isBuilt: Bool { access(path, X_OK) == 0 }
 
-    init(_ arguments: [String]) throws {
+    /// - Parameter output: where its standard output goes; nil: nowhere.
+    init(_ arguments: [String], output: Int32? = nil) throws {
         log = try CapturedLog()
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_adddup2(&actions, log.descriptor, STDERR_FILENO)
-        posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0)
+        if let output {
+            posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO)
+        } else {
+            posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0)
+        }
         var argv: [UnsafeMutablePointer<CChar>?] = ([Self.path] + arguments).map { strdup($0) }
         defer { argv.forEach { free($0) } }
         argv.append(nil)

@@ -1,0 +1,65 @@
+// The demo's own text is its promise: each call that it prints answers what it says beside it.
+
+import Glibc
+import TestSupport
+import Testing
+
+@Suite(.timeLimit(.minutes(2)), .enabled(if: Program.isBuilt)) struct DemoProgramTests {
+    @Test("every call that demo prints answers what the demo says, and nothing is left behind")
+    func printed() async throws {
+        let output = try CapturedLog()
+        let program = try Program(["demo"], output: output.descriptor)
+        _ = try await output.line(with: "Ctrl-C ends the demo")
+        let calls = Self.calls(output.lines)
+        #expect(calls.count >= 7)
+        for call in calls {
+            let answer = try await onThread { try Self.run(call.command) }
+            for word in call.promised {
+                #expect(answer.contains(word), "\(call.command)\n\(answer)")
+            }
+        }
+        let folder = output.lines.first { $0.contains("audit log ") }?.split(separator: " ").dropFirst(2).first ?? "-"
+        #expect(access(String(folder), F_OK) == 0)
+        #expect(try await program.end() == 0)
+        #expect(access(String(folder), F_OK) != 0)
+        output.close()
+    }
+
+    private struct Call: Sendable {
+        var command = ""
+        /// The statuses and quoted words behind "Answers:".
+        let promised: [String]
+    }
+
+    /// `# N. Text. Answers: words` and, until the next comment, its command.
+    private static func calls(_ lines: [String]) -> [Call] {
+        var calls: [Call] = []
+        for line in lines {
+            if line.hasPrefix("# "), let answers = line.split(separator: "Answers: ").dropFirst().first {
+                calls.append(Call(promised: promised(String(answers))))
+            } else if !calls.isEmpty, line.hasPrefix("One line per call") {
+                break
+            } else if !calls.isEmpty {
+                calls[calls.count - 1].command += line + "\n"
+            }
+        }
+        return calls
+    }
+
+    private static func promised(_ text: String) -> [String] {
+        let quoted = text.split(separator: "\"", omittingEmptySubsequences: false).enumerated()
+            .filter { $0.offset % 2 == 1 }.map { String($0.element) }
+        let numbers = text.split(whereSeparator: { !$0.isNumber }).filter { $0.count == 3 }.map(String.init)
+        return quoted + numbers
+    }
+
+    /// What the command prints.
+    private static func run(_ command: String) throws -> String {
+        guard let pipe = popen(command, "r") else { throw RawClient.Trouble(description: "no pipe: errno \(errno)") }
+        defer { pclose(pipe) }
+        var text: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        while case let count = fread(&buffer, 1, buffer.count, pipe), count > 0 { text += buffer[..<count] }
+        return String(decoding: text, as: UTF8.self)
+    }
+}
