@@ -1,4 +1,4 @@
-// What scripts and supervisors see of the program: its exit codes.
+// What scripts and supervisors see of the program: its exit codes and its two streams.
 
 import Simulator
 import TestSupport
@@ -28,6 +28,21 @@ import Testing
             #expect(try await program.end() == 75)
             #expect(try await client.response().status == 503)
         }
+    }
+
+    @Test("the access log goes to standard output, the application log to standard error")
+    func streams() async throws {
+        let output = try CapturedLog()
+        try await withServing(output: output.descriptor) { _, program in
+            // The port stands in the line "listening", which is read from standard error.
+            let client = try RawClient(port: try await program.port())
+            defer { client.close() }
+            _ = try await client.exchange("GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            _ = try await output.line(with: " GET /nowhere 404 ")
+            #expect(try await program.end() == 0)
+            #expect(output.lines.count == 1, "\(output.text)")
+        }
+        output.close()
     }
 
     @Test("a wrong configuration: 78, from check and from serve; a good one: 0 from check")
@@ -61,7 +76,7 @@ import Testing
     }
 
     private func withServing(
-        _ flags: [String] = [], _ body: (Simulator, Program) async throws -> Void
+        _ flags: [String] = [], output: Int32? = nil, _ body: (Simulator, Program) async throws -> Void
     ) async throws {
         let folder = try TemporaryFolder()
         defer { folder.remove() }
@@ -72,7 +87,8 @@ import Testing
             "token.token_url=\(upstream.tokenURL)", "token.client_id=demo", "token.client_secret=demo-secret",
             "audit.path=\(folder.path)/audit",
         ]
-        let program = try Program(["serve", "--config", "/dev/null"] + settings.flatMap { ["--set", $0] } + flags)
+        let arguments = ["serve", "--config", "/dev/null"] + settings.flatMap { ["--set", $0] } + flags
+        let program = try Program(arguments, output: output)
         try await body(simulator, program)
         await simulator.stop()
     }
