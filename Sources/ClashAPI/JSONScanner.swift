@@ -64,6 +64,16 @@ struct JSONScanner: Sendable {
         self.maxDepth = min(maxDepth, JSONScanner.depthLimit)
     }
 
+    /// Whether the input so far is the beginning of a document that must go on: neither a whole one nor something else.
+    var isInside: Bool {
+        switch state {
+        case .start, .byteOrderMark, .done, .failed: false
+        case .value: depth > 0
+        case .number(let number): depth > 0 || !number.canEnd
+        case .valueOrArrayEnd, .keyOrObjectEnd, .key, .colon, .commaOrEnd, .text, .literal: true
+        }
+    }
+
     /// Whether the input was one complete document. To be asked once, at the end of the input.
     mutating func finish() -> Bool {
         if case .number(let number) = state, number.canEnd, depth == 0 { state = .done }

@@ -14,6 +14,9 @@ public struct LinkRewriter: Sendable {
     /// whoever rewrites with an empty one and puts it in later. Only kept if asked for.
     public private(set) var linkStarts: [Int] = []
 
+    /// Whether the body stopped in the middle of its JSON; known once it has been finished.
+    public private(set) var endedInside = false
+
     private let keepsStarts: Bool
 
     private enum Role: Sendable {
@@ -82,6 +85,7 @@ public struct LinkRewriter: Sendable {
     /// Appends what was held back, at the end of the body.
     public mutating func finish(into out: inout [UInt8]) {
         href.release(into: &out)
+        endedInside = !passesThrough && scanner.isInside
         passesThrough = true
     }
 

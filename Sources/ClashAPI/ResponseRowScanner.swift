@@ -15,6 +15,8 @@ public struct ResponseRows: Sendable, Equatable {
     public internal(set) var allTerminal = true
     /// Whether the body was one complete JSON document and nothing was left out of `ids` and `tags`.
     public internal(set) var isComplete = false
+    /// Whether the body stopped in the middle of its JSON.
+    public internal(set) var endedInside = false
 
     /// Whether a status says that a run has ended: 1, 2, 7, 9 or completed, completedToLimit, failed, cancelled.
     public static func isTerminal(_ status: String) -> Bool {
@@ -82,6 +84,7 @@ public struct ResponseRowScanner: Sendable {
 
     /// What was found, at the end of the body.
     public mutating func finish() -> ResponseRows {
+        rows.endedInside = !isBroken && scanner.isInside
         rows.isComplete = !isBroken && scanner.finish() && !isFull
         if !rows.isComplete { rows.allTerminal = false }
         // A single object that should be there and is not has no final status either.

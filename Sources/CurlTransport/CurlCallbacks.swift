@@ -88,6 +88,7 @@ let prereqCallback: curl_prereq_callback = { data, remoteAddress, localAddress, 
     let transfer = transfer(data)
     let key = ConnectionKey(
         remoteAddress: remoteAddress, localAddress: localAddress, remotePort: remotePort, localPort: localPort)
+    if transfer.state.isSent { transfer.forgetSend() }
     transfer.connection = key
     transfer.loop.sockets.busy(key, user: ObjectIdentifier(transfer))
     transfer.sentAt = Monotonic.now()
@@ -98,6 +99,22 @@ let prereqCallback: curl_prereq_callback = { data, remoteAddress, localAddress, 
     transfer.loop.watch(transfer)
     transfer.loop.counters.requestsSent += 1
     return Int32(CURL_PREREQFUNC_OK)
+}
+
+/// libcurl's talk, of which only words about streams count. The request itself comes by here, too, and is not looked at.
+let debugCallback: curl_debug_callback = { _, kind, bytes, count, data in
+    guard kind == CURLINFO_TEXT, let bytes, let data else { return 0 }
+    let text = UnsafeRawBufferPointer(start: bytes, count: count)
+    guard let line = StreamNews.Line(text) else { return 0 }
+    let transfer = transfer(data)
+    switch line {
+    case .opened(let stream): transfer.stream.opened(stream)
+    case .refused: transfer.stream.refused()
+    case .goAway(let lastStream):
+        // Told to whoever happened to read, and about all who share the connection.
+        if let connection = transfer.connection { transfer.loop.connectionLeaves(connection, lastStream) }
+    }
+    return 0
 }
 
 let openSocketCallback: curl_opensocket_callback = { data, _, address in

@@ -1,6 +1,7 @@
-// libcurl's handles as types that cannot be mixed up, and the pool of easy handles.
-// A reset handle keeps its connection-independent memory; TLS sessions live in a share object, so that any handle
-// resumes any session. Everything here belongs to the curl thread, except `wakeup`.
+// libcurl's handles as types that cannot be mixed up. Everything here belongs to the curl thread, except `wakeup`.
+// Each transfer has an easy handle of its own and none is used twice: `curl_easy_reset` puts back the options, not what
+// a transfer left behind. In 7.88 that is, among others, a pointer to the last header field of the answer before, which
+// has been freed and into which a folded first line is written, and the note that a stream was refused.
 
 import CCurl
 
@@ -16,12 +17,12 @@ struct MultiHandle: @unchecked Sendable {
     }
 }
 
-/// One easy handle with the memory that libcurl writes its error text to.
+/// The easy handle of one transfer with the memory that libcurl writes its error text to.
 final class EasyHandle {
     let raw: UnsafeMutableRawPointer
     let errorText: UnsafeMutablePointer<CChar>
 
-    init?(share: UnsafeMutableRawPointer) {
+    fileprivate init?(share: UnsafeMutableRawPointer) {
         guard let raw = curl_easy_init() else { return nil }
         self.raw = raw
         self.errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
@@ -40,38 +41,26 @@ final class EasyHandle {
     }
 }
 
-/// Reset easy handles, the last used first.
-struct HandlePool {
-    private let capacity: Int
-    private let share: UnsafeMutableRawPointer
-    private var handles: [EasyHandle] = []
+/// The TLS sessions of all easy handles, so that any connection resumes any session. Names and connections are kept by
+/// the multi handle anyway. libcurl asks for locks only where several threads use a share.
+struct ShareHandle {
+    private let raw: UnsafeMutableRawPointer
 
-    init?(capacity: Int) {
-        guard let share = curl_share_init() else { return nil }
-        guard ccurl_share_data(share, CURL_LOCK_DATA_SSL_SESSION) == CURLSHE_OK else {
-            curl_share_cleanup(share)
+    init?() {
+        guard let raw = curl_share_init() else { return nil }
+        guard ccurl_share_data(raw, CURL_LOCK_DATA_SSL_SESSION) == CURLSHE_OK else {
+            curl_share_cleanup(raw)
             return nil
         }
-        self.share = share
-        self.capacity = capacity
+        self.raw = raw
     }
 
-    var count: Int { self.handles.count }
-
-    mutating func take() -> EasyHandle? {
-        self.handles.popLast() ?? EasyHandle(share: self.share)
+    func makeHandle() -> EasyHandle? {
+        EasyHandle(share: self.raw)
     }
 
-    mutating func put(_ handle: EasyHandle) {
-        guard self.handles.count < self.capacity else { return }
-        curl_easy_reset(handle.raw)
-        handle.errorText[0] = 0
-        self.handles.append(handle)
-    }
-
-    /// Frees handles and share; all transfers must be over.
-    mutating func close() {
-        self.handles = []
-        curl_share_cleanup(self.share)
+    /// All handles must be gone.
+    func close() {
+        curl_share_cleanup(self.raw)
     }
 }

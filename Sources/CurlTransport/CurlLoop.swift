@@ -10,6 +10,7 @@ import Glibc
 /// `@unchecked Sendable`: made by `CurlTransport.init`, handed to its thread once, and from then on used there only.
 final class CurlLoop: @unchecked Sendable {
     let inbox: Inbox
+    let speaksHTTP2: Bool
     var names = FieldNameTable()
     var sockets = SocketLedger()
     var counters = CurlTransport.Statistics()
@@ -19,8 +20,7 @@ final class CurlLoop: @unchecked Sendable {
     private let multi: MultiHandle
     private let options: CurlOptions
     private let limit: Int
-    private let speaksHTTP2: Bool
-    private var pool: HandlePool
+    private let share: ShareHandle
     private var live: [Transfer] = []
     private var waiting: [Transfer] = []
     /// Transfers with something to hand out at the end of the turn.
@@ -33,7 +33,7 @@ final class CurlLoop: @unchecked Sendable {
 
     init(_ configuration: CurlTransport.Configuration) throws(CurlSetupFailure) {
         guard let raw = curl_multi_init() else { throw CurlSetupFailure(description: "curl_multi_init failed") }
-        guard let pool = HandlePool(capacity: configuration.maxConnections) else {
+        guard let share = ShareHandle() else {
             curl_multi_cleanup(raw)
             throw CurlSetupFailure(description: "curl_share_init failed")
         }
@@ -45,7 +45,7 @@ final class CurlLoop: @unchecked Sendable {
         self.options = CurlOptions(configuration)
         self.limit = configuration.maxConnections
         self.speaksHTTP2 = configuration.http2
-        self.pool = pool
+        self.share = share
     }
 
     /// The body of the thread; returns when a shutdown is complete.
@@ -82,6 +82,13 @@ final class CurlLoop: @unchecked Sendable {
     /// Sees to it that the transfer's deadline is not slept through; to be called whenever that may have come closer.
     func watch(_ transfer: Transfer) {
         if let deadline = transfer.state.deadline { self.nextDeadline = min(self.nextDeadline, deadline.at) }
+    }
+
+    /// The server has said on this connection which stream is the last that it processes.
+    func connectionLeaves(_ connection: ConnectionKey, _ lastStream: Int) {
+        for transfer in self.live where transfer.connection == connection {
+            transfer.stream.connectionLeaves(lastStream: lastStream)
+        }
     }
 
     // MARK: Commands
@@ -138,11 +145,10 @@ final class CurlLoop: @unchecked Sendable {
         self.live.append(transfer)
         transfer.startedAt = self.now
         transfer.state.connecting(now: self.now)
-        guard let handle = self.pool.take() else { return self.fail(transfer, .internalError, "out of memory") }
+        guard let handle = self.share.makeHandle() else { return self.fail(transfer, .internalError, "out of memory") }
         self.options.apply(to: handle, for: transfer)
         let code = curl_multi_add_handle(self.multi.raw, handle.raw)
         guard code == CURLM_OK else {
-            self.pool.put(handle)
             return self.fail(transfer, .internalError, String(cString: curl_multi_strerror(code)))
         }
         transfer.handle = handle
@@ -237,7 +243,6 @@ final class CurlLoop: @unchecked Sendable {
         if let handle = transfer.handle {
             self.noteIdleConnection(of: transfer, handle)
             curl_multi_remove_handle(self.multi.raw, handle.raw)
-            self.pool.put(handle)
             transfer.handle = nil
         }
         if transfer.openedSocket { self.sockets.dropClosed() }
@@ -267,13 +272,18 @@ final class CurlLoop: @unchecked Sendable {
     private func failure(of transfer: Transfer, _ code: CURLcode) -> TransferFailure? {
         let sent = transfer.state.isSent
         let headReceived = transfer.state.headReceived
+        if transfer.isRefused, !headReceived, transfer.verdict.map({ $0.reason == .repeatRefused }) ?? true {
+            return TransferFailure(
+                reason: .refused, detail: "the server did not process the stream", curlCode: Int(code.rawValue))
+        }
         if let (reason, detail) = transfer.verdict {
             return TransferFailure(reason: reason, sent: sent, headReceived: headReceived, detail: detail)
         }
         if code == CURLE_OK && headReceived { return nil }
+        // For libcurl a head that breaks off is a success without an answer.
         let reason =
-            code == CURLE_OK
-            ? .internalError : TransferFailure.Reason(curlCode: code, sent: sent, headReceived: headReceived)
+            code == CURLE_OK && sent
+            ? .broke : TransferFailure.Reason(curlCode: code, sent: sent, headReceived: headReceived)
         let detail = transfer.handle?.errorDescription(code) ?? ""
         return TransferFailure(
             reason: reason, sent: sent, headReceived: headReceived, detail: detail, curlCode: Int(code.rawValue))
@@ -296,16 +306,15 @@ final class CurlLoop: @unchecked Sendable {
         var statistics = self.counters
         statistics.liveTransfers = self.live.count
         statistics.queuedTransfers = self.waiting.count
-        statistics.pooledHandles = self.pool.count
         statistics.openSockets = self.sockets.openCount
         return statistics
     }
 
     private func close() {
         self.inbox.close(publishing: self.statistics)
-        // Handles before the share they use; the multi handle closes the idle connections.
-        self.pool.close()
+        // All transfers are over, and their handles gone with them. The multi handle closes the idle connections.
         curl_multi_cleanup(self.multi.raw)
+        self.share.close()
         self.inbox.publish(self.statistics)
     }
 }

@@ -1,5 +1,6 @@
-// Every option of a transfer, set from here on a freshly reset handle, each with its reason.
-// Never set: SEEKFUNCTION (lets libcurl repeat a body silently), VERBOSE (prints the token), cookies, netrc, alt-svc.
+// Every option of a transfer, set from here on a new handle, each with its reason.
+// Never set: SEEKFUNCTION (lets libcurl repeat a body silently), VERBOSE without a DEBUGFUNCTION (prints the token),
+// cookies, netrc, alt-svc.
 
 import CCurl
 import HTTPTypes
@@ -21,6 +22,7 @@ struct CurlOptions {
         self.setTrust(easy)
         self.setConnection(easy)
         Self.setCallbacks(easy, transfer)
+        if self.configuration.http2 { Self.setStreams(easy, transfer) }
         ccurl_set_list(easy, CURLOPT_HTTPHEADER, transfer.headers.first)
         ccurl_set_pointer(easy, CURLOPT_ERRORBUFFER, handle.errorText)
         if transfer.request.decodesContent {
@@ -92,6 +94,18 @@ struct CurlOptions {
         ccurl_set_long(easy, CURLOPT_MAXLIFETIME_CONN, 300)
         ccurl_set_long(easy, CURLOPT_TCP_KEEPALIVE, 1)
         ccurl_set_long(easy, CURLOPT_BUFFERSIZE, 64 * 1024)
+    }
+
+    private static func setStreams(_ easy: UnsafeMutableRawPointer, _ transfer: Transfer) {
+        // Whether the server refused a stream is only said aloud (see StreamNews).
+        ccurl_set_debug_callback(easy, debugCallback)
+        ccurl_set_pointer(easy, CURLOPT_DEBUGDATA, Unmanaged.passUnretained(transfer).toOpaque())
+        ccurl_set_long(easy, CURLOPT_VERBOSE, 1)
+        if !transfer.request.isSafe {
+            // And not on a connection that has served others. Of a change it must be known, so it pays a handshake.
+            ccurl_set_long(easy, CURLOPT_FRESH_CONNECT, 1)
+            ccurl_set_long(easy, CURLOPT_FORBID_REUSE, 1)
+        }
     }
 
     private static func setCallbacks(_ easy: UnsafeMutableRawPointer, _ transfer: Transfer) {

@@ -46,8 +46,6 @@ public final class CurlTransport: Sendable {
         public var pauses = 0
         /// Turns of the thread: it sleeps between them.
         public var turns = 0
-        /// Easy handles kept for reuse.
-        public var pooledHandles = 0
         /// Sockets open now, idle connections included.
         public var openSockets = 0
 

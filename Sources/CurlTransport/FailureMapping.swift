@@ -19,7 +19,9 @@ extension TransferFailure.Reason {
         case CURLE_PARTIAL_FILE, CURLE_GOT_NOTHING, CURLE_SEND_ERROR, CURLE_RECV_ERROR, CURLE_HTTP2,
             CURLE_HTTP2_STREAM, CURLE_SEND_FAIL_REWIND:
             self = sent ? (headReceived ? .truncated : .broke) : .unreachable
-        case CURLE_WEIRD_SERVER_REPLY, CURLE_UNSUPPORTED_PROTOCOL, CURLE_BAD_CONTENT_ENCODING:
+        case CURLE_WEIRD_SERVER_REPLY, CURLE_UNSUPPORTED_PROTOCOL, CURLE_BAD_CONTENT_ENCODING,
+            // A head line that libcurl cannot take apart, and one longer than it takes.
+            CURLE_BAD_FUNCTION_ARGUMENT, CURLE_OUT_OF_MEMORY:
             self = sent ? .invalidResponse : .internalError
         case CURLE_URL_MALFORMAT:
             self = .invalidRequest

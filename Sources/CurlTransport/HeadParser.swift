@@ -33,9 +33,14 @@ struct HeadParser {
     private(set) var isCoded = false
     /// HTTP/1.x, where a message ends by its own framing.
     private(set) var isHTTP1 = false
+    private let mayBeHTTP2: Bool
+    /// Whether anything of an answer has come.
+    var hasBegun: Bool { self.bytes > 0 }
     private var part = Part.start
     private var bytes = 0
     private var fieldCount = 0
+
+    init(mayBeHTTP2: Bool) { self.mayBeHTTP2 = mayBeHTTP2 }
 
     /// Takes one line as libcurl gives it, line end included.
     mutating func take(_ line: UnsafeBufferPointer<UInt8>, names: inout FieldNameTable) -> Step {
@@ -54,10 +59,22 @@ struct HeadParser {
         self.fields[.contentLength] = nil
     }
 
+    /// `HTTP/1.` and a digit, or where HTTP/2 may be spoken the line that libcurl makes up for it.
+    private mutating func takeVersion(_ version: Slice<UnsafeBufferPointer<UInt8>>) -> Bool {
+        self.isHTTP1 =
+            version.count == 8 && version.starts(with: "HTTP/1.".utf8)
+            && (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(version[7])
+        return self.isHTTP1 || self.mayBeHTTP2 && version.starts(with: "HTTP/2".utf8)
+    }
+
     private mutating func takeStatusLine(_ line: UnsafeBufferPointer<UInt8>) -> Step {
         guard let space = line.firstIndex(of: UInt8(ascii: " ")), line.count >= space + 4,
-            line[..<space].starts(with: "HTTP/".utf8)
+            self.takeVersion(line[..<space])
         else { return .invalid("malformed status line") }
+        // A CR of its own, or a NUL, ends the line for one reader and not for another.
+        if line.contains(where: { $0 < 0x20 && $0 != 0x09 || $0 == 0x7F }) {
+            return .invalid("control character in the status line")
+        }
         var code = 0
         for byte in line[(space + 1)..<(space + 4)] {
             guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { return .invalid("malformed status") }
@@ -68,7 +85,6 @@ struct HeadParser {
         }
         // We never ask for an upgrade, so what would follow is nothing we can read.
         if code == 101 { return .invalid("unrequested protocol switch") }
-        self.isHTTP1 = space > 5 && line[5] == UInt8(ascii: "1")
         self.status = HTTPResponse.Status(
             code: code, reasonPhrase: String(decoding: line[min(space + 5, line.count)...], as: UTF8.self))
         self.fields = HTTPFields()

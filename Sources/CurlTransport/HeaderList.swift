@@ -1,5 +1,5 @@
 // The request's header fields as the linked list that libcurl reads, built in one block of memory on the caller's
-// thread. libcurl does not copy the list, so the transfer owns the block until its handle is reset.
+// thread. libcurl does not copy the list, so the transfer owns the block until its handle is gone.
 
 import CCurl
 import HTTPTypes

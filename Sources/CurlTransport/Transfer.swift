@@ -21,7 +21,7 @@ final class Transfer: @unchecked Sendable {
     // Curl thread only from here.
     var head: Head?
     var state: TransferState
-    var parser = HeadParser()
+    var parser: HeadParser
     /// Used from callbacks only, that is, while the loop itself runs.
     unowned(unsafe) let loop: CurlLoop
     var handle: EasyHandle?
@@ -30,6 +30,8 @@ final class Transfer: @unchecked Sendable {
     /// Set when a callback ends the transfer: libcurl's own code would only say that some callback did.
     var verdict: (reason: TransferFailure.Reason, detail: String)?
     var connection: ConnectionKey?
+    /// What is known about the latest send's HTTP/2 stream.
+    var stream = StreamNews()
     var openedSocket = false
     var isReadyListed = false
     var headIsReady = false
@@ -47,6 +49,7 @@ final class Transfer: @unchecked Sendable {
         self.headers = HeaderList(request.fields, decodesContent: request.decodesContent)
         self.inbox = inbox
         self.loop = loop
+        self.parser = HeadParser(mayBeHTTP2: loop.speaksHTTP2)
         self.state = TransferState(
             limits: .init(
                 connect: connectTimeout,
@@ -104,6 +107,17 @@ final class Transfer: @unchecked Sendable {
         self.headIsReady = true
     }
 
+    /// libcurl is about to send the request once more, so that of the send before nothing has come.
+    func forgetSend() {
+        // On a connection with other streams libcurl does not say that this one was refused, but it has words for
+        // anything else that happens. Surely enough where a second send does no harm.
+        let wasRefused = self.request.isSafe && self.stream.number != nil && self.handle?.errorText.pointee == 0
+        if self.request.repeatable { self.stream = StreamNews() } else if wasRefused { self.stream.refused() }
+    }
+
+    /// Whether the server has said that it did not carry the request out.
+    var isRefused: Bool { self.stream.isRefused && !self.parser.hasBegun }
+
     /// Hands out what has become available: the head once, then body bytes to a waiting reader.
     /// True: the transfer had been paused for the reader and must go on.
     func deliver() -> Bool {
@@ -135,6 +149,9 @@ final class Transfer: @unchecked Sendable {
 }
 
 extension UpstreamRequest {
+    /// Whether sending it again changes nothing (RFC 9110 section 9.2.1).
+    var isSafe: Bool { self.method == .get || self.method == .head || self.method == .options }
+
     /// Bytes of the request body: nil when unknown, 0 for none.
     var uploadLength: Int? {
         switch self.body {

@@ -17,6 +17,9 @@ public struct TransferFailure: Error, Sendable, Hashable {
         case timeoutStall
         /// The connection broke after the request was sent and before a final response head.
         case broke
+        /// Over HTTP/2 the server said that it did not process the request: REFUSED_STREAM, or a GOAWAY below it. Only
+        /// said of a change where it is sure. Counts as not sent.
+        case refused
         /// The response body ended before its end.
         case truncated
         /// The response breaks HTTP in a way that makes its meaning doubtful.
@@ -37,7 +40,7 @@ public struct TransferFailure: Error, Sendable, Hashable {
 
     /// The reason.
     public let reason: Reason
-    /// Whether the request, or a part of it, went out: the pre-request callback ran.
+    /// Whether the server may have carried the request out: it, or a part of it, went out and was not refused.
     public let sent: Bool
     /// Whether a final response head had been received.
     public let headReceived: Bool

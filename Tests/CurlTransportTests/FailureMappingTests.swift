@@ -33,4 +33,14 @@ import Testing
             TransferFailure.Reason(curlCode: CURLE_WEIRD_SERVER_REPLY, sent: true, headReceived: false)
                 == .invalidResponse)
     }
+
+    @Test("what libcurl finds in a head after the send is the answer's fault, before it a fault of ours")
+    func malformedHeads() {
+        for code in [
+            CURLE_BAD_FUNCTION_ARGUMENT, CURLE_OUT_OF_MEMORY, CURLE_WEIRD_SERVER_REPLY, CURLE_UNSUPPORTED_PROTOCOL,
+        ] {
+            #expect(TransferFailure.Reason(curlCode: code, sent: true, headReceived: false) == .invalidResponse)
+            #expect(TransferFailure.Reason(curlCode: code, sent: false, headReceived: false) == .internalError)
+        }
+    }
 }

@@ -46,12 +46,19 @@ final class ChildProcess: Sendable {
 
     /// Reads standard output until `isEnough` accepts it; blocks.
     func output(until isEnough: (String) -> Bool) throws -> String {
+        String(decoding: try self.bytes { isEnough(String(decoding: $0, as: UTF8.self)) }, as: UTF8.self)
+    }
+
+    /// Reads standard output until `isEnough` accepts it; blocks.
+    func bytes(until isEnough: ([UInt8]) -> Bool) throws -> [UInt8] {
         while true {
-            let text = self.text.withLock { String(decoding: $0, as: UTF8.self) }
-            if isEnough(text) { return text }
+            let bytes = self.text.withLock { $0 }
+            if isEnough(bytes) { return bytes }
             var buffer = [UInt8](repeating: 0, count: 4096)
             let count = read(self.output, &buffer, buffer.count)
-            guard count > 0 else { throw TestTrouble(description: "the process ended: \(text)") }
+            guard count > 0 else {
+                throw TestTrouble(description: "the process ended: \(String(decoding: bytes, as: UTF8.self))")
+            }
             self.text.withLock { $0 += buffer[..<count] }
         }
     }

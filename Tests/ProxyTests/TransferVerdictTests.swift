@@ -12,12 +12,12 @@ import Testing
     private static let change = CallTraits(isSafe: false, bodyIsReplayable: true)
     private static let upload = CallTraits(isSafe: false, bodyIsReplayable: false)
 
-    /// The verdict in words: `again: reason`, `reason`, or `left`.
+    /// The verdict in words: `again: reason`, `free: reason`, `reason`, or `left`.
     private func verdict(
         _ reason: TransferFailure.Reason, _ traits: CallTraits, sent: Bool, headReceived: Bool = false
     ) -> String {
         switch TransferFailure(reason: reason, sent: sent, headReceived: headReceived).verdict(traits) {
-        case .retry(let otherwise): "again: \(otherwise.reason.rawValue)"
+        case .retry(let otherwise, let isFree): "\(isFree ? "free" : "again"): \(otherwise.reason.rawValue)"
         case .fail(let failure): failure.reason.rawValue
         case .callerLeft: "left"
         }
@@ -34,10 +34,10 @@ import Testing
         }
     }
 
-    @Test("a change that was surely not sent may be tried again when its body is still there")
+    @Test("a change that was surely not carried out may be tried again when its body is still there, at no cost")
     func unsentChange() {
-        for reason in [TransferFailure.Reason.unreachable, .nameNotResolved] {
-            #expect(verdict(reason, Self.change, sent: false) == "again: upstream-unreachable")
+        for reason in [TransferFailure.Reason.unreachable, .nameNotResolved, .refused] {
+            #expect(verdict(reason, Self.change, sent: false) == "free: upstream-unreachable")
             #expect(verdict(reason, Self.upload, sent: false) == "upstream-unreachable")
         }
         #expect(verdict(.notTrusted, Self.change, sent: false) == "upstream-not-trusted")
@@ -53,6 +53,24 @@ import Testing
         #expect(verdict(.truncated, Self.read, sent: true, headReceived: true) == "upstream-invalid-response")
         #expect(verdict(.invalidResponse, Self.read, sent: true) == "upstream-invalid-response")
         #expect(verdict(.broke, Self.read, sent: true, headReceived: true) == "upstream-unreachable")
+    }
+
+    @Test("a read that was refused over HTTP/2 is tried again and draws on no budget")
+    func refusedRead() {
+        #expect(verdict(.refused, Self.read, sent: false) == "free: upstream-unreachable")
+    }
+
+    @Test("free tries are taken without a budget, and are bounded all the same")
+    func freeRetries() async {
+        let clock = TestClock()
+        let policy = RetryPolicy(
+            budget: RetryBudget(percent: 0, initial: 0), backoff: Backoff(first: .zero), environment: .test(clock))
+        var tries = 0
+        var allowed: [Bool] = []
+        for _ in 0..<3 { allowed.append(await policy.allows(&tries, isFree: true)) }
+        #expect(allowed == [true, true, false])
+        tries = 0
+        #expect(await policy.allows(&tries) == false)
     }
 
     @Test("what is nobody's fault upstream is told apart")

@@ -58,7 +58,7 @@ extension ResponseBody {
         } catch {
             switch error.verdict(CallTraits(isSafe: call.isSafe, bodyIsReplayable: false)) {
             case .callerLeft: throw .callerLeft
-            case .fail(let failure), .retry(let failure): throw .failed(failure)
+            case .fail(let failure), .retry(let failure, _): throw .failed(failure)
             }
         }
     }

@@ -56,9 +56,9 @@ struct ResponseRelay {
             await body.discard()
             exchange.end()
         } else if isPage {
-            try await relayPage(response.status, fields, &body, exchange, call.traits)
+            try await relayPage(response, fields, &body, exchange, call)
         } else {
-            try await relayBytes(response.status, fields, &body, exchange, call.traits)
+            try await relayBytes(response, fields, &body, exchange, call)
         }
     }
 
@@ -107,36 +107,52 @@ struct ResponseRelay {
 
     /// The bytes as they are.
     private func relayBytes(
-        _ status: HTTPResponse.Status, _ fields: HTTPFields, _ body: inout RelayedBody, _ exchange: Exchange,
-        _ call: CallTraits
+        _ response: UpstreamResponse, _ fields: HTTPFields, _ body: inout RelayedBody, _ exchange: Exchange,
+        _ call: UpstreamCall
     ) async throws(FlowExit) {
+        var end = BodyEnd(response, call.match)
         if body.isBufferedComplete {
-            let bytes = try await body.next(call) ?? []
-            if try await body.next(call) == nil { return exchange.respond(status, fields, body: bytes) }
+            let bytes = try await body.next(call.traits) ?? []
+            if try await body.next(call.traits) == nil {
+                await end.read(bytes)
+                try end.check(call.traits)
+                return exchange.respond(response.status, fields, body: bytes)
+            }
         }
-        exchange.begin(status, fields, body.declaredLength.map { .length($0) } ?? .chunked)
+        exchange.begin(response.status, fields, body.declaredLength.map { .length($0) } ?? .chunked)
         exchange.flush()
-        while let bytes = try await body.next(call) { try await write(bytes, exchange, body) }
+        var count = 0
+        // What completes a declared length completes the answer, so it waits for the verdict.
+        var last: [UInt8] = []
+        while let bytes = try await body.next(call.traits) {
+            await end.read(bytes)
+            count += bytes.count
+            if count == body.declaredLength { last = bytes } else { try await write(bytes, exchange, body) }
+        }
+        try end.check(call.traits)
+        if !last.isEmpty { try await write(last, exchange, body) }
         exchange.end()
     }
 
     /// A page with its links rewritten; in constant memory however long it is.
     private func relayPage(
-        _ status: HTTPResponse.Status, _ fields: HTTPFields, _ body: inout RelayedBody, _ exchange: Exchange,
-        _ call: CallTraits
+        _ response: UpstreamResponse, _ fields: HTTPFields, _ body: inout RelayedBody, _ exchange: Exchange,
+        _ call: UpstreamCall
     ) async throws(FlowExit) {
         var rewriter = LinkRewriter(translator: translator(exchange))
         var page: [UInt8] = []
         while page.count < Self.heldPageBytes {
-            guard let bytes = try await body.next(call) else {
+            guard let bytes = try await body.next(call.traits) else {
+                let isEmptied = page.isEmpty && response.wasDecoded && response.status == .ok
                 rewriter.finish(into: &page)
-                return exchange.respond(status, fields, body: page)
+                try check(rewriter, isEmptied: isEmptied, call)
+                return exchange.respond(response.status, fields, body: page)
             }
             rewriter.rewrite(bytes, into: &page)
         }
-        exchange.begin(status, fields, .chunked)
+        exchange.begin(response.status, fields, .chunked)
         try await write(page, exchange, body)
-        while let bytes = try await body.next(call) {
+        while let bytes = try await body.next(call.traits) {
             page.removeAll(keepingCapacity: true)
             rewriter.rewrite(bytes, into: &page)
             try await write(page, exchange, body)
@@ -144,7 +160,14 @@ struct ResponseRelay {
         page.removeAll()
         rewriter.finish(into: &page)
         try await write(page, exchange, body)
+        try check(rewriter, call)
         exchange.end()
+    }
+
+    /// - Parameter isEmptied: nothing came of a coded page, which then stopped before its first byte.
+    private func check(_ rewriter: LinkRewriter, isEmptied: Bool = false, _ call: UpstreamCall) throws(FlowExit) {
+        guard call.match.isKnown else { return }
+        try BodyEnd.check(endedInside: rewriter.endedInside || isEmptied, call.traits)
     }
 
     private func write(_ bytes: [UInt8], _ exchange: Exchange, _ body: RelayedBody) async throws(FlowExit) {

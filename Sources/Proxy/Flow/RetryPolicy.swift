@@ -1,5 +1,5 @@
-// When a safe call is sent again: at most twice, with backoff, inside a budget shared by all calls, so that
-// retries can never multiply the load on an upstream that is in trouble.
+// When a call is sent again that failed: at most twice, with backoff. What may have been carried out is repeated inside a
+// budget shared by all calls, so that retries can never multiply the load on an upstream that is in trouble.
 
 import CurlTransport
 import HTTPTypes
@@ -14,8 +14,10 @@ struct RetryPolicy: Sendable {
     static let maxRetries = 2
 
     /// Takes one retry out of the budget and waits for its turn; false when there is none left or the tool is gone.
-    func allows(_ tries: inout Int) async -> Bool {
-        guard tries < Self.maxRetries, budget.tryRetry() else { return false }
+    ///
+    /// - Parameter isFree: the try before surely was not carried out, which draws on no budget.
+    func allows(_ tries: inout Int, isFree: Bool = false) async -> Bool {
+        guard tries < Self.maxRetries, isFree || budget.tryRetry() else { return false }
         tries += 1
         do {
             try await environment.sleep(environment.now() + backoff.pause(before: tries, random: environment.random()))

@@ -14,7 +14,9 @@ struct CallTraits {
 /// What to do about a failed transfer.
 enum TransferVerdict {
     /// It may be sent again; the failure is the answer when no more tries are left.
-    case retry(otherwise: Failure)
+    ///
+    /// - Parameter isFree: it draws on no budget, because it surely was not carried out and no outage makes many of it.
+    case retry(otherwise: Failure, isFree: Bool)
     case fail(Failure)
     case callerLeft
 }
@@ -33,9 +35,11 @@ extension TransferFailure {
         }
         if sent, !call.isSafe { return .fail(outcomeUnknown) }
         let failure = visibleFailure
-        let isConnectionFailure = [.unreachable, .nameNotResolved, .broke, .repeatRefused].contains(reason)
-        let mayRepeat = call.bodyIsReplayable && (call.isSafe || !sent)
-        return isConnectionFailure && mayRepeat && !headReceived ? .retry(otherwise: failure) : .fail(failure)
+        let isConnectionFailure = [.unreachable, .nameNotResolved, .refused, .broke, .repeatRefused].contains(reason)
+        guard isConnectionFailure, !headReceived, call.bodyIsReplayable, call.isSafe || !sent else {
+            return .fail(failure)
+        }
+        return .retry(otherwise: failure, isFree: reason == .refused || !call.isSafe)
     }
 
     private var logDetail: String { "\(reason.rawValue) curl=\(curlCode) \(detail)" }
@@ -59,6 +63,10 @@ extension TransferFailure {
                 .upstreamTimeout, "Upstream did not answer within upstream.first_byte_timeout.", detail: logDetail)
         case .timeoutStall:
             Failure(.upstreamTimeout, "Upstream stopped in the middle (upstream.stall_timeout).", detail: logDetail)
+        case .refused:
+            Failure(
+                .upstreamUnreachable, "Upstream refused the call and did not carry it out; send it again.",
+                detail: logDetail)
         case .nameNotResolved:
             Failure(.upstreamUnreachable, "Upstream's host name can not be resolved.", detail: logDetail)
         case .shutdown: .shuttingDown(detail: detail)

@@ -105,8 +105,8 @@ struct UpstreamSender: Sendable {
                 switch failure.verdict(call.traits) {
                 case .callerLeft: throw .callerLeft
                 case .fail(let final): throw .failed(body?.bodyFailure ?? final)
-                case .retry(let otherwise):
-                    guard await retries.allows(&tries) else { throw .failed(otherwise) }
+                case .retry(let otherwise, let isFree):
+                    guard await retries.allows(&tries, isFree: isFree) else { throw .failed(otherwise) }
                     continue
                 }
             }

@@ -10,6 +10,8 @@ struct CodedReading: ~Copyable {
     private var isOpen: Bool
     /// Whether the coded stream has ended as it should, and nothing was left out.
     private(set) var isWhole = false
+    /// Whether what came so far is the beginning of a coded stream that must go on.
+    var isInside: Bool { isOpen && consumed > 0 }
     private(set) var produced = 0
     private var consumed = 0
 

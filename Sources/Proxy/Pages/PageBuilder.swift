@@ -16,7 +16,7 @@ struct PageBuilder: Sendable {
     struct Built {
         var answer: CachedAnswer
         var notStorable: CacheReason?
-        /// Nothing proves that the body is whole, and as JSON it is not.
+        /// The body is not whole: it stops inside its coding or its JSON, or nothing proves its end and as JSON it has none.
         var isBrokenOff = false
     }
 
@@ -86,7 +86,8 @@ struct PageBuilder: Sendable {
             tags: tags, objects: match.objects(rows), page: page, head: PageHead.common(stored))
         return Built(
             answer: answer, notStorable: notStorable,
-            isBrokenOff: isJSON && coding == nil && !endIsProven && !rows.isComplete)
+            isBrokenOff: isJSON && coding == nil && !endIsProven && !rows.isComplete
+                || match.isKnown && reading.endedInside(rows))
     }
 
     /// Upstream's own error or redirection, for those who wait for it; never stored.
@@ -151,6 +152,7 @@ private struct PageReading {
     private let coding: String?
     /// Whether a gzip-coded body was read to its end.
     private(set) var codedIsWhole = false
+    private var codedIsInside = false
 
     private static let slice = 256 << 10
 
@@ -171,7 +173,7 @@ private struct PageReading {
         var (sinceYield, seen) = (0, 0)
         for chunk in chunks {
             if isJSON, coding == nil { scanner.consume(chunk) }
-            if isJSON, coding == "gzip" { coded.read(chunk) { scanner.consume($0) } }
+            if coding == "gzip" { coded.read(chunk) { if isJSON { scanner.consume($0) } } }
             rewriter?.rewrite(chunk, into: &rewritten)
             if rewriter == nil { hash.update(data: chunk) }
             sinceYield += chunk.count + coded.produced - seen
@@ -182,11 +184,17 @@ private struct PageReading {
             }
         }
         codedIsWhole = coded.isWhole
+        codedIsInside = coded.isInside
         rewriter?.finish(into: &rewritten)
         if rewriter != nil { hash.update(data: rewritten) }
         let digest = hash.finalize().prefix(12).reduce(into: "") { $0 += Self.hex($1) }
         let bytes = rewriter == nil ? ByteBuffer(joining: chunks) : ByteBuffer(joining: [rewritten])
         return (SplicedBody(bytes: bytes, splices: rewriter?.linkStarts ?? []), digest, scanner.finish())
+    }
+
+    /// Whether the body stopped in the middle, of its coding or of what is coded.
+    func endedInside(_ rows: ResponseRows) -> Bool {
+        codedIsInside || rows.endedInside && (coding == nil || codedIsWhole)
     }
 
     private static func hex(_ byte: UInt8) -> String {

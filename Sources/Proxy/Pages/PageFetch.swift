@@ -182,6 +182,9 @@ struct PageFetch: Sendable {
         body.growing?.end(.whole)
         switch verdict {
         case .refuse(let reason):
+            var end = BodyEnd(response, call.match)
+            for chunk in body.chunks { await end.read(chunk) }
+            try end.check(call.traits)
             let answer = builder.error(response.status, fields, body.chunks, receivedAt: arrival.received)
             return (.answer(answer, news(reason, arrival.facts, response.fields)), nil)
         case .store(let freshness):
@@ -189,7 +192,8 @@ struct PageFetch: Sendable {
                 call.match, request, fields, body.chunks, freshness, receivedAt: arrival.received,
                 page: variantPage(response.fields),
                 endIsProven: response.body.endIsProven)
-            if built.isBrokenOff { throw .failed(.brokenOff) }
+            let isEmptied = query.isKnown && response.wasDecoded && body.count == 0
+            if built.isBrokenOff || isEmptied { throw .failed(.brokenOff) }
             let reason = store(built, response.fields, arrival.ticket)
             return (.answer(built.answer, news(reason, arrival.facts, response.fields)), nil)
         }
@@ -274,5 +278,5 @@ extension Failure {
 
     fileprivate static let brokenOff = Failure(
         .upstreamInvalidResponse, "Upstream's answer was cut off or is not valid HTTP.",
-        detail: "body without a proven end is no complete JSON")
+        detail: "the body stops inside its coding or its JSON, or nothing proves that it is whole")
 }
