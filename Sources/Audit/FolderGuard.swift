@@ -57,7 +57,7 @@ struct FolderGuard {
         do throws(FileFailure) {
             return try takeLock()
         } catch {
-            guard error.code == EWOULDBLOCK else { throw .file(error.description) }
+            guard error.code == EWOULDBLOCK else { throw .refused(error) }
             throw .locked(folder: folder.path, owner: owner)
         }
     }
@@ -92,11 +92,25 @@ struct FolderGuard {
 }
 
 extension AuditOpenFailure {
+    /// The file system's word, and what the one who starts the process can do about it.
+    static func refused(_ failure: FileFailure) -> AuditOpenFailure {
+        let remedy =
+            switch failure.code {
+            case EACCES, EPERM:
+                "; the folder and what is in it must belong to the user of this process: `chown -R \(geteuid())` it, "
+                    + "or name another in audit.path"
+            case EROFS: "; name a folder that can be written, such as one on a volume, in audit.path"
+            case ENOENT, ENOTDIR: "; make the folder that it is to stand in, or name another in audit.path"
+            default: ""
+            }
+        return .file(failure.description + remedy)
+    }
+
     static func wrapping<T>(_ body: () throws(FileFailure) -> T) throws(AuditOpenFailure) -> T {
         do throws(FileFailure) {
             return try body()
         } catch {
-            throw .file(error.description)
+            throw .refused(error)
         }
     }
 }
