@@ -30,7 +30,9 @@ struct FolderGuard {
             try fileSystem.setMode(folder.path, 0o700)
         } catch {
             throw .unsafeFolder(
-                folder: folder.path, why: "is open to others (mode \(octal(status.mode))) and stays so: \(error)"
+                folder: folder.path,
+                why: "is open to others (mode \(octal(status.mode))) and stays so: \(error); as its owner "
+                    + "`chmod 700` it, and let the user of this process (uid \(geteuid())) own it"
             )
         }
         return ["the folder was open to others (mode \(octal(status.mode))); it is 0700 now"]

@@ -93,6 +93,25 @@ import Testing
         #expect(wrong.status == 78 && !wrong.output.contains("ok:"))
     }
 
+    @Test("serve logs what process and container allow, and that a log of an earlier release lies elsewhere")
+    func startLines() async throws {
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        try #require(mkdir("\(folder.path)/conf", 0o700) == 0 && mkdir("\(folder.path)/log", 0o700) == 0)
+        try write("[audit]\npath = \"log\"\n[listen]\naddress = \"unix:s\"\n", to: "\(folder.path)/conf/proxy.conf")
+        // The admin address is taken from nobody, and is not to be had: the start fails after its first lines.
+        let taken = SilentOrigin()
+        let ran = try await run(
+            ["serve", "--config", "conf/proxy.conf", "--set", "admin.address=127.0.0.1:\(taken.port)"], in: folder.path,
+            environment: ["CLASH_CLIENT_ID": "a", "CLASH_CLIENT_SECRET": "b"])
+        #expect(ran.status == 1, "\(ran)")
+        let limits = try #require(ran.errors.split(separator: "\n").first { $0.contains(" limits ") })
+        for part in ["memory=", "cache_max_bytes=", "event_loops=", "open_files="] { #expect(limits.contains(part)) }
+        #expect(ran.errors.contains("from=log") && ran.errors.contains("to=conf/log"), "\(ran.errors)")
+        #expect(access("\(folder.path)/conf/log", F_OK) == 0)
+        #expect(taken.port > 0, "and was taken until now")
+    }
+
     @Test("key new prints key and table on one stream")
     func keyNew() async throws {
         let ran = try await run(["key", "new", "night job", "--allow", "read,approve"])

@@ -23,6 +23,8 @@ struct GivenValue: Sendable {
     var isDefaultReference = false
     /// Says in so many words what holds anyway.
     var repeatsDefault = false
+    /// A relative path of the file as it was written, where its folder was put before it.
+    var written: String?
 }
 
 /// Turns sources into a configuration.
@@ -124,8 +126,12 @@ struct ConfigReader {
         // Whether an unset default is needed depends on the mode; ConfigChecks knows.
         if value.isDefaultReference, let variable = value.reference, environment[variable] == nil { return }
         do throws(ValueProblems) {
-            let node = isFinal ? raw.node : try fill(raw.node, key.isSecret)
-            try key.read(rebased(modern(node, of: key.dotted, raw.place), key.rebase, raw.place), &self[keyPath: root])
+            let filled = isFinal ? raw.node : try fill(raw.node, key.isSecret)
+            let node = rebased(modern(filled, of: key.dotted, raw.place), key.rebase, raw.place)
+            if case .string(let text) = filled, case .string(let path) = node, path != text {
+                given[name]?.written = text
+            }
+            try key.read(node, &self[keyPath: root])
         } catch {
             faulty.insert(name)
             for problem in error.all { mistakes.append(mistake(key, raw, name, problem)) }

@@ -51,6 +51,19 @@ extension LoadedConfig {
         return warnings
     }
 
+    /// What earlier releases, which took relative paths of a file from the working directory, kept elsewhere: each with
+    /// its place then. Whoever starts the proxy can see whether something is there.
+    public var formerPaths: [(key: String, former: String, now: String)] {
+        let paths = [
+            ("audit.path", config.audit.path), ("token.state_file", config.token.stateFile),
+            ("rate.state_file", config.rate.stateFile),
+        ]
+        return paths.compactMap { key, now in
+            guard let now, let former = given[key]?.written else { return nil }
+            return (key, former, now)
+        }
+    }
+
     /// A path of the file that repeats the default has another text by now, for the folder that it starts at.
     private func isIdle<Root>(_ key: ConfigKey<Root>, in root: Root, as name: String) -> Bool {
         key.isIdle(in: root) && given[name]?.repeatsDefault != true

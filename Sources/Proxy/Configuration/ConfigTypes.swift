@@ -47,9 +47,9 @@ public struct TokenParameter: Sendable, Hashable {
     }
 }
 
-/// `audit.also`: calls that are recorded although they delete no report, test or run.
+/// `audit.also`: calls that are recorded although they delete nothing.
 public enum AuditExtra: String, Sendable, Hashable, CaseIterable {
-    /// Starting a run.
+    /// Every start of a run.
     case run
     /// Stopping a run.
     case cancel

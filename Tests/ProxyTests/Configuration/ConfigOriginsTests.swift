@@ -46,6 +46,16 @@ struct ConfigOriginsTests {
         #expect(elsewhere.audit.path == "log" && elsewhere.rate.stateFile == "here")
     }
 
+    @Test("what an earlier release may have kept in the working directory is known by its place then and now")
+    func formerPaths() throws {
+        let text = "[audit]\npath = \"audit\"\n[token]\nstate_file = \"/var/s\"\n"
+        let file = ConfigSources.File(name: "/etc/proxy.conf", text: text)
+        let loaded = try ConfigLoader.load(ConfigSources(file: file, environment: testCredentials)) { _, _ in nil }
+        #expect(loaded.formerPaths.map(\.key) == ["audit.path"])
+        #expect(loaded.formerPaths.map(\.former) == ["audit"] && loaded.formerPaths.map(\.now) == ["/etc/audit"])
+        #expect(try loadConfig(text).formerPaths.isEmpty)
+    }
+
     @Test("every key that names a file follows the folder of the configuration")
     func allPathKeys() {
         let paths = ConfigKeys.all.filter { $0.rebase != nil }.map(\.dotted)
