@@ -27,7 +27,9 @@ RUN apt-get update \
 COPY --from=build /out/clash-proxy /usr/local/bin/clash-proxy
 # By number, so that Kubernetes can see that it is not root.
 USER 10001
-# The audit log is written to ./audit: keep it on a volume that outlives the container.
+# The audit log: keep it on a volume that outlives the container. Said here, because a relative path in a mounted
+# proxy.conf would start at the folder of that file.
+ENV CLASH_PROXY_AUDIT_PATH=/var/lib/clash-proxy/audit
 WORKDIR /var/lib/clash-proxy
 VOLUME /var/lib/clash-proxy
 # Tools; and health, for probes from outside when admin.address is not loopback.

@@ -6,7 +6,7 @@ public enum AuditFormat: String, Sendable, CaseIterable {
     case table
     /// An array with one object per line.
     case json
-    /// RFC 4180, with a header line; cells cannot become formulas.
+    /// RFC 4180, with a header line; cells cannot become formulas, and controls in them stand as `\\u001B`.
     case csv
 }
 
@@ -24,7 +24,7 @@ public struct AuditPrinter: Sendable {
     /// What comes first.
     public var header: String {
         switch format {
-        case .table: Self.line(["SEQ", "TIME", "CALLER", "OPERATION", "RESULT", "STATUS", "OBJECTS"])
+        case .table: Self.line(["SEQ", "TIME", "CALLER", "OPERATION", "RESULT", "STATUS", "ID", "REASON", "OBJECTS"])
         case .json: "["
         case .csv:
             "seq,time,id,operation,method,target,objects,itwin,caller,address,via,reason,result,status,attempts,"
@@ -47,21 +47,22 @@ public struct AuditPrinter: Sendable {
 
     // MARK: Table
 
-    private static let widths = [8, 20, 16, 28, 17, 6]
+    private static let widths = [8, 20, 16, 28, 17, 6, 36, 32]
 
     private static func table(_ row: AuditRow) -> String {
         let time = row.time.text.prefix(19) + "Z"
         let result = row.isRecovered ? row.result + " (rec.)" : row.result
         return line([
             String(row.seq), String(time), row.call.caller.name, row.call.operation, result,
-            row.status.map { String($0) } ?? "-", row.call.objects.joined(separator: " "),
+            row.status.map { String($0) } ?? "-", row.call.id, row.call.reason.isEmpty ? "-" : row.call.reason,
+            row.call.objects.joined(separator: " "),
         ])
     }
 
     private static func line(_ cells: [String]) -> String {
         var line = ""
         for (index, cell) in cells.enumerated() {
-            let text = visible(cell)
+            let text = PrintableText.plain(cell)
             guard index < widths.count else {
                 line += text
                 continue
@@ -70,20 +71,6 @@ public struct AuditPrinter: Sendable {
             line += cut + String(repeating: " ", count: widths[index] - cut.count + 2)
         }
         return line + "\n"
-    }
-
-    /// Without what a terminal would obey or reorder.
-    private static func visible(_ text: String) -> String {
-        let isPlain = text.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7F }
-        if isPlain { return text }
-        return String(
-            String.UnicodeScalarView(
-                text.unicodeScalars.map { scalar in
-                    switch scalar.properties.generalCategory {
-                    case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .unassigned: "\u{FFFD}"
-                    default: scalar
-                    }
-                }))
     }
 
     // MARK: JSON
@@ -108,7 +95,7 @@ public struct AuditPrinter: Sendable {
         }
         if row.isRecovered { out.append(#","recovered":true"#) }
         out.append(0x7D)
-        return String(decoding: out, as: UTF8.self)
+        return PrintableText.json(String(decoding: out, as: UTF8.self))
     }
 
     // MARK: CSV
@@ -127,8 +114,8 @@ public struct AuditPrinter: Sendable {
 
     /// A cell that a spreadsheet would read as a formula begins with an apostrophe instead.
     private static func cell(_ text: String) -> String {
-        var text = text
-        if let first = text.utf8.first, "=+-@\t\r\n".utf8.contains(first) { text = "'" + text }
+        let isFormula = text.utf8.first.map { "=+-@\t\r\n".utf8.contains($0) } ?? false
+        let text = (isFormula ? "'" : "") + PrintableText.escaped(text)
         guard text.utf8.contains(where: mustBeQuoted) else { return text }
         return "\"" + text.replacing("\"", with: "\"\"") + "\""
     }

@@ -68,7 +68,7 @@ struct AuditStart {
         do throws(FileFailure) {
             try chain.prepare(bytes: draft.maxBytes)
         } catch {
-            throw .file(error.description)
+            throw .refused(error)
         }
         do throws(AuditUnavailable) {
             try chain.append([draft])

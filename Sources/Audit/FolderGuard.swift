@@ -30,7 +30,9 @@ struct FolderGuard {
             try fileSystem.setMode(folder.path, 0o700)
         } catch {
             throw .unsafeFolder(
-                folder: folder.path, why: "is open to others (mode \(octal(status.mode))) and stays so: \(error)"
+                folder: folder.path,
+                why: "is open to others (mode \(octal(status.mode))) and stays so: \(error); as its owner "
+                    + "`chmod 700` it, and let the user of this process (uid \(geteuid())) own it"
             )
         }
         return ["the folder was open to others (mode \(octal(status.mode))); it is 0700 now"]
@@ -57,7 +59,7 @@ struct FolderGuard {
         do throws(FileFailure) {
             return try takeLock()
         } catch {
-            guard error.code == EWOULDBLOCK else { throw .file(error.description) }
+            guard error.code == EWOULDBLOCK else { throw .refused(error) }
             throw .locked(folder: folder.path, owner: owner)
         }
     }
@@ -92,11 +94,25 @@ struct FolderGuard {
 }
 
 extension AuditOpenFailure {
+    /// The file system's word, and what the one who starts the process can do about it.
+    static func refused(_ failure: FileFailure) -> AuditOpenFailure {
+        let remedy =
+            switch failure.code {
+            case EACCES, EPERM:
+                "; the folder and what is in it must belong to the user of this process: `chown -R \(geteuid())` it, "
+                    + "or name another in audit.path"
+            case EROFS: "; name a folder that can be written, such as one on a volume, in audit.path"
+            case ENOENT, ENOTDIR: "; make the folder that it is to stand in, or name another in audit.path"
+            default: ""
+            }
+        return .file(failure.description + remedy)
+    }
+
     static func wrapping<T>(_ body: () throws(FileFailure) -> T) throws(AuditOpenFailure) -> T {
         do throws(FileFailure) {
             return try body()
         } catch {
-            throw .file(error.description)
+            throw .refused(error)
         }
     }
 }

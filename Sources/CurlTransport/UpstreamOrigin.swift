@@ -58,13 +58,6 @@ public struct UpstreamOrigin: Sendable, Hashable {
         self.url = "\(scheme.rawValue)://\(name)" + (port == scheme.defaultPort ? "" : ":\(port)")
     }
 
-    /// Whether the host is this machine by its very spelling: `localhost`, 127.0.0.0/8 or `::1`.
-    public var isLoopback: Bool {
-        if self.host == "localhost" || self.host == "::1" { return true }
-        let parts = self.host.split(separator: ".", omittingEmptySubsequences: false)
-        return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
-    }
-
     private static func port(_ text: Substring?, default fallback: Int) -> Int? {
         guard let text else { return fallback }
         guard !text.isEmpty, text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),

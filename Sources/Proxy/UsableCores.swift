@@ -1,12 +1,18 @@
-// How many cores this process may use: the machine's or its container's, and no more than its affinity lets it.
+// How many cores this process may use: the machine's, no more than its affinity lets it, and no more than the CPU quota of
+// its container can keep busy.
 
 import NIOCore
 
-enum UsableCores {
+/// Cores for event loops.
+public enum UsableCores {
     /// At least 1.
-    static func count() -> Int {
+    public static func count(_ limits: ContainerLimits = .current()) -> Int {
         let allowed = (try? TextFile.read("/proc/self/status")).flatMap(allowedCores) ?? System.coreCount
-        return max(1, min(System.coreCount, allowed))
+        return count(machine: System.coreCount, allowed: allowed, limits)
+    }
+
+    static func count(machine: Int, allowed: Int, _ limits: ContainerLimits) -> Int {
+        max(1, min(machine, allowed, limits.threads ?? .max))
     }
 
     /// Counts the bits of `Cpus_allowed: 00000000,00000003`.

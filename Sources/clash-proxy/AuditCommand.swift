@@ -20,7 +20,14 @@ struct AuditFolderOptions: ParsableArguments {
 
     /// A reader of the log. Exits with 1 when there is no such folder.
     func reader() throws -> AuditReader {
-        AuditReader(folder: try path ?? options.load().config.audit.path)
+        let folder = try path ?? options.load(only: ["audit.path"]).audit.path
+        guard access(folder, F_OK) == 0 || errno != ENOENT else {
+            complain(
+                "there is no audit log at \(ProcessEnvironment.absolute(folder).printable): name its folder with --path, "
+                    + "or the proxy's own file with --config")
+            throw ExitCode.failure
+        }
+        return AuditReader(folder: folder)
     }
 }
 
@@ -109,7 +116,9 @@ extension AuditCommand {
     }
 
     struct Show: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "The records of one call as they stand in the log.")
+        static let configuration = CommandConfiguration(
+            abstract: "The records of one call as they stand in the log.",
+            discussion: "Characters that a terminal would obey or reorder are escaped, as JSON can.")
 
         @Argument(help: "A correlation id, or the number of a record.")
         var id: String
@@ -125,14 +134,14 @@ extension AuditCommand {
             do throws(AuditReadFailure) {
                 try reader.show(id) { line in
                     found = true
-                    say(line)
+                    say(PrintableText.json(line))
                 }
             } catch {
-                complain(error.description)
+                complain(error.description.printable)
                 throw ExitCode.failure
             }
             guard found else {
-                complain("no record has the id or number '\(id)'")
+                complain("no record has the id or number '\(id.printable)'")
                 throw ExitCode.failure
             }
         }
@@ -152,16 +161,21 @@ extension AuditCommand {
             do throws(AuditReadFailure) {
                 verification = try reader.verify(head: head)
             } catch {
-                complain(error.description)
+                complain(error.description.printable)
                 throw ExitCode.failure
             }
-            for finding in verification.findings { say(finding.description) }
-            for file in verification.setAside { say("set aside after a crash: \(file)") }
+            for finding in verification.findings { say(finding.description.printable) }
+            for file in verification.setAside { say("set aside after a crash: \(file.printable)") }
             let word = verification.isIntact ? "intact" : "NOT INTACT"
             say("\(word): \(verification.records) records in \(verification.files) files, head \(verification.head)")
             guard verification.isIntact else { throw ExitCode.failure }
         }
     }
+}
+
+extension String {
+    /// Without what a terminal would obey or reorder.
+    var printable: String { PrintableText.plain(self) }
 }
 
 private enum AuditOutput {
@@ -177,7 +191,7 @@ private enum AuditOutput {
                 return put(pending)
             }
         } catch {
-            complain(error.description)
+            complain(error.description.printable)
             throw ExitCode.failure
         }
         _ = put(pending + printer.footer)

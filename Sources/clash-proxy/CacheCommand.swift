@@ -32,7 +32,7 @@ struct CacheCommand: AsyncParsableCommand {
         }
 
         func run() async throws {
-            guard let address = try options.load().config.admin.address else {
+            guard let address = try options.load(only: ["admin.address"]).admin.address else {
                 complain("admin.address is empty: there is nobody to ask")
                 throw ExitStatus.configuration
             }

@@ -15,5 +15,6 @@ struct CheckCommand: AsyncParsableCommand {
             for refusal in loaded.refusals { complain(refusal.description) }
             throw ExitStatus.configuration
         }
+        say("ok: " + (loaded.fileName.map { "read \($0)" } ?? "no file was found; defaults, environment and --set"))
     }
 }

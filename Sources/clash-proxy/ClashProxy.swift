@@ -1,24 +1,60 @@
 // The command line. Wiring only: every command reads its options, calls one thing and turns errors into exit codes.
 
 import ArgumentParser
+import CArguments
 import Glibc
+import Proxy
 
 @main
 enum Main {
-    /// Runs the command; wrong usage ends with 1, as every failure but those that `ExitStatus` names.
+    /// Runs the command. Exit codes: see `ExitStatus`; everything else that fails ends with 1.
     static func main() async {
+        guard let arguments = ProcessArguments.all() else {
+            complain("clash-proxy was given no list of arguments, not even its own name, so it cannot know what to do")
+            exit(ExitCode.failure.rawValue)
+        }
+        if let unknown = UnknownCommand.message(arguments, below: ClashProxy.self) {
+            complain(unknown)
+            exit(ExitStatus.commandLine.rawValue)
+        }
         do {
-            var command = try ClashProxy.parseAsRoot()
+            var command = try ClashProxy.parseAsRoot(arguments)
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {
                 try command.run()
             }
         } catch {
-            guard ClashProxy.exitCode(for: error) == .validationFailure else { ClashProxy.exit(withError: error) }
-            complain(ClashProxy.fullMessage(for: error))
-            exit(ExitCode.failure.rawValue)
+            ClashProxy.exit(withError: error)
         }
+    }
+}
+
+/// The arguments as the kernel gave them, not as Swift finds them again.
+enum ProcessArguments {
+    /// Without the program's name; nil when the process was given none at all.
+    static func all() -> [String]? {
+        guard carguments_count() > 0 else { return nil }
+        return (1..<max(1, carguments_count())).compactMap { carguments_at($0).map { String(cString: $0) } }
+    }
+}
+
+/// A first word that names no command. Without this it would be an argument too many of `serve`, and its `--help` that
+/// of another command.
+enum UnknownCommand {
+    /// What to say about it; nil when there is none.
+    static func message(
+        _ arguments: [String], below command: any ParsableCommand.Type, path: String = "clash-proxy"
+    ) -> String? {
+        let commands = command.configuration.subcommands
+        guard let word = arguments.first, !word.hasPrefix("-"), !commands.isEmpty, word != "help" else { return nil }
+        if let next = commands.first(where: { $0._commandName == word }) {
+            return message(Array(arguments.dropFirst()), below: next, path: "\(path) \(word)")
+        }
+        let names = commands.map { $0._commandName }
+        let help = Words.nearest(to: word, among: names).map { "did you mean \($0)?" }
+        return "\(path): there is no command '\(word.printable)'; "
+            + (help ?? "there are \(names.joined(separator: ", "))")
     }
 }
 
@@ -40,6 +76,8 @@ struct ClashProxy: AsyncParsableCommand {
 enum ExitStatus {
     /// The configuration is wrong (EX_CONFIG of sysexits.h).
     static let configuration = ExitCode(78)
+    /// The command line is wrong (EX_USAGE of sysexits.h); the argument parser's own code for it.
+    static let commandLine = ExitCode(64)
     /// The drain was cut short (EX_TEMPFAIL of sysexits.h).
     static let drainCutShort = ExitCode(75)
 }

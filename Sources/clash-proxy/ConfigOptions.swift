@@ -25,6 +25,18 @@ struct ConfigOptions: ParsableArguments {
         }
     }
 
+    /// Loads these keys alone, for commands that need no others: no secret has to be at hand for them.
+    func load(only keys: Set<String>) throws -> Config {
+        do throws(ConfigMistakes) {
+            let sources = try ConfigSources.read(
+                config: config, environment: ProcessEnvironment.variables(), flags: settings)
+            return try ConfigLoader.load(sources, only: keys).config
+        } catch {
+            complain(error.description)
+            throw ExitStatus.configuration
+        }
+    }
+
     /// Loads a configuration that may be served with: keys that guard access must be in force.
     func loadToServe() throws -> LoadedConfig {
         let loaded = try load()
@@ -43,6 +55,13 @@ enum ProcessEnvironment {
         let count = readlink("/proc/self/exe", &buffer, buffer.count)
         guard count > 0 else { return "clash-proxy" }
         return String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    /// `path` as seen from everywhere.
+    static func absolute(_ path: String) -> String {
+        guard !path.hasPrefix("/"), let folder = getcwd(nil, 0) else { return path }
+        defer { free(folder) }
+        return String(cString: folder) + "/" + path
     }
 
     /// The environment variables as they are now.

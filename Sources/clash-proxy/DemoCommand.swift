@@ -11,6 +11,8 @@ struct DemoCommand: AsyncParsableCommand {
     @Option(help: "Port of the proxy; 0 picks a free one.")
     var port = 0
 
+    func validate() throws { try PortOption.check(port, "--port") }
+
     func run() async throws {
         let simulator = Simulator(SimulatorConfiguration())
         let upstream: SimulatorAddresses
@@ -24,7 +26,9 @@ struct DemoCommand: AsyncParsableCommand {
         defer { folder.remove() }
         let loaded = try Self.configuration(upstream, port: port, audit: folder.path)
         let logging = Logs(loaded.config.log)
-        let sidecar = try await Sidecar(loaded.config, logger: logging.logger)
+        var config = loaded.config
+        config.fit(.current())
+        let sidecar = try await Sidecar(config, logger: logging.logger)
         let tour = DemoTour(simulator: simulator, upstream: upstream)
         try await Supervisor.run(sidecar, logging: logging) { addresses in
             say(tour.text(proxy: addresses.tools, admin: addresses.admin ?? "", audit: folder.path))

@@ -8,7 +8,7 @@ struct HealthCommand: AsyncParsableCommand {
     @OptionGroup var options: ConfigOptions
 
     func run() async throws {
-        guard let address = try options.load().config.admin.address else {
+        guard let address = try options.load(only: ["admin.address"]).admin.address else {
             complain("admin.address is empty: there is nobody to ask")
             throw ExitStatus.configuration
         }

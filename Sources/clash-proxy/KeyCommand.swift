@@ -12,15 +12,21 @@ struct KeyCommand: AsyncParsableCommand {
         @Argument(help: "The caller's name, as it will stand in logs.")
         var name: String
 
-        @Option(help: "Its rights, comma-separated: read, write, run, delete.")
+        @Option(help: "Its rights, comma-separated: read, write, run, delete, approve.")
         var allow = "read"
 
         func run() async throws {
             let key = try make()
-            complain("The key of '\(name)'. It is shown this once and stored nowhere:\n")
-            let isShown = key.key.withValue { put($0 + "\n") }
-            complain("\nPaste into proxy.conf:\n")
-            guard put(key.table + "\n"), isShown else {
+            let text = key.key.withValue { secret in
+                """
+                # The key of '\(name.printable)'. It is shown this once and stored nowhere; tools read it as CLASH_KEY:
+                \(secret)
+
+                # Paste into proxy.conf:
+                \(key.table)
+                """
+            }
+            guard put(text + "\n") else {
                 complain("the key could not be written to standard output and is lost; make another")
                 throw ExitCode.failure
             }

@@ -20,9 +20,29 @@ enum ProcessLimits {
         return Int(clamping: files.rlim_cur)
     }
 
+    /// Fits the configuration to the process and its container, and logs what that came to.
+    static func fit(_ config: inout Config, files: Int, logger: Logger) throws {
+        try fitConnections(&config, files: files, logger: logger)
+        let limits = ContainerLimits.current()
+        let wanted = config.cache.maxBytes
+        if config.fit(limits) {
+            logger.warning(
+                "cache.max_bytes is lowered: it may take a quarter of the container's memory limit",
+                metadata: ["max_bytes": "\(config.cache.maxBytes)", "configured": "\(wanted)"])
+        }
+        logger.notice(
+            "limits",
+            metadata: [
+                "memory": "\(limits.memory.map { String($0) } ?? "none")",
+                "cache_max_bytes": "\(config.cache.maxBytes)",
+                "cpus": "\(limits.cpus.map { String($0) } ?? "no quota")",
+                "event_loops": "\(UsableCores.count(limits))", "open_files": "\(files)",
+            ])
+    }
+
     /// Lowers `listen.max_connections` to what the limit on open files can carry, so that the proxy never runs out of
     /// them: connections upstream, the admin listener, logs and one connection too many must always have theirs.
-    static func fit(_ config: inout Config, files: Int, logger: Logger) throws {
+    private static func fitConnections(_ config: inout Config, files: Int, logger: Logger) throws {
         let reserve = 64 + config.upstream.maxConnections
         guard files > reserve else {
             complain(

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import Logging
 import Proxy
 
@@ -12,6 +13,11 @@ struct ServeCommand: AsyncParsableCommand {
         let loaded = try options.loadToServe()
         let logging = Logs(loaded.config.log)
         for warning in loaded.warnings { logging.logger.warning("\(warning.description)") }
+        for path in loaded.formerPaths where access(path.former, F_OK) == 0 && access(path.now, F_OK) != 0 {
+            logging.logger.warning(
+                "relative paths of the file start at its folder now: what an earlier release kept is not there; move it",
+                metadata: ["key": "\(path.key)", "from": "\(path.former)", "to": "\(path.now)"])
+        }
         var config = loaded.config
         try ProcessLimits.fit(&config, files: ProcessLimits.apply(), logger: logging.logger)
         let sidecar: Sidecar

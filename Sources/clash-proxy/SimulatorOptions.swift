@@ -52,6 +52,11 @@ struct SimulatorOptions: ParsableArguments {
     @Option(help: "A fault; see below. Repeatable.")
     var fault: [FaultArgument] = []
 
+    func validate() throws {
+        try PortOption.check(port, "--port")
+        try PortOption.check(tokenPort, "--token-port")
+    }
+
     /// The same as the simulator wants it.
     func configuration() throws -> SimulatorConfiguration {
         var made = SimulatorConfiguration()
@@ -73,6 +78,15 @@ struct SimulatorOptions: ParsableArguments {
         made.faults = fault.map(\.value)
         made.recordLimit = 0
         return made
+    }
+}
+
+enum PortOption {
+    /// Blames the option by its own name.
+    static func check(_ port: Int, _ name: String) throws {
+        guard (0...65_535).contains(port) else {
+            throw ValidationError("\(name) is \(port), and a port is a number from 0 to 65535.")
+        }
     }
 }
 

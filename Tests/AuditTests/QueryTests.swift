@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 
 @testable import Audit
@@ -132,8 +133,9 @@ struct QueryTests {
         let text = printer.text(
             AuditRow(seq: 7, time: AuditTime(microseconds: 0), call: call, result: "denied", status: 403))
         #expect(
-            text == "7,1970-01-01T00:00:00.000000Z,\"'=cmd|' /C calc'!A0\",v1.runs.delete,DELETE,\"'+1\",r-1,\"'\tx\","
-                + "\"'@ana, \"\"the\"\" boss\",127.0.0.1:50000,key,\"two\nlines\",denied,403,,,,\r\n")
+            text
+                == "7,1970-01-01T00:00:00.000000Z,\"'=cmd|' /C calc'!A0\",v1.runs.delete,DELETE,\"'+1\",r-1,\"'\\u0009x\","
+                + "\"'@ana, \"\"the\"\" boss\",127.0.0.1:50000,key,two\\u000Alines,denied,403,,,,\r\n")
         #expect(
             printer.header.split(separator: ",").count == text.split(separator: ",", omittingEmptySubsequences: false)
                 .count - 1)
@@ -146,8 +148,35 @@ struct QueryTests {
         let text = printer.text(AuditRow(seq: 1, time: AuditTime(microseconds: 0), call: call, result: "deleted"))
         #expect(
             text
-                == "1         1970-01-01T00:00:00Z  a\u{FFFD}[31m\u{FFFD}bxxxxxxx…  v1.runs.delete                deleted            -       r-1\n"
+                == "1         1970-01-01T00:00:00Z  a\u{FFFD}[31m\u{FFFD}bxxxxxxx…  v1.runs.delete                deleted            -       c"
+                + String(repeating: " ", count: 37) + "clean-up" + String(repeating: " ", count: 26) + "r-1\n"
         )
+    }
+
+    @Test("whatever a terminal would obey or reorder is escaped so that nothing of it is lost, and all else stays")
+    func printable() {
+        let text = "Prüfung \u{1B}[2J\u{202E}x\u{85}\u{2028}\u{E0001} العربية 漢字 🚀\n"
+        #expect(
+            PrintableText.escaped(text) == #"Prüfung \u001B[2J\u202Ex\u0085\u2028\uDB40\uDC01 العربية 漢字 🚀\u000A"#)
+        #expect(PrintableText.plain("a\u{7F}\u{2066}b") == "a\u{FFFD}\u{FFFD}b")
+        var printer = AuditPrinter(.json)
+        let call = AuditCall.make("a\u{1B}\u{202E}b")
+        let row = printer.text(AuditRow(seq: 1, time: AuditTime(microseconds: 0), call: call, result: "done"))
+        #expect(row.contains(#"a\u001b\u202Eb"#) || row.contains(#"a\u001B\u202Eb"#), "\(row)")
+        #expect(JSONCheck.isContainer(Array(row.utf8)))
+    }
+
+    @Test("a folder that belongs to somebody else, or cannot be written, is told with what to do")
+    func remedies() {
+        for (code, words) in [
+            (EACCES, "chown -R \(geteuid())"), (EPERM, "audit.path"), (EROFS, "volume"), (ENOENT, "make the folder"),
+        ] {
+            let failure = AuditOpenFailure.refused(FileFailure(operation: "create", path: "/x/audit", code: code))
+            #expect(failure.description.contains("/x/audit") && failure.description.contains(words))
+        }
+        #expect(
+            !AuditOpenFailure.refused(FileFailure(operation: "create", path: "/x", code: ENOSPC)).description.contains(
+                ";"))
     }
 
     @Test("the rows as JSON are one array that parses")

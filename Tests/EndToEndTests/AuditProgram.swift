@@ -18,10 +18,20 @@ enum AuditProgram {
         try await run(Program.path, arguments)
     }
 
-    static func run(_ path: String, _ arguments: [String]) async throws -> Result {
+    /// In the folder `place` if one is given, with this environment in place of the test's own, and without the name that
+    /// comes before all arguments if so told.
+    static func run(
+        _ path: String, _ arguments: [String], in place: String? = nil, environment: [String: String]? = nil,
+        named: Bool = true
+    ) async throws -> Result {
         let folder = try TemporaryFolder()
         defer { folder.remove() }
-        let child = try spawn(path, arguments, folder.path)
+        var (file, words) = (path, (named ? [path] : []) + arguments)
+        if let place {
+            words = ["/bin/sh", "-c", "cd \"$0\" && exec \"$@\"", place] + words
+            file = "/bin/sh"
+        }
+        let child = try spawn(file, words, folder.path, environment)
         let status = try await onThread {
             var status: Int32 = 0
             // Killed from here when it hangs, so that no process is left behind.
@@ -37,18 +47,26 @@ enum AuditProgram {
             errors: try text("\(folder.path)/err"))
     }
 
-    private static func spawn(_ path: String, _ arguments: [String], _ folder: String) throws -> pid_t {
+    private static func spawn(
+        _ path: String, _ words: [String], _ folder: String, _ environment: [String: String]?
+    ) throws -> pid_t {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "\(folder)/out", O_WRONLY | O_CREAT, 0o600)
         posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "\(folder)/err", O_WRONLY | O_CREAT, 0o600)
-        var argv: [UnsafeMutablePointer<CChar>?] = ([path] + arguments).map { strdup($0) }
+        var argv: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) }
         defer { argv.forEach { free($0) } }
         argv.append(nil)
+        var variables: [UnsafeMutablePointer<CChar>?] = (environment ?? [:]).map { strdup("\($0.key)=\($0.value)") }
+        defer { variables.forEach { free($0) } }
+        variables.append(nil)
         var child = pid_t()
-        let code = posix_spawn(&child, path, &actions, nil, argv, environ)
+        let code =
+            environment == nil
+            ? posix_spawn(&child, path, &actions, nil, argv, environ)
+            : posix_spawn(&child, path, &actions, nil, argv, variables)
         guard code == 0 else { throw RawClient.Trouble(description: "can not start \(path): \(code)") }
         return child
     }

@@ -42,6 +42,9 @@ final class Program: Sendable {
         process = child
     }
 
+    /// Waits for a line of its log that has this in it.
+    func logged(_ part: String) async throws -> String { try await log.line(with: part) }
+
     /// The port for tools, from the line that says where it listens.
     func port() async throws -> Int {
         let line = try await log.line(with: "listening", "tools=")

@@ -29,6 +29,15 @@ struct GateMemoryTests {
         #expect(GateMemory(text: GateMemory(pauses: []).text, wallMilliseconds: Self.now)?.pauses == [])
     }
 
+    @Test("what release 1 wrote is still read")
+    func earlierRelease() {
+        let text = "clash-proxy gate 1\npause 1795955515339 tier everything\nsum c7b9c73d45684ad1\n"
+        let end: Int64 = 1_795_955_515_339
+        #expect(
+            GateMemory(text: text, wallMilliseconds: end - 5000)
+                == GateMemory(pauses: [.init(scope: .everything, cause: .tier, endsAt: end)]))
+    }
+
     @Test("a file that is cut, changed by one character, or something else altogether counts as none")
     func damage() {
         let text = Array(Self.memory.text.utf8)

@@ -73,7 +73,8 @@ struct SecrecyTests {
     func signIns() async throws {
         let time = TokenTime.hand(TestClock())
         let endpoints = try SignInEndpoints.choose(
-            document: nil, tokenURL: "https://x/token", authorizeURL: "https://x/authorize")
+            document: nil, tokenURL: "https://x/token", authorizeURL: "https://x/authorize",
+            isLoopback: { _ in false })
         let attempt = SignInAttempt(
             .init(clientID: "c", clientSecret: ClientSecret(Self.secret)), at: endpoints,
             redirectURI: "http://127.0.0.1:1/cb", randomBytes: { Array(Self.token.utf8.prefix($0)) })

@@ -29,7 +29,8 @@ public enum Conditional {
             default: continue
             }
         }
-        guard !hasNoneMatch, sinceCount == 1, let since, let modified = lastModified.flatMap(HTTPDate.seconds) else {
+        guard !hasNoneMatch, sinceCount == 1, let since, let modified = lastModified.flatMap({ HTTPDate.seconds($0) })
+        else {
             return false
         }
         return modified <= since

@@ -6,16 +6,17 @@ public enum HTTPDate {
     /// nil for everything else, other zones included.
     ///
     /// The day's name must be one but is not compared with the date. A leap second counts as the second after it.
-    /// Two-digit years are 1970 to 2069: the RFC's moving window of fifty years would need a clock, and reading a year
-    /// after 2069 as long past can only make an answer look older.
-    public static func seconds(_ text: String) -> Int64? {
+    /// A two-digit year is the one that is at most fifty years after `now`; without a clock, one of 1970 to 2069, which can
+    /// only make an answer look older.
+    public static func seconds(_ text: String, now: Int64? = nil) -> Int64? {
         var text = text
-        return text.withUTF8 { seconds($0.span) }
+        return text.withUTF8 { seconds($0.span, now: now) }
     }
 
-    static func seconds(_ bytes: Span<UInt8>) -> Int64? {
+    static func seconds(_ bytes: Span<UInt8>, now: Int64? = nil) -> Int64? {
         let range = bytes.trimmed(0..<bytes.count)
-        var scan = DateScan(index: range.lowerBound, end: range.upperBound)
+        let latestYear = now.map { Int(1970 + $0 / 31_556_952) + 50 } ?? 2069
+        var scan = DateScan(index: range.lowerBound, end: range.upperBound, latestYear: latestYear)
         guard let civil = scan.date(bytes), scan.index == scan.end else { return nil }
         return civil.unixSeconds
     }
@@ -52,6 +53,8 @@ private struct CivilDate {
 private struct DateScan {
     var index: Int
     let end: Int
+    /// Of those that are written with two digits.
+    let latestYear: Int
 
     private static let shortDays = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
     private static let longDays = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"]
@@ -83,7 +86,8 @@ private struct DateScan {
             skip("-", bytes), let year = number(2, bytes), skip(" ", bytes), let time = time(bytes),
             skip(" gmt", bytes)
         else { return nil }
-        return CivilDate(year: year < 70 ? 2000 + year : 1900 + year, month: month, day: day, secondOfDay: time)
+        let sinceLatest = ((latestYear - year) % 100 + 100) % 100
+        return CivilDate(year: latestYear - sinceLatest, month: month, day: day, secondOfDay: time)
     }
 
     /// ` Nov  6 08:49:37 1994`

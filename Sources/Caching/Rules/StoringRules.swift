@@ -119,7 +119,7 @@ private struct HeadDates {
 
     /// One that can not be read is as good as none: the time of receipt stands in for it (RFC 9110, 6.6.1).
     private mutating func readDate(_ field: HTTPField) {
-        guard let date = field.withUnsafeBytesOfValue({ HTTPDate.seconds($0.span) }) else { return }
+        guard let date = field.withUnsafeBytesOfValue({ HTTPDate.seconds($0.span, now: receivedAt) }) else { return }
         earliestDate = min(earliestDate ?? date, date)
         latestDate = max(latestDate ?? date, date)
     }
@@ -138,7 +138,7 @@ private struct HeadDates {
     /// What is no date, `0` above all, means already expired (RFC 9111, 5.3).
     private mutating func readExpires(_ field: HTTPField) {
         hasExpires = true
-        if let date = field.withUnsafeBytesOfValue({ HTTPDate.seconds($0.span) }) {
+        if let date = field.withUnsafeBytesOfValue({ HTTPDate.seconds($0.span, now: receivedAt) }) {
             earliestExpires = min(earliestExpires, date)
         } else {
             isExpired = true

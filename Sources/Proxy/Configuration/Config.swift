@@ -17,14 +17,26 @@ public struct Config: Sendable, Equatable {
     public var cache = Cache()
     /// `[rate]`: the subscription's limits.
     public var rate = Rate()
+    /// `[fleet]`: how several sidecars act as one.
+    public var fleet = Fleet()
     /// `[audit]`: the record of what was changed and by whom.
     public var audit = Audit()
+    /// `[deletes]`: what stands between a delete and Bentley.
+    public var deletes = Deletes()
+    /// `[alerts]`: who is told of trouble.
+    public var alerts = Alerts()
+    /// `[traces]`: where spans go.
+    public var traces = Traces()
     /// `[log]`: access and application log.
     public var log = Log()
     /// `[shutdown]`: how the proxy ends.
     public var shutdown = Shutdown()
     /// One per `[[caller]]`, in file order. Empty: everybody on loopback is "anonymous" with every right.
     public var callers: [Caller] = []
+    /// One per `[[issuer]]`: who vouches for people and machines that come with a JWT.
+    public var issuers: [Issuer] = []
+    /// One per `[[audit_sink]]`: where copies of the audit records go.
+    public var auditSinks: [AuditSink] = []
 
     /// The defaults, as an empty file in an empty environment gives them.
     public init() {}
@@ -35,6 +47,8 @@ extension Config {
     public struct Listen: Sendable, Equatable {
         /// Port 0 lets the system pick one.
         public var address = ListenAddress.tcp(host: "127.0.0.1", port: 8080)
+        /// Permission bits of unix sockets; nil: what the umask gives.
+        public var socketMode: FileMode?
         /// Base of rewritten links; nil: scheme and Host of each request.
         public var publicURL: BaseURL?
         /// Path of the PEM chain; set if and only if `tlsKey` is.
@@ -43,18 +57,30 @@ extension Config {
         public var tlsKey: String?
         /// Path of a PEM bundle; when set, clients must present a certificate signed by it.
         public var clientCA: String?
+        /// HTTP/2 with prior knowledge on listeners without TLS.
+        public var h2c = false
+        /// Who in front of us is believed about a client's address.
+        public var trustedProxies: [NetworkRange] = []
+        /// Connections begin with a PROXY protocol preamble.
+        public var proxyProtocol = false
         /// Open connections from tools.
         public var maxConnections = 10_000
         /// Request line and header fields together, in bytes.
         public var maxHeaderBytes = 32 << 10
         /// A request body, in bytes; over it 413.
         public var maxBodyBytes = 10 << 20
+        /// Request bodies waiting and answers waiting for slow tools, all together, in bytes.
+        public var maxHeldBytes = 64 << 20
+        /// The slowest request body, in bytes per second.
+        public var minRate = 1024
         /// From the first byte of a request to the end of its head.
         public var headerTimeout = Duration.seconds(10)
         /// A connection without a request.
         public var idleTimeout = Duration.seconds(75)
         /// Browser origins that may call, as `scheme://host[:port]` in lower case without default port.
         public var corsOrigins: [String] = []
+        /// Names in lower case that may stand in Host where there are no callers, besides loopback, address and public URL.
+        public var hosts: [String] = []
 
         /// Whether this listener speaks TLS.
         public var usesTLS: Bool { tlsCertificate != nil }
@@ -64,6 +90,12 @@ extension Config {
     public struct Admin: Sendable, Equatable {
         /// nil turns the admin listener off.
         public var address: ListenAddress? = .tcp(host: "127.0.0.1", port: 8081)
+        /// The key for everything but `public`.
+        public var keySHA256: KeyHash?
+        /// Paths that need no key.
+        public var `public` = ["/healthz", "/readyz"]
+        /// Names that may stand in Host.
+        public var hosts: [String] = []
     }
 
     /// `[upstream]`.
@@ -82,6 +114,10 @@ extension Config {
         public var allowPrefixes = ["/clash-detection", "/clashdetection"]
         /// Path of a PEM bundle trusted besides the system's, for upstream and token endpoint.
         public var caFile: String?
+        /// A proxy on the way out, without a path.
+        public var proxy: BaseURL?
+        /// Path of a file with "user:password" for `proxy`.
+        public var proxyCredentialsFile: String?
         /// TCP and TLS together.
         public var connectTimeout = Duration.seconds(5)
         /// From the request sent to the first byte of the answer.
@@ -128,7 +164,7 @@ extension Config {
         public var enabled = true
         /// All stored answers together.
         public var maxBytes = 256 << 20
-        /// One stored answer; never above `maxBytes`.
+        /// One stored answer; in a loaded configuration never above `maxBytes`.
         public var maxEntryBytes = 16 << 20
         /// Pages of lists.
         public var ttlList = Duration.seconds(30)
@@ -142,6 +178,10 @@ extension Config {
         public var staleWhileRevalidate = Duration.seconds(30)
         /// Age past freshness at which an answer still stands in for an error; zero turns it off.
         public var staleIfError = Duration.seconds(3600)
+        /// Pages of any size from fetches of the largest.
+        public var walks = true
+        /// Fetch a walk's next page while the budget idles.
+        public var prefetch = true
     }
 
     /// `[rate]`.
@@ -173,11 +213,17 @@ extension Config {
         /// A delete without `X-Audit-Reason` is refused with 428.
         public var requireReason = false
         /// What is recorded besides deletes.
-        public var also: Set<AuditExtra> = [.runInPlace, .cancel]
+        public var also: Set<AuditExtra> = [.run, .cancel]
         /// Deletes per caller; nil: no limit.
         public var deleteBudget: RateWindow?
         /// Size at which a new file is begun.
         public var rotateBytes = 64 << 20
+        /// Age at which whole files are retired; nil: never.
+        public var keep: Duration?
+        /// Path of the key that signs checkpoints.
+        public var signingKeyFile: String?
+        /// How often a checkpoint is signed.
+        public var checkpointEvery = Duration.seconds(60)
     }
 
     /// `[log]`.
@@ -192,6 +238,8 @@ extension Config {
 
     /// `[shutdown]`.
     public struct Shutdown: Sendable, Equatable {
+        /// How long it still accepts, but is not ready, after SIGTERM.
+        public var readyDelay = Duration.zero
         /// How long running requests may take to finish after SIGTERM.
         public var drainTimeout = Duration.seconds(25)
     }
@@ -208,6 +256,14 @@ extension Config {
         public var priority = CallerPriority.interactive
         /// Its share of the queue against other callers, 1 or more.
         public var weight = 1
+        /// iTwins that it may touch; empty: all that the client may see.
+        public var itwins: [String] = []
+        /// Names of operations, with `*` at the end for all that begin so; empty: all.
+        public var operations: [String] = []
+        /// Places upstream at once; 0: three quarters of `rate.max_in_flight`.
+        public var maxInFlight = 0
+        /// Hard caps of its own.
+        public var windows: [RateWindow] = []
     }
 
     /// How a caller is recognised.
@@ -216,5 +272,7 @@ extension Config {
         case key(KeyHash)
         /// Common name or subject alternative name of its client certificate.
         case certificate(String)
+        /// Login name or uid of the process at the other end of a unix socket.
+        case user(String)
     }
 }

@@ -13,16 +13,17 @@ struct ConfigChecks {
         self.faulty = faulty
     }
 
-    /// Runs all checks; `problemReading` tells why a file cannot be read.
-    mutating func run(_ problemReading: (String) -> String?) {
+    /// Runs all checks; `problem` tells what is wrong with a file.
+    mutating func run(_ problem: (String, FileContent) -> String?) {
         tls()
         exposure()
         addresses()
         plainHTTP()
         credentials()
-        cacheSizes()
+        sizes()
         callers()
-        files(problemReading)
+        issuersAndSinks()
+        files(problem)
     }
 
     private func isSound(_ keys: String...) -> Bool {
@@ -50,7 +51,9 @@ struct ConfigChecks {
 
     /// Whoever can connect without a `[[caller]]` may do everything, so that is for this machine only.
     private mutating func exposure() {
-        guard isSound("listen.address", "token.mode", "caller"), config.callers.isEmpty else { return }
+        guard isSound("listen.address", "token.mode", "caller", "issuer"), config.callers.isEmpty,
+            config.issuers.isEmpty
+        else { return }
         if config.listen.address.isLoopback || config.token.mode == .passthrough { return }
         mistake(
             "listen.address",
@@ -80,6 +83,9 @@ struct ConfigChecks {
         ]
         for (key, url) in urls where isSound(key) && url?.scheme == .http && url?.isLoopback == false {
             mistake(key, "sends secrets over plain http", "write https:// (http:// is for loopback hosts only)")
+        }
+        if isSound("upstream.proxy"), let proxy = config.upstream.proxy, !proxy.path.isEmpty {
+            mistake("upstream.proxy", "\"\(proxy)\" has a path, which a proxy has not", "write \"\(proxy.origin)\"")
         }
         if isSound("upstream.url"), !config.upstream.url.path.isEmpty {
             let url = config.upstream.url
@@ -121,11 +127,19 @@ struct ConfigChecks {
         mistake(key, "\(problem), and \(why)", "set \(isDefault ? "\(variable) or \(key)" : "it")")
     }
 
-    private mutating func cacheSizes() {
-        guard isSound("cache.max_bytes", "cache.max_entry_bytes") else { return }
-        if config.cache.maxEntryBytes > config.cache.maxBytes {
-            let key = given["cache.max_entry_bytes"] == nil ? "cache.max_bytes" : "cache.max_entry_bytes"
-            mistake(key, "one entry may be larger than the whole cache", "make max_entry_bytes at most max_bytes")
+    private mutating func sizes() {
+        if isSound("cache.max_bytes", "cache.max_entry_bytes"), config.cache.maxEntryBytes > config.cache.maxBytes {
+            mistake(
+                "cache.max_entry_bytes", "one entry may be larger than the whole cache",
+                "make it at most cache.max_bytes")
+        }
+        if isSound("rate.max_in_flight", "upstream.max_connections"),
+            config.rate.maxInFlight > config.upstream.maxConnections
+        {
+            mistake(
+                "rate.max_in_flight",
+                "\(config.rate.maxInFlight) calls have no room on \(config.upstream.maxConnections) connections",
+                "make it at most upstream.max_connections")
         }
     }
 
@@ -140,7 +154,12 @@ struct ConfigChecks {
                 mistake(
                     "caller[\(index)].name", "\"\(caller.name)\" is also the name of caller[\(first)]", "name it apart")
             }
-            let key = if case .key = caller.credential { "key_sha256" } else { "certificate" }
+            let key =
+                switch caller.credential {
+                case .key: "key_sha256"
+                case .certificate: "certificate"
+                case .user: "user"
+                }
             if let first = credentials.updateValue(index, forKey: caller.credential) {
                 mistake("caller[\(index)].\(key)", "is also that of caller[\(first)]", "give each caller its own")
             }
@@ -152,15 +171,45 @@ struct ConfigChecks {
         }
     }
 
-    private mutating func files(_ problemReading: (String) -> String?) {
-        let files = [
-            ("listen.tls_certificate", config.listen.tlsCertificate), ("listen.tls_key", config.listen.tlsKey),
-            ("listen.client_ca", config.listen.clientCA), ("upstream.ca_file", config.upstream.caFile),
-            ("token.client_secret_file", config.token.clientSecretFile),
+    private mutating func issuersAndSinks() {
+        if isSound("issuer", "token.mode"), !config.issuers.isEmpty, config.token.mode == .passthrough {
+            mistake(
+                "issuer[1]", "does not go with token.mode = \"passthrough\", where tokens are Bentley's",
+                "keep one of the two")
+        }
+        guard isSound("audit_sink") else { return }
+        var names: [String: Int] = [:]
+        for (offset, sink) in config.auditSinks.enumerated() {
+            if let first = names.updateValue(offset + 1, forKey: sink.name) {
+                mistake(
+                    "audit_sink[\(offset + 1)].name", "\"\(sink.name)\" is also the name of audit_sink[\(first)]",
+                    "name it apart")
+            }
+        }
+    }
+
+    private mutating func files(_ problem: (String, FileContent) -> String?) {
+        let files: [(String, String?, FileContent)] = [
+            ("listen.tls_certificate", config.listen.tlsCertificate, .certificates),
+            ("listen.tls_key", config.listen.tlsKey, .any), ("listen.client_ca", config.listen.clientCA, .certificates),
+            ("upstream.ca_file", config.upstream.caFile, .certificates),
+            ("upstream.proxy_credentials_file", config.upstream.proxyCredentialsFile, .credential),
+            ("token.client_secret_file", config.token.clientSecretFile, .credential),
+            ("fleet.password_file", config.fleet.passwordFile, .credential),
+            ("fleet.ca_file", config.fleet.caFile, .certificates), ("fleet.key_file", config.fleet.keyFile, .any),
+            ("audit.signing_key_file", config.audit.signingKeyFile, .any),
         ]
-        for case (let key, let path?) in files where isSound(key) {
-            guard let problem = problemReading(path) else { continue }
-            mistake(key, "\(TOMLNode.quoted(path)): \(problem)", "name a file that this user can read")
+        for case (let key, let path?, let content) in files where isSound(key) {
+            guard let problem = problem(path, content) else { continue }
+            mistake(key, "\(TOMLNode.quoted(path)): \(problem)", Self.remedy(content))
+        }
+    }
+
+    private static func remedy(_ content: FileContent) -> String {
+        switch content {
+        case .any: "name a file that this user can read"
+        case .certificates: "name a file with PEM certificates that this user can read"
+        case .credential: "name a file that this user can read, with the secret alone on its one line"
         }
     }
 }

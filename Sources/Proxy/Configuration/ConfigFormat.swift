@@ -2,7 +2,12 @@
 // in words what it expects, so that every message and every check of a key comes from one place.
 
 /// What TOML type the text of an environment variable or flag stands for.
-enum ConfigShape: Sendable { case string, integer, boolean, list }
+indirect enum ConfigShape: Sendable {
+    case string, integer, number, boolean, table
+    case list(of: ConfigShape)
+    /// A string, or an array of strings.
+    case stringOrList
+}
 
 /// Reads, writes and describes values of one kind.
 struct ConfigFormat<Value: Sendable & Equatable>: Sendable {
@@ -11,24 +16,28 @@ struct ConfigFormat<Value: Sendable & Equatable>: Sendable {
     let expects: String
     let read: @Sendable (TOMLNode) throws(ValueProblems) -> Value
     let write: @Sendable (Value) -> TOMLNode
+    /// For values that name files: the same text seen from the folder that holds the configuration file.
+    let rebase: (@Sendable (_ text: String, _ folder: String) -> String)?
 
     init(
-        _ shape: ConfigShape, expects: String,
+        _ shape: ConfigShape, expects: String, rebase: (@Sendable (String, String) -> String)? = nil,
         read: @escaping @Sendable (TOMLNode) throws(ValueProblems) -> Value,
         write: @escaping @Sendable (Value) -> TOMLNode
     ) {
         self.shape = shape
         self.expects = expects
+        self.rebase = rebase
         self.read = read
         self.write = write
     }
 
     /// A format whose values are TOML strings.
     init(
-        expects: String, parse: @escaping @Sendable (String) throws(ValueProblem) -> Value,
+        expects: String, rebase: (@Sendable (String, String) -> String)? = nil,
+        parse: @escaping @Sendable (String) throws(ValueProblem) -> Value,
         write: @escaping @Sendable (Value) -> String
     ) {
-        self.init(.string, expects: expects) { node throws(ValueProblems) in
+        self.init(.string, expects: expects, rebase: rebase) { node throws(ValueProblems) in
             guard case .string(let text) = node else { throw .wrongType(node, wanted: "a string") }
             do throws(ValueProblem) { return try parse(text) } catch { throw ValueProblems(all: [error]) }
         } write: {
@@ -115,7 +124,8 @@ extension ConfigFormat where Value: RawRepresentable & CaseIterable, Value.RawVa
 extension ConfigFormat {
     /// `inner`, or an empty string for "none".
     static func optional<Inner>(_ inner: ConfigFormat<Inner>) -> ConfigFormat where Value == Inner? {
-        ConfigFormat(inner.shape, expects: inner.expects + ", or \"\" for none") { node throws(ValueProblems) in
+        ConfigFormat(inner.shape, expects: inner.expects + ", or \"\" for none", rebase: inner.rebase) {
+            node throws(ValueProblems) in
             node == .string("") ? nil : try inner.read(node)
         } write: {
             $0.map(inner.write) ?? .string("")
@@ -125,7 +135,9 @@ extension ConfigFormat {
     /// An array; all bad elements are told, not only the first.
     static func list<Element>(_ element: ConfigFormat<Element>, nonEmpty: Bool = false) -> ConfigFormat
     where Value == [Element] {
-        ConfigFormat(.list, expects: "an array, each element \(element.expects)") { node throws(ValueProblems) in
+        ConfigFormat(
+            .list(of: element.shape), expects: "an array, each element \(element.expects)", rebase: element.rebase
+        ) { node throws(ValueProblems) in
             guard case .array(let nodes) = node else { throw .wrongType(node, wanted: "an array") }
             if nonEmpty, nodes.isEmpty { throw ValueProblems(all: [ValueProblem("is empty")]) }
             var values: [Element] = []
@@ -152,7 +164,7 @@ extension ConfigFormat {
     static func set<Element>(_ element: ConfigFormat<Element>, nonEmpty: Bool = false) -> ConfigFormat
     where Value == Set<Element>, Element: CaseIterable {
         let list = ConfigFormat<[Element]>.list(element, nonEmpty: nonEmpty)
-        return ConfigFormat(.list, expects: list.expects) { node throws(ValueProblems) in
+        return ConfigFormat(list.shape, expects: list.expects) { node throws(ValueProblems) in
             Set(try list.read(node))
         } write: { set in
             list.write(Element.allCases.filter(set.contains))

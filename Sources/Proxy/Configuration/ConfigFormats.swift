@@ -21,7 +21,22 @@ extension ConfigFormat where Value == String {
     }
 
     /// A path of the file system.
-    static let path = filled(expects: "the path of a file or folder")
+    static let path = ConfigFormat(expects: "the path of a file or folder", rebase: FilePath.rebase) {
+        text throws(ValueProblem) in
+        if text.isEmpty { throw ValueProblem("is empty") }
+        return text
+    } write: {
+        $0
+    }
+
+    /// What goes to the token endpoint as a name: any text, also none, but nothing that a paste leaves behind unseen.
+    static let credential = ConfigFormat(expects: "a text without line ends and control characters") {
+        text throws(ValueProblem) in
+        if let problem = CredentialText.problem(text) { throw ValueProblem(problem, hidesValue: true) }
+        return text
+    } write: {
+        $0
+    }
 
     /// Scopes separated by single spaces (RFC 6749 section 3.3).
     static let scope = ConfigFormat(expects: "scopes separated by single spaces") { text throws(ValueProblem) in
@@ -79,6 +94,7 @@ extension ConfigFormat where Value == String {
 extension ConfigFormat where Value == Secret {
     static let secret = ConfigFormat(expects: "the secret, best as \"${NAME}\"") { text throws(ValueProblem) in
         if text == Secret.placeholder { throw ValueProblem("is the placeholder that `check` prints") }
+        if let problem = CredentialText.problem(text) { throw ValueProblem(problem, hidesValue: true) }
         return Secret(text)
     } write: {
         // The effective configuration never asks: its keys are marked secret.
@@ -97,11 +113,29 @@ extension ConfigFormat where Value == KeyHash {
 }
 
 extension ConfigFormat where Value == ListenAddress {
-    static let address = ConfigFormat(expects: "host:port, [v6]:port or unix:/path.sock") {
+    static let address = ConfigFormat(
+        expects: "host:port, [v6]:port or unix:/path.sock", rebase: FilePath.rebasing(after: "unix:")
+    ) {
         text throws(ValueProblem) in
         try ListenAddress(parsing: text)
     } write: {
         $0.description
+    }
+
+    /// The same, also as a list of one; several are read but not yet in force.
+    static let addresses = ConfigFormat(.stringOrList, expects: address.expects, rebase: address.rebase) {
+        node throws(ValueProblems) in
+        guard case .array = node else { return try address.read(node) }
+        let all = try ConfigFormat<[ListenAddress]>.list(address, nonEmpty: true).read(node)
+        guard all.count == 1, let only = all.first else {
+            let remedy = "write one of them"
+            throw ValueProblems(all: [
+                ValueProblem("are several addresses, which is not yet in force in this version", remedy: remedy)
+            ])
+        }
+        return only
+    } write: {
+        address.write($0)
     }
 }
 

@@ -9,8 +9,8 @@ struct RawValue: Sendable {
     var elementPlaces: [Int: ConfigPlace] = [:]
 }
 
-/// One `[[caller]]` as some source gave it; values by key without section.
-struct RawCaller: Sendable {
+/// One table of an array of tables as some source gave it; values by key without section.
+struct RawTable: Sendable {
     /// Its position, from 1.
     var index: Int
     var place: ConfigPlace
@@ -22,12 +22,14 @@ struct RawCaller: Sendable {
 struct GatheredValues: Sendable {
     /// By dotted key.
     private(set) var values: [String: RawValue] = [:]
-    private(set) var callers: [RawCaller] = []
+    private(set) var tables: [ConfigTable: [RawTable]] = [:]
     private(set) var mistakes: [ConfigMistake] = []
     /// The file is not TOML, so what it would have said is unknown.
     private(set) var lacksFile = false
     /// Keys that the sources may have meant to set but misspelt; `caller` stands for all of the callers.
     private(set) var doubtful: Set<String> = []
+    /// Variables that begin like ours but name no section, each with the one that may have been meant.
+    private(set) var strangers: [String] = []
 
     init(_ sources: ConfigSources) {
         if let file = sources.file { add(file) }
@@ -51,8 +53,8 @@ extension GatheredValues {
 
     private mutating func add(section: String, _ node: TOMLNode, _ lines: FileLines) {
         let place = lines.place(of: [section])
-        if section == "caller" {
-            add(callers: node, place) { index, key in lines.place(of: ["caller", "[\(index)]"] + key) }
+        if let table = ConfigTable(rawValue: section) {
+            add(table, node, place) { index, key in lines.place(of: [section, "[\(index)]"] + key) }
             return
         }
         guard ConfigKeys.sections.contains(section) else {
@@ -75,31 +77,34 @@ extension GatheredValues {
     }
 
     private mutating func add(
-        callers node: TOMLNode, _ place: ConfigPlace, at placeOf: (_ index: Int, _ key: TOMLPath) -> ConfigPlace
+        _ table: ConfigTable, _ node: TOMLNode, _ place: ConfigPlace,
+        at placeOf: (_ index: Int, _ key: TOMLPath) -> ConfigPlace
     ) {
-        callers = []
+        let name = table.rawValue
+        tables[table] = []
         guard case .array(let elements) = node else {
-            doubtful.insert("caller")
-            let remedy = node.isTable ? "write [[caller]] in double brackets" : "write an array of tables"
-            mistake(place, "caller", "is \(node.kind), not an array of tables", remedy)
+            doubtful.insert(name)
+            let remedy = node.isTable ? "write [[\(name)]] in double brackets" : "write an array of tables"
+            mistake(place, name, "is \(node.kind), not an array of tables", remedy)
             return
         }
         for (offset, element) in elements.enumerated() {
             let index = offset + 1
             guard case .table(let members) = element else {
-                doubtful.insert("caller")
-                mistake(placeOf(index, []), "caller[\(index)]", "is \(element.kind), not a table", "write [[caller]]")
+                doubtful.insert(name)
+                mistake(
+                    placeOf(index, []), "\(name)[\(index)]", "is \(element.kind), not a table", "write [[\(name)]]")
                 continue
             }
-            var caller = RawCaller(index: index, place: placeOf(index, []))
-            for (name, node) in members.sorted(by: { $0.key < $1.key }) {
-                guard ConfigKeys.caller.contains(where: { $0.name == name }) else {
-                    unknown(callerKey: name, of: &caller, placeOf(index, [name]))
+            var raw = RawTable(index: index, place: placeOf(index, []))
+            for (key, node) in members.sorted(by: { $0.key < $1.key }) {
+                guard table.keyNames.contains(key) else {
+                    unknown(key, of: &raw, in: table, placeOf(index, [key]))
                     continue
                 }
-                caller.values[name] = RawValue(node: node, place: placeOf(index, [name]))
+                raw.values[key] = RawValue(node: node, place: placeOf(index, [key]))
             }
-            callers.append(caller)
+            tables[table, default: []].append(raw)
         }
     }
 
@@ -107,10 +112,12 @@ extension GatheredValues {
         for (variable, text) in environment.sorted(by: { $0.key < $1.key })
         where variable.hasPrefix(ConfigKeys.variablePrefix) {
             let place = ConfigPlace.environment(variable: variable)
-            if variable == ConfigKeys.variablePrefix + "CALLER" {
-                add(callerText: text, place)
+            if let table = ConfigTable.allCases.first(where: { $0.variable == variable }) {
+                add(table, text, place)
             } else if let key = ConfigKeys.all.first(where: { $0.variable == variable }) {
                 values[key.dotted] = RawValue(node: key.node(text), place: place)
+            } else if !Self.namesSection(variable) {
+                strangers.append(variable + (Self.sectionGuess(variable).map { " (did you mean \($0)?)" } ?? ""))
             } else if !Self.isServiceLink(variable, text) {
                 unknown(variable: variable, place)
             }
@@ -129,8 +136,8 @@ extension GatheredValues {
             return
         }
         let text = String(flag[flag.index(after: name.endIndex)...])
-        if key == "caller" {
-            add(callerText: text, place)
+        if let table = ConfigTable(rawValue: key) {
+            add(table, text, place)
         } else if let known {
             values[key] = RawValue(node: known.node(text), place: place)
         } else {
@@ -144,16 +151,35 @@ extension GatheredValues {
         }
     }
 
-    private mutating func add(callerText text: String, _ place: ConfigPlace) {
+    private mutating func add(_ table: ConfigTable, _ text: String, _ place: ConfigPlace) {
         guard let node = TOMLNode.parseValue(text) else {
-            doubtful.insert("caller")
-            mistake(place, "caller", "the value is not valid TOML", "write [{name = \"…\", key_sha256 = \"…\"}]")
+            doubtful.insert(table.rawValue)
+            mistake(place, table.rawValue, "the value is not valid TOML", "write \(table.example)")
             return
         }
-        add(callers: node, place) { _, _ in place }
+        add(table, node, place) { _, _ in place }
     }
 
-    /// Kubernetes and Docker set such variables for a service that is named clash-proxy (or clash-proxy-…).
+    /// Whether the words after the prefix begin with a section, so that the variable must be meant for us.
+    private static func namesSection(_ variable: String) -> Bool {
+        let words = variable.dropFirst(ConfigKeys.variablePrefix.count)
+        return (ConfigKeys.sections + ConfigTable.allCases.map(\.rawValue)).contains { section in
+            words == section.uppercased() || words.hasPrefix(section.uppercased() + "_")
+        }
+    }
+
+    /// The variable that was meant, where at least the section is nearly right.
+    private static func sectionGuess(_ variable: String) -> String? {
+        let word = variable.dropFirst(ConfigKeys.variablePrefix.count).prefix { $0 != "_" }
+        return Suggestion.nearest(to: String(word), among: ConfigKeys.sections).flatMap { _ in guess(variable) }
+    }
+
+    private static func guess(_ variable: String) -> String? {
+        Suggestion.nearest(
+            to: variable, among: ConfigKeys.all.map(\.variable) + ConfigTable.allCases.map(\.variable))
+    }
+
+    /// Kubernetes and Docker set such variables for a service of such a name, as clash-proxy-admin.
     private static func isServiceLink(_ variable: String, _ text: String) -> Bool {
         if variable.hasSuffix("_SERVICE_HOST") || variable.contains("_SERVICE_PORT") { return true }
         if variable.hasSuffix("_PORT"), text.contains("://") { return true }
@@ -166,14 +192,22 @@ extension GatheredValues {
         mistakes.append(ConfigMistake(place: place, key: key, problem: problem, remedy: remedy))
     }
 
+    private mutating func guess(_ key: String?) {
+        guard let key else { return }
+        mistakes[mistakes.count - 1].guess = key
+    }
+
     private mutating func unknown(section: String, _ node: TOMLNode, _ place: ConfigPlace) {
-        let sections = ConfigKeys.sections + ["caller"]
+        let tables = ConfigTable.allCases.map(\.rawValue)
+        let sections = ConfigKeys.sections + tables
         if !node.isTable, let key = ConfigKeys.all.first(where: { $0.name == section }) {
             mistake(place, section, "stands outside its section", "write it below [\(key.section)]")
-        } else if let guess = Suggestion.nearest(to: section, among: sections) {
-            if guess == "caller" { doubtful.insert("caller") }
-            let name = guess == "caller" ? "[[caller]]" : "[\(guess)]"
+            guess(key.dotted)
+        } else if let nearest = Suggestion.nearest(to: section, among: sections) {
+            if tables.contains(nearest) { doubtful.insert(nearest) }
+            let name = tables.contains(nearest) ? "[[\(nearest)]]" : "[\(nearest)]"
             mistake(place, section, "is not a known section", "did you mean \(name)?")
+            guess(nearest)
         } else {
             mistake(place, section, "is not a known section", "there are \(sections.joined(separator: ", "))")
         }
@@ -182,17 +216,21 @@ extension GatheredValues {
     private mutating func unknown(key name: String, of section: String, _ place: ConfigPlace) {
         let own = ConfigKeys.all.filter { $0.section == section }.map(\.name)
         let dotted = "\(section).\(name)"
-        let guess = Suggestion.nearest(to: name, among: own).map { "\(section).\($0)" } ?? Suggestion.key(like: name)
-        let remedy = didYouMean(guess) ?? "[\(section)] has \(own.joined(separator: ", "))"
+        let nearest = Suggestion.nearest(to: name, among: own).map { "\(section).\($0)" } ?? Suggestion.key(like: name)
+        let remedy = didYouMean(nearest) ?? "[\(section)] has \(own.joined(separator: ", "))"
         mistake(place, dotted, "is not a known key", remedy)
+        guess(nearest)
     }
 
     private mutating func unknown(variable: String, _ place: ConfigPlace) {
-        let names = ConfigKeys.all.map(\.variable)
-        let guess = Suggestion.nearest(to: variable, among: names)
-        if let key = ConfigKeys.all.first(where: { $0.variable == guess }) { doubtful.insert(key.dotted) }
-        let remedy = guess.map { "did you mean \($0)?" } ?? "names are CLASH_PROXY_SECTION_KEY, as \(names[0])"
+        let nearest = Self.guess(variable)
+        let key = ConfigKeys.all.first { $0.variable == nearest }
+        if let key { doubtful.insert(key.dotted) }
+        let remedy =
+            nearest.map { "did you mean \($0)?" }
+            ?? "names are CLASH_PROXY_SECTION_KEY, as \(ConfigKeys.all[0].variable)"
         mistakes.append(ConfigMistake(place: place, problem: "is not a known variable", remedy: remedy))
+        guess(key?.dotted)
     }
 
     /// A key that was probably meant is not checked against others: its own mistake is enough.
@@ -202,13 +240,16 @@ extension GatheredValues {
         return "did you mean \(key)?"
     }
 
-    private mutating func unknown(callerKey name: String, of caller: inout RawCaller, _ place: ConfigPlace) {
-        let names = ConfigKeys.caller.map(\.name)
-        let guess = Suggestion.nearest(to: name, among: names)
-        if let guess { caller.doubtful.insert(guess) }
-        doubtful.insert("caller")
-        let remedy = guess.map { "did you mean \($0)?" } ?? "[[caller]] has \(names.joined(separator: ", "))"
-        mistake(place, "caller[\(caller.index)].\(name)", "is not a known key", remedy)
+    private mutating func unknown(
+        _ key: String, of raw: inout RawTable, in table: ConfigTable, _ place: ConfigPlace
+    ) {
+        let name = table.rawValue
+        let nearest = Suggestion.nearest(to: key, among: table.keyNames)
+        if let nearest { raw.doubtful.insert(nearest) }
+        doubtful.insert(name)
+        let remedy =
+            nearest.map { "did you mean \($0)?" } ?? "[[\(name)]] has \(table.keyNames.joined(separator: ", "))"
+        mistake(place, "\(name)[\(raw.index)].\(key)", "is not a known key", remedy)
     }
 }
 

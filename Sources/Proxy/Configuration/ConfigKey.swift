@@ -1,18 +1,23 @@
 // One row of the table of keys: everything that is to be known about a key, so that reading, unknown-key
 // hints, environment names, the effective configuration and the list of what is not yet in force agree.
 
-/// A key of a section (`Root` is `Config`) or of a `[[caller]]` (`Root` is `CallerDraft`).
-struct ConfigKey<Root: Sendable>: Sendable {
+/// What keys are set in: the sections, or one table of an array of tables. Begins with every default.
+protocol ConfigRoot: Sendable {
+    init()
+}
+
+/// A key of a section (`Root` is `Config`) or of a `[[caller]]` (`Root` is `CallerDraft`) and the like.
+struct ConfigKey<Root: ConfigRoot>: Sendable {
     let section: String
     let name: String
     let comment: String
     let expects: String
-    let isList: Bool
     /// The value is shown nowhere, not even in a mistake.
     let isSecret: Bool
     /// Whether the key already does what it says.
     let inForce: Bool
-    /// Ignoring the key would leave a door open, so the proxy does not start while it is set but not in force.
+    /// Ignoring the key would leave a door open or a promise unkept, so the proxy does not start while it is set but not
+    /// in force.
     let guardsAccess: Bool
     /// Whether a change of it can take effect only in a new process.
     let needsRestart: Bool
@@ -25,6 +30,8 @@ struct ConfigKey<Root: Sendable>: Sendable {
     let write: @Sendable (Root) -> TOMLNode
     /// The text of a flag or environment variable as TOML would hold it.
     let node: @Sendable (String) -> TOMLNode
+    /// A text of the configuration file as it reads from the working directory; only keys that name files have it.
+    let rebase: (@Sendable (_ text: String, _ folder: String) -> String)?
     /// Whether both have the same value.
     let isSame: @Sendable (Root, Root) -> Bool
 
@@ -41,7 +48,6 @@ struct ConfigKey<Root: Sendable>: Sendable {
         name = names[1]
         self.comment = comment
         expects = format.expects
-        isList = format.shape == .list
         self.isSecret = isSecret
         self.inForce = inForce
         self.guardsAccess = guardsAccess
@@ -50,11 +56,12 @@ struct ConfigKey<Root: Sendable>: Sendable {
         read = { node, root throws(ValueProblems) in root[keyPath: path] = try format.read(node) }
         write = { format.write($0[keyPath: path]) }
         node = { format.shape.node(from: $0) }
+        rebase = format.rebase
         isSame = { $0[keyPath: path] == $1[keyPath: path] }
     }
 
-    /// Whether `root` holds a value of this key that does nothing yet. An empty string asks for nothing.
-    func isIdle(in root: Root) -> Bool { !inForce && write(root) != .string("") }
+    /// Whether `root` holds a value of this key that asks for something and gets nothing yet.
+    func isIdle(in root: Root) -> Bool { !inForce && !isSame(root, Root()) }
 }
 
 extension ConfigShape {
@@ -63,15 +70,19 @@ extension ConfigShape {
         switch self {
         case .string: .string(text)
         case .integer: Int(text).map(TOMLNode.integer) ?? .string(text)
+        case .number: Double(text).map(TOMLNode.float) ?? .string(text)
         case .boolean: Bool(text).map(TOMLNode.boolean) ?? .string(text)
-        case .list: list(from: text)
+        case .table: TOMLNode.parseValue(text) ?? .string(text)
+        // The brackets of an IPv6 address are no array.
+        case .stringOrList: text.hasPrefix("[") ? TOMLNode.parseValue(text) ?? .string(text) : .string(text)
+        case .list(let element): Self.list(from: text, of: element)
         }
     }
 
-    private func list(from text: String) -> TOMLNode {
+    private static func list(from text: String, of element: ConfigShape) -> TOMLNode {
         let text = text.trimmingSpaces()
         if text.hasPrefix("[") { return TOMLNode.parseValue(text) ?? .string(text) }
-        return .array(text.isEmpty ? [] : text.split(separator: ",").map { .string($0.trimmingSpaces()) })
+        return .array(text.isEmpty ? [] : text.split(separator: ",").map { element.node(from: $0.trimmingSpaces()) })
     }
 }
 

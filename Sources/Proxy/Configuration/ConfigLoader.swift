@@ -8,8 +8,10 @@ public struct LoadedConfig: Sendable {
     public let config: Config
     /// By dotted key (`listen.address`, `caller[1].name`): what some source said.
     let given: [String: GivenValue]
-    /// The name of the file that was read.
-    let fileName: String?
+    /// The name of the file that was read; nil when there was none.
+    public let fileName: String?
+    /// What the sources say that is no mistake, but not what they would say today.
+    let remarks: [ConfigMistake]
 }
 
 /// Where the value of a key came from.
@@ -19,49 +21,93 @@ struct GivenValue: Sendable {
     var reference: String?
     /// Repeats the reference that is the default, as the shipped file does.
     var isDefaultReference = false
+    /// Says in so many words what holds anyway.
+    var repeatsDefault = false
+    /// A relative path of the file as it was written, where its folder was put before it.
+    var written: String?
 }
 
 /// Turns sources into a configuration.
 public enum ConfigLoader {
     /// Loads `sources`. Precedence: flags, environment, file, default.
-    /// - Parameter problemReading: why the file at a path cannot be read, nil if it can; asked once for every
-    ///   file the configuration names.
+    /// - Parameter problem: why the file at a path is not what a key needs, nil if it is; asked once for every file
+    ///   the configuration names.
     /// - Throws: every mistake that was found, in the order of the file.
     public static func load(
-        _ sources: ConfigSources, problemReading: (String) -> String? = ConfigSources.problemReading
+        _ sources: ConfigSources, problem: (String, FileContent) -> String? = ConfigSources.problem
     ) throws(ConfigMistakes) -> LoadedConfig {
         let gathered = GatheredValues(sources)
-        var reader = ConfigReader(environment: sources.environment)
+        var reader = ConfigReader(environment: sources.environment, folder: sources.folder)
         reader.mistakes = gathered.mistakes
+        reader.remark(strangers: gathered.strangers)
         for key in ConfigKeys.all {
             let unset = key.defaultReference.map { RawValue(node: .string($0), place: .builtIn) }
             guard let raw = gathered.values[key.dotted] ?? unset else { continue }
             reader.read(key, raw, as: key.dotted, into: \.config)
         }
-        reader.read(callers: gathered.callers)
+        reader.readTables(gathered)
         reader.faulty.formUnion(gathered.doubtful)
+        reader.settle()
         if !gathered.lacksFile {
             var checks = ConfigChecks(config: reader.config, given: reader.given, faulty: reader.faulty)
-            checks.run(problemReading)
+            checks.run(problem)
             reader.mistakes += checks.mistakes
         }
-        guard reader.mistakes.isEmpty else { throw ConfigMistakes(reader.mistakes) }
-        return LoadedConfig(config: reader.config, given: reader.given, fileName: sources.file?.name)
+        return try reader.result(sources)
+    }
+
+    /// Loads no more than `keys` (dotted), for commands that need nothing else: what is wrong elsewhere, or secret and not
+    /// at hand, is no business of theirs. All other keys have their defaults.
+    public static func load(_ sources: ConfigSources, only keys: Set<String>) throws(ConfigMistakes) -> LoadedConfig {
+        let gathered = GatheredValues(sources)
+        var reader = ConfigReader(environment: sources.environment, folder: sources.folder)
+        reader.mistakes = gathered.mistakes.filter { concerns($0, keys) }
+        for key in ConfigKeys.all where keys.contains(key.dotted) {
+            guard let raw = gathered.values[key.dotted] else { continue }
+            reader.read(key, raw, as: key.dotted, into: \.config)
+        }
+        return try reader.result(sources)
+    }
+
+    /// Whether a mistake may have hidden one of `keys`. What was typed for this very command always counts.
+    private static func concerns(_ mistake: ConfigMistake, _ keys: Set<String>) -> Bool {
+        switch mistake.place {
+        case .flag: return true
+        case .file where mistake.key == nil: return true
+        default: break
+        }
+        return keys.contains { key in
+            let section = String(key.prefix { $0 != "." })
+            return [key, section].contains(mistake.key) || [key, section].contains(mistake.guess)
+        }
     }
 }
 
 /// Reads values into a `Config`, collecting what is wrong.
 struct ConfigReader {
     let environment: [String: String]
+    /// Where relative paths of the file begin.
+    let folder: String
     var config = Config()
+    /// Tables while their keys are read one by one.
     var draft = CallerDraft()
+    var issuer = Config.Issuer()
+    var sink = Config.AuditSink()
     var given: [String: GivenValue] = [:]
     var mistakes: [ConfigMistake] = []
+    var remarks: [ConfigMistake] = []
     /// Keys whose value is not to be trusted; `caller` stands for all of the callers.
     var faulty: Set<String> = []
 
-    init(environment: [String: String]) {
+    init(environment: [String: String], folder: String) {
         self.environment = environment
+        self.folder = folder
+    }
+
+    /// What was read, unless something is wrong with it.
+    func result(_ sources: ConfigSources) throws(ConfigMistakes) -> LoadedConfig {
+        guard mistakes.isEmpty else { throw ConfigMistakes(mistakes) }
+        return LoadedConfig(config: config, given: given, fileName: sources.file?.name, remarks: remarks)
     }
 
     /// Reads one key, called `name` in messages.
@@ -71,6 +117,7 @@ struct ConfigReader {
         // The environment's own values are final: what injects secrets there must be free to use any text.
         let isFinal = if case .environment = raw.place { true } else { false }
         var value = GivenValue(place: raw.place)
+        value.repeatsDefault = !key.isSecret && raw.node == key.write(Root())
         if case .string(let text) = raw.node, !isFinal {
             value.reference = Interpolation.reference(text)
             value.isDefaultReference = text == key.defaultReference
@@ -79,10 +126,27 @@ struct ConfigReader {
         // Whether an unset default is needed depends on the mode; ConfigChecks knows.
         if value.isDefaultReference, let variable = value.reference, environment[variable] == nil { return }
         do throws(ValueProblems) {
-            try key.read(isFinal ? raw.node : try fill(raw.node, key.isSecret), &self[keyPath: root])
+            let filled = isFinal ? raw.node : try fill(raw.node, key.isSecret)
+            let node = rebased(modern(filled, of: key.dotted, raw.place), key.rebase, raw.place)
+            if case .string(let text) = filled, case .string(let path) = node, path != text {
+                given[name]?.written = text
+            }
+            try key.read(node, &self[keyPath: root])
         } catch {
             faulty.insert(name)
             for problem in error.all { mistakes.append(mistake(key, raw, name, problem)) }
+        }
+    }
+
+    /// Paths of the file begin at its folder; those of flags and the environment at the working directory.
+    private func rebased(
+        _ node: TOMLNode, _ rebase: (@Sendable (String, String) -> String)?, _ place: ConfigPlace
+    ) -> TOMLNode {
+        guard let rebase, case .file = place else { return node }
+        switch node {
+        case .string(let text): return .string(rebase(text, folder))
+        case .array(let elements): return .array(elements.map { rebased($0, rebase, place) })
+        default: return node
         }
     }
 
@@ -113,60 +177,6 @@ struct ConfigReader {
         mistake.problem = (hides ? "the value" : shown.shortened) + " " + problem.text
         if mistake.remedy == nil { mistake.remedy = "write \(key.expects)" }
         return mistake
-    }
-}
-
-extension ConfigReader {
-    /// Reads the `[[caller]]` tables.
-    mutating func read(callers: [RawCaller]) {
-        for raw in callers {
-            let name = "caller[\(raw.index)]"
-            let before = mistakes.count
-            draft = CallerDraft()
-            given[name] = GivenValue(place: raw.place)
-            for key in ConfigKeys.caller {
-                guard let value = raw.values[key.name] else { continue }
-                read(key, value, as: "\(name).\(key.name)", into: \.draft)
-            }
-            let credential = credential(of: raw, name)
-            if raw.values["name"] == nil, !raw.doubtful.contains("name") {
-                let problem = "has no name"
-                mistakes.append(
-                    ConfigMistake(place: raw.place, key: name, problem: problem, remedy: "write name = \"…\""))
-            }
-            guard let credential, mistakes.count == before else {
-                faulty.insert("caller")
-                continue
-            }
-            config.callers.append(
-                Config.Caller(
-                    name: draft.name, credential: credential, allow: draft.allow, priority: draft.priority,
-                    weight: draft.weight))
-        }
-    }
-
-    /// The one credential of the caller just read; nil, with a mistake told, if there are none or two.
-    private mutating func credential(of raw: RawCaller, _ name: String) -> Config.Credential? {
-        switch (draft.keyHash, draft.certificate) {
-        case (let hash?, nil): return .key(hash)
-        case (nil, let certificate?): return .certificate(certificate)
-        case (.some, .some):
-            mistakes.append(
-                ConfigMistake(
-                    place: raw.values["certificate"]?.place ?? raw.place, key: "\(name).certificate",
-                    problem: "stands beside key_sha256", remedy: "keep one of the two, or make it two callers"))
-        case (nil, nil):
-            // A credential that is there but wrong was told already.
-            let isFaulty = ["key_sha256", "certificate"].contains { key in
-                faulty.contains("\(name).\(key)") || raw.doubtful.contains(key)
-            }
-            if isFaulty { return nil }
-            mistakes.append(
-                ConfigMistake(
-                    place: raw.place, key: name, problem: "has neither key_sha256 nor certificate",
-                    remedy: "run `clash-proxy key new NAME` and paste what it prints"))
-        }
-        return nil
     }
 }
 

@@ -33,6 +33,8 @@ public struct ConfigMistake: Sendable, Hashable, CustomStringConvertible {
     public var problem: String
     /// What would be right.
     public var remedy: String?
+    /// The key or section that was probably meant.
+    var guess: String?
 
     /// One line: `proxy.conf:3: listen.address: "8080" has no port; write host:port`.
     public var description: String {

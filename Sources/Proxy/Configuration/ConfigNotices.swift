@@ -2,43 +2,44 @@
 // ignoring a key would leave a door open the proxy refuses to start; everything else is a warning.
 
 extension LoadedConfig {
-    /// Why `serve` must not start: keys that guard access, are set, and are not in force yet.
+    /// Why `serve` must not start: keys that guard access or promise something, are set, and are not in force yet.
     public var refusals: [ConfigMistake] {
         var refusals: [ConfigMistake] = []
-        for key in ConfigKeys.all where key.guardsAccess && key.isIdle(in: config) {
-            refusals.append(refusal(key, key.write(config), as: key.dotted))
+        for key in ConfigKeys.all where key.guardsAccess && isIdle(key, in: config, as: key.dotted) {
+            refusals.append(refusal(key, in: config, as: key.dotted))
         }
         for (offset, caller) in config.callers.enumerated() {
             let draft = CallerDraft(caller)
             for key in ConfigKeys.caller where key.guardsAccess && key.isIdle(in: draft) {
-                refusals.append(refusal(key, key.write(draft), as: "caller[\(offset + 1)].\(key.name)"))
+                refusals.append(refusal(key, in: draft, as: "caller[\(offset + 1)].\(key.name)"))
             }
         }
+        if !config.issuers.isEmpty { refusals.append(refusal("the table", as: "issuer[1]")) }
+        if !config.auditSinks.isEmpty { refusals.append(refusal("the table", as: "audit_sink[1]")) }
         return refusals
     }
 
-    private func refusal<Root>(_ key: ConfigKey<Root>, _ value: TOMLNode, as name: String) -> ConfigMistake {
+    private func refusal<Root>(_ key: ConfigKey<Root>, in root: Root, as name: String) -> ConfigMistake {
+        refusal(key.isSecret ? "the value" : key.write(root).literal, as: name)
+    }
+
+    private func refusal(_ what: String, as name: String) -> ConfigMistake {
         ConfigMistake(
             place: given[name]?.place ?? .builtIn, key: name,
-            problem: "\(value.literal) is not yet in force in this version, and ignoring it would not be safe",
+            problem: "\(what) is not yet in force in this version, and ignoring it would not be safe",
             remedy: "take it out to run without it")
     }
 
-    /// What an operator should know: keys that were set to something of one's own but do nothing yet (one
-    /// warning per section), and an admin listener that others can reach.
+    /// What an operator should know: what would be written in other words today, keys that were set to something of one's
+    /// own but do nothing yet (one line for all), and an admin listener that others can reach.
     public var warnings: [ConfigMistake] {
-        var warnings: [ConfigMistake] = []
-        for section in ConfigKeys.sections {
-            let idle = ConfigKeys.all.filter { key in
-                key.section == section && !key.guardsAccess && isExplicit(key.dotted)
-                    && key.isIdle(in: config) && key.write(config) != key.write(Config())
-            }
-            guard let first = idle.first else { continue }
-            let names = idle.map(\.name).joined(separator: ", ")
+        var warnings = remarks
+        let idle = idleKeys
+        if !idle.isEmpty {
             warnings.append(
                 ConfigMistake(
-                    place: given[first.dotted]?.place ?? .builtIn, key: section,
-                    problem: "set, but not yet in force in this version: \(names)"))
+                    place: .builtIn,
+                    problem: "set, but not yet in force in this version: \(idle.joined(separator: ", "))"))
         }
         if let admin = config.admin.address, !admin.isLoopback {
             warnings.append(
@@ -50,9 +51,32 @@ extension LoadedConfig {
         return warnings
     }
 
-    private func isExplicit(_ key: String) -> Bool {
-        guard let value = given[key] else { return false }
-        return value.place != .builtIn && !value.isDefaultReference
+    /// What earlier releases, which took relative paths of a file from the working directory, kept elsewhere: each with
+    /// its place then. Whoever starts the proxy can see whether something is there.
+    public var formerPaths: [(key: String, former: String, now: String)] {
+        let paths = [
+            ("audit.path", config.audit.path), ("token.state_file", config.token.stateFile),
+            ("rate.state_file", config.rate.stateFile),
+        ]
+        return paths.compactMap { key, now in
+            guard let now, let former = given[key]?.written else { return nil }
+            return (key, former, now)
+        }
+    }
+
+    /// A path of the file that repeats the default has another text by now, for the folder that it starts at.
+    private func isIdle<Root>(_ key: ConfigKey<Root>, in root: Root, as name: String) -> Bool {
+        key.isIdle(in: root) && given[name]?.repeatsDefault != true
+    }
+
+    private var idleKeys: [String] {
+        let keys = ConfigKeys.all.filter { !$0.guardsAccess && isIdle($0, in: config, as: $0.dotted) }.map(\.dotted)
+        return keys
+            + config.callers.enumerated().flatMap { offset, caller in
+                let draft = CallerDraft(caller)
+                return ConfigKeys.caller.filter { !$0.guardsAccess && $0.isIdle(in: draft) }
+                    .map { "caller[\(offset + 1)].\($0.name)" }
+            }
     }
 }
 
@@ -70,6 +94,8 @@ extension Config {
         var changes = ConfigKeys.all.filter { !$0.isSame(self, new) }
             .map { ConfigChange(key: $0.dotted, needsRestart: $0.needsRestart) }
         if callers != new.callers { changes.append(ConfigChange(key: "caller", needsRestart: false)) }
+        if issuers != new.issuers { changes.append(ConfigChange(key: "issuer", needsRestart: false)) }
+        if auditSinks != new.auditSinks { changes.append(ConfigChange(key: "audit_sink", needsRestart: false)) }
         return changes
     }
 }

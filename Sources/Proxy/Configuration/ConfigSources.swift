@@ -38,6 +38,9 @@ public struct ConfigSources: Sendable, CustomStringConvertible, CustomReflectabl
         self.flags = flags
     }
 
+    /// Where relative paths of the file begin; empty for the working directory.
+    var folder: String { file.map { FilePath.folder(of: $0.name) } ?? "" }
+
     /// The file's name alone.
     public var description: String { "configuration from \(file?.name ?? "environment and flags")" }
     /// A mirror without children.
@@ -68,12 +71,14 @@ public struct ConfigSources: Sendable, CustomStringConvertible, CustomReflectabl
         return sources
     }
 
-    /// Why `path` cannot be read as a file; nil if it can. For `ConfigLoader`'s checks. Blocks on the file system.
-    public static func problemReading(_ path: String) -> String? {
+    /// Why the file at `path` is not what a key needs; nil if it is. For `ConfigLoader`'s checks. Blocks on the file system.
+    public static func problem(_ path: String, _ content: FileContent) -> String? {
         do throws(ReadFailure) {
-            let file = try open(path)
-            close(file)
-            return nil
+            guard content != .any else {
+                close(try open(path))
+                return nil
+            }
+            return content.problem(try readBytes(path))
         } catch {
             return error.problem
         }
@@ -108,6 +113,13 @@ extension ConfigSources {
     }
 
     private static func readText(_ path: String) throws(ReadFailure) -> String {
+        guard let text = String(validating: try readBytes(path), as: UTF8.self) else {
+            throw ReadFailure(problem: "is not UTF-8 text", remedy: "save it as UTF-8")
+        }
+        return text
+    }
+
+    private static func readBytes(_ path: String) throws(ReadFailure) -> [UInt8] {
         let file = try open(path)
         defer { close(file) }
         var bytes: [UInt8] = []
@@ -120,9 +132,6 @@ extension ConfigSources {
             bytes += chunk[..<count]
             if bytes.count > maxFileBytes { throw ReadFailure(problem: "is larger than 4 MiB, so no configuration") }
         }
-        guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw ReadFailure(problem: "is not UTF-8 text", remedy: "save it as UTF-8")
-        }
-        return text
+        return bytes
     }
 }

@@ -1,7 +1,7 @@
 // The small vocabulary of the configuration: choices whose raw values are the words of proxy.conf,
 // and the compound values (windows, link prefixes, key hashes) with the rules for their text.
 
-/// What a caller may do; the classes of the operation table.
+/// What a caller may do: the classes of the operation table, and `approve`.
 public enum Permission: String, Sendable, Hashable, CaseIterable {
     /// Calls that change nothing.
     case read
@@ -11,6 +11,8 @@ public enum Permission: String, Sendable, Hashable, CaseIterable {
     case run
     /// Calls that destroy something.
     case delete
+    /// Deciding about deletes that wait for somebody else's approval.
+    case approve
 }
 
 /// `token.mode`.
@@ -45,14 +47,12 @@ public struct TokenParameter: Sendable, Hashable {
     }
 }
 
-/// `audit.also`: calls that are recorded although they delete no report, test or run.
+/// `audit.also`: calls that are recorded although they delete nothing.
 public enum AuditExtra: String, Sendable, Hashable, CaseIterable {
-    /// A run that overwrites the results of an earlier one.
-    case runInPlace = "run_in_place"
+    /// Every start of a run.
+    case run
     /// Stopping a run.
     case cancel
-    /// Taking manual suppressions away.
-    case removeSuppressions = "remove_suppressions"
 }
 
 /// `log.level`, least severe first; the names of swift-log.

@@ -12,14 +12,18 @@ extension LoadedConfig {
                 lines.append(line(key, in: config, as: key.dotted))
             }
         }
-        for (offset, caller) in config.callers.enumerated() {
-            lines += ["", "[[caller]]"]
-            let draft = CallerDraft(caller)
-            for key in ConfigKeys.caller where key.write(draft) != .string("") {
-                lines.append(line(key, in: draft, as: "caller[\(offset + 1)].\(key.name)"))
-            }
-        }
+        lines += tables(.caller, ConfigKeys.caller, config.callers.map(CallerDraft.init))
+        lines += tables(.issuer, ConfigKeys.issuer, config.issuers)
+        lines += tables(.auditSink, ConfigKeys.auditSink, config.auditSinks)
         return lines.joined(separator: "\n") + "\n"
+    }
+
+    private func tables<Root>(_ table: ConfigTable, _ keys: [ConfigKey<Root>], _ roots: [Root]) -> [String] {
+        roots.enumerated().flatMap { offset, root in
+            ["", "[[\(table.rawValue)]]"]
+                + keys.filter { $0.write(root) != .string("") }
+                .map { line($0, in: root, as: "\(table.rawValue)[\(offset + 1)].\($0.name)") }
+        }
     }
 
     private func line<Root>(_ key: ConfigKey<Root>, in root: Root, as name: String) -> String {
@@ -32,22 +36,8 @@ extension LoadedConfig {
             }
         }
         let origin = given[name]?.place ?? .builtIn
-        let note = key.isIdle(in: root) ? "; not yet in force" : ""
+        let note = key.inForce ? "" : "; not yet in force"
         return "\(key.name) = \(node.literal)  # \(origin)\(note)"
-    }
-}
-
-extension CallerDraft {
-    /// The keys that give `caller`.
-    init(_ caller: Config.Caller) {
-        name = caller.name
-        allow = caller.allow
-        priority = caller.priority
-        weight = caller.weight
-        switch caller.credential {
-        case .key(let hash): keyHash = hash
-        case .certificate(let name): certificate = name
-        }
     }
 }
 

@@ -1,5 +1,13 @@
 // "Did you mean …": the nearest known word, or none when nothing is near enough to help.
 
+/// Finds what was meant by a word that is not known.
+public enum Words {
+    /// The nearest of `candidates`; nil when none is near enough to help.
+    public static func nearest(to word: String, among candidates: [String]) -> String? {
+        Suggestion.nearest(to: word, among: candidates)
+    }
+}
+
 enum Suggestion {
     /// The nearest of `candidates` within a third of the length (at least 1); case and `-` for `_` count nothing.
     static func nearest(to word: String, among candidates: some Sequence<String>) -> String? {

@@ -18,6 +18,7 @@ struct OriginPolicy: Sendable {
         case .unix: isUnixSocket = true
         }
         if let url = config.listen.publicURL { own.insert(url.host.lowercased()) }
+        own.formUnion(config.listen.hosts)
         ownHosts = own
         // A page in a browser cannot reach a unix socket; with callers it has no key.
         checksHost = config.callers.isEmpty && !isUnixSocket
@@ -29,7 +30,7 @@ struct OriginPolicy: Sendable {
         if checksHost, let authority = head.authority, !isOwn(authority) {
             throw Failure(
                 .originNotAllowed,
-                "The host \(authority.host) is not this proxy's. Call it by its listen address or set listen.public_url.",
+                "The host \(authority.host) is not this proxy's. Call it by its listen address, or name the host in listen.hosts.",
                 target: "Host")
         }
         let origins = head.fields[values: .origin]
@@ -41,7 +42,7 @@ struct OriginPolicy: Sendable {
         return nil
     }
 
-    /// Loopback, the listen address or `public_url`.
+    /// Loopback, the listen address, the host of `public_url`, or one of `hosts`.
     func isOwn(_ authority: Authority) -> Bool {
         ownHosts.contains(authority.host) || authority.isLoopback
     }

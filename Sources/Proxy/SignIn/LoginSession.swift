@@ -127,11 +127,12 @@ public final class LoginSession: Sendable {
 
     private func endpoints(_ transport: CurlTransport) async throws(LoginFailure) -> SignInEndpoints {
         let tokenURL = token.tokenURL.description
-        let discovery = SignInEndpoints.discoveryURL(tokenURL: tokenURL)
+        let discovery = SignInEndpoints.discoveryURL(tokenURL: tokenURL, isLoopback: HostName.isLoopback)
         let document = await discovery.flatMap { CurlTokenEndpoint(transport: transport, url: $0) }?.document()
         return try await orFail { () throws(SignInFailure) in
             try SignInEndpoints.choose(
-                document: document, tokenURL: tokenURL, authorizeURL: token.authorizeURL?.description)
+                document: document, tokenURL: tokenURL, authorizeURL: token.authorizeURL?.description,
+                isLoopback: HostName.isLoopback)
         }
     }
 

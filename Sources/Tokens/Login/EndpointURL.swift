@@ -2,8 +2,8 @@
 
 enum EndpointURL {
     /// Scheme, host and port (RFC 6454) in lower case, the scheme's own port left out. Nil unless it is an absolute URL
-    /// of https, or of http on a loopback host, without a user and without a fragment.
-    static func origin(of url: String) -> String? {
+    /// of https, or of http on a host that `isLoopback` (v6 without brackets), without a user and without a fragment.
+    static func origin(of url: String, isLoopback: (String) -> Bool) -> String? {
         guard url.utf8.allSatisfy({ (0x21...0x7E).contains($0) }), !url.contains(where: { "#\\\"<>".contains($0) }),
             let mark = url.firstRange(of: "://")
         else { return nil }
@@ -12,7 +12,7 @@ enum EndpointURL {
         guard !authority.contains("@"), let (host, port) = split(authority) else { return nil }
         switch scheme {
         case "https": return "https://" + host + (port == nil || port == 443 ? "" : ":\(port ?? 443)")
-        case "http" where isLoopback(host):
+        case "http" where isLoopback(host.hasPrefix("[") ? String(host.dropFirst().dropLast()) : host):
             return "http://" + host + (port == nil || port == 80 ? "" : ":\(port ?? 80)")
         default: return nil
         }
@@ -27,11 +27,5 @@ enum EndpointURL {
         if rest.isEmpty { return (String(host), nil) }
         guard rest.first == ":", let port = UInt16(rest.dropFirst()), port > 0 else { return nil }
         return (String(host), Int(port))
-    }
-
-    private static func isLoopback(_ host: String) -> Bool {
-        if host == "localhost" || host == "[::1]" { return true }
-        let parts = host.split(separator: ".", omittingEmptySubsequences: false)
-        return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
     }
 }

@@ -98,8 +98,17 @@ struct PosixStateFiles: StateFiles {
     }
 
     private func trouble(_ operation: String, _ path: String) -> StateTrouble {
+        let remedy =
+            switch errno {
+            case EACCES, EPERM:
+                "; its folder must belong to the user of this process (uid \(user)), for files are made beside it: "
+                    + "`chown \(user)` it, or name another in token.state_file"
+            case EROFS: "; name a file in a folder that can be written in token.state_file, such as a volume"
+            case ENOENT, ENOTDIR: "; make its folder, or name another in token.state_file"
+            default: ""
+            }
         // Safe on any thread since glibc 2.32.
-        StateTrouble(message: "cannot \(operation) \(path): \(String(cString: strerror(errno)))")
+        return StateTrouble(message: "cannot \(operation) \(path): \(String(cString: strerror(errno)))\(remedy)")
     }
 
     private func retrying<Result: SignedInteger>(_ call: () -> Result) -> Result {

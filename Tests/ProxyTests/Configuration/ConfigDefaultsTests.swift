@@ -34,21 +34,31 @@ struct ConfigDefaultsTests {
         let document = try TOMLNode.parse(text)
         for key in ConfigKeys.all {
             let number = try #require(located[[key.section, key.name]], "\(key.dotted) is missing")
-            #expect(lines[number - 1].hasSuffix("# \(key.comment)"), "comment of \(key.dotted)")
+            let comment = "# \(key.inForce ? "" : "Not yet: ")\(key.comment)"
+            #expect(lines[number - 1].hasSuffix(comment), "comment of \(key.dotted)")
             guard case .table(let section)? = document[key.section] else { continue }
             #expect(section[key.name] != nil)
         }
-        for key in ConfigKeys.caller where key.name != "certificate" {
-            #expect(
-                lines.contains { $0.hasPrefix("# \(key.name) = ") && $0.hasSuffix("# \(key.comment)") }, "\(key.name)")
+        // The others stand in a comment of their neighbour: one credential is enough, and issuers are as callers.
+        let neighbours = ["certificate", "user", "operations", "priority", "weight", "max_in_flight", "windows"]
+        func isTold(_ name: String, _ comment: String, _ inForce: Bool) -> Bool {
+            lines.contains { $0.hasPrefix("# \(name) = ") && $0.hasSuffix(comment) }
         }
+        for key in ConfigKeys.caller where !["certificate", "user"].contains(key.name) {
+            #expect(isTold(key.name, "# \(key.inForce ? "" : "Not yet: ")\(key.comment)", key.inForce), "\(key.name)")
+        }
+        for key in ConfigKeys.issuer where !neighbours.contains(key.name) {
+            #expect(isTold(key.name, "# \(key.comment)", key.inForce), "\(key.name)")
+        }
+        for key in ConfigKeys.auditSink { #expect(isTold(key.name, "# \(key.comment)", key.inForce), "\(key.name)") }
     }
 
     @Test("the commented caller of the shipped file is a valid caller once it has a hash")
     func shippedCallerExample() throws {
         let text = try Self.shipped()
-        let example = text[try #require(text.firstRange(of: "# [[caller]]")).lowerBound...]
-            .split(separator: "\n").map { $0.dropFirst(2) }.joined(separator: "\n")
+        let begin = try #require(text.firstRange(of: "# [[caller]]")).lowerBound
+        let end = try #require(text[begin...].firstRange(of: "\n\n")).lowerBound
+        let example = text[begin..<end].split(separator: "\n").map { $0.dropFirst(2) }.joined(separator: "\n")
             .replacing("64 hex digits", with: String(repeating: "ab", count: 32))
         let caller = try #require(try loadConfig(example).config.callers.first)
         #expect(caller.name == "dashboard")
@@ -75,10 +85,23 @@ struct ConfigDefaultsTests {
             scope = ""
             [rate]
             windows = []
+            [traces]
+            sample = 0.25
+            [fleet]
+            engine = "rediss://h1:6379,[::1]:80/3"
             [audit]
             path = "a \\"quoted\\" $${NAME} \\\\ path\\t\\u0007"
-            also = ["remove_suppressions"]
+            also = ["cancel"]
             delete_budget = "20/1h"
+            keep = "17520h"
+            [[caller]]
+            name = "x"
+            user = "1000"
+            allow = ["approve"]
+            windows = ["1000/1h"]
+            [[audit_sink]]
+            name = "siem"
+            url = "tls://[::1]:6514"
             """
         for text in [nil, changed] {
             let first = try loadConfig(text)
@@ -116,11 +139,14 @@ struct ConfigDefaultsTests {
         let key = try #require(ConfigKeys.all.first { $0.dotted == dotted })
         let candidates: [TOMLNode] =
             [
-                .boolean(true), .boolean(false), .integer(7), .array([]), .array([.string("/x")]),
-                .array([.string("x://h")]), .array([.string("a=b")]),
+                .boolean(true), .boolean(false), .integer(7), .float(0.5), .array([]), .array([.string("/x")]),
+                .array([.string("x://h")]), .array([.string("a=b")]), .array([.string("10.0.0.0/8")]),
+                .array([.string("h")]), .array([.integer(7)]),
             ]
-            + ["7m", "7MiB", "7KiB", "7/7m", "unix:/x", "https://h/x", "json", "post", "debug", "passthrough", "x"].map(
-                TOMLNode.string)
+            + [
+                "7m", "7h", "7MiB", "7KiB", "7/7m", "7KiB/s", "7%", "0660", "unix:/x", "file:/x", "https://h/x",
+                String(repeating: "ab", count: 32), "json", "post", "debug", "passthrough", "second", "required", "x",
+            ].map(TOMLNode.string)
         let changed = candidates.lazy.compactMap { node -> Config? in
             var config = Config()
             do { try key.read(node, &config) } catch { return nil }

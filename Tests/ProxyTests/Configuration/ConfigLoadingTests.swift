@@ -11,12 +11,12 @@ struct ConfigLoadingTests {
     func precedence() throws {
         let text = "[rate]\nmax_queue = 1\nmax_in_flight = 2\nmax_wait = \"3s\""
         let environment = testCredentials.merging([
-            "CLASH_PROXY_RATE_MAX_QUEUE": "10", "CLASH_PROXY_RATE_MAX_IN_FLIGHT": "20",
+            "CLASH_PROXY_RATE_MAX_QUEUE": "10", "CLASH_PROXY_RATE_MAX_IN_FLIGHT": "12",
         ]) { $1 }
         let rate = try loadConfig(text, environment: environment, flags: ["rate.max_queue=99", "rate.max_queue=100"])
             .config.rate
         #expect(rate.maxQueue == 100)
-        #expect(rate.maxInFlight == 20)
+        #expect(rate.maxInFlight == 12)
         #expect(rate.maxWait == .seconds(3))
         #expect(rate.windows == Config().rate.windows)
     }
@@ -64,7 +64,7 @@ struct ConfigLoadingTests {
         #expect(try loadConfig(file, flags: [callers]).config.callers.map(\.name) == ["flag"])
         #expect(
             configMistakes(file, flags: ["caller=[{name = \"flag\"}]"]) == [
-                "--set caller: caller[1]: has neither key_sha256 nor certificate; run `clash-proxy key new NAME` and "
+                "--set caller: caller[1]: has none of key_sha256, certificate and user; run `clash-proxy key new NAME` and "
                     + "paste what it prints"
             ])
         #expect(configMistakes(file, flags: ["caller=[{name"]).count == 1)
@@ -175,9 +175,10 @@ struct ConfigLoadingTests {
             }
             #expect(error?.description == "\(path): \(problem)")
         }
-        #expect(ConfigSources.problemReading(folder) == "is a folder, not a file")
-        #expect(ConfigSources.problemReading(folder + "/latin1.conf") == nil)
-        #expect(ConfigSources.problemReading(folder + "/none.conf") == "there is no such file")
+        #expect(ConfigSources.problem(folder, .any) == "is a folder, not a file")
+        #expect(ConfigSources.problem(folder + "/latin1.conf", .any) == nil)
+        #expect(ConfigSources.problem(folder + "/latin1.conf", .certificates) == "holds no PEM certificate")
+        #expect(ConfigSources.problem(folder + "/none.conf", .certificates) == "there is no such file")
     }
 
     private func temporaryFolder() throws -> String {

@@ -17,7 +17,7 @@ struct ConfigSecretTests {
         dump(sources, to: &output)
         output += "\(sources) \(String(reflecting: sources))"
         do throws(ConfigMistakes) {
-            let loaded = try ConfigLoader.load(sources) { _ in nil }
+            let loaded = try ConfigLoader.load(sources) { _, _ in nil }
             output += loaded.effectiveTOML() + "\(loaded.refusals)\(loaded.warnings)\(loaded)\(loaded.config)"
             output += String(reflecting: loaded) + "\(loaded.config.changes(to: Config()))"
             dump(loaded, to: &output)

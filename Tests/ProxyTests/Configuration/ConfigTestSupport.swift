@@ -12,7 +12,7 @@ func loadConfig(
 ) throws(ConfigMistakes) -> LoadedConfig {
     let file = text.map { ConfigSources.File(name: "proxy.conf", text: $0) }
     let sources = ConfigSources(file: file, environment: environment, flags: flags)
-    return try ConfigLoader.load(sources) { unreadable[$0] }
+    return try ConfigLoader.load(sources) { path, _ in unreadable[path] }
 }
 
 /// The messages that `text` gets; empty when it is accepted.
