@@ -194,7 +194,8 @@ public final class Sidecar: Sendable {
     private static func tokenSource(
         _ config: Config, _ transport: CurlTransport, _ environment: Environment, _ logger: Logger
     ) throws -> TokenSource {
-        guard let endpoint = CurlTokenEndpoint(transport: transport, url: config.token.tokenURL.description) else {
+        let url = config.token.tokenURL.description
+        guard let endpoint = CurlTokenEndpoint(transport: transport, url: url, environment: environment) else {
             throw Failure(.internalError, "token.token_url is not usable")
         }
         return TokenSource(
