@@ -12,6 +12,7 @@ struct ServeCommand: AsyncParsableCommand {
         let loaded = try options.loadToServe()
         let logging = Logs(loaded.config.log)
         for warning in loaded.warnings { logging.logger.warning("\(warning.description)") }
+        logging.logger.notice("configuration taken", metadata: ["file": "\(loaded.fileName ?? "none, the defaults")"])
         var config = loaded.config
         try ProcessLimits.fit(&config, files: ProcessLimits.apply(), logger: logging.logger)
         let sidecar: Sidecar

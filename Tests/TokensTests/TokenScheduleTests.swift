@@ -31,7 +31,9 @@ struct TokenScheduleTests {
         }
     }
 
-    @Test("a successor is asked for a moment before the end at the latest, whatever refresh_before says", arguments: lives)
+    @Test(
+        "a successor is asked for a moment before the end at the latest, whatever refresh_before says", arguments: lives
+    )
     func notice(life: Duration) {
         let margin = TokenSchedule.leastNotice(life: life)
         #expect(margin > .zero && margin <= .seconds(5) && margin <= life / 2)

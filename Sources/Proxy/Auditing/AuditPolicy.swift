@@ -13,7 +13,7 @@ struct AuditPolicy: Sendable {
     /// Deletes always; what `audit.also` names besides.
     func records(_ match: OperationMatch) -> Bool {
         if match.operationClass == .delete { return true }
-        if settings.also.contains(.runInPlace), match.isInPlaceRun { return true }
+        if settings.also.contains(.run), match.operation.countsAsRun { return true }
         return settings.also.contains(.cancel) && match.operation.isCancel
     }
 

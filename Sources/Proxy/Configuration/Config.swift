@@ -173,7 +173,7 @@ extension Config {
         /// A delete without `X-Audit-Reason` is refused with 428.
         public var requireReason = false
         /// What is recorded besides deletes.
-        public var also: Set<AuditExtra> = [.runInPlace, .cancel]
+        public var also: Set<AuditExtra> = [.run, .cancel]
         /// Deletes per caller; nil: no limit.
         public var deleteBudget: RateWindow?
         /// Size at which a new file is begun.

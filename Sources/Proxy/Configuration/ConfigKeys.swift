@@ -153,7 +153,7 @@ enum ConfigKeys {
             "true: a delete without X-Audit-Reason is refused (428)"),
         .init(
             "audit.also", \.audit.also, .set(.choice),
-            "what else to record (also: remove_suppressions); deletes always are"),
+            "what else to record; deletes always are. run: every start of a run"),
         .init(
             "audit.delete_budget", \.audit.deleteBudget, .optional(.window),
             "e.g. \"20/1h\" per caller; \"\" = no limit"),

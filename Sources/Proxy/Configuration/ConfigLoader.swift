@@ -9,7 +9,7 @@ public struct LoadedConfig: Sendable {
     /// By dotted key (`listen.address`, `caller[1].name`): what some source said.
     let given: [String: GivenValue]
     /// The name of the file that was read.
-    let fileName: String?
+    public let fileName: String?
 }
 
 /// Where the value of a key came from.

@@ -45,14 +45,12 @@ public struct TokenParameter: Sendable, Hashable {
     }
 }
 
-/// `audit.also`: calls that are recorded although they delete no report, test or run.
+/// `audit.also`: calls that are recorded although they delete nothing.
 public enum AuditExtra: String, Sendable, Hashable, CaseIterable {
-    /// A run that overwrites the results of an earlier one.
-    case runInPlace = "run_in_place"
+    /// Every start of a run.
+    case run
     /// Stopping a run.
     case cancel
-    /// Taking manual suppressions away.
-    case removeSuppressions = "remove_suppressions"
 }
 
 /// `log.level`, least severe first; the names of swift-log.

@@ -77,7 +77,7 @@ struct ConfigDefaultsTests {
             windows = []
             [audit]
             path = "a \\"quoted\\" $${NAME} \\\\ path\\t\\u0007"
-            also = ["remove_suppressions"]
+            also = ["cancel"]
             delete_budget = "20/1h"
             """
         for text in [nil, changed] {
