@@ -73,7 +73,7 @@ public enum AuditResult: String, Sendable, CaseIterable {
     case deleted
     /// It was not there.
     case notFound = "not_found"
-    /// It is still there: the delete was tried and failed.
+    /// It was surely not carried out. Also what earlier versions wrote of a delete whose object a read still found.
     case failed
     /// Upstream said no (403, 422).
     case refusedUpstream = "refused_upstream"
@@ -81,7 +81,9 @@ public enum AuditResult: String, Sendable, CaseIterable {
     case unknown
     /// It never left this process.
     case notSent = "not_sent"
-    /// A recorded call that is no delete was answered.
+    /// Upstream has taken a run on.
+    case started
+    /// Any other recorded call was carried out.
     case done
 }
 

@@ -16,6 +16,8 @@ public struct AuditOptions: Sendable {
     public var wallTime: @Sendable () -> AuditTime
     /// Monotonic time for retries.
     public var now: @Sendable () -> ContinuousClock.Instant
+    /// Told when the log breaks and when it is mended, by its own thread: should not block.
+    public var healthChanged: @Sendable (AuditStatus.Health) -> Void
 
     var fileSystem: any FileSystem = PosixFileSystem()
 
@@ -24,7 +26,8 @@ public struct AuditOptions: Sendable {
         software: String = "clash-proxy", rotateBytes: Int64 = 64 << 20, maxRecordBytes: Int = 1 << 20,
         maxOpenIntents: Int = 10_000,
         wallTime: @escaping @Sendable () -> AuditTime = AuditOptions.systemWallTime,
-        now: @escaping @Sendable () -> ContinuousClock.Instant = { ContinuousClock.now }
+        now: @escaping @Sendable () -> ContinuousClock.Instant = { ContinuousClock.now },
+        healthChanged: @escaping @Sendable (AuditStatus.Health) -> Void = { _ in }
     ) {
         self.software = software
         self.rotateBytes = rotateBytes
@@ -32,6 +35,7 @@ public struct AuditOptions: Sendable {
         self.maxOpenIntents = maxOpenIntents
         self.wallTime = wallTime
         self.now = now
+        self.healthChanged = healthChanged
     }
 
     /// The machine's wall clock.

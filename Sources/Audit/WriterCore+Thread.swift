@@ -6,7 +6,9 @@ extension WriterCore {
     /// Carries out the state's orders until it says `finish`.
     func run(_ chain: inout ChainWriter) {
         var notes: [String] = []
+        var isBroken = false
         while true {
+            tellHealth(&isBroken)
             let now = options.now()
             let work = shared.withLock { shared in
                 let work = shared.state.next(now: now)
@@ -20,6 +22,16 @@ extension WriterCore {
             case .wait(let until): bell.wait(atMost: until.map { now.duration(to: $0) })
             case .finish: return
             }
+        }
+    }
+
+    private func tellHealth(_ isBroken: inout Bool) {
+        let health = status.health
+        switch (health, isBroken) {
+        case (.broken, false), (.ready, true):
+            isBroken.toggle()
+            options.healthChanged(health)
+        case (.broken, true), (.ready, false), (.closed, _): break
         }
     }
 

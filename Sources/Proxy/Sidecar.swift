@@ -20,6 +20,8 @@ public final class Sidecar: Sendable {
     private let transport: CurlTransport
     private let credentials: Credentials
     private let audit: AuditTrail?
+    private let events: EventLog
+    private let pacing: Pacing
     private let service: ProxyService
     private let accessWriter: LineWriter?
     private let listening = OpenChannels()
@@ -53,9 +55,11 @@ public final class Sidecar: Sendable {
             CurlTransport.Configuration(
                 maxConnections: config.upstream.maxConnections + 1, connectTimeout: config.upstream.connectTimeout,
                 caFile: config.upstream.caFile, http2: config.upstream.http2))
+        let limits = Self.limits(config)
+        events = EventLog(logger: logger, environment: environment, windows: limits.windows)
         credentials =
             config.token.mode == .passthrough
-            ? .passthrough : .own(try Self.tokenSource(config, transport, environment, logger))
+            ? .passthrough : .own(try Self.tokenSource(config, transport, environment, events))
         accessWriter = config.log.access ? LineWriter(descriptor: accessLogDescriptor) : nil
         let accessLog = accessWriter.map {
             AccessLog(format: config.log.format, writer: $0, environment: environment)
@@ -63,21 +67,21 @@ public final class Sidecar: Sendable {
         let settings = UpstreamSettings(
             origin: upstream, firstByteTimeout: config.upstream.firstByteTimeout,
             stallTimeout: config.upstream.stallTimeout)
-        let pacing = Pacing(
-            Self.limits(config), perTool: config.token.mode == .passthrough, time: environment.gateTime,
+        pacing = Pacing(
+            limits, perTool: config.token.mode == .passthrough, time: environment.gateTime,
             file: config.rate.stateFile.map { RateStateFile(path: $0, logger: logger).file(environment) })
         let cache = config.cache.enabled ? PageCache(config.cache, environment: environment) : nil
         // Where tools bring their own tokens, nobody's stored answers are shown in another's records.
         let shared = config.token.mode == .passthrough ? nil : cache
         let reader = ObjectReader(
             transport: transport, credentials: credentials, cached: { shared?.snapshot($0, $1) }, settings: settings,
-            pacing: pacing, environment: environment)
-        audit = try await AuditStartup.open(config, reader: reader, environment: environment, logger: logger)
+            pacing: pacing, events: events, environment: environment)
+        audit = try await AuditStartup.open(config, reader: reader, environment: environment, events: events)
         let sender = UpstreamSender(
             settings: settings, transport: transport, credentials: credentials,
             pacing: pacing,
             retries: RetryPolicy(budget: RetryBudget(), backoff: Backoff(), environment: environment),
-            environment: environment)
+            maxWait: config.rate.maxWait, events: events, environment: environment)
         let links = try Self.links(config)
         let pages = cache.map {
             PageService(
@@ -95,6 +99,11 @@ public final class Sidecar: Sendable {
     /// Opens the listeners and begins to fetch the first token. Throws `ListenError`.
     public func start() async throws -> Addresses {
         credentials.source?.start()
+        // What an earlier process was told of, by way of rate.state_file.
+        for pause in pacing.gates.flatMap(\.statistics.pauses) {
+            events.paused(
+                Gate.Closing(scope: pause.scope, cause: pause.cause, remaining: pause.remaining), id: nil)
+        }
         let listener = try await Listener.start(
             config.listen.address, config: config.listen, service: service, group: group)
         listening.add(listener.channel)
@@ -164,6 +173,7 @@ public final class Sidecar: Sendable {
             service.activity.closeAll()
         }
         await audit?.log.close()
+        events.end()
         await listening.closeAdmin()
         for case .unix(let path)? in [config.listen.address, config.admin.address] { unlink(path) }
         accessWriter?.close()
@@ -192,14 +202,15 @@ public final class Sidecar: Sendable {
     // MARK: Parts
 
     private static func tokenSource(
-        _ config: Config, _ transport: CurlTransport, _ environment: Environment, _ logger: Logger
+        _ config: Config, _ transport: CurlTransport, _ environment: Environment, _ events: EventLog
     ) throws -> TokenSource {
-        guard let endpoint = CurlTokenEndpoint(transport: transport, url: config.token.tokenURL.description) else {
+        let url = config.token.tokenURL.description
+        guard let endpoint = CurlTokenEndpoint(transport: transport, url: url, environment: environment) else {
             throw Failure(.internalError, "token.token_url is not usable")
         }
         return TokenSource(
             configuration: TokenSource.Configuration(config.token), endpoint: endpoint, time: environment.tokenTime,
-            log: { TokenLog.write($0, to: logger) })
+            log: { events.token($0) })
     }
 
     private static func limits(_ config: Config) -> GateLimits {

@@ -1,6 +1,23 @@
 // Why a gate let somebody not in. The wait in it is what the tool is told as `Retry-After`.
 
 extension Gate {
+    /// What a refusal by upstream has closed.
+    public struct Closing: Sendable, Equatable {
+        /// How much of the gate.
+        public let scope: CoolDownScope
+        /// What upstream named as the cause.
+        public let cause: LimitCause
+        /// For how long from now.
+        public let remaining: Duration
+
+        /// A closing, such as one that was found in `statistics`.
+        public init(scope: CoolDownScope, cause: LimitCause, remaining: Duration) {
+            self.scope = scope
+            self.cause = cause
+            self.remaining = remaining
+        }
+    }
+
     /// Why a permit was not given.
     public struct Refusal: Error, Sendable, Equatable {
         /// The kinds of refusal.

@@ -82,6 +82,13 @@ public final class Gate: Sendable {
         settle { state, now in state.sending(&ticket, now: now) }
     }
 
+    func mayStillSend(_ ticket: GateState.Ticket) -> Bool {
+        settle { state, now in
+            let turn = state.passed(now: now)
+            return (state.mayStillSend(ticket, now: now), turn)
+        }
+    }
+
     func left(_ ticket: GateState.Ticket) {
         settle { state, now in ((), state.left(ticket, now: now)) }
     }
@@ -90,14 +97,22 @@ public final class Gate: Sendable {
         await turn(ticket.id) { state, now in state.arrivedAgain(ticket, now: now) }
     }
 
-    func refusedUpstream(_ ticket: GateState.Ticket, _ cause: LimitCause, _ retryAfter: RetryAfter) {
-        let text = settleCore { core, now in
+    func refusedUpstream(_ ticket: GateState.Ticket, _ cause: LimitCause, _ retryAfter: RetryAfter) -> Closing {
+        typealias Told = (closing: Closing, text: (version: UInt64, text: String)?)
+        let (closing, text) = settleCore { core, now -> (Told, GateState.Turn) in
             let (closing, turn) = core.state.refusedUpstream(ticket, cause: cause, retryAfter: retryAfter, now: now)
-            guard closing.isLonger, let file else { return (nil as (version: UInt64, text: String)?, turn) }
+            let told = Closing(scope: closing.scope, cause: cause, remaining: .nanoseconds(max(closing.end - now, 0)))
+            guard closing.isLonger, let file else { return ((told, nil), turn) }
             core.version += 1
-            return ((core.version, core.state.memory(now: now, wallMilliseconds: file.wallMilliseconds()).text), turn)
+            let memory = core.state.memory(now: now, wallMilliseconds: file.wallMilliseconds())
+            return ((told, (core.version, memory.text)), turn)
         }
-        guard let text, let file else { return }
+        if let text { write(text) }
+        return closing
+    }
+
+    private func write(_ text: (version: UInt64, text: String)) {
+        guard let file else { return }
         written.withLock { version in
             // A later pause may have been written by another thread meanwhile.
             guard text.version > version else { return }

@@ -20,23 +20,32 @@ extension Gate {
         /// that it had; others get the slot meanwhile. After a refusal the permit holds nothing, and the call must not
         /// be sent.
         public mutating func send() async throws(Refusal) {
-            while !trySend() {
-                switch await gate.again(ticket) {
-                case .success(let ticket): self.ticket = ticket
-                case .failure(let refusal):
-                    ticket.phase = .outside
-                    throw refusal
-                }
-                if Task.isCancelled { throw Refusal(reason: .cancelled, retryAfter: nil) }
+            while !trySend() { try await again() }
+        }
+
+        /// Waits until a send is reserved for it once more, as after `admit`: for a call whose turn was already used by
+        /// another request of its own, or that upstream's pause has overtaken. Returns at once if one is.
+        public mutating func renew() async throws(Refusal) {
+            while !gate.mayStillSend(ticket) { try await again() }
+        }
+
+        private mutating func again() async throws(Refusal) {
+            switch await gate.again(ticket) {
+            case .success(let ticket): self.ticket = ticket
+            case .failure(let refusal):
+                ticket.phase = .outside
+                throw refusal
             }
+            if Task.isCancelled { throw Refusal(reason: .cancelled, retryAfter: nil) }
         }
 
         /// Like `send`, without ever waiting: false if `send` would have to, or might.
         public mutating func trySend() -> Bool { gate.sending(&ticket) }
 
         /// Upstream refused the last send with a 429, or a 503 that told a wait. Closes for everybody what the cause
-        /// names. Does not wait.
-        public func refused(cause: LimitCause, retryAfter: RetryAfter) {
+        /// names, and says what that came to. Does not wait.
+        @discardableResult
+        public func refused(cause: LimitCause, retryAfter: RetryAfter) -> Closing {
             gate.refusedUpstream(ticket, cause, retryAfter)
         }
 

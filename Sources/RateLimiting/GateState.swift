@@ -138,10 +138,7 @@ struct GateState: Sendable {
     mutating func sending(_ ticket: inout Ticket, now: Nanoseconds) -> (Bool, Turn) {
         var turn = Turn()
         expire(&turn, now: now)
-        let since = ticket.admittedAt
-        let mayGo =
-            ticket.phase == .reserved
-            && (limits.observe || !coolDowns.hasBegun(since: since, for: ticket.request.lane, now: now))
+        let mayGo = mayStillSend(ticket, now: now)
         if mayGo {
             ticket.phase = .sent(at: now)
             windows.send(now: now)
@@ -153,6 +150,13 @@ struct GateState: Sendable {
         }
         settle(&turn, now: now)
         return (mayGo, turn)
+    }
+
+    /// Whether the send that a ticket has reserved may still go out, as far as is known at `now`, to which the state must
+    /// have been brought.
+    func mayStillSend(_ ticket: Ticket, now: Nanoseconds) -> Bool {
+        ticket.phase == .reserved
+            && (limits.observe || !coolDowns.hasBegun(since: ticket.admittedAt, for: ticket.request.lane, now: now))
     }
 
     /// A permit comes back.

@@ -25,9 +25,11 @@ struct TokenSchedule: Sendable {
         min(life ?? lifeWithoutExpiry, longestLife)
     }
 
-    /// How long before its end a token is no longer handed out, so that it does not run out on its way: 5 seconds, a
-    /// fifth of short lives, and a whole second of tiny ones, since issuers round down to seconds.
-    static func safetyMargin(life: Duration) -> Duration {
+    /// How long before a token's end its successor is asked for at the latest, so that one that is there in time need
+    /// not be waited for: 5 seconds, a fifth of short lives, a whole second of tiny ones. The token itself is used to
+    /// its very end, which counts from the sending of its request and so comes early rather than late; should it run
+    /// out on its way all the same, upstream's 401 brings a new one and the call is sent again.
+    static func leastNotice(life: Duration) -> Duration {
         min(.seconds(5), max(life / 5, min(.seconds(1), life / 2)))
     }
 
@@ -35,7 +37,7 @@ struct TokenSchedule: Sendable {
     /// is over.
     func refreshAge(life: Duration, random: Double) -> Duration {
         let half = life / 2
-        let margin = max(min(refreshBefore, half), Self.safetyMargin(life: life))
+        let margin = max(min(refreshBefore, half), Self.leastNotice(life: life))
         let jitter = min(margin / 10, max(half - margin, .zero)) * random
         return max(life - margin - jitter, Self.shortestInterval)
     }

@@ -5,8 +5,7 @@
 //  1. At most one flight: `Action.fetch` is returned only on entering `.fetching`, and only from outside it.
 //  2. Two fetches are at least `shortestInterval` apart.
 //  3. Whoever was told `.wait` is settled: every way out of the phase it waits in leads to a fetch or a `.settle`.
-//  4. A token is given out only while `now < usableUntil`, except to those who waited for the flight that brought it:
-//     they get it while it lives at all.
+//  4. A token is given out as long as it lives, and no longer.
 
 /// What a flight brought.
 struct TokenGrant: Sendable, Equatable {
@@ -51,7 +50,6 @@ struct TokenState: Sendable {
 
     private struct Held {
         let token: UpstreamToken
-        let usableUntil: Instant
         /// Upstream refused it and a newer one is being fetched. Cleared when that fails: an old token that may be
         /// good is better than none.
         var isSuspect = false
@@ -91,7 +89,7 @@ struct TokenState: Sendable {
 
     /// The token to send at `now`, if there is one.
     func usable(now: Instant) -> UpstreamToken? {
-        guard let held, !held.isSuspect, now < held.usableUntil else { return nil }
+        guard let held, !held.isSuspect, now < held.token.expiresAt else { return nil }
         return held.token
     }
 
@@ -188,8 +186,7 @@ struct TokenState: Sendable {
             let late = FetchFailure(reason: .endpointTimeout, message: "the token ran out before it arrived")
             return failed(late, now: now, random: random)
         }
-        held = Held(
-            token: token, usableUntil: token.expiresAt.advanced(by: .zero - TokenSchedule.safetyMargin(life: life)))
+        held = Held(token: token)
         if grant.sharedSince == nil { counters.fetched += 1 } else { counters.shared += 1 }
         lastFailure = nil
         failuresInARow = 0
@@ -247,7 +244,7 @@ struct TokenState: Sendable {
         case .fetching: isRefreshing = true
         }
         return TokenStatus(
-            isUsable: held.map { now < $0.usableUntil } ?? false,
+            isUsable: held.map { now < $0.token.expiresAt } ?? false,
             isRefreshing: isRefreshing,
             generation: held?.token.generation ?? 0,
             expiresIn: held.map { max(now.duration(to: $0.token.expiresAt), .zero) },

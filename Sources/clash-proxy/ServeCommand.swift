@@ -18,6 +18,7 @@ struct ServeCommand: AsyncParsableCommand {
                 "relative paths of the file start at its folder now: what an earlier release kept is not there; move it",
                 metadata: ["key": "\(path.key)", "from": "\(path.former)", "to": "\(path.now)"])
         }
+        logging.logger.notice("configuration taken", metadata: ["file": "\(loaded.fileName ?? "none, the defaults")"])
         var config = loaded.config
         try ProcessLimits.fit(&config, files: ProcessLimits.apply(), logger: logging.logger)
         let sidecar: Sidecar

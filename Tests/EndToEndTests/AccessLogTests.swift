@@ -46,7 +46,7 @@ import Testing
             struct Line: Decodable {
                 let id, caller, operation, method, path, source, outcome, peer, time: String
                 let status, attempts, bytesIn, bytesOut: Int
-                let totalMs, queueMs, tokenMs, upstreamMs: Double
+                let totalMs, queueMs, tokenMs, auditMs, upstreamMs, otherMs: Double
             }
             let decoder = JSONDecoder()
             decoder.keyDecodingStrategy = .convertFromSnakeCase
@@ -54,6 +54,20 @@ import Testing
             #expect(facts.id == "j-1" && facts.caller == "anonymous" && facts.operation == "v1.runs.delete")
             #expect(facts.method == "DELETE" && facts.path == "/clashdetection/runs/x%22%5B" && facts.status == 404)
             #expect(facts.source == "upstream" && facts.outcome == "answered" && facts.attempts == 1)
+        }
+    }
+
+    @Test("a caller's name with blanks is one value, in quotes, and a target cannot end its own")
+    func quoted() async throws {
+        let made = try KeyGenerator.make(name: "night job", allow: "read")
+        try await withRig { options in
+            options.file = made.table
+        } _: { rig in
+            let key = ("X-Api-Key", made.key.withValue { $0 })
+            #expect(try await rig.get(rig.list, [key, ("x-correlation-id", "q-1")]).status == 200)
+            let line = try await rig.accessLog.line(with: " q-1 ")
+            #expect(line.contains(#" q-1 127.0.0.1 "night job" v2.reports.list GET "#), "\(line)")
+            #expect(!line.contains("night job v2"))
         }
     }
 

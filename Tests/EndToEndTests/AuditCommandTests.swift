@@ -56,7 +56,7 @@ import Testing
         try await withStory { rig, reports async throws in
             let all = try await rows(rig, [])
             #expect(all.map(\.id) == ["c-1", "c-2", "c-3", "c-4", "c-5"])
-            #expect(all.map(\.result) == ["deleted", "deleted", "not_found", "denied", "failed"])
+            #expect(all.map(\.result) == ["deleted", "deleted", "not_found", "denied", "unknown"])
             #expect(all.map(\.caller.name) == ["alice", "bob", "bob", "dashboard", "alice"])
             #expect(all.map(\.status) == [202, 204, 404, 403, nil])
             #expect(all[0].objects == [reports[0]] && all[0].reason == "=old, \"stale\"")

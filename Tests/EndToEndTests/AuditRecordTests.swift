@@ -111,10 +111,10 @@ import Testing
                 (
                     OperationRow(
                         "v2.runs.start", "POST", "\(rig.v2)/runs/jobs", headers: [("In-Place", "True")], body: job, 200),
-                    tests[0], "done"
+                    tests[0], "started"
                 ),
                 (
-                    OperationRow("v2.runs.start", "POST", "\(rig.v2)/runs/jobs", body: job, 200), tests[0], "done"
+                    OperationRow("v2.runs.start", "POST", "\(rig.v2)/runs/jobs", body: job, 200), tests[0], "started"
                 ),
                 (
                     OperationRow(
@@ -140,6 +140,85 @@ import Testing
             }
             let seqs = try AuditLogFile.lines(rig.auditFolder).map(\.line.seq)
             #expect(seqs == Array(1...seqs.count))
+        }
+    }
+
+    @Test("a start of a run is recorded like a delete, v1 and v2: started, refused_upstream, unknown, not_sent")
+    func starts() async throws {
+        try await withRig { rig async throws in
+            let test = rig.simulator.testIDs(iTwin: rig.iTwin)[0]
+            let repository = rig.simulator.repositoryIDs(iTwin: rig.iTwin)[0]
+            let legacy = rig.simulator.legacyID(project: rig.iTwin, entity: test) ?? ""
+            let starts = [
+                (
+                    "\(rig.v2)/runs/jobs",
+                    #"{"jobs":[{"testId":"\#(test)","iModelId":"\#(repository)"}],"operation":"run"}"#, test
+                ),
+                ("/clashdetection/runs", #"{"testId":"\#(legacy)","iModelId":"\#(repository)"}"#, legacy),
+            ]
+            for (index, (target, body, object)) in starts.enumerated() {
+                func start(_ id: String) async throws -> RawResponse {
+                    try await rig.call("POST", target, [("x-correlation-id", "\(id)-\(index)")], body: body)
+                }
+                #expect((200..<300).contains(try await start("run").status))
+                #expect(try rig.story(of: "run-\(index)") == ["intent", "outcome started"])
+                let records = try rig.records(of: "run-\(index)")
+                #expect(records.allSatisfy { $0.line.objects?.contains(object) == true }, "\(records.map(\.text))")
+                for status in [403, 404, 422] {
+                    rig.simulator.inject(
+                        .answer(status: status, body: "{}"), where: RequestFilter(method: "POST", target: "/clash"))
+                    #expect(try await start("no-\(status)").status == status)
+                    #expect(try rig.story(of: "no-\(status)-\(index)") == ["intent", "outcome refused_upstream"])
+                }
+                rig.simulator.inject(.executeThenClose, where: RequestFilter(method: "POST", target: "/clash"))
+                #expect(try await start("lost").status == 504)
+                #expect(try rig.story(of: "lost-\(index)") == ["intent", "outcome unknown"])
+                rig.simulator.inject(
+                    .answer(status: 500, body: "{}"), where: RequestFilter(method: "POST", target: "/clash"))
+                #expect(try await start("broken").status == 500)
+                #expect(try rig.story(of: "broken-\(index)") == ["intent", "outcome unknown"])
+            }
+        }
+    }
+
+    @Test("the intent of a start is on disk when upstream sees it; a start that never leaves is not_sent")
+    func startOrder() async throws {
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        let log = folder.path + "/audit"
+        let seen = Mutex([[String]]())
+        let server = origin { _, _ in
+            let events = (try? AuditLogFile.lines(log).map(\.line.event)) ?? ["unreadable"]
+            seen.withLock { $0.append(events) }
+            return json(#"{"run":{"id":"r"}}"#, status: "201 Created")
+        }
+        try await withRig(origin: server, flags: ["audit.path=\(log)"]) { rig async throws in
+            func start(_ id: String) async throws -> Int {
+                try await rig.call(
+                    "POST", "/clashdetection/runs", [("x-correlation-id", id)], body: #"{"testId":"t"}"#
+                ).status
+            }
+            #expect(try await start("s1") == 201)
+            #expect(seen.withLock { $0 } == [["opened", "intent"]])
+            #expect(try rig.story(of: "s1", in: log) == ["intent", "outcome started"])
+            server.stop()
+            try await eventually("closed") { server.isClosed }
+            #expect(try await start("s2") == 502)
+            #expect(try rig.story(of: "s2", in: log) == ["intent", "outcome not_sent"])
+        }
+    }
+
+    @Test("a log that cannot be written stops no run")
+    func startWithoutLog() async throws {
+        try await withRig(origin: origin(always: json("{}", status: "201 Created"))) { rig async throws in
+            let broken = try BrokenLog.removedFolder(rig.auditFolder)
+            for index in 0..<3 {
+                let answer = try await rig.call(
+                    "POST", "/clashdetection/runs", [("x-correlation-id", "s\(index)")], body: #"{"testId":"t"}"#)
+                #expect(answer.status == 201)
+            }
+            try broken.mend()
+            try await rig.untilDeletesWork()
         }
     }
 

@@ -20,7 +20,7 @@ import Testing
             if how == "reset" { client.reset() } else { client.close() }
             try await eventually("upstream's connection ends") { ended.isOpen }
             let line = try await rig.accessLog.line(with: "left-1")
-            #expect(line.contains(" caller-left:sent ") && line.contains(" v1.tests.list "))
+            #expect(line.contains(" 499 proxy caller-left:sent ") && line.contains(" v1.tests.list "), "\(line)")
         }
     }
 
@@ -40,7 +40,7 @@ import Testing
             #expect(try await client.responseHead().status == 200)
             client.close()
             try await eventually("upstream's connection ends") { ended.isOpen }
-            _ = try await rig.accessLog.line(with: "left-2", "caller-left:sent")
+            _ = try await rig.accessLog.line(with: "left-2", " 200 upstream caller-left:sent")
         }
     }
 

@@ -72,9 +72,39 @@ import Testing
             async let answer = rig.deleteRun(report, id: "s1")
             try await rig.waitForQueue(1)
             #expect(rig.simulator.recorded(RequestFilter(method: "DELETE")).isEmpty)
+            #expect(try rig.story(of: "s1").isEmpty, "it has no turn yet")
             try await rig.pass(.seconds(32), step: .milliseconds(500))
             #expect(try await answer.status == 204)
             #expect(try rig.story(of: "s1") == ["intent", "outcome deleted"])
+        }
+    }
+
+    @Test("a delete that cannot wait for a 429 to the read before it is recorded once, as denied, and costs no budget")
+    func snapshotRefused() async throws {
+        try await withTrap(["audit.snapshot=true", "audit.delete_budget=1/1h"]) { rig async throws in
+            let report = rig.simulator.reportIDs(iTwin: rig.iTwin)[0]
+            rig.simulator.inject(.rateLimited(retryAfter: "30"), where: RequestFilter(method: "GET"))
+            let refused = try await rig.deleteRun(report, id: "s2", [("Prefer", "wait=1")])
+            refused.expectError(429, "TooManyRequests", reason: "rate-limited", retryAfter: 30...32)
+            #expect(try rig.story(of: "s2") == ["denied"])
+            #expect(rig.simulator.recorded(RequestFilter(method: "DELETE")).isEmpty)
+            try await rig.pass(.seconds(40), step: .milliseconds(500))
+            #expect(try await rig.deleteRun(report, id: "s3").status == 204, "the budget of one is still there")
+        }
+    }
+
+    @Test("one intent and one outcome for a delete however often 429s hold its read and its sends")
+    func manyRefusals() async throws {
+        try await withTrap(["audit.snapshot=true"]) { rig async throws in
+            let report = rig.simulator.reportIDs(iTwin: rig.iTwin)[0]
+            rig.simulator.inject(.rateLimited(retryAfter: "5"), where: RequestFilter(method: "GET"))
+            rig.simulator.inject(.rateLimited(retryAfter: "5"), where: RequestFilter(method: "DELETE"), times: 3)
+            async let answer = rig.deleteRun(report, id: "s4")
+            try await rig.waitForQueue(1)
+            try await rig.pass(.seconds(60), step: .milliseconds(500)) { rig.simulator.reportExists(report) }
+            #expect(try await answer.status == 204)
+            #expect(try rig.story(of: "s4") == ["intent", "outcome deleted"])
+            #expect(try rig.records(of: "s4").last?.line.attempts == 4)
         }
     }
 

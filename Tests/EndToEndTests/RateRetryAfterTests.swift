@@ -28,7 +28,7 @@ import Testing
     @Test(
         "what can not be believed counts as ten seconds",
         arguments: [
-            nil, "", "  ", "0", "-5", "+5", "1.5", "soon", "86401", "99999999999999999999999999",
+            nil, "", "  ", "0", "-5", "+5", "soon", "86401", ",", "0.0", "99999999999999999999999999",
             "Thu, 01 Jan 1970 00:00:00 GMT", "Fri, 32 Jan 2100 00:00:00 GMT", "2100-01-01T00:00:00Z",
         ])
     func odd(value: String?) async throws {
@@ -83,6 +83,33 @@ import Testing
         try await withLimits { rig, origin async throws in
             let older = "iTwinPlatform-RateLimit-Retry-After-Seconds: 500\r\n"
             #expect((100...102).contains(try await told(rig, origin, tooMany("100", headers: older))))
+        }
+    }
+
+    @Test("of several values the longest counts, fractions are rounded up, and a blank one is none")
+    func several() async throws {
+        let older = "iTwinPlatform-RateLimit-Retry-After-Seconds: 100\r\n"
+        let refusals: [(String, seconds: Int)] = [
+            (tooMany("20", headers: "Retry-After: 60\r\n"), 60), (tooMany("60", headers: "Retry-After: 20\r\n"), 60),
+            (tooMany("20, 60, 5"), 60), (tooMany("59.2"), 60), (tooMany(" ", headers: older), 100),
+            (tooMany("", headers: older + "iTwinPlatform-RateLimit-Retry-After-Seconds: 30, 200\r\n"), 200),
+        ]
+        for (refusal, seconds) in refusals {
+            try await withLimits { rig, origin async throws in
+                let wait = try await told(rig, origin, refusal)
+                #expect((seconds...seconds + 2).contains(wait), "\(wait) for \(refusal)")
+                rig.clock.advance(by: .milliseconds(seconds * 1000 - 1))
+                #expect(try await rig.isHeld(Path.tests), "called on too early: \(refusal)")
+            }
+        }
+    }
+
+    @Test("dates stand in lists too, each against the answer's own Date")
+    func listOfDates() async throws {
+        try await withLimits { rig, origin async throws in
+            let dates = "\(httpDate(rig, 30)), \(httpDate(rig, 90)), 20"
+            let wait = try await told(rig, origin, tooMany(dates, headers: "Date: \(httpDate(rig, 0))\r\n"))
+            #expect((90...92).contains(wait), "\(wait)")
         }
     }
 

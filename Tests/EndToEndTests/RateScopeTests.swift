@@ -118,6 +118,28 @@ import Testing
         }
     }
 
+    @Test("no link that lies beside the state file, or in its place, leads its text elsewhere")
+    func links() async throws {
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        let (path, victim) = (folder.path + "/gate", folder.path + "/victim")
+        try Data("precious".utf8).write(to: URL(filePath: victim))
+        for link in [path, path + ".new"] {
+            try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: victim)
+        }
+        try await withLimits(["rate.state_file=\(path)"]) { rig, origin async throws in
+            origin.refuseOnce(tooMany("300"))
+            #expect(try await rig.isHeld(Path.tests))
+            try await eventually("it is written") { text(path).contains("everything") }
+        }
+        #expect(text(victim) == "precious")
+        let attributes = try FileManager.default.attributesOfItem(atPath: path)
+        #expect(attributes[.type] as? FileAttributeType == .typeRegular)
+        #expect(attributes[.posixPermissions] as? Int == 0o600)
+        let names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+        #expect(names.sorted() == ["gate", "gate.new", "victim"], "nothing is left behind")
+    }
+
     @Test("a state file that can not be written is warned about, and the pause holds all the same")
     func unwritable() async throws {
         try await withLimits(["rate.state_file=/proc/none/gate"]) { rig, origin async throws in

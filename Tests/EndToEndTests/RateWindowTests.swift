@@ -122,7 +122,7 @@ import Testing
             #expect(last["RateLimit-Policy"] == first["RateLimit-Policy"])
             #expect(
                 last["RateLimit"]?.hasPrefix(#""100/1m";r=90;t=61, "1000/1h""#) == true, "\(last["RateLimit"] ?? "")")
-            #expect(last["Server-Timing"] == "queue;dur=0.0, token;dur=0.0, upstream;dur=0.0")
+            #expect(last["Server-Timing"] == "queue;dur=0.0, token;dur=0.0, audit;dur=0.0, upstream;dur=0.0")
             let wrong = try await rig.get("/nowhere")
             #expect(wrong["RateLimit"] == nil && wrong["RateLimit-Policy"] == nil)
         }

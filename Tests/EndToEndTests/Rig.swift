@@ -201,6 +201,11 @@ private func startRig(_ options: RigOptions) async throws -> Rig {
         loaded.config, environment: clock.environment,
         accessLogDescriptor: accessLog.descriptor, logger: logger)
     let addresses = try await sidecar.start()
+    // A tool that would not wait at all would be refused for the first token's sake. Some tests withhold it.
+    let patience = ContinuousClock.now + .seconds(options.faults.isEmpty ? 5 : 0)
+    while ContinuousClock.now < patience, sidecar.notReadyReasons.contains(where: { $0.contains("first one") }) {
+        try await Task.sleep(for: .milliseconds(1))
+    }
     return Rig(
         simulator: simulator, upstream: upstream, sidecar: sidecar, addresses: addresses, accessLog: accessLog,
         applicationLog: applicationLog, clock: clock, folder: folder, config: loaded.config)

@@ -18,7 +18,6 @@ import Testing
             let other = "\(rig.v2)/reports?$top=3"
             #expect(try await rig.get(rig.list).status == 200)
             rig.simulator.inject(.html503, where: .token, times: nil)
-            // 3600 s of life, less the 5 s that a call may be on its way.
             rig.clock.advance(by: .seconds(3_590))
             #expect(try await rig.get(rig.list).status == 200)
             let calls = rig.simulator.counters.apiCalls
@@ -46,6 +45,31 @@ import Testing
             #expect(try await rig.get(other).status == 200)
             #expect(try await rig.admin("/readyz").status == 200)
             #expect(rig.simulator.counters.refreshReuses == 0)
+        }
+    }
+
+    @Test(
+        "a token serves calls to the last moment of its life while the endpoint is down", arguments: [8, 3_600],
+        [false, true])
+    func lastMoment(life: Int, isSignedIn: Bool) async throws {
+        try await withRig { options in
+            options.clock = ShiftedClock(isFrozen: true)
+            options.simulator.tokenLifetime = .seconds(life)
+            options.signIn = isSignedIn ? .good : .none
+        } _: { rig in
+            #expect(try await rig.get(rig.list).status == 200)
+            rig.simulator.inject(.html503, where: .token, times: nil)
+            var age = 0
+            // Early in its last fifth, then in its last moment.
+            for next in [life * 800 + 500, life * 1_000 - 1] {
+                rig.clock.advance(by: .milliseconds(next - age))
+                age = next
+                #expect(try await rig.get(rig.list).status == 200, "at \(age) ms of \(life) s")
+                #expect(try await rig.admin("/readyz").status == 200)
+            }
+            rig.clock.advance(by: .milliseconds(2))
+            try await rig.get(rig.list).expectError(
+                503, "TokenUnavailable", reason: "token-unavailable", retryAfter: 1...60)
         }
     }
 

@@ -16,7 +16,9 @@ import Testing
     }
 
     private var call: CallFacts {
-        CallFacts(queueTime: .microseconds(1_250), upstreamTime: .milliseconds(30), attempts: 2)
+        CallFacts(
+            queueTime: .microseconds(1_250), auditTime: .microseconds(400), upstreamTime: .milliseconds(30), attempts: 2
+        )
     }
 
     private func text(
@@ -32,8 +34,8 @@ import Testing
     func text() {
         #expect(
             text(record, call, .answered, .milliseconds(33))
-                == "T id-1 127.0.0.1 team \"x\" v1.tests.list GET /a%22b 200 upstream answered in=1 out=22 total=33.0ms "
-                + "queue=1.2ms token=0.0ms upstream=30.0ms attempts=2\n")
+                == "T id-1 127.0.0.1 \"team \\\"x\\\"\" v1.tests.list GET /a%22b 200 upstream answered in=1 out=22 total=33.0ms "
+                + "queue=1.2ms token=0.0ms audit=0.4ms upstream=30.0ms other=1.3ms attempts=2\n")
         var (detailed, call) = (record, call)
         call.upstreamID = "up-1"
         detailed.detail = "a \"b\"\nc"

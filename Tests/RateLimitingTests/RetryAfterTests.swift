@@ -14,12 +14,37 @@ struct RetryAfterTests {
         "seconds from one to a day are believed, everything else counts as missing",
         arguments: [
             ("1", 1), ("30", 30), (" 5\t", 5), ("007", 7), ("86400", 86_400), (nil, nil), ("", nil), ("  \t", nil),
-            ("0", nil), ("-5", nil), ("+5", nil), ("86401", nil), ("99999999999999999999999999", nil), ("1.5", nil),
-            ("5, 10", nil), ("5s", nil), ("soon", nil), ("١", nil), ("0x10", nil), ("1e3", nil),
+            ("0", nil), ("-5", nil), ("+5", nil), ("86401", nil), ("99999999999999999999999999", nil),
+            ("5s", nil), ("soon", nil), ("١", nil), ("0x10", nil), ("1e3", nil), (",", nil), (" , ,", nil),
+            ("1.5", 2), ("59.000", 59), ("59.0001", 60), ("0.2", 1), ("0.0", nil), ("86400.1", nil), ("5.", nil),
+            (".5", nil), ("1.2.3", nil), ("1.-2", nil),
         ] as [(String?, Int?)])
     func seconds(value: String?, expected: Int?) {
         let expected = expected.map { RetryAfter.told(.seconds($0)) } ?? .unusable
-        #expect(RetryAfter(value, date: nil, wallSeconds: Self.now) == expected)
+        #expect(RetryAfter(value.map { [$0] } ?? [], wallSeconds: Self.now) == expected)
+    }
+
+    @Test(
+        "of several values, or of a list, the longest that can be believed counts",
+        arguments: [
+            (["5", "10"], 10), (["10", "5"], 10), (["5, 10"], 10), (["10 ,5,"], 10), ([",5", "", "7.1"], 8),
+            (["5", "86401"], 5), (["soon, 5"], 5), (["0, -1"], nil), (["", "  "], nil),
+            (["Sun, 22 Nov 2026 10:00:30 GMT, 5"], 30), (["45, Sun, 22 Nov 2026 10:00:30 GMT"], 45),
+            (["5", "Sunday, 22-Nov-26 10:00:30 GMT,Sun Nov 22 10:00:50 2026"], 50),
+            (["Sun, 5"], nil), (["Sun"], nil), (["5, Sun"], 5), (["5, Sun, 22 Nov 2026"], 5),
+        ] as [([String], Int?)])
+    func several(values: [String], expected: Int?) {
+        let expected = expected.map { RetryAfter.told(.seconds($0)) } ?? .unusable
+        #expect(RetryAfter(values, wallSeconds: Self.now) == expected)
+    }
+
+    @Test("an older field counts only where the newer one is missing, blank or not to be believed")
+    func older() {
+        for missing in [[], [""], [" ", ","], ["soon"], ["0"], ["86401"]] {
+            #expect(RetryAfter(missing, older: ["100"], wallSeconds: Self.now) == .told(.seconds(100)), "\(missing)")
+        }
+        #expect(RetryAfter(["5"], older: ["100"], wallSeconds: Self.now) == .told(.seconds(5)))
+        #expect(!RetryAfter.isTold(["", " \t"]) && !RetryAfter.isTold([]) && RetryAfter.isTold(["", "0"]))
     }
 
     @Test(
@@ -49,7 +74,7 @@ struct RetryAfterTests {
         ] as [(String, String?, Int?)])
     func dates(value: String, date: String?, expected: Int?) {
         let expected = expected.map { RetryAfter.told(.seconds($0)) } ?? .unusable
-        #expect(RetryAfter(value, date: date, wallSeconds: Self.now) == expected)
+        #expect(RetryAfter([value], date: date, wallSeconds: Self.now) == expected)
     }
 
     @Test("the three forms of dates, and nothing else, are read as the seconds that they are")

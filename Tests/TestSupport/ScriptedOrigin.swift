@@ -29,9 +29,9 @@ public final class ScriptedOrigin: Sendable {
     private let listener: Int32
     private let shared = Shared()
 
-    /// Listens and runs `script` for every connection that comes in.
-    public init(_ script: @escaping Script) {
-        (self.listener, self.port) = Self.listen(backlog: 512)
+    /// Listens and runs `script` for every connection that comes in. `port`: one that another origin had before, or 0.
+    public init(port: Int = 0, _ script: @escaping Script) {
+        (self.listener, self.port) = Self.listen(backlog: 512, port: port)
         let (listener, shared) = (self.listener, self.shared)
         Self.startThread {
             while true {
@@ -94,9 +94,12 @@ public final class ScriptedOrigin: Sendable {
 
     // MARK: Inside
 
-    static func listen(backlog: Int32) -> (descriptor: Int32, port: Int) {
+    static func listen(backlog: Int32, port: Int = 0) -> (descriptor: Int32, port: Int) {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        var isReused: Int32 = port == 0 ? 0 : 1
+        setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &isReused, socklen_t(MemoryLayout<Int32>.size))
         var address = sockaddr_in()
+        address.sin_port = UInt16(port).bigEndian
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)

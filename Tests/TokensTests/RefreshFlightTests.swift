@@ -77,8 +77,8 @@ struct RefreshFlightTests {
         let old = SignIn(
             clientID: "c", tokenURL: "https://x/token", scope: "", refreshToken: Hidden("1"), obtainedAt: .zero,
             access: SignIn.Access(value: Hidden("A"), expiresAt: .seconds(9_000_000_000)))
-        #expect(old.grant(insteadOf: nil, now: Self.start, wallTime: .seconds(86_396)) == nil)
-        #expect(old.grant(insteadOf: nil, now: Self.start, wallTime: .seconds(86_394)) != nil)
+        #expect(old.grant(insteadOf: nil, now: Self.start, wallTime: .seconds(86_400)) == nil)
+        #expect(old.grant(insteadOf: nil, now: Self.start, wallTime: .seconds(86_399)) != nil)
     }
 
     @Test(

@@ -31,9 +31,11 @@ struct TokenScheduleTests {
         }
     }
 
-    @Test("a token is not handed out in its last moments, but is for at least half of its life", arguments: lives)
-    func safety(life: Duration) {
-        let margin = TokenSchedule.safetyMargin(life: life)
+    @Test(
+        "a successor is asked for a moment before the end at the latest, whatever refresh_before says", arguments: lives
+    )
+    func notice(life: Duration) {
+        let margin = TokenSchedule.leastNotice(life: life)
         #expect(margin > .zero && margin <= .seconds(5) && margin <= life / 2)
         if life >= .seconds(2) { #expect(margin >= .seconds(1)) }
     }

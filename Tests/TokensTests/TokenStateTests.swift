@@ -82,12 +82,12 @@ struct TokenStateTests {
         #expect(state.status(now: now).lastFailure?.reason == .endpointTimeout)
     }
 
-    @Test("with the endpoint down the old token serves to its last safe second; then it is told when to come again")
+    @Test("with the endpoint down the old token serves to its very end; then it is told when to come again")
     mutating func outage() throws {
         let first = try begin()
         clock.advance(by: .seconds(3300))
         var flight: UInt64 = 1
-        while now < clock.instant(.seconds(3595)) {
+        while now < clock.instant(.seconds(3600)) {
             flight += 1
             #expect(state.timerFired(now: now, random: 0) == .fetch(flight: flight))
             #expect(state.usable(now: now) == first)
@@ -121,6 +121,15 @@ struct TokenStateTests {
         let second = try #require(try land(2, grant("second")))
         #expect(state.refused(first, now: now) == .use(second))
         #expect(state.status(now: now).counters.requested == 2)
+    }
+
+    @Test("a token is given out to the last moment of its life, however short that is", arguments: [1, 8, 60, 3600])
+    mutating func lastMoment(life: Int) throws {
+        let token = try begin(life: life)
+        clock.advance(by: .seconds(life) - .nanoseconds(1))
+        #expect(state.usable(now: now) == token && state.status(now: now).isUsable)
+        clock.advance(by: .nanoseconds(1))
+        #expect(state.usable(now: now) == nil && !state.status(now: now).isUsable)
     }
 
     @Test("a refusal of a token younger than five seconds is the tool's")
@@ -178,12 +187,13 @@ struct TokenStateTests {
 
     @Test("a token of one second makes those who come after it wait for the next second, not fail")
     mutating func oneSecond() throws {
-        _ = try begin(life: 1)
-        clock.advance(by: .milliseconds(500))
-        #expect(state.needed(now: now) == .wait(.none))
+        let first = try begin(life: 1)
+        clock.advance(by: .milliseconds(999))
+        #expect(state.needed(now: now) == .use(first))
         #expect(isDue(at: .seconds(1)))
-        clock.advance(by: .milliseconds(500))
-        #expect(state.timerFired(now: now, random: 0) == .fetch(flight: 2))
+        clock.advance(by: .milliseconds(1))
+        #expect(state.needed(now: now) == .wait(.fetch(flight: 2)))
+        #expect(state.needed(now: now) == .wait(.none))
     }
 
     @Test("a token of another's counts from its birth: for its end, its renewal, and the blame for a refusal")
@@ -215,8 +225,9 @@ struct TokenStateTests {
         clock.advance(by: .seconds(20))
         let asked = TokenGrant(value: Hidden("t"), life: .seconds(1), askedAt: now)
         clock.advance(by: .milliseconds(600))
-        _ = try land(1, .success(asked))
-        #expect(state.needed(now: now) == .wait(.none))
+        let first = try #require(try land(1, .success(asked)))
+        clock.advance(by: .milliseconds(1))
+        #expect(state.refused(first, now: now) == .passOn, "it is young")
         #expect(isDue(at: .seconds(21)))
     }
 

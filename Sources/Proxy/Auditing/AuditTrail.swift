@@ -16,7 +16,7 @@ struct AuditEntry: Sendable {
 
 /// What the tool is told about an audited call that upstream did not answer.
 enum SettledAnswer {
-    /// It was carried out after all.
+    /// It was carried out: a read has proved it.
     case done
     case failed(Failure)
 }
@@ -52,7 +52,12 @@ struct AuditTrail: Sendable {
         match.operationClass == .delete && policy.settings.snapshot
     }
 
-    /// Makes the intent durable. Throws 503 when it can not be recorded.
+    /// Puts back what `takeBudget` took: the call was never recorded, so it was never sent.
+    func giveBackBudget(_ call: AuditCall, _ match: OperationMatch, takenAt taken: ContinuousClock.Instant) {
+        if match.operationClass == .delete { budget?.giveBack(call.caller.name, takenAt: taken) }
+    }
+
+    /// Makes the intent durable. Throws 503 when that of a delete can not be recorded; nothing else waits for the log.
     func begin(
         _ call: AuditCall, _ match: OperationMatch, _ reading: Reading, _ snapshot: [UInt8]?,
         budgetTakenAt taken: ContinuousClock.Instant
@@ -65,23 +70,24 @@ struct AuditTrail: Sendable {
             if error.cause == .cancelled { throw .callerLeft }
             // Only deletes must not go unrecorded; the rest is recorded as far as possible.
             guard isDelete, policy.settings.required else { return nil }
-            budget?.giveBack(call.caller.name, takenAt: taken)
+            giveBackBudget(call, match, takenAt: taken)
             throw .failed(Failure(error))
         }
     }
 
     // MARK: After
 
-    /// Upstream answered. A 5xx says little about what was done, so the object is looked at.
-    func answered(_ entry: AuditEntry, status: Int, attempts: Int) async {
-        let result: AuditResult
-        switch status {
-        case 200..<300: result = entry.isDelete ? .deleted : .done
-        case 404, 410: result = .notFound
-        case 400..<500: result = .refusedUpstream
-        default: result = await fate(of: entry).result
+    /// Upstream answered. A 5xx says little about what was done, so the object is looked at: true if it is gone, and the
+    /// tool should hear of that.
+    @discardableResult
+    func answered(_ entry: AuditEntry, status: Int, attempts: Int) async -> Bool {
+        if let result = entry.result(of: status) {
+            await close(entry, result, status: status, attempts: attempts)
+            return false
         }
-        await close(entry, result, status: status, attempts: attempts)
+        let fate = await fate(of: entry)
+        await close(entry, fate.result, status: status, attempts: attempts)
+        return fate == .gone
     }
 
     /// It was never sent.
@@ -95,7 +101,7 @@ struct AuditTrail: Sendable {
         await close(entry, fate.result, status: nil, attempts: attempts)
         switch fate {
         case .gone: return .done
-        case .there: return .failed(.notCarriedOut(otherwise))
+        case .there: return .failed(.stillThere(otherwise))
         case .unknown: return .failed(otherwise)
         }
     }
@@ -124,15 +130,26 @@ struct AuditTrail: Sendable {
 
 extension AuditEntry {
     fileprivate var isDelete: Bool { match.operationClass == .delete }
+
+    /// What an answer of upstream's says came of the call; nil where it says nothing.
+    fileprivate func result(of status: Int) -> AuditResult? {
+        let isStart = match.operation.countsAsRun && !isDelete
+        switch status {
+        case 200..<300: return isDelete ? .deleted : isStart ? .started : .done
+        // What a start does not find is not what it was to make.
+        case 404, 410: return isStart ? .refusedUpstream : .notFound
+        case 400..<500: return .refusedUpstream
+        default: return nil
+        }
+    }
 }
 
 extension ObjectFate {
-    /// As the log says it.
+    /// As the log says it. Only what is gone proves something: what is still there may be deleted yet.
     var result: AuditResult {
         switch self {
         case .gone: .deleted
-        case .there: .failed
-        case .unknown: .unknown
+        case .there, .unknown: .unknown
         }
     }
 }
@@ -144,10 +161,11 @@ extension Failure {
             retryAfter: max(unavailable.retryAfter, .seconds(1)), detail: unavailable.cause.rawValue)
     }
 
-    /// The true error of a call that a read has settled.
-    static func notCarriedOut(_ failure: Failure) -> Failure {
+    /// A delete without an answer, whose object a read still found.
+    static func stillThere(_ failure: Failure) -> Failure {
         Failure(
-            .upstreamUnreachable, "Upstream gave no answer, and the object is still there: nothing was deleted.",
-            detail: failure.detail)
+            .outcomeUnknown,
+            "The call was sent and no answer came. The object was still there when last looked at, and may yet be "
+                + "deleted: read it before you send the call again.", detail: failure.detail)
     }
 }

@@ -25,6 +25,7 @@ struct ObjectReader: Sendable {
     let cached: @Sendable (OperationMatch, _ id: String) -> [UInt8]?
     let settings: UpstreamSettings
     let pacing: Pacing
+    let events: EventLog
     let environment: Environment
 
     /// What is asked for is known by then, or not at all.
@@ -42,6 +43,12 @@ struct ObjectReader: Sendable {
         return stored.count <= Self.maxSnapshotBytes ? stored : nil
     }
 
+    /// Whether the API has a small read of what a delete is about to destroy.
+    func hasSnapshot(of match: OperationMatch) -> Bool {
+        guard match.deletesWhatItNames, let id = match.objectIDs.first else { return false }
+        return match.isReportDelete ? match.route.pathITwin != nil : match.readTarget(of: id) != nil
+    }
+
     /// What a delete is about to destroy, as JSON; nil where the API has no small read for it, or the read failed.
     ///
     /// - Parameter permit: the delete's turn, which covers this read. Upstream's refusal of it holds for the delete too.
@@ -49,7 +56,7 @@ struct ObjectReader: Sendable {
         _ match: OperationMatch, _ reading: Reading, _ permit: borrowing Gate.Permit
     ) async -> [UInt8]? {
         guard match.deletesWhatItNames, let id = match.objectIDs.first else { return nil }
-        if match.operation.version == .v2, match.operation.objectKind == .report {
+        if match.isReportDelete {
             // The report itself can be 40 MB; its row in the list says what it was.
             guard let itwin = match.route.pathITwin else { return nil }
             let list = "/clash-detection/itwins/\(itwin)/reports?$top=100"
@@ -148,10 +155,18 @@ struct ObjectReader: Sendable {
         request.cancellation = .always
         request.firstByteTimeout = Self.patience
         request.stallTimeout = Self.patience
-        guard let response = try? await transport.execute(request) else { return nil }
+        let response: UpstreamResponse
+        do throws(TransferFailure) {
+            response = try await transport.execute(request)
+        } catch {
+            events.failed(error, id: reading.correlationID)
+            return nil
+        }
+        events.answered(response.fields, id: reading.correlationID)
         if response.isRateLimited {
             let wait = response.retryAfter(wallSeconds: environment.wallTime().seconds)
-            permit.refused(cause: response.limitCause, retryAfter: wait)
+            let closing = permit.refused(cause: response.limitCause, retryAfter: wait)
+            events.paused(closing, gate: reading.gateKey, id: reading.correlationID)
         }
         return response
     }
@@ -164,6 +179,9 @@ extension OperationMatch {
         operation.operationClass == .delete && operation != Self.removeSuppressions && !body.isUnreadable
             && !body.idsAreIncomplete
     }
+
+    /// The report itself can be 40 MB; its row in the list is what is read.
+    fileprivate var isReportDelete: Bool { operation.version == .v2 && operation.objectKind == .report }
 
     private static let removeSuppressions = Operation.named("v2.manual-suppressions.remove")
 }

@@ -103,6 +103,7 @@ final class ProxyService: RequestHandling, Sendable {
             peer: connection.peer, started: environment.now())
         if let head { record.method = head.method.rawValue }
         record.detail = failure.message
+        flow.events.refused(failure, record)
         connection.sendLast(lastAnswer(failure, &record, toHead: head?.method == .HEAD))
         flow.accessLog?.write(record, CallFacts(), outcome: .refused(failure.reason))
     }
@@ -113,6 +114,7 @@ final class ProxyService: RequestHandling, Sendable {
             correlationID: CorrelationID.choose(nil, environment), peer: peer, started: environment.now())
         let failure = Failure(
             .tooManyConnections, "Too many connections (listen.max_connections).", retryAfter: .seconds(1))
+        flow.events.refused(failure, record)
         let answer = lastAnswer(failure, &record)
         flow.accessLog?.write(record, CallFacts(), outcome: .refused(failure.reason))
         return answer

@@ -57,7 +57,7 @@ extension GateRequest.API {
 extension UpstreamResponse {
     /// Upstream refused the call for now and did not do it: 429, or a 503 that says when to come back.
     var isRateLimited: Bool {
-        status.code == 429 || (status.code == 503 && fields.contains(.retryAfter))
+        status.code == 429 || (status.code == 503 && RetryAfter.isTold(fields[values: .retryAfter]))
     }
 
     /// Which limit was hit.
@@ -70,7 +70,8 @@ extension UpstreamResponse {
     /// For how long, by upstream's own clock where it tells one.
     func retryAfter(wallSeconds: Int64) -> RetryAfter {
         RetryAfter(
-            fields[.retryAfter] ?? fields[.olderRetryAfter], date: fields[.date], wallSeconds: wallSeconds)
+            fields[values: .retryAfter], older: fields[values: .olderRetryAfter], date: fields[.date],
+            wallSeconds: wallSeconds)
     }
 }
 

@@ -21,7 +21,7 @@ enum FlowExit: Error {
 /// What the tool gets.
 enum Answer {
     case upstream(UpstreamResponse)
-    /// Upstream's answer was lost; a read has shown that the delete was carried out.
+    /// Upstream's answer was lost, or a 5xx; a read has proved that the delete was carried out.
     case settledAsDone
 }
 
@@ -33,6 +33,7 @@ final class RequestFlow: Sendable {
     let pages: PageService?
     /// Nil only where `audit.required = false` and the log could not be opened.
     let audit: AuditTrail?
+    let events: EventLog
     let environment: Environment
     let accessLog: AccessLog?
 
@@ -44,6 +45,7 @@ final class RequestFlow: Sendable {
         self.links = links
         self.pages = pages
         self.audit = audit
+        events = sender.events
         self.environment = environment
         self.accessLog = accessLog
     }
@@ -59,7 +61,7 @@ final class RequestFlow: Sendable {
                 try await pages.answer(exchange, call, query, admission)
             } else {
                 var permit = try await sender.turn(call, exchange.progress)
-                let credential = try await sender.credential(exchange.progress)
+                let credential = try await sender.credential(call, exchange.progress)
                 let entry = try await recordIntent(call, exchange, &permit)
                 let answer = try await send(call, exchange, credential, &permit, entry)
                 try await relay(answer, call, exchange, admission)
@@ -100,23 +102,44 @@ final class RequestFlow: Sendable {
     }
 
     /// Makes the intent of an audited call durable, with what is about to go; nil for calls that are not recorded.
+    /// However often the call is sent after that, there is one outcome, and a refusal is no denial any more.
     private func recordIntent(
         _ call: UpstreamCall, _ exchange: Exchange, _ permit: inout Gate.Permit
     ) async throws(FlowExit) -> AuditEntry? {
         guard let audit, let recorded = exchange.auditCall else { return nil }
+        let progress = exchange.progress
         let reading = Reading(
             correlationID: recorded.id, authorization: call.authorization, gateKey: call.gateKey)
         let taken = try audit.takeBudget(recorded, call.match)
-        var snapshot: [UInt8]?
-        if audit.takesSnapshot(of: call.match) {
-            snapshot = audit.reader.stored(call.match)
-            if snapshot == nil {
-                // The read is a call like others, in the turn of its delete.
-                try await sender.countSend(&permit, call, exchange.progress)
-                snapshot = await audit.reader.snapshot(call.match, reading, permit)
-            }
+        let snapshot: [UInt8]?
+        do throws(FlowExit) {
+            snapshot = try await self.snapshot(call, reading, audit.reader, progress, &permit)
+        } catch {
+            audit.giveBackBudget(recorded, call.match, takenAt: taken)
+            throw error
         }
-        return try await audit.begin(recorded, call.match, reading, snapshot, budgetTakenAt: taken)
+        let asked = environment.now()
+        defer { progress.facts.auditTime += environment.now() - asked }
+        let entry = try await audit.begin(recorded, call.match, reading, snapshot, budgetTakenAt: taken)
+        exchange.auditCall = nil
+        return entry
+    }
+
+    /// What a delete is about to destroy, from the cache or by a read of its own. That is a call like others and uses up
+    /// the turn, so the delete waits for another one here: its intent is the last thing before it is sent.
+    private func snapshot(
+        _ call: UpstreamCall, _ reading: Reading, _ reader: ObjectReader, _ progress: CallProgress,
+        _ permit: inout Gate.Permit
+    ) async throws(FlowExit) -> [UInt8]? {
+        guard audit?.takesSnapshot(of: call.match) == true else { return nil }
+        if let stored = reader.stored(call.match) { return stored }
+        guard reader.hasSnapshot(of: call.match) else { return nil }
+        try await sender.countSend(&permit, call, progress)
+        let asked = environment.now()
+        let snapshot = await reader.snapshot(call.match, reading, permit)
+        progress.facts.auditTime += environment.now() - asked
+        try await sender.renewTurn(&permit, call, progress)
+        return snapshot
     }
 
     /// Sends the call. Before anything of the answer goes to the tool, the cache has dropped what is not true any more
@@ -126,24 +149,33 @@ final class RequestFlow: Sendable {
         _ entry: AuditEntry?
     ) async throws(FlowExit) -> Answer {
         let progress = exchange.progress
+        let response: UpstreamResponse
         do throws(FlowExit) {
-            let response = try await sender.send(call, progress, credential, &permit, body: exchange)
-            pages?.cache.written(call.match, status: response.status.code)
-            if let entry {
-                await audit?.answered(entry, status: response.status.code, attempts: progress.facts.attempts)
-            }
-            return .upstream(response)
+            response = try await sender.send(call, progress, credential, &permit, body: exchange)
         } catch {
             if progress.facts.wasSent { pages?.cache.written(call.match, status: progress.facts.lastStatus) }
             guard let audit, let entry else { throw error }
-            return try await settle(error, entry, audit, progress.facts)
+            return try await settle(error, call, entry, audit, progress)
         }
+        pages?.cache.written(call.match, status: response.status.code)
+        guard let audit, let entry else { return .upstream(response) }
+        let asked = environment.now()
+        defer { progress.facts.auditTime += environment.now() - asked }
+        let attempts = progress.facts.attempts
+        guard await audit.answered(entry, status: response.status.code, attempts: attempts) else {
+            return .upstream(response)
+        }
+        await response.discard()
+        return settledAsDone(call)
     }
 
     /// What became of a recorded call that brought no answer for its tool.
     private func settle(
-        _ error: FlowExit, _ entry: AuditEntry, _ audit: AuditTrail, _ facts: CallFacts
+        _ error: FlowExit, _ call: UpstreamCall, _ entry: AuditEntry, _ audit: AuditTrail, _ progress: CallProgress
     ) async throws(FlowExit) -> Answer {
+        let facts = progress.facts
+        let asked = environment.now()
+        defer { progress.facts.auditTime += environment.now() - asked }
         guard facts.wasSent else {
             await audit.notSent(entry, attempts: facts.attempts)
             throw error
@@ -158,9 +190,15 @@ final class RequestFlow: Sendable {
             throw error
         }
         switch await audit.unanswered(entry, attempts: facts.attempts, otherwise: failure) {
-        case .done: return .settledAsDone
+        case .done: return settledAsDone(call)
         case .failed(let failure): throw .failed(failure)
         }
+    }
+
+    /// What was cached while nobody knew is not true any more either.
+    private func settledAsDone(_ call: UpstreamCall) -> Answer {
+        pages?.cache.written(call.match, status: nil)
+        return .settledAsDone
     }
 
     /// A refusal of an audited call that never got as far as an intent: 403, 428 or 429 by us.
@@ -173,7 +211,7 @@ final class RequestFlow: Sendable {
     private func relay(
         _ answer: Answer, _ call: UpstreamCall, _ exchange: Exchange, _ admission: Admission
     ) async throws(FlowExit) {
-        let relay = ResponseRelay(links: links, corsOrigin: admission.corsOrigin, now: environment.wallTime())
+        let relay = ResponseRelay(links: links, corsOrigin: admission.corsOrigin, environment: environment)
         switch answer {
         case .upstream(let response): try await relay.run(response, call, exchange)
         case .settledAsDone: relay.settled(exchange)
@@ -185,6 +223,7 @@ final class RequestFlow: Sendable {
     /// Answers with an error of our own, or cuts an answer that has begun.
     func refuse(_ exchange: Exchange, _ failure: Failure, version: APIVersion, corsOrigin: String?) {
         exchange.record.detail = failure.detail
+        events.refused(failure, exchange.record)
         if exchange.hasAnswered {
             exchange.abort()
             finish(exchange, .cut(failure.reason))
@@ -197,7 +236,9 @@ final class RequestFlow: Sendable {
                 wallTime: environment.wallTime()))
         var fields = answer.fields
         let facts = exchange.progress.facts
-        if facts.attempts > 0 || failure.reason == .rateLimited { fields[.serverTiming] = facts.serverTiming }
+        if facts.attempts > 0 || failure.reason == .rateLimited {
+            fields[.serverTiming] = facts.serverTiming(of: environment.now() - exchange.record.started)
+        }
         facts.addRateLimit(to: &fields)
         exchange.respond(answer.status, fields, body: answer.body)
         finish(exchange, .refused(failure.reason))
@@ -206,6 +247,8 @@ final class RequestFlow: Sendable {
     /// The end of every request that reached the front desk: its line in the access log. What never became a request
     /// has its line from `ProxyService.refuse`.
     func finish(_ exchange: Exchange, _ outcome: Outcome) {
+        // Nobody saw a status: the one that logs have for that.
+        if case .callerLeft = outcome, exchange.record.status == 0 { exchange.record.status = 499 }
         if !exchange.record.cache.isEmpty { pages?.counters.count(exchange.record.cache) }
         accessLog?.write(exchange.record, exchange.progress.facts, outcome: outcome)
     }

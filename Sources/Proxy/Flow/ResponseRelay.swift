@@ -27,8 +27,7 @@ final class LinkSettings: Sendable {
 struct ResponseRelay {
     let links: LinkSettings
     let corsOrigin: String?
-    /// For answers without a date (RFC 9110, 6.6.1).
-    let now: WallTime
+    let environment: Environment
     /// What the cache had to do with it; nil: nothing.
     var cacheStatus: CacheStatus?
 
@@ -49,10 +48,10 @@ struct ResponseRelay {
         if response.status.hasNoBody {
             fields[.contentType] = nil
             await body.discard()
-            exchange.respond(response.status, fields, body: [])
+            exchange.respond(response.status, timed(fields, exchange), body: [])
         } else if exchange.head.method == .head {
             // Rewriting changes the length of a page, and only GET knows by how much.
-            exchange.begin(response.status, fields, isPage ? .none : response.announcedFraming)
+            exchange.begin(response.status, timed(fields, exchange), isPage ? .none : response.announcedFraming)
             await body.discard()
             exchange.end()
         } else if isPage {
@@ -69,11 +68,11 @@ struct ResponseRelay {
         let isJob = exchange.head.method != .delete
         var fields = HTTPFields()
         if isJob { fields[.contentType] = "application/json" }
-        fields[.serverTiming] = exchange.progress.facts.serverTiming
         fields[.cacheStatus] = "clash-proxy; fwd=method; detail=settled"
         OwnFields.add(correlationID: exchange.record.correlationID, to: &fields)
         if let corsOrigin { OriginPolicy.addGrant(for: corsOrigin, to: &fields) }
-        exchange.respond(isJob ? .accepted : .noContent, fields, body: isJob ? Array("{}".utf8) : [])
+        exchange.respond(
+            isJob ? .accepted : .noContent, timed(fields, exchange), body: isJob ? Array("{}".utf8) : [])
     }
 
     // MARK: Fields
@@ -85,8 +84,10 @@ struct ResponseRelay {
         if let location = fields[.location] {
             fields[.location] = translator(exchange).rewriteLocation(location)
         }
-        if fields[.date] == nil { fields[.date] = CivilTime(unixSeconds: now.seconds).httpDate }
-        fields.append(HTTPField(name: .serverTiming, value: exchange.progress.facts.serverTiming))
+        // RFC 9110, 6.6.1.
+        if fields[.date] == nil {
+            fields[.date] = CivilTime(unixSeconds: environment.wallTime().seconds).httpDate
+        }
         exchange.progress.facts.addRateLimit(to: &fields)
         let status =
             cacheStatus
@@ -95,6 +96,14 @@ struct ResponseRelay {
         fields.append(HTTPField(name: .cacheStatus, value: status.headerValue))
         OwnFields.add(correlationID: exchange.record.correlationID, to: &fields)
         if let corsOrigin { OriginPolicy.addGrant(for: corsOrigin, to: &fields) }
+        return fields
+    }
+
+    /// With the time until now, when the head goes out.
+    private func timed(_ fields: HTTPFields, _ exchange: Exchange) -> HTTPFields {
+        var fields = fields
+        let total = environment.now() - exchange.record.started
+        fields.append(HTTPField(name: .serverTiming, value: exchange.progress.facts.serverTiming(of: total)))
         return fields
     }
 
@@ -116,10 +125,10 @@ struct ResponseRelay {
             if try await body.next(call.traits) == nil {
                 await end.read(bytes)
                 try end.check(call.traits)
-                return exchange.respond(response.status, fields, body: bytes)
+                return exchange.respond(response.status, timed(fields, exchange), body: bytes)
             }
         }
-        exchange.begin(response.status, fields, body.declaredLength.map { .length($0) } ?? .chunked)
+        exchange.begin(response.status, timed(fields, exchange), body.declaredLength.map { .length($0) } ?? .chunked)
         exchange.flush()
         var count = 0
         // What completes a declared length completes the answer, so it waits for the verdict.
@@ -141,16 +150,19 @@ struct ResponseRelay {
     ) async throws(FlowExit) {
         var rewriter = LinkRewriter(translator: translator(exchange))
         var page: [UInt8] = []
+        let began = environment.now()
         while page.count < Self.heldPageBytes {
             guard let bytes = try await body.next(call.traits) else {
                 let isEmptied = page.isEmpty && response.wasDecoded && response.status == .ok
                 rewriter.finish(into: &page)
+                exchange.progress.facts.upstreamTime += environment.now() - began
                 try check(rewriter, isEmptied: isEmptied, call)
-                return exchange.respond(response.status, fields, body: page)
+                return exchange.respond(response.status, timed(fields, exchange), body: page)
             }
             rewriter.rewrite(bytes, into: &page)
         }
-        exchange.begin(response.status, fields, .chunked)
+        exchange.progress.facts.upstreamTime += environment.now() - began
+        exchange.begin(response.status, timed(fields, exchange), .chunked)
         try await write(page, exchange, body)
         while let bytes = try await body.next(call.traits) {
             page.removeAll(keepingCapacity: true)

@@ -31,7 +31,7 @@ struct RetryPolicy: Sendable {
     func isWorthRepeating(_ response: UpstreamResponse) -> Bool {
         switch response.status.code {
         case 502, 504: true
-        case 503: response.fields[.retryAfter] == nil
+        case 503: !response.isRateLimited
         default: false
         }
     }

@@ -88,6 +88,11 @@ extension Failure {
         Failure(.shuttingDown, "The proxy is shutting down.", retryAfter: .seconds(5), detail: detail)
     }
 
+    /// A token is under way, and the call cannot wait for it any longer.
+    static let tokenTooLate = Failure(
+        .rateLimited, "The call would have to wait for a token longer than it may.", retryAfter: .seconds(1),
+        detail: "token-wait")
+
     /// There is no token to be had.
     init(_ failure: TokenFailure) {
         self.init(

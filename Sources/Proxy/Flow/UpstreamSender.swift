@@ -15,18 +15,23 @@ struct UpstreamSender: Sendable {
     let credentials: Credentials
     let pacing: Pacing
     let retries: RetryPolicy
+    /// The longest that any call waits.
+    let maxWait: Duration
+    let events: EventLog
     let environment: Environment
     private let authorization = AuthorizationField()
 
     init(
         settings: UpstreamSettings, transport: CurlTransport, credentials: Credentials, pacing: Pacing,
-        retries: RetryPolicy, environment: Environment
+        retries: RetryPolicy, maxWait: Duration, events: EventLog, environment: Environment
     ) {
         self.settings = settings
         self.transport = transport
         self.credentials = credentials
         self.pacing = pacing
         self.retries = retries
+        self.maxWait = maxWait
+        self.events = events
         self.environment = environment
     }
 
@@ -57,6 +62,19 @@ struct UpstreamSender: Sendable {
         }
     }
 
+    /// Waits for another turn, after the one that was given has been used for a read of the call's own.
+    func renewTurn(
+        _ permit: inout Gate.Permit, _ call: UpstreamCall, _ progress: CallProgress
+    ) async throws(FlowExit) {
+        let asked = environment.now()
+        defer { progress.facts.queueTime += environment.now() - asked }
+        do throws(Gate.Refusal) {
+            try await permit.renew()
+        } catch {
+            throw exit(error, call, progress)
+        }
+    }
+
     private func exit(_ refusal: Gate.Refusal, _ call: UpstreamCall, _ progress: CallProgress) -> FlowExit {
         progress.facts.rateLimit = rateLimit(call)
         return Failure(refusal).map { .failed($0) } ?? .callerLeft
@@ -67,16 +85,45 @@ struct UpstreamSender: Sendable {
         pacing.gate(call.gateKey).rateLimitFields(for: call.turn)
     }
 
-    func credential(_ progress: CallProgress) async throws(FlowExit) -> CallCredential {
+    /// What the call is sent with. A token that has to be waited for is part of the call's wait.
+    func credential(_ call: UpstreamCall, _ progress: CallProgress) async throws(FlowExit) -> CallCredential {
         guard case .own(let tokens) = credentials else { return .tool }
         if let token = tokens.currentIfUsable() { return .own(token) }
+        let token = try await wait(call, progress) { () async throws(TokenFailure) in try await tokens.current() }
+        return .own(token)
+    }
+
+    /// Waits for a token no longer than what the waits so far have left of the call's patience.
+    private func wait<Token: Sendable>(
+        _ call: UpstreamCall, _ progress: CallProgress,
+        for token: @escaping @Sendable () async throws(TokenFailure) -> Token
+    ) async throws(FlowExit) -> Token {
         let asked = environment.now()
         defer { progress.facts.tokenTime += environment.now() - asked }
-        do throws(TokenFailure) {
-            return .own(try await tokens.current())
-        } catch {
-            if Task.isCancelled { throw .callerLeft }
-            throw .failed(Failure(error))
+        let waited = progress.facts.queueTime + progress.facts.tokenTime
+        let deadline = asked + max(min(call.turn.wait ?? maxWait, maxWait) - waited, .zero)
+        let answer = await withTaskGroup(of: Result<Token, TokenFailure>?.self) { group in
+            group.addTask {
+                do throws(TokenFailure) {
+                    return .success(try await token())
+                } catch {
+                    return .failure(error)
+                }
+            }
+            group.addTask { [environment] in
+                try? await environment.sleep(deadline)
+                return nil
+            }
+            defer { group.cancelAll() }
+            return await group.next() ?? nil
+        }
+        switch answer {
+        case .success(let token): return token
+        case _ where Task.isCancelled: throw .callerLeft
+        case .failure(let failure): throw .failed(Failure(failure))
+        case nil:
+            progress.facts.rateLimit = rateLimit(call)
+            throw .failed(.tokenTooLate)
         }
     }
 
@@ -106,13 +153,14 @@ struct UpstreamSender: Sendable {
                 case .callerLeft: throw .callerLeft
                 case .fail(let final): throw .failed(body?.bodyFailure ?? final)
                 case .retry(let otherwise, let isFree):
-                    guard await retries.allows(&tries, isFree: isFree) else { throw .failed(otherwise) }
+                    guard await mayRepeat(&tries, progress, isFree: isFree) else { throw .failed(otherwise) }
                     continue
                 }
             }
             if response.isRateLimited {
                 let wait = response.retryAfter(wallSeconds: environment.wallTime().seconds)
-                permit.refused(cause: response.limitCause, retryAfter: wait)
+                let closing = permit.refused(cause: response.limitCause, retryAfter: wait)
+                events.paused(closing, gate: call.gateKey, id: call.request.fields[.correlationID])
                 progress.facts.rateLimit = rateLimit(call)
                 // It was not done, whatever its method.
                 guard call.traits.bodyIsReplayable, !pacing.observes else { return response }
@@ -125,17 +173,24 @@ struct UpstreamSender: Sendable {
             if response.status == .unauthorized, mayReplaceToken, case .own(let token) = credential {
                 mayReplaceToken = false
                 // Also where this call can not be repeated: the next one needs a token that works.
-                if let newer = try await replacement(for: token, progress), call.traits.bodyIsReplayable {
+                if let newer = try await replacement(for: token, call, progress), call.traits.bodyIsReplayable {
                     credential = .own(newer)
                     await response.discard()
                     continue
                 }
-            } else if call.traits.isSafe, retries.isWorthRepeating(response), await retries.allows(&tries) {
+            } else if call.traits.isSafe, retries.isWorthRepeating(response), await mayRepeat(&tries, progress) {
                 await response.discard()
                 continue
             }
             return response
         }
+    }
+
+    /// Takes a repeat out of the budget, and the pause before it.
+    private func mayRepeat(_ tries: inout Int, _ progress: CallProgress, isFree: Bool = false) async -> Bool {
+        let asked = environment.now()
+        defer { progress.facts.queueTime += environment.now() - asked }
+        return await retries.allows(&tries, isFree: isFree)
     }
 
     /// One attempt. A body that still arrives is pumped alongside.
@@ -154,12 +209,14 @@ struct UpstreamSender: Sendable {
         defer { progress.facts.upstreamTime += environment.now() - asked }
         do throws(TransferFailure) {
             let response = try await transport.execute(request)
+            events.answered(response.fields, id: call.request.fields[.correlationID])
             progress.facts.wasSent = true
             progress.facts.lastStatus = response.status.code
             progress.facts.rateLimit = rateLimit(call)
             progress.facts.upstreamID = Self.foreignID(response.fields, request.fields)
             return .success(response)
         } catch {
+            events.failed(error, id: call.request.fields[.correlationID])
             progress.facts.wasSent = progress.facts.wasSent || error.sent
             if error.sent { progress.facts.lastStatus = nil }
             return .failure(error)
@@ -174,16 +231,9 @@ struct UpstreamSender: Sendable {
 
     /// After a 401: a token that is not the refused one, or nil when the 401 is the tool's to see.
     private func replacement(
-        for token: UpstreamToken, _ progress: CallProgress
+        for token: UpstreamToken, _ call: UpstreamCall, _ progress: CallProgress
     ) async throws(FlowExit) -> UpstreamToken? {
         guard case .own(let tokens) = credentials else { return nil }
-        let asked = environment.now()
-        defer { progress.facts.tokenTime += environment.now() - asked }
-        do throws(TokenFailure) {
-            return try await tokens.refused(token)
-        } catch {
-            if Task.isCancelled { throw .callerLeft }
-            throw .failed(Failure(error))
-        }
+        return try await wait(call, progress) { () async throws(TokenFailure) in try await tokens.refused(token) }
     }
 }

@@ -53,7 +53,7 @@ final class AccessLog: Sendable {
     ) {
         for word in [record.correlationID, record.peer, record.caller, record.operation, record.method, record.path] {
             line.text(" ")
-            line.text(word)
+            line.word(word)
         }
         line.text(" ")
         line.number(record.status)
@@ -71,22 +71,25 @@ final class AccessLog: Sendable {
         line.milliseconds(call.queueTime)
         line.text("ms token=")
         line.milliseconds(call.tokenTime)
+        line.text("ms audit=")
+        line.milliseconds(call.auditTime)
         line.text("ms upstream=")
         line.milliseconds(call.upstreamTime)
+        line.text("ms other=")
+        line.milliseconds(call.otherTime(of: total))
         line.text("ms attempts=")
         line.number(call.attempts)
         if !record.cache.isEmpty {
             line.text(" cache=")
-            line.text(record.cache)
+            line.word(record.cache)
         }
         if let id = call.upstreamID {
             line.text(" upstream_id=")
             line.text(id)
         }
         if !record.detail.isEmpty {
-            line.text(" detail=\"")
-            line.escaped(record.detail)
-            line.text("\"")
+            line.text(" detail=")
+            line.text(LogWord.quoted(record.detail))
         }
         line.text("\n")
     }
@@ -124,8 +127,12 @@ final class AccessLog: Sendable {
         line.milliseconds(call.queueTime)
         line.text(",\"token_ms\":")
         line.milliseconds(call.tokenTime)
+        line.text(",\"audit_ms\":")
+        line.milliseconds(call.auditTime)
         line.text(",\"upstream_ms\":")
         line.milliseconds(call.upstreamTime)
+        line.text(",\"other_ms\":")
+        line.milliseconds(call.otherTime(of: total))
         line.text(",\"attempts\":")
         line.number(call.attempts)
         line.text("}\n")
@@ -146,12 +153,22 @@ enum JSONText {
             case "\n": escaped += "\\n"
             case "\r": escaped += "\\r"
             case "\t": escaped += "\\t"
-            case _ where scalar.value < 0x20 || scalar.value == 0x7F:
+            case _ where scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) || scalar.turnsText:
                 let digits = String(scalar.value, radix: 16)
                 escaped += "\\u" + String(repeating: "0", count: 4 - digits.utf8.count) + digits
             default: escaped.unicodeScalars.append(scalar)
             }
         }
         return escaped
+    }
+}
+
+extension Unicode.Scalar {
+    /// Ends a line or turns the direction of what follows it: nothing that a terminal should get raw.
+    fileprivate var turnsText: Bool {
+        switch value {
+        case 0x061C, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069: true
+        default: false
+        }
     }
 }

@@ -5,8 +5,11 @@ import RateLimiting
 
 /// Counts and times of one call upstream, tries included. A value.
 struct CallFacts: Sendable {
+    /// Waiting for turns, pauses before repeats included.
     var queueTime = Duration.zero
     var tokenTime = Duration.zero
+    /// The read of what is deleted, the intent, the outcome, and the reads that settle it.
+    var auditTime = Duration.zero
     var upstreamTime = Duration.zero
     /// Times that the request went upstream.
     var attempts = 0
@@ -19,9 +22,19 @@ struct CallFacts: Sendable {
     /// What the limits leave, for the tool.
     var rateLimit: RateLimitFields?
 
-    /// `queue;dur=0.0, token;dur=0.1, upstream;dur=12.3` in milliseconds (W3C Server Timing).
-    var serverTiming: String {
-        "queue;dur=\(queueTime.tenths), token;dur=\(tokenTime.tenths), upstream;dur=\(upstreamTime.tenths)"
+    /// What is left of a request's time: the body's way here, the work of this process, the tool's own slowness.
+    func otherTime(of total: Duration) -> Duration {
+        max(total - queueTime - tokenTime - auditTime - upstreamTime, .zero)
+    }
+
+    /// `queue;dur=0.0, token;dur=0.1, audit;dur=0.0, upstream;dur=12.3` in milliseconds (W3C Server Timing). What is
+    /// left of `total`, the time until the head, is a part of its own where it matters.
+    func serverTiming(of total: Duration) -> String {
+        let parts =
+            "queue;dur=\(queueTime.tenths), token;dur=\(tokenTime.tenths), audit;dur=\(auditTime.tenths), "
+            + "upstream;dur=\(upstreamTime.tenths)"
+        let other = otherTime(of: total)
+        return other > max(total / 20, .milliseconds(1)) ? "\(parts), other;dur=\(other.tenths)" : parts
     }
 }
 

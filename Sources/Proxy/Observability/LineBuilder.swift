@@ -12,6 +12,12 @@ struct LineBuilder {
         bytes.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
+    /// A value of a text line: in quotes unless it is one plain word.
+    mutating func word(_ text: String) {
+        guard LogWord.isPlain(text) else { return self.text(LogWord.quoted(text)) }
+        self.text(text)
+    }
+
     /// The inside of a JSON string (RFC 8259, 7).
     mutating func escaped(_ text: String) { self.text(JSONText.escaped(text)) }
 
@@ -39,4 +45,17 @@ struct LineBuilder {
         bytes.append(UInt8(ascii: "."))
         number(tenths % 10)
     }
+}
+
+/// Values in lines for people, which are read by blanks.
+enum LogWord {
+    /// Not empty, printable ASCII, and nothing that could be taken for the end of a value.
+    static func isPlain(_ text: String) -> Bool {
+        !text.isEmpty && text.utf8.allSatisfy { (0x21...0x7E).contains($0) && $0 != 0x22 && $0 != 0x5C }
+    }
+
+    /// In quotes, escaped as in JSON.
+    static func quoted(_ text: String) -> String { "\"\(JSONText.escaped(text))\"" }
+
+    static func text(_ text: String) -> String { isPlain(text) ? text : quoted(text) }
 }

@@ -20,7 +20,7 @@ struct LineLogHandler: LogHandler {
         let time = environment.wallTime().rfc3339Milliseconds
         switch format {
         case .text:
-            let facts = all.map { " \($0.key)=\(JSONText.escaped("\($0.value)"))" }.joined()
+            let facts = all.map { " \($0.key)=\(LogWord.text("\($0.value)"))" }.joined()
             writer.write("\(time) \(event.level.rawValue) \(JSONText.escaped("\(event.message)"))\(facts)\n")
         case .json:
             var line = "{\"time\":\"\(time)\",\"level\":\"\(event.level.rawValue)\""

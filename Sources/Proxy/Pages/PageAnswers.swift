@@ -41,7 +41,7 @@ extension PageService {
     ) async throws(FlowExit) {
         defer { withExtendedLifetime(live) {} }
         let relay = ResponseRelay(
-            links: links, corsOrigin: admission.corsOrigin, now: environment.wallTime(),
+            links: links, corsOrigin: admission.corsOrigin, environment: environment,
             cacheStatus: .forwarded(
                 forward.why, stored: false, collapsed: false, status: nil,
                 detail: (live.reason ?? forward.detail)?.rawValue))

@@ -62,7 +62,7 @@ struct PageFetch: Sendable {
                 flight.sent()
                 if let stored = storedMeanwhile() { return (stored, nil) }
             }
-            let token = try await sender.credential(progress)
+            let token = try await sender.credential(call, progress)
             flight.sent()
             let ticket = cache.store.begin(query.key)
             defer { cache.store.end(ticket) }
@@ -180,13 +180,15 @@ struct PageFetch: Sendable {
         }
         guard body.isWhole else { return tooLarge(response, body, arrival) }
         body.growing?.end(.whole)
+        var facts = arrival.facts
+        facts.upstreamTime += cache.environment.now() - arrival.received
         switch verdict {
         case .refuse(let reason):
             var end = BodyEnd(response, call.match)
             for chunk in body.chunks { await end.read(chunk) }
             try end.check(call.traits)
             let answer = builder.error(response.status, fields, body.chunks, receivedAt: arrival.received)
-            return (.answer(answer, news(reason, arrival.facts, response.fields)), nil)
+            return (.answer(answer, news(reason, facts, response.fields)), nil)
         case .store(let freshness):
             let built = await builder.page(
                 call.match, request, fields, body.chunks, freshness, receivedAt: arrival.received,
@@ -195,7 +197,7 @@ struct PageFetch: Sendable {
             let isEmptied = query.isKnown && response.wasDecoded && body.count == 0
             if built.isBrokenOff || isEmptied { throw .failed(.brokenOff) }
             let reason = store(built, response.fields, arrival.ticket)
-            return (.answer(built.answer, news(reason, arrival.facts, response.fields)), nil)
+            return (.answer(built.answer, news(reason, facts, response.fields)), nil)
         }
     }
 

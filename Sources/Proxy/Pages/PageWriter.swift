@@ -41,7 +41,7 @@ struct PageWriter {
             head.writeStaticString("\r\nx-correlation-id: ")
             head.writeString(exchange.record.correlationID)
             head.writeStaticString("\r\n")
-            if let facts { writeFacts(facts, into: &head) }
+            if let facts { writeFacts(facts, exchange, into: &head) }
         }
         if hasBody {
             if isSmall {
@@ -53,8 +53,8 @@ struct PageWriter {
         exchange.end()
     }
 
-    private func writeFacts(_ facts: CallFacts, into head: inout ByteBuffer) {
-        var fields: HTTPFields = [.serverTiming: facts.serverTiming]
+    private func writeFacts(_ facts: CallFacts, _ exchange: Exchange, into head: inout ByteBuffer) {
+        var fields: HTTPFields = [.serverTiming: facts.serverTiming(of: now - exchange.record.started)]
         facts.addRateLimit(to: &fields)
         for field in fields { ResponseHead.write(field, into: &head) }
     }

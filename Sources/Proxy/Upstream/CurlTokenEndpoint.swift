@@ -3,6 +3,7 @@
 
 import CurlTransport
 import HTTPTypes
+import RateLimiting
 import Tokens
 
 /// Posts token requests to one URL and nowhere else.
@@ -11,16 +12,18 @@ struct CurlTokenEndpoint: TokenEndpoint {
     private let origin: UpstreamOrigin
     /// At least `/`.
     private let target: String
+    private let environment: Environment
 
     private static let answerTimeout = Duration.seconds(10)
 
     /// Nil unless `url` is an absolute one of http or https, without a user name.
-    init?(transport: CurlTransport, url: String) {
+    init?(transport: CurlTransport, url: String, environment: Environment = .system) {
         guard let mark = url.firstRange(of: "://") else { return nil }
         let end = url[mark.upperBound...].firstIndex { $0 == "/" || $0 == "?" } ?? url.endIndex
         guard let origin = UpstreamOrigin(url: String(url[..<end])) else { return nil }
         self.transport = transport
         self.origin = origin
+        self.environment = environment
         target = url[end...].hasPrefix("/") ? String(url[end...]) : "/" + url[end...]
     }
 
@@ -46,7 +49,12 @@ struct CurlTokenEndpoint: TokenEndpoint {
         guard let body = collected else { throw .answerTooLarge }
         return TokenEndpointAnswer(
             status: response.status.code, contentType: response.fields[.contentType], body: body,
-            retryAfter: response.fields[.retryAfter].flatMap { Int($0) }.map { .seconds($0) })
+            retryAfter: retryAfter(response))
+    }
+
+    private func retryAfter(_ response: UpstreamResponse) -> Duration? {
+        guard case .told(let wait) = response.retryAfter(wallSeconds: environment.wallTime().seconds) else { return nil }
+        return wait
     }
 
     private func request(_ method: HTTPRequest.Method) -> UpstreamRequest {

@@ -45,14 +45,41 @@ final class RateStateFile: Sendable {
         }
     }
 
+    /// Written under a name that nobody can guess and that must not exist yet, so that no link that lies there is
+    /// followed; then moved into place, which replaces a link and not what it leads to.
     private func replace(with text: String) -> Bool {
-        let new = path + ".new"
-        let descriptor = open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        let new = "\(path).\(String(UInt64.random(in: .min ... .max), radix: 16)).new"
+        let descriptor = open(new, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { return false }
-        let bytes = Array(text.utf8)
-        let written = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-        let isWhole = written == bytes.count && fsync(descriptor) == 0
+        let isWhole = write(Array(text.utf8), to: descriptor) && fsync(descriptor) == 0
         close(descriptor)
-        return isWhole && rename(new, path) == 0
+        guard isWhole, rename(new, path) == 0 else {
+            unlink(new)
+            return false
+        }
+        return syncFolder()
+    }
+
+    private func write(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
+        var done = 0
+        while done < bytes.count {
+            let count = bytes.withUnsafeBytes { bytes in
+                Glibc.write(descriptor, bytes.baseAddress?.advanced(by: done), bytes.count - done)
+            }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { return false }
+            done += count
+        }
+        return true
+    }
+
+    private func syncFolder() -> Bool {
+        let slash = path.lastIndex(of: "/")
+        let folder = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+        let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        // Some file systems cannot do that for folders and need not.
+        return fsync(descriptor) == 0 || errno == EINVAL || errno == ENOTSUP
     }
 }

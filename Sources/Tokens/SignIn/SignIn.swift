@@ -47,13 +47,13 @@ public struct SignIn: Sendable, Equatable {
                 value: tokens.value, expiresAt: askedAt + TokenSchedule.life(told: tokens.life)))
     }
 
-    /// The access token, if it is worth using instead of `held`: another one, and not about to run out.
+    /// The access token, if it is worth using instead of `held`: another one, and it still lives.
     func grant(insteadOf held: UpstreamToken?, now: ContinuousClock.Instant, wallTime: Duration) -> TokenGrant? {
         guard let access, held?.carries(access.value) != true else { return nil }
         let life = min(access.expiresAt - obtainedAt, TokenSchedule.longestLife)
         let age = wallTime - obtainedAt
         // A clock that has gone back since tells nothing about the age; a second may be two machines' difference.
-        guard age >= .seconds(-1), age + TokenSchedule.safetyMargin(life: life) < life else { return nil }
+        guard age >= .seconds(-1), age < life else { return nil }
         let since = now.advanced(by: .zero - max(age, .zero))
         return TokenGrant(value: access.value, life: life, askedAt: since, sharedSince: since)
     }

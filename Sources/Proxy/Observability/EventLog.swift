@@ -1,0 +1,203 @@
+// What befalls the proxy as a whole, in the application log: pauses, upstream gone and back, tokens, the audit log, limits
+// of ours that refuse. The rooms below know no log; they tell facts, and here it is decided which of them are news.
+
+import HTTPTypes
+import Logging
+import RateLimiting
+import Synchronization
+import Tokens
+
+/// Writes each piece of news once. Usable from every thread.
+final class EventLog: Sendable {
+    let logger: Logger
+    let environment: Environment
+    private let tiers: TierWatch
+    private let state = Mutex(State())
+    /// Attempts to connect that failed in a row: what every call that went well looks at, without the lock.
+    private let failures = Atomic<Int>(0)
+
+    private struct State {
+        var pauses = PauseBook()
+        var watchers: [PauseBook.Key: Task<Void, Never>] = [:]
+        var connections = ConnectionStreak()
+        var refusals = RefusalTally()
+        var tokens = TokenNews()
+        var hasEnded = false
+    }
+
+    /// - Parameter windows: of the configuration, against which upstream's tier is held.
+    init(logger: Logger, environment: Environment, windows: [GateWindow]) {
+        self.logger = logger
+        self.environment = environment
+        tiers = TierWatch(windows: windows)
+    }
+
+    /// Ends what waits for the end of pauses.
+    func end() {
+        let watchers = state.withLock { state in
+            state.hasEnded = true
+            defer { state.watchers = [:] }
+            return state.watchers.values
+        }
+        for watcher in watchers { watcher.cancel() }
+    }
+
+    // MARK: Upstream
+
+    /// A call brought an answer: its head, and the call's correlation id.
+    func answered(_ fields: HTTPFields, id: @autoclosure () -> String?) {
+        if failures.load(ordering: .relaxed) > 0 { connected(id: id()) }
+        guard let tier = fields[.tier] ?? fields[.olderTier], let news = tiers.seen(tier) else { return }
+        logger.log(
+            level: news.isTooWide ? .warning : .info, "\(news.text)",
+            metadata: ["tier": "\(tier)", "windows": "\(tiers.configured)"])
+    }
+
+    /// A connection was made, whatever came of the call.
+    func connected(id: String?) {
+        let now = environment.now()
+        let span = state.withLock { state in
+            failures.store(0, ordering: .relaxed)
+            return state.connections.made(now: now)
+        }
+        guard let span else { return }
+        logger.notice(
+            "upstream is back", metadata: ["id": "\(id ?? "-")", "down_s": "\(span.components.seconds)"])
+    }
+
+    /// An attempt to connect failed.
+    func notConnected(_ reason: String, detail: String, id: String?) {
+        let now = environment.now()
+        let isDown = state.withLock { state in
+            let isDown = state.connections.failed(now: now)
+            failures.store(state.connections.failures, ordering: .relaxed)
+            return isDown
+        }
+        guard isDown else { return }
+        logger.error(
+            "upstream is down",
+            metadata: [
+                "id": "\(id ?? "-")", "reason": "\(reason)", "error": "\(detail)",
+                "attempts": "\(ConnectionStreak.limit)",
+            ])
+    }
+
+    // MARK: Pauses
+
+    /// Upstream's refusal has closed a gate, or a part of it.
+    ///
+    /// - Parameters:
+    ///   - gate: whose gate, where each tool has its own.
+    ///   - id: of the call that was refused; nil for a pause that an earlier process was told of.
+    func paused(_ closing: Gate.Closing, gate: String? = nil, id: String?) {
+        guard closing.remaining > .zero else { return }
+        let key = PauseBook.Key(gate: gate, scope: closing.scope)
+        let now = environment.now()
+        let news = state.withLock { state -> PauseBook.News in
+            let news = state.pauses.closed(key, until: now + closing.remaining, id: id, now: now)
+            if state.watchers[key] == nil, !state.hasEnded {
+                state.watchers[key] = Task.detached { await self.watch(key) }
+            }
+            return news
+        }
+        switch news {
+        case .known: return
+        case .longer: tell("pause by upstream is longer", closing, gate: gate, id: id)
+        case .begun(let former):
+            if let former { tellOver(key, id: former.id) }
+            tell("pause by upstream begins", closing, gate: gate, id: id)
+        }
+    }
+
+    private func tell(_ text: Logger.Message, _ closing: Gate.Closing, gate: String?, id: String?) {
+        let wall = environment.wallTime()
+        let (seconds, attoseconds) = closing.remaining.components
+        let nanoseconds = Int64(wall.nanoseconds) + attoseconds / 1_000_000_000
+        let until = WallTime(
+            seconds: wall.seconds + seconds + nanoseconds / 1_000_000_000,
+            nanoseconds: Int32(nanoseconds % 1_000_000_000))
+        var facts: Logger.Metadata = [
+            "until": "\(until.rfc3339Milliseconds)", "seconds": "\(closing.remaining.wholeSecondsUp)",
+            "scope": "\(closing.scope.text)", "cause": "\(closing.cause.rawValue)", "id": "\(id ?? "earlier-process")",
+        ]
+        if let gate { facts["gate"] = "\(gate.prefix(16))" }
+        logger.warning(text, metadata: facts)
+    }
+
+    private func tellOver(_ key: PauseBook.Key, id: String?) {
+        var facts: Logger.Metadata = ["scope": "\(key.scope.text)", "id": "\(id ?? "earlier-process")"]
+        if let gate = key.gate { facts["gate"] = "\(gate.prefix(16))" }
+        logger.notice("pause by upstream is over", metadata: facts)
+    }
+
+    /// Sleeps until the pause, which may become longer meanwhile, is over.
+    private func watch(_ key: PauseBook.Key) async {
+        while let end = state.withLock({ $0.pauses.end(of: key) }) {
+            try? await environment.sleep(end)
+            if Task.isCancelled { return }
+            let now = environment.now()
+            let over = state.withLock { state in
+                let over = state.pauses.over(key, now: now)
+                if over != nil { state.watchers[key] = nil }
+                return over
+            }
+            guard let over else { continue }
+            return tellOver(key, id: over.id)
+        }
+    }
+
+    // MARK: Ourselves
+
+    /// A limit of ours refused a call.
+    func refused(_ failure: Failure, _ record: ExchangeRecord) {
+        guard let kind = failure.limitKind else { return }
+        let now = environment.now()
+        guard let count = state.withLock({ $0.refusals.refused(kind, now: now) }) else { return }
+        logger.warning(
+            "a limit refuses calls",
+            metadata: [
+                "limit": "\(kind)", "calls": "\(count)", "id": "\(record.correlationID)", "caller": "\(record.caller)",
+            ])
+    }
+
+    /// Something happened to the token.
+    func token(_ event: TokenEvent) {
+        let now = environment.now()
+        guard let line = state.withLock({ $0.tokens.line(for: event, now: now) }) else { return }
+        logger.log(level: line.level, "\(line.text)", metadata: line.facts)
+    }
+}
+
+extension CoolDownScope {
+    /// How much is closed, in a word.
+    fileprivate var text: String {
+        switch self {
+        case .everything: "everything"
+        case .api(let api): "api:\(api.rawValue)"
+        case .operation(let name): "operation:\(name)"
+        }
+    }
+}
+
+extension Failure {
+    /// Which limit of ours this is; nil for other failures. A bounded set.
+    fileprivate var limitKind: String? {
+        switch reason {
+        case .rateLimited: detail.isEmpty ? reason.rawValue : detail
+        case .queueFull, .deleteBudgetExceeded, .tooManyConnections, .bodyTooLarge, .targetTooLong, .headersTooLarge:
+            reason.rawValue
+        default: nil
+        }
+    }
+}
+
+extension HTTPField.Name {
+    /// The subscription's tier, as upstream names it, and as it did before.
+    fileprivate static let tier = documented("Tier")
+    fileprivate static let olderTier = documented("iTwinPlatform-Tier")
+
+    private static func documented(_ name: String) -> HTTPField.Name {
+        guard let name = HTTPField.Name(name) else { preconditionFailure("the constants above are tokens") }
+        return name
+    }
+}

@@ -1,0 +1,91 @@
+// What counts as news, as values: no clock, no log.
+
+import RateLimiting
+
+/// Which pauses hold, as far as they were told.
+struct PauseBook {
+    struct Key: Hashable, Sendable {
+        /// Whose gate, where each tool has its own.
+        let gate: String?
+        let scope: CoolDownScope
+    }
+
+    struct Pause: Sendable, Equatable {
+        var end: ContinuousClock.Instant
+        /// Of the call that met it first.
+        let id: String?
+    }
+
+    enum News: Equatable {
+        /// `former`: an earlier pause whose end was not told yet.
+        case begun(former: Pause?)
+        case longer
+        case known
+    }
+
+    /// Calls that were under way together are refused one after the other, and each refusal has its jitter.
+    private static let noise = Duration.seconds(2)
+
+    private var pauses: [Key: Pause] = [:]
+
+    mutating func closed(
+        _ key: Key, until end: ContinuousClock.Instant, id: String?, now: ContinuousClock.Instant
+    ) -> News {
+        guard let old = pauses[key], old.end > now else {
+            return .begun(former: pauses.updateValue(Pause(end: end, id: id), forKey: key))
+        }
+        guard end > old.end else { return .known }
+        pauses[key]?.end = end
+        return end - old.end > Self.noise ? .longer : .known
+    }
+
+    func end(of key: Key) -> ContinuousClock.Instant? { pauses[key]?.end }
+
+    /// The pause that is over at `now`, once; nil while it holds.
+    mutating func over(_ key: Key, now: ContinuousClock.Instant) -> Pause? {
+        guard let pause = pauses[key], pause.end <= now else { return nil }
+        pauses[key] = nil
+        return pause
+    }
+}
+
+/// Whether upstream can be reached: it is down after so many attempts to connect failed in a row.
+struct ConnectionStreak {
+    static let limit = 5
+
+    private(set) var failures = 0
+    private var downSince: ContinuousClock.Instant?
+
+    /// Whether it is down from now on.
+    mutating func failed(now: ContinuousClock.Instant) -> Bool {
+        failures += 1
+        guard failures >= Self.limit, downSince == nil else { return false }
+        downSince = now
+        return true
+    }
+
+    /// For how long it was down; nil if it was not.
+    mutating func made(now: ContinuousClock.Instant) -> Duration? {
+        failures = 0
+        defer { downSince = nil }
+        return downSince.map { now - $0 }
+    }
+}
+
+/// Refusals by our own limits: each kind is told at most once a minute, with the number since it was told before.
+struct RefusalTally {
+    private static let interval = Duration.seconds(60)
+
+    private var kinds: [String: (told: ContinuousClock.Instant, untold: Int)] = [:]
+
+    /// How many to tell of now; nil: none.
+    mutating func refused(_ kind: String, now: ContinuousClock.Instant) -> Int? {
+        guard let known = kinds[kind], now - known.told < Self.interval else {
+            let count = (kinds[kind]?.untold ?? 0) + 1
+            kinds[kind] = (now, 0)
+            return count
+        }
+        kinds[kind] = (known.told, known.untold + 1)
+        return nil
+    }
+}
