@@ -64,6 +64,8 @@ extension Config {
     public struct Admin: Sendable, Equatable {
         /// nil turns the admin listener off.
         public var address: ListenAddress? = .tcp(host: "127.0.0.1", port: 8081)
+        /// Connections at once. No key: few people and programs look at a proxy.
+        public var maxConnections = 256
     }
 
     /// `[upstream]`.

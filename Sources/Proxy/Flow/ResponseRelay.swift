@@ -45,7 +45,7 @@ struct ResponseRelay {
         let isPage =
             call.match.operation.carriesLinks && response.isJSON && response.status != .partialContent
             && response.fields[.contentEncoding] == nil
-        if isPage, let etag = fields[.eTag], !etag.hasPrefix("W/") { fields[.eTag] = "W/" + etag }
+        if isPage { fields.replace(.eTag) { $0.starts(with: "W/".utf8) ? nil : Array("W/".utf8) + $0 } }
         if response.status.hasNoBody {
             fields[.contentType] = nil
             await body.discard()
@@ -82,9 +82,7 @@ struct ResponseRelay {
         var dropped = HeaderTraits.dropDownstream
         if corsOrigin != nil { dropped.insert(.cors) }
         var fields = response.fields.endToEnd(dropping: dropped)
-        if let location = fields[.location] {
-            fields[.location] = translator(exchange).rewriteLocation(location)
-        }
+        if fields.contains(.location) { fields.replace(.location, translator(exchange).rewriteLocation) }
         if fields[.date] == nil { fields[.date] = CivilTime(unixSeconds: now.seconds).httpDate }
         fields.append(HTTPField(name: .serverTiming, value: exchange.progress.facts.serverTiming))
         exchange.progress.facts.addRateLimit(to: &fields)
