@@ -52,7 +52,7 @@ import Testing
         }
         #expect(without(["Prefer": "wait=5"]) == [])
         #expect(without(["Prefer": "a,wait=5 , b; x=1"]) == ["a, b; x=1"])
-        #expect(without(["Prefer": "a,b", "prefer": "wait=1"]) == ["a, b"])
+        #expect(without(["Prefer": "a,b", "prefer": "wait=1"]) == ["a,b"])
         #expect(without(["Prefer": "a,  b"]) == ["a,  b"])
         for odd in ["-1", "1e9", "5.5", "abc", "5;x=y", "\"5\"", "", " 5 ; x", "\"a, b\"", "99999999999999999999"] {
             #expect(without(["Prefer": "wait=\(odd), return=minimal"]) == ["return=minimal"], "\(odd)")

@@ -1,8 +1,7 @@
 // One tool's connection: HTTP/1.1 requests one after the other, each an `Exchange` (RFC 9112, 9.3).
 //
 // Reading is on demand. While an answer is under way nothing more is read, so pipelined requests wait in the
-// socket (at most what one read delivered waits in `pipelined`). A tool that leaves is noticed all the same: the
-// kernel reports the end of the stream without a read.
+// socket (at most what one read delivered waits in `pipelined`). A tool that leaves is noticed without a read.
 
 import DequeModule
 import HTTPTypes
@@ -28,7 +27,7 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
     private let timer = LazyTimer()
     /// Since when the tool owes something to the exchange that is under way: body bytes, or room for the answer.
     private var silentSince = NIODeadline.now()
-    /// Called when the tool leaves while its request is being worked on.
+    /// Called when the tool leaves in mid-request.
     var onCallerLeft: (() -> Void)?
     /// How long and how much is still read after a last answer, before the connection is closed hard.
     private static let lingerTime = TimeAmount.seconds(2)

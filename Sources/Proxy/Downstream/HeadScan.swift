@@ -22,8 +22,8 @@ struct HeadScan {
     private var lineStart = 0
     private var checked = 0
     private var requestLine: Range<Int>?
-    /// Lines that end in a tab, which the decoder takes for a part of some values.
-    private var tabbedLines: [Range<Int>] = []
+    /// Lines that end in blanks: a tab among them the decoder takes for a part of some values.
+    private var paddedLines: [Range<Int>] = []
 
     /// - Parameter bytes: the head from its beginning, as far as it has come.
     mutating func advance(_ bytes: UnsafeRawBufferPointer, maxBytes: Int) -> Step {
@@ -41,8 +41,8 @@ struct HeadScan {
                 requestLine = line
             } else if line.isEmpty {
                 return lineStart > maxBytes ? .tooLarge : .complete(lineStart)
-            } else if bytes[line.upperBound - 1] == 0x09 {
-                tabbedLines.append(line)
+            } else if bytes[line.upperBound - 1] == 0x09 || bytes[line.upperBound - 1] == 0x20 {
+                paddedLines.append(line)
             }
             if lineStart > maxBytes { return .tooLarge }
         }
@@ -67,7 +67,7 @@ struct HeadScan {
     /// Makes the head one that the decoder takes, and says what it does not show any more.
     func settle(_ head: inout ByteBuffer) -> HeadNotes? {
         guard let requestLine else { return nil }
-        for line in tabbedLines { Self.blankTabs(at: line, of: &head) }
+        for line in paddedLines { Self.blankTabs(at: line, of: &head) }
         var notes = HeadNotes()
         let start = head.readerIndex
         if !head.withUnsafeReadableBytes(Self.isASCII) { notes.bytes = head }
