@@ -32,7 +32,8 @@ struct AuditPolicy: Sendable {
     func checkObjects(_ match: OperationMatch) throws(Failure) {
         guard match.operationClass == .delete else { return }
         if match.body.idsAreNoText {
-            throw .invalid("The body names an id with an escape that stands for no character, such as a lone surrogate.")
+            throw .invalid(
+                "The body names an id with an escape that stands for no character, such as a lone surrogate.")
         }
         guard match.body.idsAreIncomplete else { return }
         throw .invalid("The body names more or longer ids than can be recorded; the API takes one id at a time.")
