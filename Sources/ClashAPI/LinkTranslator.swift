@@ -26,6 +26,9 @@ public struct LinkTranslator: Sendable {
         return String(decoding: translated, as: UTF8.self)
     }
 
+    /// The same for a field value, whose bytes need be no UTF-8; nil when it is to stay.
+    public func rewriteLocation(_ link: UnsafeBufferPointer<UInt8>) -> [UInt8]? { translate(link.span) }
+
     /// The rewritten link, or nil when it is to stay.
     func translate(_ link: Span<UInt8>) -> [UInt8]? {
         guard link.count > 0 else { return nil }

@@ -40,8 +40,10 @@ public struct RequestBodyFacts: Sendable, Equatable {
     public var iModelIDs: [String] = []
     /// `projectId` or `iTwinId` at top level.
     public var projectIDs: [String] = []
-    /// Whether there were more or longer ids than are kept.
+    /// Whether there were more or longer ids than are kept, or others than can be.
     public var idsAreIncomplete = false
+    /// Whether an id has an escape that means no character, such as half of a surrogate pair.
+    public var idsAreNoText = false
 
     /// No body.
     public static let empty = RequestBodyFacts(form: .empty)

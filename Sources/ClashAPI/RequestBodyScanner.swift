@@ -117,8 +117,13 @@ struct RequestBodyScanner: Sendable {
     }
 
     private mutating func keep(_ list: WritableKeyPath<RequestBodyFacts, [String]>) {
-        guard idCount < RequestBodyScanner.maxIDs, let id = value.decodedString() else {
+        guard idCount < RequestBodyScanner.maxIDs, !value.overflowed else {
             facts.idsAreIncomplete = true
+            return
+        }
+        guard let id = value.decodedString() else {
+            facts.idsAreIncomplete = true
+            facts.idsAreNoText = true
             return
         }
         idCount += 1

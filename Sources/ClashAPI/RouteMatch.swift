@@ -20,6 +20,16 @@ public struct RouteMatch: Sendable {
     /// Whether the body must be read before the class is known. Never for GET, HEAD, OPTIONS and DELETE.
     public var bodyDecides: Bool { verb.bodyMatters }
 
+    /// The classes that the request can turn out to have, whatever its body says.
+    public var possibleClasses: [OperationClass] {
+        guard bodyDecides else { return [operationClass] }
+        var classes = [operationClass, .delete]
+        if let routeIndex, let cancel = RouteTable.shared.routes[routeIndex].whenCancel {
+            classes.append(RouteTable.shared.routes[cancel].row.operation.operationClass)
+        }
+        return operationClass == .delete ? [.delete] : classes
+    }
+
     /// The iTwin that the path names, as it is spelled there.
     public var pathITwin: String? { text(itwinRange) }
 

@@ -9,6 +9,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import RateLimiting
+import Synchronization
 import Tokens
 
 /// A running proxy. `start` once, `drain` once; usable from any thread.
@@ -25,6 +26,10 @@ public final class Sidecar: Sendable {
     private let service: ProxyService
     private let accessWriter: LineWriter?
     private let listening = OpenChannels()
+    /// Told to end a second time.
+    private let hurries = Atomic(false)
+    /// Something was broken off.
+    private let wasCut = Atomic(false)
 
     /// Where a started proxy listens.
     public struct Addresses: Sendable {
@@ -66,7 +71,7 @@ public final class Sidecar: Sendable {
         }
         let settings = UpstreamSettings(
             origin: upstream, firstByteTimeout: config.upstream.firstByteTimeout,
-            stallTimeout: config.upstream.stallTimeout)
+            stallTimeout: config.upstream.stallTimeout, pseudonym: UpstreamSettings.newPseudonym(environment))
         pacing = Pacing(
             limits, perTool: config.token.mode == .passthrough, time: environment.gateTime,
             file: config.rate.stateFile.map { RateStateFile(path: $0, logger: logger).file(environment) })
@@ -90,7 +95,8 @@ public final class Sidecar: Sendable {
         let flow = RequestFlow(
             sender: sender, links: links, pages: pages, audit: audit, environment: environment, accessLog: accessLog)
         service = ProxyService(
-            desk: FrontDesk(config), flow: flow, activity: Activity(maxConnections: config.listen.maxConnections),
+            desk: FrontDesk(config, pseudonym: settings.pseudonym), flow: flow,
+            activity: Activity(maxConnections: config.listen.maxConnections),
             environment: environment)
     }
 
@@ -105,7 +111,8 @@ public final class Sidecar: Sendable {
                 Gate.Closing(scope: pause.scope, cause: pause.cause, remaining: pause.remaining), id: nil)
         }
         let listener = try await Listener.start(
-            config.listen.address, config: config.listen, service: service, group: group)
+            config.listen.address, key: "listen.address", limits: ConnectionLimits(config.listen), service: service,
+            group: group, logger: logger)
         listening.add(listener.channel)
         var admin: String?
         if let address = config.admin.address {
@@ -114,7 +121,9 @@ public final class Sidecar: Sendable {
                 degraded: { [weak self] in self?.degradedReasons ?? [] },
                 purge: { [pages = service.pages] in pages?.cache.purge($0) },
                 metrics: { [service] in service.metrics() })
-            let adminListener = try await AdminListener.start(address, report: report, group: group)
+            let adminListener = try await Listener.start(
+                address, key: "admin.address", limits: AdminService.limits(config.listen),
+                service: AdminService(report, config.admin, environment: environment), group: group, logger: logger)
             listening.addAdmin(adminListener.channel)
             admin = Self.url(of: adminListener.channel, address)
         }
@@ -151,6 +160,17 @@ public final class Sidecar: Sendable {
         return reasons
     }
 
+    /// Ends a drain, that runs or is to come, at once: what still runs is broken off.
+    /// Returns whether anything was.
+    public func endNow() -> Bool {
+        logger.warning(
+            "told to end twice: ending at once", metadata: ["exchanges": "\(service.activity.runningExchanges)"])
+        hurries.store(true, ordering: .releasing)
+        let isCut = service.activity.runningExchanges > 0 || wasCut.load(ordering: .acquiring)
+        service.activity.giveUpWaiting()
+        return isCut
+    }
+
     /// Stops accepting, lets what runs finish within `shutdown.drain_timeout`, ends everything.
     /// Returns whether all of it finished.
     public func drain() async -> Bool {
@@ -159,6 +179,7 @@ public final class Sidecar: Sendable {
         service.activity.drain()
         let finished = await waitUntilQuiet(service.activity, within: config.shutdown.drainTimeout)
         if !finished {
+            wasCut.store(true, ordering: .releasing)
             logger.warning(
                 "drain cut short", metadata: ["exchanges": "\(service.activity.runningExchanges)"])
             service.activity.cutShort()
@@ -169,7 +190,8 @@ public final class Sidecar: Sendable {
         if let fetches = service.pages?.fetches { _ = await waitUntilQuiet(fetches, within: .seconds(2)) }
         if !finished {
             // What was broken off still gets its answer and its record.
-            _ = await waitUntilQuiet(service.activity, within: .seconds(2))
+            service.activity.waitAgain()
+            _ = await waitUntilQuiet(service.activity, within: hurriesNow ? .milliseconds(250) : .seconds(2))
             service.activity.closeAll()
         }
         await audit?.log.close()
@@ -180,6 +202,8 @@ public final class Sidecar: Sendable {
         try? await group.shutdownGracefully()
         return finished
     }
+
+    private var hurriesNow: Bool { hurries.load(ordering: .acquiring) }
 
     private func waitUntilQuiet(_ activity: Activity, within timeout: Duration) async -> Bool {
         let deadline = environment.now() + timeout
@@ -192,10 +216,10 @@ public final class Sidecar: Sendable {
                 try? await environment.sleep(deadline)
                 return false
             }
-            let first = await group.next() ?? false
+            _ = await group.next()
             group.cancelAll()
-            if !first { activity.giveUpWaiting() }
-            return first
+            activity.giveUpWaiting()
+            return activity.isQuiet
         }
     }
 

@@ -41,7 +41,7 @@ enum ProcessLimits {
     }
 
     /// Lowers `listen.max_connections` to what the limit on open files can carry, so that the proxy never runs out of
-    /// them: connections upstream, the admin listener, logs and one connection too many must always have theirs.
+    /// them: connections upstream, operators, logs and one connection too many must always have theirs.
     private static func fitConnections(_ config: inout Config, files: Int, logger: Logger) throws {
         let reserve = 64 + config.upstream.maxConnections
         guard files > reserve else {
@@ -50,8 +50,15 @@ enum ProcessLimits {
             )
             throw ExitCode.failure
         }
-        guard files - reserve < config.listen.maxConnections else { return }
-        config.listen.maxConnections = files - reserve
+        let available = files - reserve
+        if config.admin.address != nil {
+            // Operators get what is left, but at least a quarter where it is little.
+            config.admin.maxConnections = min(
+                config.admin.maxConnections, max(1, available / 4, available - config.listen.maxConnections))
+        }
+        let share = available - (config.admin.address == nil ? 0 : config.admin.maxConnections)
+        guard share < config.listen.maxConnections else { return }
+        config.listen.maxConnections = max(1, share)
         logger.warning(
             "listen.max_connections is lowered: the limit on open files (ulimit -n) carries no more",
             metadata: ["open_files": "\(files)", "max_connections": "\(config.listen.maxConnections)"])

@@ -77,6 +77,82 @@ import Testing
         }
     }
 
+    @Test(
+        "what a cut drain breaks off is logged as ours, wherever it waits for its tool", arguments: ["body", "reading"])
+    func cutIsOurs(what: String) async throws {
+        let server = ScriptedOrigin { connection in
+            _ = try connection.readRequest()
+            try connection.send("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 100000000\r\n\r\n")
+            while true { try connection.send([UInt8](repeating: 0x7A, count: 1 << 20)) }
+        }
+        try await withRig(origin: server, flags: ["shutdown.drain_timeout=200ms"]) { rig in
+            let client = try rig.connect()
+            if what == "body" {
+                try await client.send(
+                    "POST /clashdetection/tests HTTP/1.1\r\nHost: localhost\r\nx-correlation-id: cut-1\r\n"
+                        + "Content-Length: 9\r\nExpect: 100-continue\r\n\r\n")
+                #expect(try await client.interimResponse() == "HTTP/1.1 100 Continue")
+            } else {
+                try await client.send(rig.request("GET", "/clashdetection/results/x", [("x-correlation-id", "cut-1")]))
+                #expect(try await client.responseHead().status == 200)
+            }
+            #expect(await rig.drain() == false)
+            if what == "body" {
+                try await client.response().expectError(
+                    503, "ShuttingDown", reason: "shutting-down", retryAfter: 1...60)
+            }
+            client.close()
+            let outcome = what == "body" ? " refused:shutting-down " : " cut:shutting-down "
+            #expect(try await rig.accessLog.line(with: "cut-1").contains(outcome))
+        }
+    }
+
+    @Test(
+        "told to end twice, a drain ends at once, and says whether anything was broken off", arguments: [true, false])
+    func twice(isBusy: Bool) async throws {
+        try await withRig { options in
+            options.flags = ["shutdown.drain_timeout=300s"]
+        } _: { rig async throws in
+            rig.simulator.inject(.hang, where: RequestFilter(target: "/reports"))
+            let client = try rig.connect()
+            if isBusy {
+                try await client.send(rig.request("GET", rig.list, [("x-correlation-id", "twice-1")]))
+                #expect(await rig.simulator.waitForRequests(1, where: RequestFilter(target: "/reports")))
+            }
+            let drained = Task { await rig.drain() }
+            try await eventually("draining") { rig.sidecar.notReadyReasons.contains("shutting down") }
+            #expect(rig.sidecar.endNow() == isBusy)
+            #expect(await drained.value != isBusy)
+            if isBusy {
+                try await client.response().expectError(
+                    503, "ShuttingDown", reason: "shutting-down", retryAfter: 1...60)
+                _ = try await rig.accessLog.line(with: "twice-1", "refused:shutting-down")
+            }
+            client.close()
+        }
+    }
+
+    @Test("a second SIGTERM while draining ends the process: 75 when something ran", .enabled(if: Program.isBuilt))
+    func secondSignal() async throws {
+        let server = ScriptedOrigin { connection in connection.readUntilClosed() }
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        let settings = [
+            "audit.path=\(folder.path)/audit", "listen.address=127.0.0.1:0", "admin.address=",
+            "upstream.url=\(server.url)",
+            "token.mode=passthrough", "shutdown.drain_timeout=300s",
+        ]
+        let program = try Program(["serve"] + settings.flatMap { ["--set", $0] })
+        let client = try RawClient(port: try await program.port())
+        try await client.send("GET /clashdetection/tests HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        try await eventually("it is upstream") { server.receivedText.contains("/clashdetection/tests") }
+        program.signal()
+        try await program.said("draining")
+        #expect(try await program.end() == 75)
+        client.close()
+        server.stop()
+    }
+
     @Test("a drain waits for a delete whose tool has left")
     func drainWithoutTool() async throws {
         try await withRig { rig in

@@ -140,14 +140,14 @@ import Testing
         }
     }
 
-    @Test("a body that stops arriving gets 400 after idle_timeout, and is never sent")
+    @Test("a body that stops arriving gets 408 after idle_timeout, and is never sent")
     func slowBody() async throws {
         let received = Received()
         try await withRig(origin: origin(received, always: ok), flags: ["listen.idle_timeout=200ms"]) { rig in
             let client = try rig.connect()
             let head = "POST \(Self.path) HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{\"a\":"
             let answer = try await client.exchange(head)
-            answer.expectError(400, "InvalidRequest", reason: "invalid-request")
+            answer.expectError(408, "RequestTimeout", reason: "request-timeout")
             #expect(try await client.readToEnd().isEmpty)
             client.close()
             #expect(received.count == 0)

@@ -69,6 +69,12 @@ final class Program: Sendable {
         return 0
     }
 
+    /// SIGTERM, and on it goes.
+    func signal() { kill(process, SIGTERM) }
+
+    /// Waits for a line of its log.
+    func said(_ text: String) async throws { _ = try await log.line(with: text) }
+
     /// SIGTERM, then its exit status; -1 when it did not exit by itself.
     func end() async throws -> Int {
         kill(process, SIGTERM)

@@ -1,6 +1,7 @@
 // What a request head must be before anybody decides anything by it.
 
 import HTTPTypes
+import NIOCore
 import NIOHTTP1
 import Testing
 
@@ -33,7 +34,7 @@ import Testing
     @Test(
         "methods, targets and hosts that can not be served are 400",
         arguments: [
-            decoded(.CONNECT, "h:443"), decoded(.TRACE), decoded(.GET, "*"), decoded(.GET, "a/b"), decoded(.GET, ""),
+            decoded(.GET, "*"), decoded(.POST, "*"), decoded(.GET, "a/b"), decoded(.GET, ""),
             decoded(.GET, "http:///a"), decoded(.GET, "ftp://h/a"), decoded(.GET, "http://u@h/a"),
             decoded(.GET, "/", []), decoded(.GET, "/", [host, host]), decoded(.GET, "/", [("Host", "")]),
             decoded(.GET, "/", [("Host", "a b")]), decoded(.GET, "/", [("Host", "a,b")]),
@@ -42,6 +43,22 @@ import Testing
     func refused(decoded: HTTPRequestHead) {
         let failure = failure { () throws(Failure) in try RequestHead(decoded) }
         #expect(failure?.reason == .invalidRequest, "\(decoded)")
+    }
+
+    @Test("what HTTP knows and this proxy does not serve has statuses of its own")
+    func notServed() throws {
+        func reason(_ method: HTTPMethod, _ version: HTTPVersion = .http1_1, _ uri: String = "/") -> FailureReason? {
+            failure { () throws(Failure) in try RequestHead(decoded(method, uri, version: version)) }?.reason
+        }
+        #expect(reason(.CONNECT, .http1_1, "h:443") == .methodNotAllowed && reason(.TRACE) == .methodNotAllowed)
+        for method: HTTPMethod in [.MSEARCH, .PROPFIND, .PURGE, .RAW(value: "FOO"), .RAW(value: "get")] {
+            #expect(reason(method) == .methodNotImplemented, "\(method)")
+        }
+        for version in [HTTPVersion(major: 0, minor: 9), HTTPVersion(major: 3, minor: 0)] {
+            #expect(reason(.GET, version) == .versionNotSupported)
+        }
+        let star = try head(.OPTIONS, "*")
+        #expect(star.isAboutServer)
     }
 
     @Test("HTTP/1.0 needs no Host, closes unless asked, and expects nothing")
@@ -81,15 +98,26 @@ import Testing
         #expect(RequestFraming.none.declaredLength == 0 && RequestFraming.chunked.declaredLength == nil)
     }
 
-    @Test("header values with control characters, or that were not UTF-8, are refused")
-    func values() {
-        for value in ["a\u{0}b", "a\rb", "a\nb", "a\u{1}b", "a\u{FFFD}"] {
+    @Test("header values with control characters are refused, any other is kept byte for byte")
+    func values() throws {
+        for value in ["a\u{0}b", "a\rb", "a\nb", "a\u{1}b"] {
             let failure = failure { () throws(Failure) in try head(.GET, "/", [Self.host, ("X-A", value)]) }
             #expect(failure?.reason == .invalidRequest)
             #expect(failure?.message.contains("X-A") == true && failure?.message.contains(value) == false)
         }
         let good = try? head(.GET, "/", [Self.host, ("X-A", "tab\tund Grüße \t")])
         #expect(good?.fields.lines.last == "X-A: tab\tund Grüße")
+        let lines: [[UInt8]] = [
+            Array("GET / HTTP/1.1\r\nHost: h\r\nX-A: \t".utf8), [0x50, 0xFC], Array(" \r\nX-B:\r\nX-C:".utf8),
+            [0xEF, 0xBF, 0xBD],
+            Array("\r\n\r\n".utf8),
+        ]
+        let raw = try RequestHead(
+            decoded(.GET, "/", [("Host", "h"), ("X-A", "P\u{FFFD}"), ("X-B", ""), ("X-C", "\u{FFFD}")]),
+            bytes: ByteBuffer(bytes: lines.joined()))
+        let values = raw.fields.map { field in field.withUnsafeBytesOfValue { Array($0) } }
+        #expect(values == [[0x68], [0x50, 0xFC], [], [0xEF, 0xBF, 0xBD]])
+        #expect(raw.fields.map(\.text) == ["h", "Pü", "", "\u{FFFD}"])
     }
 
     @Test("a target of 8192 bytes is the longest")

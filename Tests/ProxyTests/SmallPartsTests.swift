@@ -52,8 +52,27 @@ import Testing
         }
         #expect(without(["Prefer": "wait=5"]) == [])
         #expect(without(["Prefer": "a,wait=5 , b; x=1"]) == ["a, b; x=1"])
-        #expect(without(["Prefer": "a,b", "prefer": "wait=1"]) == ["a, b"])
+        #expect(without(["Prefer": "a,b", "prefer": "wait=1"]) == ["a,b"])
         #expect(without(["Prefer": "a,  b"]) == ["a,  b"])
+        for odd in ["-1", "1e9", "5.5", "abc", "5;x=y", "\"5\"", "", " 5 ; x", "\"a, b\"", "99999999999999999999"] {
+            #expect(without(["Prefer": "wait=\(odd), return=minimal"]) == ["return=minimal"], "\(odd)")
+        }
+        #expect(without(["Prefer": "WAIT"]) == [] && without(["Prefer": "wait;x"]) == [])
+        for quoted in ["foo=\"a, wait=0\"", "foo=\"a\\\", wait=0\"", "foo=\"a, wait=0"] {
+            #expect(without(["Prefer": quoted]) == [quoted] && Prefer.wait(in: fields(["Prefer": quoted])) == nil)
+            #expect(without(["Prefer": "wait=1,\(quoted)"]) == [quoted])
+        }
+    }
+
+    @Test("a whole number of seconds counts however its preference is written, any other wait says nothing")
+    func oddWait() {
+        for (text, seconds) in [("wait=5;x=y", 5), ("wait = 05", 5), ("wait=\"5\"; x", 5), ("a=\"wait=1\", wait=2", 2)]
+        {
+            #expect(Prefer.wait(in: fields(["Prefer": text])) == .seconds(seconds), "\(text)")
+        }
+        for text in ["wait=1e9", "wait=+5", "wait=5s", "wait=0x5", "wait=\"5", "wait;x=5", "waits=5", "x;wait=5"] {
+            #expect(Prefer.wait(in: fields(["Prefer": text])) == nil, "\(text)")
+        }
     }
 
     @Test("a usable correlation id is kept, anything else becomes a version 4 UUID")

@@ -25,12 +25,17 @@ struct AuditPolicy: Sendable {
             itwin: match.itwin ?? "",
             caller: AuditCaller(
                 name: caller.name, address: exchange.record.peer, via: callersHaveKeys ? "key" : "none"),
-            reason: exchange.head.fields[.auditReason] ?? "")
+            reason: exchange.head.fields.text(of: .auditReason) ?? "")
     }
 
     /// Throws 400 when a delete names more objects, or longer ids, than a record can hold.
     func checkObjects(_ match: OperationMatch) throws(Failure) {
-        guard match.operationClass == .delete, match.body.idsAreIncomplete else { return }
+        guard match.operationClass == .delete else { return }
+        if match.body.idsAreNoText {
+            throw .invalid(
+                "The body names an id with an escape that stands for no character, such as a lone surrogate.")
+        }
+        guard match.body.idsAreIncomplete else { return }
         throw .invalid("The body names more or longer ids than can be recorded; the API takes one id at a time.")
     }
 

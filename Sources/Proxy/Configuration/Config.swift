@@ -96,6 +96,8 @@ extension Config {
         public var `public` = ["/healthz", "/readyz"]
         /// Names that may stand in Host.
         public var hosts: [String] = []
+        /// Connections at once. No key: few people and programs look at a proxy.
+        public var maxConnections = 256
     }
 
     /// `[upstream]`.

@@ -9,6 +9,7 @@ final class Activity: Sendable {
         var channels: [ObjectIdentifier: any Channel] = [:]
         var exchanges = 0
         var waiters: [CheckedContinuation<Void, Never>] = []
+        var isGivenUp = false
         var isQuiet: Bool { channels.isEmpty && exchanges == 0 }
     }
 
@@ -68,22 +69,30 @@ final class Activity: Sendable {
     /// Returns when nothing is open or running any more.
     func waitUntilQuiet() async {
         await withCheckedContinuation { continuation in
-            let isQuiet = state.withLock { state in
-                if !state.isQuiet { state.waiters.append(continuation) }
-                return state.isQuiet
+            let isOver = state.withLock { state in
+                if state.isQuiet || state.isGivenUp { return true }
+                state.waiters.append(continuation)
+                return false
             }
-            if isQuiet { continuation.resume() }
+            if isOver { continuation.resume() }
         }
     }
 
-    /// Lets `waitUntilQuiet` return although something still runs.
+    /// Whether nothing is open or running.
+    var isQuiet: Bool { state.withLock { $0.isQuiet } }
+
+    /// Lets `waitUntilQuiet` return although something still runs, now and when it is called later.
     func giveUpWaiting() {
         let waiters = state.withLock { state in
+            state.isGivenUp = true
             defer { state.waiters = [] }
             return state.waiters
         }
         waiters.forEach { $0.resume() }
     }
+
+    /// Makes `waitUntilQuiet` wait anew.
+    func waitAgain() { state.withLock { $0.isGivenUp = false } }
 
     /// Closes what is still open, hard.
     func closeAll() {

@@ -1,8 +1,7 @@
 // One tool's connection: HTTP/1.1 requests one after the other, each an `Exchange` (RFC 9112, 9.3).
 //
 // Reading is on demand. While an answer is under way nothing more is read, so pipelined requests wait in the
-// socket (at most what one read delivered waits in `pipelined`). A tool that leaves is noticed all the same: the
-// kernel reports the end of the stream without a read.
+// socket (at most what one read delivered waits in `pipelined`). A tool that leaves is noticed without a read.
 
 import DequeModule
 import HTTPTypes
@@ -22,25 +21,14 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
 
     private var current: Exchange?
     private var currentHasStarted = false
-    private var pipelined: Deque<HTTPServerRequestPart> = []
-    private var phase = Phase.idle
+    private var pipelined: Deque<ReceivedPart> = []
+    private var phase = ConnectionPhase.fresh
     private var phaseSince = NIODeadline.now()
-    private var timer: Scheduled<Void>?
-    /// Called when the tool leaves while its request is being worked on.
+    private let timer = LazyTimer()
+    /// Since when the tool owes something to the exchange that is under way: body bytes, or room for the answer.
+    private var silentSince = NIODeadline.now()
+    /// Called when the tool leaves in mid-request.
     var onCallerLeft: (() -> Void)?
-
-    private enum Phase {
-        /// Between requests.
-        case idle
-        /// A head has begun and is not complete.
-        case readingHead
-        /// An exchange is under way.
-        case busy
-        /// The last answer is out; what the tool still sends is read and dropped, so that it can read the answer.
-        case lingering
-        case closed
-    }
-
     /// How long and how much is still read after a last answer, before the connection is closed hard.
     private static let lingerTime = TimeAmount.seconds(2)
     private static let lingerBytes = 4 << 20
@@ -63,13 +51,13 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
 
     func channelActive(context: ChannelHandlerContext) {
         phaseSince = .now()
-        armTimer(after: limits.headerTimeout)
+        expectTimer()
         context.read()
         context.fireChannelActive()
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let part = unwrapInboundIn(data)
+        let part = received(unwrapInboundIn(data))
         switch phase {
         case .closed: return
         case .lingering: dropWhileLingering(part)
@@ -83,9 +71,9 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
         startCurrentIfWaiting()
         if isHeldBack { return }
         switch phase {
-        case .idle, .lingering: context.read()
+        case .fresh, .idle, .lingering: context.read()
         case .readingHead:
-            armTimer(after: limits.headerTimeout - (.now() - phaseSince))
+            expectTimer()
             context.read()
         case .busy: if current?.isWaitingForBody == true { context.read() }
         case .closed: break
@@ -93,7 +81,10 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        guard context.channel.isWritable else { return }
+        guard context.channel.isWritable else {
+            if phase == .busy { expectTool() }
+            return
+        }
         if let current { current.writabilityChanged() }
         if isHeldBack {
             isHeldBack = false
@@ -103,7 +94,7 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
 
     func channelInactive(context: ChannelHandlerContext) {
         phase = .closed
-        timer?.cancel()
+        timer.cancel()
         if let exchange = current {
             exchange.connectionLost()
             onCallerLeft?()
@@ -121,19 +112,24 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
-        timer?.cancel()
+        timer.cancel()
         self.context = nil
     }
 
-    /// The decoder gives up: what comes after can not be understood, so the connection ends after one answer.
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         guard phase != .closed, phase != .lingering else { return }
         // Bytes behind a last request are nobody's; the request itself is answered.
         if case HTTPParserError.closedConnection = error, current != nil { return }
-        guard let failure = DecodingFailure.failure(for: error, firstLineBytes: firstLineBytes) else {
+        guard let failure = DecodingFailure.failure(for: error) else {
             close()
             return
         }
+        giveUpReading(failure)
+    }
+
+    /// What comes after can not be understood, so the connection ends after one answer.
+    func giveUpReading(_ failure: Failure) {
+        guard phase != .closed, phase != .lingering else { return }
         decodingFailure = failure
         if let exchange = current {
             exchange.failBody(failure)
@@ -143,36 +139,42 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
             proxy.refuse(failure, nil, on: self)
         }
     }
-    private var decodingFailure: Failure?
+    private(set) var decodingFailure: Failure?
 
     // MARK: Bytes before they are decoded
 
-    /// Of the head that is being read; says what was too large when the decoder gives up.
-    private var firstLineBytes = 0
-    private var firstLineHasEnded = false
+    /// What the next head said beyond its decoded form.
+    var notes: HeadNotes?
+    /// The head of the message that the decoder is in the middle of.
+    private(set) var openHead: HTTPRequestHead?
 
-    /// Called with each read, before decoding: starts the clock of a new head.
-    func willDecode(_ bytes: ByteBuffer) {
-        guard !isHeldBack, phase == .idle || phase == .readingHead else { return }
-        if phase == .idle {
-            phase = .readingHead
-            phaseSince = .now()
-            firstLineBytes = 0
-            firstLineHasEnded = false
+    /// Called when bytes of a head arrive: starts its clock.
+    func headArrives() {
+        guard !isHeldBack, phase == .fresh || phase == .idle else { return }
+        phase = .readingHead
+        phaseSince = .now()
+    }
+
+    private func received(_ part: HTTPServerRequestPart) -> ReceivedPart {
+        switch part {
+        case .head(let head):
+            openHead = head
+            defer { notes = nil }
+            return .head(head, notes)
+        case .body(let bytes): return .body(bytes)
+        case .end:
+            openHead = nil
+            return .end
         }
-        if firstLineHasEnded { return }
-        let line = bytes.readableBytesView.prefix { $0 != UInt8(ascii: "\n") }
-        firstLineBytes += line.count
-        firstLineHasEnded = line.count < bytes.readableBytes
     }
 
     // MARK: Requests
 
     private var currentIsReadToItsEnd: Bool { current?.requestIsComplete ?? false }
 
-    private func accept(_ part: HTTPServerRequestPart) {
+    private func accept(_ part: ReceivedPart) {
         switch part {
-        case .head(let head): acceptHead(head)
+        case .head(let head, let notes): acceptHead(head, notes)
         case .body(let bytes):
             current?.receivedBody(bytes)
         case .end:
@@ -181,15 +183,15 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
         }
     }
 
-    private func acceptHead(_ decoded: HTTPRequestHead) {
+    private func acceptHead(_ head: HTTPRequestHead, _ notes: HeadNotes?) {
         phase = .busy
-        phaseSince = .now()
+        let decoded = notes?.corrected(head) ?? head
         do throws(Failure) {
             let exchange: Exchange
-            if let known = knownHeads.find(decoded) {
+            if notes == nil, let known = knownHeads.find(decoded) {
                 exchange = self.exchange(known, decoded)
             } else {
-                exchange = try newExchange(decoded)
+                exchange = try newExchange(decoded, notes)
             }
             exchange.isDraining = proxy.isDraining
             current = exchange
@@ -200,24 +202,22 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
     }
 
     private func exchange(_ known: KnownHead, _ decoded: HTTPRequestHead) -> Exchange {
-        let record = proxy.newRecord(
-            known.head, path: known.path, offeredID: KnownHeads.offeredID(decoded), on: self)
-        return Exchange(
-            head: known.head, known: known, record: record, maxBodyBytes: limits.maxBodyBytes, connection: self,
-            executor: executor)
+        exchange(known.head, known, path: known.path, offeredID: KnownHeads.offeredID(decoded))
     }
 
-    private func newExchange(_ decoded: HTTPRequestHead) throws(Failure) -> Exchange {
-        var head = try RequestHead(decoded)
-        // What depends on the connection is not remembered for others.
+    private func newExchange(_ decoded: HTTPRequestHead, _ notes: HeadNotes?) throws(Failure) -> Exchange {
+        var head = try RequestHead(decoded, bytes: notes?.bytes)
+        // What depends on the connection is not remembered for others, nor what the decoded head does not show.
         let isOfConnection = head.authorityText.isEmpty
         if isOfConnection { head.authorityText = ownAuthority }
-        let known = isOfConnection ? nil : knownHeads.remember(decoded, head)
-        let record = proxy.newRecord(
-            head, path: known?.path ?? head.path, offeredID: head.fields[.correlationID], on: self)
-        return Exchange(
-            head: head, known: known, record: record, maxBodyBytes: limits.maxBodyBytes, connection: self,
-            executor: executor)
+        let known = isOfConnection || notes != nil ? nil : knownHeads.remember(decoded, head)
+        return exchange(head, known, path: known?.path ?? head.path, offeredID: head.fields[.correlationID])
+    }
+
+    private func exchange(_ head: RequestHead, _ known: KnownHead?, path: String, offeredID: String?) -> Exchange {
+        Exchange(
+            head: head, known: known, record: proxy.newRecord(head, path: path, offeredID: offeredID, on: self),
+            maxBodyBytes: limits.maxBodyBytes, connection: self, executor: executor)
     }
 
     /// Where this connection was accepted: the base of links for HTTP/1.0 tools that send no Host.
@@ -238,7 +238,10 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
 
     // MARK: ExchangeConnection
 
-    func wantsRead() { context?.read() }
+    func wantsRead() {
+        expectTool()
+        context?.read()
+    }
 
     var isWritable: Bool { context?.channel.isWritable ?? false }
 
@@ -279,7 +282,7 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
             // A tool that reads no answers gets no more of them: `channelWritabilityChanged` goes on.
             if phase == .idle, !isWritable {
                 isHeldBack = true
-                return armIdleTimer()
+                return expectTimer()
             }
             while phase == .idle || phase == .busy, !currentIsReadToItsEnd, let part = pipelined.popFirst() {
                 accept(part)
@@ -298,7 +301,7 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
         } else if proxy.isDraining {
             close()
         } else {
-            armIdleTimer()
+            expectTimer()
             context?.read()
         }
     }
@@ -306,16 +309,12 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
     /// The tool does not take its answers: until it does, nothing more is read or worked on.
     private var isHeldBack = false
 
-    private func armIdleTimer() {
-        if timer == nil { armTimer(after: limits.idleTimeout) }
-    }
-
     private var isTakingPipelined = false
 
     /// The process drains: a request that runs is finished, everything else ends now.
     private func drain() {
         switch phase {
-        case .idle, .readingHead, .lingering: close()
+        case .fresh, .idle, .readingHead, .lingering: close()
         case .busy: current?.isDraining = true
         case .closed: break
         }
@@ -324,7 +323,7 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
     /// The time to drain is over: what runs is broken off, and answered with what is known of it.
     private func cutShort() {
         guard phase == .busy, let exchange = current else { return close() }
-        exchange.isCutShort = true
+        exchange.cutShort()
         onCallerLeft?()
     }
 
@@ -343,11 +342,11 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
             }
         }
         context.close(mode: .output, promise: nil)
-        armTimer(after: Self.lingerTime)
+        expectTimer()
         context.read()
     }
 
-    private func dropWhileLingering(_ part: HTTPServerRequestPart) {
+    private func dropWhileLingering(_ part: ReceivedPart) {
         if case .body(let bytes) = part { lingered += bytes.readableBytes }
         if lingered > Self.lingerBytes { close() }
     }
@@ -355,46 +354,47 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
     func close() {
         guard phase != .closed else { return }
         phase = .closed
-        timer?.cancel()
+        timer.cancel()
         context?.close(promise: nil)
     }
 
     // MARK: Time
 
-    private func armTimer(after amount: TimeAmount) {
-        guard let context else { return }
-        timer?.cancel()
-        timer = context.eventLoop.assumeIsolated().scheduleTask(in: amount) { [weak self] in self?.timerFired() }
+    /// When the tool has kept us waiting for too long; nil while it is not the one who is waited for.
+    private var deadline: NIODeadline? {
+        switch phase {
+        case .closed: nil
+        case .fresh: phaseSince + min(limits.headerTimeout, limits.idleTimeout)
+        case .idle: phaseSince + limits.idleTimeout
+        case .readingHead: phaseSince + limits.headerTimeout
+        case .busy: current?.waitsForTool == true ? silentSince + limits.idleTimeout : nil
+        case .lingering: phaseSince + Self.lingerTime
+        }
+    }
+
+    /// The exchange needs something of the tool from now on.
+    private func expectTool() {
+        silentSince = .now()
+        timer.expect(by: silentSince + limits.idleTimeout, on: context?.eventLoop) { [weak self] in self?.timerFired() }
+    }
+
+    private func expectTimer() {
+        guard let deadline else { return }
+        timer.expect(by: deadline, on: context?.eventLoop) { [weak self] in self?.timerFired() }
     }
 
     private func timerFired() {
-        timer = nil
-        let waited = NIODeadline.now() - phaseSince
+        guard let deadline else { return }
+        guard deadline <= .now() else { return expectTimer() }
         switch phase {
         case .closed: return
-        case .lingering: close()
-        case .idle: waited >= limits.idleTimeout ? close() : armTimer(after: limits.idleTimeout - waited)
+        case .fresh, .idle, .lingering: close()
         case .readingHead:
-            guard waited >= limits.headerTimeout else { return armTimer(after: limits.headerTimeout - waited) }
             proxy.refuse(.invalid("The request head was not complete within listen.header_timeout."), nil, on: self)
-        case .busy: checkProgress(waited)
+        case .busy:
+            guard current?.isWaitingForBody == true else { return close() }
+            current?.failBody(
+                Failure(.requestTimeout, "The request body stopped arriving (listen.idle_timeout)."))
         }
     }
-
-    /// While a request is worked on, the tool may only keep us waiting for `idle_timeout` at a time.
-    private func checkProgress(_ waited: TimeAmount) {
-        armTimer(after: limits.idleTimeout)
-        guard let exchange = current else { return }
-        let waitsForTool = exchange.isWaitingForBody || exchange.isWaitingForWritability
-        guard waitsForTool, exchange.progressMark == lastProgressMark else {
-            lastProgressMark = exchange.progressMark
-            return
-        }
-        if exchange.isWaitingForBody {
-            exchange.failBody(.invalid("The request body stopped arriving (listen.idle_timeout)."))
-        } else {
-            close()
-        }
-    }
-    private var lastProgressMark = -1
 }

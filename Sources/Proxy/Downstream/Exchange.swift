@@ -40,8 +40,8 @@ final class Exchange {
     var auditCall: AuditCall?
     /// Set while the process drains: the answer says `Connection: close`.
     var isDraining = false
-    /// Set when the time to drain is over while this exchange still runs.
-    var isCutShort = false
+    /// The time to drain was over while this exchange still ran: it is us who leave.
+    private(set) var isCutShort = false
     /// Runs tasks on this connection's event loop.
     let executor: EventLoopExecutor
 
@@ -61,8 +61,6 @@ final class Exchange {
     private var writer: CheckedContinuation<Void, Never>?
     private(set) var callerHasLeft = false
     private(set) var wasAborted = false
-    /// Changes whenever the tool did something for this exchange; a stalled tool is known by it.
-    private(set) var progressMark = 0
 
     private enum BodyState {
         case arriving
@@ -117,7 +115,6 @@ final class Exchange {
     func receivedBody(_ bytes: ByteBuffer) {
         guard case .arriving = bodyState else { return }
         bodyBytes += bytes.readableBytes
-        progressMark += 1
         record.bytesIn = bodyBytes
         if bodyBytes > maxBodyBytes {
             bodyParts = []
@@ -146,8 +143,8 @@ final class Exchange {
 
     /// Whether the flow waits for bytes of the body right now.
     var isWaitingForBody: Bool { bodyReader != nil }
-    /// Whether the flow waits for the tool to take bytes.
-    var isWaitingForWritability: Bool { writer != nil }
+    /// Whether the flow waits for bytes of the body, or for the tool to take some.
+    var waitsForTool: Bool { isWaitingForBody || writer != nil }
 
     private func wakeBodyReader() {
         guard let reader = bodyReader else { return }
@@ -222,10 +219,10 @@ final class Exchange {
         if head.method == .head { return }
         append(bytes)
         flushUnsent()
-        while let connection, !connection.isWritable, !callerHasLeft {
+        while let connection, !connection.isWritable, !callerHasLeft, !isCutShort {
             await withCheckedContinuation { writer = $0 }
         }
-        if callerHasLeft { throw CallerLeft() }
+        if callerHasLeft || isCutShort { throw CallerLeft() }
     }
 
     /// Sends what is waiting, now: a head must not wait for a slow body.
@@ -273,7 +270,6 @@ final class Exchange {
     // MARK: Connection events
 
     func writabilityChanged() {
-        progressMark += 1
         guard let waiting = writer else { return }
         writer = nil
         waiting.resume()
@@ -282,6 +278,17 @@ final class Exchange {
     func connectionLost() {
         callerHasLeft = true
         wakeBodyReader()
+        writabilityChanged()
+    }
+
+    /// The tool went away by itself, not because we ended the connection.
+    var callerLeftFirst: Bool { callerHasLeft && !isCutShort }
+
+    /// Breaks off what waits for the tool; the rest is broken off with the flow's task.
+    func cutShort() {
+        guard !callerHasLeft else { return }
+        isCutShort = true
+        failBody(.shuttingDown())
         writabilityChanged()
     }
 }

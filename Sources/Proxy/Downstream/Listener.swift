@@ -1,26 +1,31 @@
-// Opens the socket for tools (TCP, IPv6 or unix) and gives every connection its lean pipeline.
+// Opens a listening socket (TCP, IPv6 or unix), for tools or for operators, and gives every connection its lean pipeline.
 
 import Glibc
+import Logging
 import NIOCore
 import NIOHTTP1
 import NIOPosix
 
-/// The listening socket for tools.
+/// A listening socket.
 struct Listener {
     let channel: any Channel
 
     /// Binds and listens. Throws `ListenError` with what to do about it.
+    ///
+    /// - Parameter key: the configuration key that the address stands in.
     static func start(
-        _ address: ListenAddress, config: Config.Listen, service: ProxyService, group: MultiThreadedEventLoopGroup
+        _ address: ListenAddress, key: String, limits: ConnectionLimits, service: any RequestHandling,
+        group: MultiThreadedEventLoopGroup, logger: Logger
     ) async throws -> Listener {
-        let limits = ConnectionLimits(
-            headerTimeout: TimeAmount(config.headerTimeout), idleTimeout: TimeAmount(config.idleTimeout),
-            maxBodyBytes: config.maxBodyBytes)
-        let decoderLimits = Self.decoderLimits(config)
         let executors = ExecutorTable(group)
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1_024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(AcceptPause.handler(key: key, logger: logger))
+                }
+            }
             .childChannelOption(.autoRead, value: false)
             .childChannelOption(.maxMessagesPerRead, value: 1)
             .childChannelOption(
@@ -28,15 +33,14 @@ struct Listener {
             )
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try addHandlers(channel, service, limits, decoderLimits, executors)
+                    try addHandlers(channel, service, limits, executors)
                 }
             }
-        return Listener(channel: try await bind(bootstrap, to: address))
+        return Listener(channel: try await bind(bootstrap, to: address, key: key))
     }
 
     private static func addHandlers(
-        _ channel: any Channel, _ service: ProxyService, _ limits: ConnectionLimits,
-        _ decoderLimits: NIOHTTPDecoderLimitConfiguration, _ executors: ExecutorTable
+        _ channel: any Channel, _ service: any RequestHandling, _ limits: ConnectionLimits, _ executors: ExecutorTable
     ) throws {
         guard service.activity.open(channel) else {
             return try channel.pipeline.syncOperations.addHandler(OverLimitHandler(service))
@@ -49,21 +53,15 @@ struct Listener {
             proxy: service, limits: limits, peer: peerName(channel), executor: executors[channel.eventLoop],
             knownHeads: executors.knownHeads(channel.eventLoop))
         try channel.pipeline.syncOperations.addHandlers(
-            HeadWatch(connection),
+            MessageSplitter(connection, maxHeadBytes: limits.maxHeadBytes),
             ByteToMessageHandler(
-                HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: decoderLimits)),
+                HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: limits.ofDecoder)),
             connection)
     }
 
-    private static func decoderLimits(_ config: Config.Listen) -> NIOHTTPDecoderLimitConfiguration {
-        var limits = NIOHTTPDecoderLimitConfiguration()
-        limits.maxHeaderFieldSize = max(config.maxHeaderBytes, RequestHead.maxTargetBytes)
-        // The target counts as part of the list, and has a limit of its own.
-        limits.maxHeaderListSize = config.maxHeaderBytes + RequestHead.maxTargetBytes
-        return limits
-    }
-
-    private static func bind(_ bootstrap: ServerBootstrap, to address: ListenAddress) async throws -> any Channel {
+    private static func bind(
+        _ bootstrap: ServerBootstrap, to address: ListenAddress, key: String
+    ) async throws -> any Channel {
         do {
             switch address {
             case .tcp(let host, let port): return try await bootstrap.bind(host: host, port: port).get()
@@ -73,7 +71,7 @@ struct Listener {
                 ).get()
             }
         } catch {
-            throw ListenError(address: address, key: "listen.address", underlying: error)
+            throw ListenError(address: address, key: key, underlying: error)
         }
     }
 

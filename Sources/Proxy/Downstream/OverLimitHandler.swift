@@ -7,9 +7,9 @@ final class OverLimitHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    private let service: ProxyService
+    private let service: any RequestHandling
 
-    init(_ service: ProxyService) { self.service = service }
+    init(_ service: any RequestHandling) { self.service = service }
 
     func channelActive(context: ChannelHandlerContext) {
         let bytes = service.overLimitAnswer(peer: context.remoteAddress?.ipAddress ?? "unix")

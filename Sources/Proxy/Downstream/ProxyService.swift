@@ -7,7 +7,7 @@ import NIOHTTP1
 import RateLimiting
 
 /// Serves the requests of one listener. Immutable but for the counters in `activity`; usable from every event loop.
-final class ProxyService: RequestHandling, Sendable {
+final class ProxyService: RequestHandling {
     let activity: Activity
     private let desk: FrontDesk
     private let flow: RequestFlow
@@ -56,15 +56,25 @@ final class ProxyService: RequestHandling, Sendable {
         case .preflight(let origin):
             var fields = OriginPolicy.preflightFields(exchange.head, origin: origin)
             OwnFields.add(correlationID: exchange.record.correlationID, to: &fields)
-            exchange.respond(.noContent, fields, body: [])
-            flow.finish(exchange, .answered)
-            activity.exchangeEnded()
+            answerHere(exchange, fields)
+        case .options:
+            var fields: HTTPFields = [.allow: RequestHead.allowedMethods]
+            fields[.date] = CivilTime(unixSeconds: environment.wallTime().seconds).httpDate
+            OwnFields.add(correlationID: exchange.record.correlationID, to: &fields)
+            answerHere(exchange, fields)
         case .forward(let admission):
             let query = flow.pages?.query(exchange.head, admission)
             exchange.known?.query = query
             exchange.known?.admission = admission
             forward(exchange, admission, query, connection)
         }
+    }
+
+    /// 204: what was asked stands in the fields.
+    private func answerHere(_ exchange: Exchange, _ fields: HTTPFields) {
+        exchange.respond(.noContent, fields, body: [])
+        flow.finish(exchange, .answered)
+        activity.exchangeEnded()
     }
 
     /// Answers out of the cache at once, or starts the flow.

@@ -7,11 +7,33 @@ import NIOHTTP1
 struct ConnectionLimits {
     var headerTimeout: TimeAmount
     var idleTimeout: TimeAmount
+    var maxHeaderBytes: Int
     var maxBodyBytes: Int
+
+    init(_ config: Config.Listen) {
+        headerTimeout = TimeAmount(config.headerTimeout)
+        idleTimeout = TimeAmount(config.idleTimeout)
+        maxHeaderBytes = config.maxHeaderBytes
+        maxBodyBytes = config.maxBodyBytes
+    }
+
+    /// A head with its target, line ends and blanks.
+    var maxHeadBytes: Int { maxHeaderBytes + HeadScan.maxLineBytes + 4_096 }
+
+    var ofDecoder: NIOHTTPDecoderLimitConfiguration {
+        var limits = NIOHTTPDecoderLimitConfiguration()
+        // The target counts as a field and as a part of the list, and has a limit of its own.
+        limits.maxHeaderFieldSize = max(maxHeaderBytes, HeadScan.maxLineBytes)
+        limits.maxHeaderListSize = maxHeaderBytes + HeadScan.maxLineBytes
+        return limits
+    }
 }
 
-/// What the connection needs from the proxy.
-protocol RequestHandling: AnyObject {
+/// What a connection needs from the service behind its listener.
+protocol RequestHandling: AnyObject, Sendable {
+    var activity: Activity { get }
+    /// What a connection gets that is one too many.
+    func overLimitAnswer(peer: String) -> ByteBuffer
     /// Takes a request over. Called on the event loop; must end the exchange exactly once, now or later.
     func handle(_ exchange: Exchange, on connection: ConnectionHandler)
     /// Answers what never became a request; `head` is nil where it could not even be decoded.

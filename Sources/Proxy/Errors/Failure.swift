@@ -6,9 +6,14 @@ public enum FailureReason: String, Sendable, CaseIterable {
     case invalidRequest = "invalid-request"
     case callerKeyMissing = "caller-key-missing"
     case callerKeyUnknown = "caller-key-unknown"
+    case tokenMissing = "token-missing"
     case permissionDenied = "permission-denied"
     case originNotAllowed = "origin-not-allowed"
     case operationNotFound = "operation-not-found"
+    case methodNotAllowed = "method-not-allowed"
+    case methodNotImplemented = "method-not-implemented"
+    case versionNotSupported = "version-not-supported"
+    case requestTimeout = "request-timeout"
     case bodyTooLarge = "body-too-large"
     case targetTooLong = "target-too-long"
     case headersTooLarge = "headers-too-large"
@@ -26,6 +31,7 @@ public enum FailureReason: String, Sendable, CaseIterable {
     case tooManyConnections = "too-many-connections"
     case notCached = "not-cached"
     case shuttingDown = "shutting-down"
+    case loopDetected = "loop-detected"
     case internalError = "internal-error"
 }
 

@@ -22,7 +22,7 @@ extension Failure {
         if let retryAfter { fields[.retryAfter] = String(retryAfter.wholeSecondsUp) }
         if row.status == .unauthorized { fields[.wwwAuthenticate] = "Bearer" }
         fields[.proxyStatus] = "clash-proxy; error=\(row.proxyError); details=\"\(reason.rawValue)\""
-        fields[.cacheStatus] = "clash-proxy; detail=\(reason.rawValue)"
+        if row.status == .methodNotAllowed { fields[.allow] = RequestHead.allowedMethods }
         OwnFields.add(correlationID: context.correlationID, to: &fields)
         if let origin = context.corsOrigin { OriginPolicy.addGrant(for: origin, to: &fields) }
         return (row.status, fields, body(code: row.code))

@@ -19,9 +19,14 @@ extension FailureReason {
         case .invalidRequest: row(.badRequest, "InvalidRequest", "http_request_error")
         case .callerKeyMissing: row(.unauthorized, "HeaderNotFound", "http_request_denied")
         case .callerKeyUnknown: row(.unauthorized, "InvalidCallerKey", "http_request_denied")
+        case .tokenMissing: row(.unauthorized, "HeaderNotFound", "http_request_denied")
         case .permissionDenied: row(.forbidden, "InsufficientPermissions", "http_request_denied")
         case .originNotAllowed: row(.forbidden, "OriginNotAllowed", "http_request_denied")
         case .operationNotFound: row(.notFound, "OperationNotFound", "destination_not_found")
+        case .methodNotAllowed: row(.methodNotAllowed, "MethodNotAllowed", "http_request_error")
+        case .methodNotImplemented: row(.notImplemented, "MethodNotImplemented", "http_request_error")
+        case .versionNotSupported: row(.httpVersionNotSupported, "VersionNotSupported", "http_request_error")
+        case .requestTimeout: row(.requestTimeout, "RequestTimeout", "http_request_error")
         case .bodyTooLarge: row(.contentTooLarge, "RequestTooLarge", "http_request_error")
         case .targetTooLong: row(.uriTooLong, "RequestTooLarge", "http_request_error")
         case .headersTooLarge: row(.requestHeaderFieldsTooLarge, "RequestTooLarge", "http_request_error")
@@ -41,6 +46,7 @@ extension FailureReason {
         case .tooManyConnections: row(.serviceUnavailable, "TooManyConnections", "connection_limit_reached")
         case .notCached: row(.gatewayTimeout, "NotCached", "destination_unavailable")
         case .shuttingDown: row(.serviceUnavailable, "ShuttingDown", "destination_unavailable")
+        case .loopDetected: row(.loopDetected, "LoopDetected", "proxy_loop_detected")
         case .internalError: row(.internalServerError, "InternalError", "proxy_internal_error")
         }
     }
@@ -48,4 +54,8 @@ extension FailureReason {
     private func row(_ status: HTTPResponse.Status, _ code: String, _ proxyError: String) -> FailureAnswer {
         FailureAnswer(status: status, code: code, proxyError: proxyError)
     }
+}
+
+extension HTTPResponse.Status {
+    fileprivate static let loopDetected = HTTPResponse.Status(code: 508, reasonPhrase: "Loop Detected")
 }

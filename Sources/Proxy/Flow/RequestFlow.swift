@@ -67,13 +67,13 @@ final class RequestFlow: Sendable {
                 try await relay(answer, call, exchange, admission)
                 permit.release()
             }
-            finish(exchange, exchange.callerHasLeft ? .callerLeft(sent: true) : .answered)
+            finish(exchange, exchange.callerLeftFirst ? .callerLeft(sent: true) : .answered)
         } catch {
             switch error {
-            case .failed(let failure) where !exchange.callerHasLeft:
+            case .failed(let failure) where !exchange.callerLeftFirst:
                 await recordDenial(exchange, failure)
                 refuse(exchange, failure, version: admission.route.operation.version, corsOrigin: admission.corsOrigin)
-            case .callerLeft where exchange.isCutShort && !exchange.callerHasLeft:
+            case .callerLeft where exchange.isCutShort:
                 refuse(
                     exchange, .shuttingDown(), version: admission.route.operation.version,
                     corsOrigin: admission.corsOrigin)
@@ -88,7 +88,7 @@ final class RequestFlow: Sendable {
 
     /// Settles what the request is. Where the body decides the class, it is read to its end first.
     private func classify(_ exchange: Exchange, _ admission: Admission) async throws(FlowExit) -> UpstreamCall {
-        let (body, match) = try await RequestBodyReader.read(exchange, admission.route)
+        let (body, match) = try await bodyAndMatch(exchange, admission)
         exchange.record.operation = match.operation.name
         exchange.auditCall = audit?.call(match, exchange, admission.caller)
         do throws(Failure) {
@@ -99,6 +99,17 @@ final class RequestFlow: Sendable {
             throw .failed(error)
         }
         return UpstreamCall(exchange, match: match, admission: admission, body: body, settings: sender.settings)
+    }
+
+    /// A delete that its caller may not do is not waited for: what has not come yet is not looked at.
+    private func bodyAndMatch(
+        _ exchange: Exchange, _ admission: Admission
+    ) async throws(FlowExit) -> (CallBody, OperationMatch) {
+        let route = admission.route
+        if FrontDesk.hasNoRight(admission.caller, route), !exchange.requestIsComplete {
+            return (.none, route.resolve(headers: exchange.head.fields))
+        }
+        return try await RequestBodyReader.read(exchange, route)
     }
 
     /// Makes the intent of an audited call durable, with what is about to go; nil for calls that are not recorded.

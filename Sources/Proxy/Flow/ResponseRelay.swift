@@ -44,7 +44,7 @@ struct ResponseRelay {
         let isPage =
             call.match.operation.carriesLinks && response.isJSON && response.status != .partialContent
             && response.fields[.contentEncoding] == nil
-        if isPage, let etag = fields[.eTag], !etag.hasPrefix("W/") { fields[.eTag] = "W/" + etag }
+        if isPage { fields.replace(.eTag) { $0.starts(with: "W/".utf8) ? nil : Array("W/".utf8) + $0 } }
         if response.status.hasNoBody {
             fields[.contentType] = nil
             await body.discard()
@@ -81,10 +81,8 @@ struct ResponseRelay {
         var dropped = HeaderTraits.dropDownstream
         if corsOrigin != nil { dropped.insert(.cors) }
         var fields = response.fields.endToEnd(dropping: dropped)
-        if let location = fields[.location] {
-            fields[.location] = translator(exchange).rewriteLocation(location)
-        }
-        // RFC 9110, 6.6.1.
+        if fields.contains(.location) { fields.replace(.location, translator(exchange).rewriteLocation) }
+        // RFC 9110 section 6.6.1.
         if fields[.date] == nil {
             fields[.date] = CivilTime(unixSeconds: environment.wallTime().seconds).httpDate
         }

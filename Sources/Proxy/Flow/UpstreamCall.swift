@@ -45,7 +45,8 @@ struct UpstreamCall {
             traits = CallTraits(isSafe: isSafe, bodyIsReplayable: true)
         }
         request = UpstreamRequest(origin: settings.origin, method: head.method, target: head.target)
-        request.fields = Self.fields(head, match: match, correlationID: exchange.record.correlationID)
+        request.fields = Self.fields(
+            head, match: match, correlationID: exchange.record.correlationID, via: settings.via)
         if let authorization { request.fields.append(authorization) }
         if case .bytes(let bytes) = body { request.body = .bytes(bytes) }
         // Repeating is the flow's business, with its budget; libcurl would do it unasked and without end.
@@ -78,7 +79,9 @@ struct UpstreamCall {
     }
 
     /// The tool's end-to-end fields, then ours.
-    private static func fields(_ head: RequestHead, match: OperationMatch, correlationID: String) -> HTTPFields {
+    private static func fields(
+        _ head: RequestHead, match: OperationMatch, correlationID: String, via: HTTPField
+    ) -> HTTPFields {
         var fields = head.fields.endToEnd(dropping: .dropUpstream)
         Prefer.removeWait(from: &fields)
         if isPage(match) {
@@ -90,7 +93,7 @@ struct UpstreamCall {
             }
         }
         fields[.correlationID] = correlationID
-        fields.append(OwnFields.via)
+        fields.append(via)
         return fields
     }
 
@@ -105,4 +108,15 @@ struct UpstreamSettings: Sendable {
     let origin: UpstreamOrigin
     let firstByteTimeout: Duration
     let stallTimeout: Duration
+    /// What this process calls itself in `Via`: another name in each, so that a call that comes back to its sender is
+    /// known, and two proxies in a row are no loop.
+    let pseudonym: String
+
+    var via: HTTPField { HTTPField(name: .via, value: "1.1 \(pseudonym)") }
+
+    /// A pseudonym that no other process has (RFC 9110 section 7.6.3).
+    static func newPseudonym(_ environment: Environment) -> String {
+        let (high, low) = environment.randomBits()
+        return "clash-proxy-" + String(high, radix: 36) + String(low, radix: 36)
+    }
 }

@@ -24,6 +24,8 @@ enum FrontDeskDecision {
     case forward(Admission)
     /// Answered here: a browser's preflight.
     case preflight(origin: String)
+    /// Answered here: what methods this proxy serves.
+    case options
     /// An error of ours; a page of the origin may read it.
     case refuse(Failure, corsOrigin: String?)
 }
@@ -35,8 +37,11 @@ struct FrontDesk: Sendable {
     private let allowPrefixes: [String]
     private let maxBodyBytes: Int
     private let passesTokens: Bool
+    /// What this process calls itself in `Via` upstream.
+    private let pseudonym: String
 
-    init(_ config: Config) {
+    init(_ config: Config, pseudonym: String) {
+        self.pseudonym = pseudonym
         authenticator = CallerAuthenticator(config.callers)
         origins = OriginPolicy(config)
         allowPrefixes = config.upstream.allowPrefixes
@@ -50,6 +55,15 @@ struct FrontDesk: Sendable {
     }
 
     private func admit(_ head: RequestHead, _ origin: inout String?) throws(Failure) -> FrontDeskDecision {
+        if head.fields[values: .via].contains(where: { $0.contains(pseudonym) }) {
+            throw Failure(
+                .loopDetected,
+                "The request has been here already: upstream.url, or what stands behind it, leads back to this proxy.")
+        }
+        if head.isAboutServer {
+            _ = try origins.admit(head)
+            return .options
+        }
         if head.isAbsoluteForm, let authority = head.authority, !origins.isOwn(authority) {
             throw .invalid("The request target names another host: this is not a forward proxy.")
         }
@@ -58,7 +72,8 @@ struct FrontDesk: Sendable {
         if let origin, head.method == .options, head.fields[.accessControlRequestMethod] != nil {
             return .preflight(origin: origin)
         }
-        var caller = try authenticator.authenticate(head.fields)
+        let authenticated = try authenticator.authenticate(head.fields)
+        var caller = authenticated.caller
         guard ClashAPI.isAllowed(head.target, prefixes: allowPrefixes) else {
             throw Failure(
                 .operationNotFound,
@@ -70,14 +85,22 @@ struct FrontDesk: Sendable {
         }
         let route = ClashAPI.match(method: head.method, target: head.target)
         // A refused delete is recorded, which the flow does.
-        if !route.bodyDecides, route.operationClass != .delete { try Self.authorize(caller, route.operationClass) }
+        if route.operationClass != .delete, Self.hasNoRight(caller, route) {
+            try Self.authorize(caller, route.operationClass)
+        }
         guard passesTokens else {
             return .forward(
                 Admission(
                     caller: caller, route: route, partition: PageCache.ownPartition, authorization: nil,
                     gateKey: nil, corsOrigin: origin))
         }
-        let authorization = toolAuthorization(head.fields)
+        if authenticated.keyStandsInForToken {
+            throw Failure(
+                .tokenMissing,
+                "This proxy passes the tool's own token on: send it as 'Authorization: Bearer TOKEN', "
+                    + "and the caller key as 'X-Api-Key: KEY'.", target: "Authorization")
+        }
+        let authorization = authenticated.token
         // What is no bearer token goes upstream, which says so, and is not known well enough to store answers for.
         let token = authorization.flatMap { PassedToken(authorization: $0.value) }
         if authenticator.isOpen, let token { caller = caller.named(token.callerName) }
@@ -87,11 +110,9 @@ struct FrontDesk: Sendable {
                 gateKey: token?.gateKey, corsOrigin: origin))
     }
 
-    /// What the tool wants upstream to see. With caller keys in use, `Authorization` is a key unless `X-Api-Key` is.
-    private func toolAuthorization(_ fields: HTTPFields) -> HTTPField? {
-        guard authenticator.isOpen || fields[.apiKey] != nil else { return nil }
-        let given = fields[fields: .authorization]
-        return given.count == 1 ? given.first : nil
+    /// Whether the caller has none of the rights that the request could need, whatever its body says.
+    static func hasNoRight(_ caller: Caller, _ route: RouteMatch) -> Bool {
+        route.possibleClasses.allSatisfy { !caller.allow.contains(Permission($0)) }
     }
 
     /// Throws 403 when the caller's rights do not include the class of the operation.

@@ -61,7 +61,6 @@ struct OriginPolicy: Sendable {
         if let wanted = head.fields[.accessControlRequestHeaders] { fields[.accessControlAllowHeaders] = wanted }
         fields[.accessControlMaxAge] = "600"
         fields[.vary] = "Origin, Access-Control-Request-Headers"
-        fields[.cacheStatus] = "clash-proxy; detail=preflight"
         return fields
     }
 

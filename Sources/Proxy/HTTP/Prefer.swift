@@ -3,34 +3,94 @@
 import HTTPTypes
 
 enum Prefer {
-    /// The shortest `wait` in whole seconds, or nil.
+    /// The shortest `wait` of whole seconds, or nil. Any other `wait` says nothing.
     static func wait(in fields: HTTPFields) -> Duration? {
+        guard fields.contains(.prefer) else { return nil }
         var shortest: Int?
-        for value in fields[values: .prefer] {
-            for element in value.listElements {
-                guard let seconds = waitSeconds(element) else { continue }
-                shortest = min(shortest ?? seconds, seconds)
+        for field in fields where field.name == .prefer {
+            field.withUnsafeBytesOfValue { bytes in
+                for element in elements(bytes) where isWait(bytes[element]) {
+                    guard let seconds = seconds(bytes[element]) else { continue }
+                    shortest = min(shortest ?? seconds, seconds)
+                }
             }
         }
         return shortest.map { .seconds($0) }
     }
 
-    /// Takes `wait` out and leaves the other preferences as they were.
+    /// Takes every `wait` out, whatever it says, and leaves the other preferences as they were.
     static func removeWait(from fields: inout HTTPFields) {
         guard fields.contains(.prefer) else { return }
-        let values = fields[values: .prefer]
-        guard values.contains(where: { $0.listElements.contains { waitSeconds($0) != nil } }) else { return }
-        fields[values: .prefer] = values.compactMap { value in
-            let kept = value.listElements.filter { waitSeconds($0) == nil }
-            return kept.isEmpty ? nil : kept.joined(separator: ", ")
+        var kept = HTTPFields()
+        kept.reserveCapacity(fields.count)
+        for field in fields {
+            if field.name == .prefer {
+                if let rest = withoutWait(field) { kept.append(rest) }
+            } else {
+                kept.append(field)
+            }
+        }
+        fields = kept
+    }
+
+    /// Nil when nothing is left of it.
+    private static func withoutWait(_ field: HTTPField) -> HTTPField? {
+        field.withUnsafeBytesOfValue { bytes in
+            let all = elements(bytes)
+            let others = all.filter { !isWait(bytes[$0]) }
+            if others.count == all.count { return field }
+            if others.isEmpty { return nil }
+            let value = others.map { Array(trimmed(bytes[$0])) }.joined(separator: ", ".utf8)
+            return HTTPField(name: field.name, value: Array(value))
         }
     }
 
-    private static func waitSeconds(_ preference: String) -> Int? {
-        let parts = preference.split(separator: "=", maxSplits: 1).map(\.trimmedSpaces)
-        guard parts.count == 2, parts[0].lowercased() == "wait" else { return nil }
-        let digits = parts[1].hasPrefix("\"") ? String(parts[1].dropFirst().prefix { $0 != "\"" }) : parts[1]
-        guard let seconds = Int(digits), seconds >= 0 else { return nil }
-        return min(seconds, 86_400)
+    private typealias Bytes = Slice<UnsafeBufferPointer<UInt8>>
+
+    /// Where the elements of the list are that are not empty; commas in quoted strings part nothing.
+    private static func elements(_ bytes: UnsafeBufferPointer<UInt8>) -> [Range<Int>] {
+        var elements: [Range<Int>] = []
+        var (start, index, isQuoted) = (0, 0, false)
+        func end(at index: Int) {
+            if !trimmed(bytes[start..<index]).isEmpty { elements.append(start..<index) }
+        }
+        while index < bytes.count {
+            switch bytes[index] {
+            case UInt8(ascii: "\""): isQuoted.toggle()
+            case UInt8(ascii: "\\") where isQuoted: index += 1
+            case UInt8(ascii: ",") where !isQuoted:
+                end(at: index)
+                start = index + 1
+            default: break
+            }
+            index += 1
+        }
+        end(at: bytes.count)
+        return elements
+    }
+
+    /// `wait`, with or without a value and parameters.
+    private static func isWait(_ element: Bytes) -> Bool {
+        trimmed(element.prefix { $0 != UInt8(ascii: "=") && $0 != UInt8(ascii: ";") })
+            .elementsEqual("wait".utf8) { $0 | 0x20 == $1 }
+    }
+
+    /// The value of a `wait` that is a whole number, plain or quoted; at most a day.
+    private static func seconds(_ element: Bytes) -> Int? {
+        let name = element.prefix { $0 != UInt8(ascii: "=") && $0 != UInt8(ascii: ";") }
+        guard name.endIndex < element.endIndex, element[name.endIndex] == UInt8(ascii: "=") else { return nil }
+        var value = trimmed(element[(name.endIndex + 1)...].prefix { $0 != UInt8(ascii: ";") })
+        if value.count >= 2, value.first == UInt8(ascii: "\""), value.last == UInt8(ascii: "\"") {
+            value = value.dropFirst().dropLast()
+        }
+        guard !value.isEmpty, value.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+        return value.reduce(0) { min($0 * 10 + Int($1 - 0x30), 86_400) }
+    }
+
+    private static func trimmed(_ bytes: Bytes) -> Bytes {
+        let isBlank: (UInt8) -> Bool = { $0 == 0x20 || $0 == 0x09 }
+        let front = bytes.drop(while: isBlank)
+        guard let last = front.lastIndex(where: { !isBlank($0) }) else { return front.prefix(0) }
+        return front[...last]
     }
 }

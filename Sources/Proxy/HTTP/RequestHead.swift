@@ -51,18 +51,25 @@ struct RequestHead {
     /// Targets longer than this get 414.
     static let maxTargetBytes = 8_192
 
-    /// Checks a decoded head. Throws 400 `InvalidRequest` or 414.
-    init(_ head: HTTPRequestHead) throws(Failure) {
-        guard let method = HTTPRequest.Method(rawValue: head.method.rawValue), head.method != .CONNECT,
-            head.method != .TRACE
-        else { throw .invalid("The method \(head.method.rawValue) is not supported here.") }
+    /// Whether it asks about this proxy as a whole: `OPTIONS *` (RFC 9110 section 9.3.7).
+    var isAboutServer: Bool { target == "*" }
+
+    /// Checks a decoded head. Throws 400 `InvalidRequest`, or what the method, the version or the target is refused with.
+    ///
+    /// - Parameter bytes: the head as it came, where values in it may be no UTF-8.
+    init(_ head: HTTPRequestHead, bytes: ByteBuffer? = nil) throws(Failure) {
+        guard head.version.major == 1 else {
+            throw Failure(.versionNotSupported, "Only HTTP/1.0 and HTTP/1.1 are spoken here.")
+        }
+        let method = try Self.checkedMethod(head.method.rawValue)
         guard head.uri.utf8.count <= Self.maxTargetBytes else {
             throw Failure(.targetTooLong, "The request target is longer than \(Self.maxTargetBytes) bytes.")
         }
         self.method = method
-        fields = try Self.checkedFields(head.headers)
+        fields = try Self.checkedFields(head.headers, bytes)
         isHTTP10 = head.version.minor == 0
-        (target, authorityText, isAbsoluteForm) = try Self.splitTarget(head.uri, fields, isHTTP10: isHTTP10)
+        (target, authorityText, isAbsoluteForm) = try Self.splitTarget(
+            head.uri, fields, isHTTP10: isHTTP10, mayBeStar: method == .options)
         authority = Authority(authorityText)
         if authority == nil, !authorityText.isEmpty || !isHTTP10 {
             throw .invalid("The Host header is missing or malformed.", target: "Host")
@@ -75,17 +82,35 @@ struct RequestHead {
         expectsContinue = !isHTTP10 && (fields[.expect]?.lowercased() == "100-continue")
     }
 
-    private static func checkedFields(_ headers: HTTPHeaders) throws(Failure) -> HTTPFields {
+    /// The methods that are served, as `Allow` lists them.
+    static let allowedMethods = "GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE"
+
+    private static func checkedMethod(_ name: String) throws(Failure) -> HTTPRequest.Method {
+        guard let method = HTTPRequest.Method(rawValue: name) else { throw .invalid("The method is not a token.") }
+        switch method {
+        case .get, .head, .options, .post, .put, .patch, .delete: return method
+        case .connect, .trace:
+            throw Failure(.methodNotAllowed, "The method \(name) is not allowed here; \(allowedMethods) are.")
+        default:
+            throw Failure(
+                .methodNotImplemented,
+                "The method \(name.prefix(32)) is not implemented here; \(allowedMethods) are.")
+        }
+    }
+
+    private static func checkedFields(_ headers: HTTPHeaders, _ bytes: ByteBuffer?) throws(Failure) -> HTTPFields {
         var fields = HTTPFields()
         fields.reserveCapacity(headers.count)
-        for (name, text) in headers {
-            // The decoder leaves the blanks behind a value, which are no part of it (RFC 9110, 5.5).
-            let isPadded = text.utf8.last == UInt8(ascii: " ") || text.utf8.last == UInt8(ascii: "\t")
-            let value = isPadded ? text[...].trimmedSpaces : text
+        let lines = bytes.map(fieldLines)
+        if let lines, lines.count != headers.count { throw .invalid("The request is not well-formed HTTP/1.1.") }
+        for (index, (name, text)) in headers.enumerated() {
             guard let fieldName = HTTPField.Name(name) else {
                 throw .invalid("A header name is not a token.")
             }
-            guard HTTPField.isValidValue(value), !Self.wasRepaired(value) else {
+            // The decoder leaves the blanks behind a value, which are no part of it (RFC 9110, 5.5).
+            let isPadded = text.utf8.last == UInt8(ascii: " ") || text.utf8.last == UInt8(ascii: "\t")
+            let value = isPadded ? text[...].trimmedSpaces : text
+            guard HTTPField.isValidValue(value) else {
                 throw .invalid("The header \(fieldName.rawName) has a value with bytes that are not allowed.")
             }
             if HeaderTraits.of(fieldName).contains(.refused) {
@@ -93,25 +118,34 @@ struct RequestHead {
                     "Overriding the method by header is not allowed: send the request with the method you mean.",
                     target: fieldName.rawName)
             }
-            fields.append(HTTPField(name: fieldName, value: value))
+            if let lines {
+                fields.append(HTTPField(name: fieldName, value: lines[index]))
+            } else {
+                fields.append(HTTPField(name: fieldName, value: value))
+            }
         }
         return fields
     }
 
-    /// U+FFFD: the decoder replaced bytes that are not UTF-8, so they could not be passed on as they came.
-    private static func wasRepaired(_ value: String) -> Bool {
-        let bytes = value.utf8.span
-        for index in bytes.indices where bytes[index] == 0xEF { return value.contains("\u{FFFD}") }
-        return false
+    /// The values of the lines of a head, byte for byte, without the blanks around them.
+    private static func fieldLines(_ head: ByteBuffer) -> [ArraySlice<UInt8>] {
+        let bytes = Array(head.readableBytesView)
+        return bytes.split(separator: UInt8(ascii: "\n")).dropFirst().compactMap { line in
+            guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else { return nil }
+            let isBlank: (UInt8) -> Bool = { $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }
+            let value = line[(colon + 1)...].drop(while: isBlank)
+            let end = value.lastIndex { !isBlank($0) }
+            return value.prefix(through: end ?? value.startIndex - 1)
+        }
     }
 
     private static func splitTarget(
-        _ uri: String, _ fields: HTTPFields, isHTTP10: Bool
+        _ uri: String, _ fields: HTTPFields, isHTTP10: Bool, mayBeStar: Bool
     ) throws(Failure) -> (target: String, authority: String, isAbsolute: Bool) {
         let hosts = fields[values: .host]
         guard hosts.count <= 1 else { throw .invalid("There is more than one Host header.", target: "Host") }
         guard hosts.count == 1 || isHTTP10 else { throw .invalid("The Host header is missing.", target: "Host") }
-        if uri.utf8.first == UInt8(ascii: "/") { return (uri, hosts.first ?? "", false) }
+        if uri.utf8.first == UInt8(ascii: "/") || mayBeStar && uri == "*" { return (uri, hosts.first ?? "", false) }
         let lowered = uri.prefix(8).lowercased()
         let schemeLength = lowered.hasPrefix("http://") ? 7 : lowered.hasPrefix("https://") ? 8 : 0
         guard schemeLength > 0 else { throw .invalid("The request target must begin with a slash.") }

@@ -83,10 +83,11 @@ struct PageWriter {
         var fields = answer.fields
         if answer.status == .ok { fields[.eTag] = nil }
         if isKnownToTool { fields = HTTPFields(fields.filter { Self.inNotModified.contains($0.name) }) }
-        if let location = fields[.location] {
-            fields[.location] = LinkTranslator(
-                rules: links.rules, allowedPrefixes: links.allowPrefixes, base: base.text
-            ).rewriteLocation(location)
+        if fields.contains(.location) {
+            fields.replace(
+                .location,
+                LinkTranslator(rules: links.rules, allowedPrefixes: links.allowPrefixes, base: base.text)
+                    .rewriteLocation)
         }
         if let corsOrigin {
             fields = HTTPFields(fields.filter { !HeaderTraits.of($0.name).contains(.cors) })

@@ -1,0 +1,196 @@
+// The operators' side: health, readiness, metrics and purge, on an address of its own that is as guarded as the tools'.
+
+import ClashAPI
+import HTTPTypes
+import NIOCore
+import NIOHTTP1
+
+/// What the admin listener tells. Closures, so that it knows nothing of what it reports on.
+struct AdminReport: Sendable {
+    /// Empty when ready, else one sentence a reason.
+    var notReady: @Sendable () -> [String]
+    /// What does not work although the proxy is ready.
+    var degraded: @Sendable () -> [String]
+    /// Drops stored answers; returns how many, or nil where there is no cache.
+    var purge: @Sendable (PurgeRequest) -> Int?
+    /// Prometheus text.
+    var metrics: @Sendable () -> String
+}
+
+/// Answers `GET` and `HEAD` of `/healthz`, `/readyz` and `/metrics`, and `POST /purge`. Usable from every event loop.
+final class AdminService: RequestHandling {
+    let activity: Activity
+    private let report: AdminReport
+    private let hosts: Set<String>
+    private let anyHost: Bool
+    private let environment: Environment
+
+    private static let maxFormBytes = 4_096
+
+    /// - Parameter hosts: names that may stand in `Host`, besides IP addresses and localhost.
+    init(_ report: AdminReport, _ config: Config.Admin, hosts: [String] = [], environment: Environment) {
+        self.report = report
+        self.hosts = Set(hosts.map { $0.lowercased() })
+        // No web page reaches a unix socket.
+        if case .unix? = config.address { anyHost = true } else { anyHost = false }
+        self.environment = environment
+        activity = Activity(maxConnections: config.maxConnections)
+    }
+
+    /// The limits of the tools' side, but for bodies.
+    static func limits(_ config: Config.Listen) -> ConnectionLimits {
+        var limits = ConnectionLimits(config)
+        limits.maxBodyBytes = maxFormBytes
+        return limits
+    }
+
+    // MARK: RequestHandling
+
+    /// It answers until the process ends, so that readiness can be asked for.
+    var isDraining: Bool { false }
+
+    func newRecord(
+        _ head: RequestHead, path: String, offeredID: String?, on connection: ConnectionHandler
+    ) -> ExchangeRecord {
+        ExchangeRecord(
+            correlationID: CorrelationID.choose(offeredID, environment), peer: connection.peer,
+            started: environment.now())
+    }
+
+    func handle(_ exchange: Exchange, on connection: ConnectionHandler) {
+        let head = exchange.head
+        guard let refusal = refusal(head) else {
+            guard head.method == .post, head.framing != .none else { return answer(exchange, content(head, form: "")) }
+            let bound = NIOLoopBound(exchange, eventLoop: exchange.executor.eventLoop)
+            Task(executorPreference: exchange.executor) { [self] in await purge(bound.value) }
+            return
+        }
+        answer(exchange, refusal)
+    }
+
+    func refuse(_ failure: Failure, _ head: HTTPRequestHead?, on connection: ConnectionHandler) {
+        connection.sendLast(lastAnswer(failure))
+    }
+
+    func overLimitAnswer(peer: String) -> ByteBuffer {
+        lastAnswer(
+            Failure(
+                .tooManyConnections, "Too many connections to the admin address (\(activity.openConnections)).",
+                retryAfter: .seconds(1)))
+    }
+
+    private func lastAnswer(_ failure: Failure) -> ByteBuffer {
+        let answer = failure.answer(
+            FailureContext(
+                correlationID: CorrelationID.choose(nil, environment), wallTime: environment.wallTime()))
+        var bytes = ByteBuffer()
+        ResponseHead.write(
+            answer.status, answer.fields, .length(answer.body.count), connection: "close", into: &bytes)
+        bytes.writeBytes(answer.body)
+        return bytes
+    }
+
+    // MARK: Who may ask
+
+    /// A web page on an operator's machine is nobody who may do anything, by its own name or by a name of its that DNS
+    /// leads here.
+    private func refusal(_ head: RequestHead) -> AdminAnswer? {
+        if !anyHost, let authority = head.authority, !isOwn(authority) {
+            return .error(
+                .forbidden, "OriginNotAllowed",
+                "Call the admin address by an IP address, as localhost, or by a name in admin.hosts.")
+        }
+        if head.method == .post, isForeign(head) {
+            return .error(.forbidden, "OriginNotAllowed", "Web pages of other origins may not do this.")
+        }
+        return nil
+    }
+
+    private func isOwn(_ authority: Authority) -> Bool {
+        authority.isLoopback || hosts.contains(authority.host)
+            || (try? SocketAddress(ipAddress: authority.host, port: 0)) != nil
+    }
+
+    private func isForeign(_ head: RequestHead) -> Bool {
+        let own = ["http://" + head.authorityText.lowercased(), "https://" + head.authorityText.lowercased()]
+        if head.fields[values: .origin].contains(where: { !own.contains($0.lowercased()) }) { return true }
+        return !["none", "same-origin"].contains(head.fields[.secFetchSite]?.lowercased() ?? "none")
+    }
+
+    // MARK: Answers
+
+    private func answer(_ exchange: Exchange, _ answer: AdminAnswer) {
+        var fields: HTTPFields = [.contentType: answer.type, .cacheControl: "no-store"]
+        if let allow = answer.allow { fields[.allow] = allow }
+        exchange.respond(answer.status, fields, body: Array(answer.body.utf8))
+    }
+
+    private func content(_ head: RequestHead, form: String) -> AdminAnswer {
+        if head.path == "/purge" { return purged(head, form: form) }
+        guard head.method == .get || head.method == .head else {
+            return .error(.methodNotAllowed, "MethodNotAllowed", "Only GET and HEAD here.", allow: "GET, HEAD")
+        }
+        switch head.path {
+        case "/healthz": return .json(.ok, "{\"status\":\"alive\"}\n")
+        case "/readyz":
+            let reasons = report.notReady()
+            if !reasons.isEmpty { return .state(.serviceUnavailable, "not ready", reasons) }
+            let troubles = report.degraded()
+            return troubles.isEmpty ? .json(.ok, "{\"status\":\"ready\"}\n") : .state(.ok, "degraded", troubles)
+        case "/metrics":
+            return AdminAnswer(status: .ok, type: "text/plain; version=0.0.4; charset=utf-8", body: report.metrics())
+        default: return .error(.notFound, "NotFound", "Here are /healthz, /readyz, /metrics and POST /purge.")
+        }
+    }
+
+    private func purge(_ exchange: Exchange) async {
+        var form = ByteBuffer()
+        do throws(RequestBodyError) {
+            while let part = try await exchange.nextBodyPart() { form.writeImmutableBuffer(part) }
+            answer(exchange, content(exchange.head, form: String(buffer: form)))
+        } catch {
+            guard case .failed(let failure) = error else { return exchange.abort() }
+            let row = failure.reason.answer(.other)
+            answer(exchange, .error(row.status, row.code, failure.message))
+        }
+    }
+
+    private func purged(_ head: RequestHead, form: String) -> AdminAnswer {
+        guard head.method == .post else {
+            return .error(.methodNotAllowed, "MethodNotAllowed", "Only POST here.", allow: "POST")
+        }
+        let query = head.target.split(separator: "?", maxSplits: 1).dropFirst().first.map(String.init) ?? ""
+        guard let request = PurgeRequest(form: query.isEmpty ? form : query) else {
+            return .error(.badRequest, "InvalidRequest", "Say one of ?all, ?itwin=ID and ?tag=TAG.")
+        }
+        guard let count = report.purge(request) else {
+            return .error(.conflict, "CacheDisabled", "The cache is turned off (cache.enabled).")
+        }
+        return .json(.ok, "{\"purged\":\(count)}\n")
+    }
+}
+
+/// What the admin listener answers.
+private struct AdminAnswer {
+    var status: HTTPResponse.Status
+    var type: String
+    var body: String
+    var allow: String?
+
+    static func json(_ status: HTTPResponse.Status, _ body: String) -> AdminAnswer {
+        AdminAnswer(status: status, type: "application/json", body: body)
+    }
+
+    static func state(_ status: HTTPResponse.Status, _ word: String, _ reasons: [String]) -> AdminAnswer {
+        let list = reasons.map { "\"\(JSONText.escaped($0))\"" }.joined(separator: ",")
+        return json(status, "{\"status\":\"\(word)\",\"reasons\":[\(list)]}\n")
+    }
+
+    static func error(
+        _ status: HTTPResponse.Status, _ code: String, _ message: String, allow: String? = nil
+    ) -> AdminAnswer {
+        AdminAnswer(
+            status: status, type: "application/json",
+            body: "{\"error\":{\"code\":\"\(code)\",\"message\":\"\(JSONText.escaped(message))\"}}\n", allow: allow)
+    }
+}

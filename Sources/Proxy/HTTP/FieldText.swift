@@ -1,0 +1,33 @@
+// Field values whose bytes need be no UTF-8 (RFC 9110 section 5.5).
+
+import HTTPTypes
+
+extension HTTPField {
+    /// For people: UTF-8, else ISO 8859-1, which older tools send.
+    var text: String {
+        withUnsafeBytesOfValue { bytes in
+            if let text = String(validating: bytes, as: UTF8.self) { return text }
+            var text = ""
+            for byte in bytes { text.unicodeScalars.append(Unicode.Scalar(byte)) }
+            return text
+        }
+    }
+}
+
+extension HTTPFields {
+    /// The values of a name as people read them, several as a list; nil without any.
+    func text(of name: HTTPField.Name) -> String? {
+        guard contains(name) else { return nil }
+        return self[fields: name].map(\.text).joined(separator: ", ")
+    }
+
+    /// Replaces the fields of a name, each where it stands, by what `change` makes of its bytes; nil leaves one as it is.
+    mutating func replace(_ name: HTTPField.Name, _ change: (UnsafeBufferPointer<UInt8>) -> [UInt8]?) {
+        guard contains(name) else { return }
+        self = HTTPFields(
+            map { field in
+                guard field.name == name, let value = field.withUnsafeBytesOfValue(change) else { return field }
+                return HTTPField(name: field.name, value: value)
+            })
+    }
+}
