@@ -154,7 +154,10 @@ import Testing
                     "\(rig.v2)/runs/jobs",
                     #"{"jobs":[{"testId":"\#(test)","iModelId":"\#(repository)"}],"operation":"run"}"#, test
                 ),
-                ("/clashdetection/runs", #"{"testId":"\#(legacy)","iModelId":"\#(repository)"}"#, legacy),
+                (
+                    "/clashdetection/runs",
+                    #"{"testId":"\#(legacy)","iModelId":"\#(repository)","namedVersionId":"\#(test)"}"#, legacy
+                ),
             ]
             for (index, (target, body, object)) in starts.enumerated() {
                 func start(_ id: String) async throws -> RawResponse {

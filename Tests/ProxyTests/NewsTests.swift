@@ -54,7 +54,7 @@ import Tokens
         arguments: [
             ("iTwin Platform Community", ["5000/60"], true), ("iTwin Platform Trial", ["5000/60"], true),
             ("Community", ["500/60"], true), ("Community", ["500/60", "5000/3600"], nil),
-            ("COMMUNITY", ["8/1", "5000/3600"], nil), ("Community", ["83/60"], false), ("Community", [], true),
+            ("COMMUNITY", ["8/1", "5000/3600"], nil), ("Community", ["83/60"], nil), ("Community", [], true),
             ("iTwin Platform Premium", ["5000/60"], nil), ("Basic", ["80/1"], nil), ("Custom", ["6000/60"], true),
             ("Premium", ["500/60", "5000/3600"], false), (" ", ["99999/1"], nil),
         ] as [(String, [String], Bool?)])

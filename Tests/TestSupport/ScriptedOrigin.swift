@@ -96,7 +96,8 @@ public final class ScriptedOrigin: Sendable {
 
     static func listen(backlog: Int32, port: Int = 0) -> (descriptor: Int32, port: Int) {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        var isReused: Int32 = port == 0 ? 0 : 1
+        // Also where nobody listened before, so that somebody may after it.
+        var isReused: Int32 = 1
         setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &isReused, socklen_t(MemoryLayout<Int32>.size))
         var address = sockaddr_in()
         address.sin_port = UInt16(port).bigEndian

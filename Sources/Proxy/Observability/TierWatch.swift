@@ -42,7 +42,11 @@ final class TierWatch: Sendable {
                 isTooWide: true,
                 text: "rate.windows allow more than upstream's tier, which is \(names): calls will be refused")
         }
-        let isNarrow = windows.contains { window in allowed.allSatisfy { !$0.keeps(window) } }
+        // A little less is prudence; less than half is another tier's.
+        let isNarrow = windows.contains { window in
+            let doubled = GateWindow(limit: window.limit * 2, span: window.span)
+            return allowed.allSatisfy { doubled.keeps($0) }
+        }
         return isNarrow
             ? News(isTooWide: false, text: "rate.windows allow less than upstream's tier, which is \(names)") : nil
     }

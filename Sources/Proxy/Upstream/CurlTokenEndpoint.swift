@@ -53,8 +53,8 @@ struct CurlTokenEndpoint: TokenEndpoint {
     }
 
     private func retryAfter(_ response: UpstreamResponse) -> Duration? {
-        guard case .told(let wait) = response.retryAfter(wallSeconds: environment.wallTime().seconds) else { return nil }
-        return wait
+        let told = response.retryAfter(wallSeconds: environment.wallTime().seconds)
+        return if case .told(let wait) = told { wait } else { nil }
     }
 
     private func request(_ method: HTTPRequest.Method) -> UpstreamRequest {
