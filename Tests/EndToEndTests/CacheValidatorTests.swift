@@ -297,9 +297,87 @@ import Testing
     }
 
     @Test(
-        "a 304 that speaks of another answer is not believed: the page itself is asked for",
-        arguments: ["ETag: \"foreign\"\r\n", "ETag: \"v1\"\r\nCache-Control: no-store\r\n"])
-    func foreign304(lines: String) async throws {
+        "a 304 that forbids keeping still answers its request from the stored body, which goes then",
+        arguments: [("Cache-Control: no-store", "no-store"), ("Cache-Control: private", "private"), ("Vary: *", "vary-any")])
+    func forbidding304(line: String, reason: String) async throws {
+        try await withCache(["cache.stale_while_revalidate=0s"]) { number, request in
+            request.values("If-None-Match").isEmpty
+                ? .bytes(numbered(number, "ETag: \"v1\"\r\n"))
+                : .bytes("HTTP/1.1 304 Not Modified\r\nETag: \"v1\"\r\n\(line)\r\n\r\n")
+        } _: { rig, origin async throws in
+            let first = try await rig.get(Path.reports)
+            rig.clock.advance(by: .seconds(31))
+            let again = try await rig.get(Path.reports)
+            again.expectForwarded("stale; fwd-status=304; detail=\(reason)", number: 1)
+            #expect(again.status == 200 && again.body == first.body && origin.count == 2)
+            let third = try await rig.get(Path.reports)
+            #expect(third.number == 3 && origin.received.all[2].values("If-None-Match").isEmpty)
+        }
+    }
+
+    @Test("a 304 updates the stored fields")
+    func updated304() async throws {
+        let fields = ["Content-Language", "Content-Location", "Content-Unheard-Of", "X-Note"]
+        func lines(_ value: String) -> String { fields.map { "\($0): \(value)\r\n" }.joined() + "ETag: \"v1\"\r\n" }
+        let (old, new) = (lines("old"), lines("new"))
+        try await withCache(["cache.stale_while_revalidate=0s"]) { number, request in
+            request.values("If-None-Match").isEmpty
+                ? .bytes(numbered(number, old)) : .bytes("HTTP/1.1 304 Not Modified\r\n\(new)\r\n")
+        } _: { rig, _ async throws in
+            _ = try await rig.get(Path.reports)
+            rig.clock.advance(by: .seconds(31))
+            for _ in 0..<2 {
+                let page = try await rig.get(Path.reports)
+                for name in fields { #expect(page.values(name) == ["new"], "\(name)") }
+                #expect(page["Content-Type"] == "application/json" && page.number == 1)
+            }
+        }
+    }
+
+    @Test("the proxy's own tag in If-Match is refused, and no tag of ours goes upstream", arguments: ["PUT", "PATCH"])
+    func ifMatch(method: String) async throws {
+        try await withNumberedPages { rig, origin async throws in
+            let target = "\(Path.tests)/t"
+            let tag = try await rig.get(target)["ETag"] ?? ""
+            for list in [tag, "W/\(tag)", "\(tag), \(tag)"] {
+                let refused = try await rig.call(method, target, [("If-Match", list)], body: "{}")
+                refused.expectError(412, "PreconditionFailed", reason: "precondition-failed", target: "If-Match")
+            }
+            #expect(origin.count == 1)
+            _ = try await rig.call(method, target, [("If-Match", "\(tag), \"theirs\"")], body: "{}")
+            _ = try await rig.call(method, target, [("If-None-Match", tag)], body: "{}")
+            #expect(origin.received.all[1].values("If-Match") == ["\"theirs\""])
+            #expect(origin.received.all[2].values("If-None-Match").isEmpty)
+        }
+    }
+
+    @Test("where upstream says nothing to caches, those behind us are told to ask")
+    func cachesBehind() async throws {
+        try await withCache { number, request in
+            let line = request.requestLine
+            if line.contains("/gone") { return .bytes(json("{}", status: "404 Not Found")) }
+            if line.contains("?said") { return .bytes(numbered(number, "Cache-Control: max-age=9\r\n")) }
+            return .bytes(numbered(number))
+        } _: { rig, _ async throws in
+            let own = ["private, no-cache"]
+            let first = try await rig.get(Path.reports)
+            #expect(first.values("Cache-Control") == own)
+            let tag = ("If-None-Match", first["ETag"] ?? "")
+            #expect(try await rig.get(Path.reports).values("Cache-Control") == own)
+            let known = try await rig.get(Path.reports, [tag])
+            #expect(known.status == 304 && known.values("Cache-Control") == own)
+            #expect(try await rig.get("\(Path.reports)/gone").values("Cache-Control") == own)
+            #expect(try await rig.call("PUT", "\(Path.tests)/t", body: "{}").values("Cache-Control") == own)
+            for _ in 0..<2 { #expect(try await rig.get("\(Path.reports)?said").values("Cache-Control") == ["max-age=9"]) }
+            #expect(try await rig.get("\(Path.iTwin)/news").values("Cache-Control").isEmpty, "nobody knows it")
+            #expect(try await rig.get("/elsewhere").values("Cache-Control").isEmpty, "an error of our own")
+            #expect(try await rig.get("/elsewhere").cacheStatus.isEmpty, "which no cache has to do with")
+        }
+    }
+
+    @Test("a 304 that speaks of another answer is not believed: the page itself is asked for")
+    func foreign304() async throws {
+        let lines = "ETag: \"foreign\"\r\n"
         try await withCache(["cache.stale_while_revalidate=0s"]) { number, request in
             request.values("If-None-Match").isEmpty
                 ? .bytes(numbered(number, "ETag: \"v1\"\r\n")) : .bytes("HTTP/1.1 304 Not Modified\r\n\(lines)\r\n")

@@ -9,6 +9,7 @@ public enum FailureReason: String, Sendable, CaseIterable {
     case permissionDenied = "permission-denied"
     case originNotAllowed = "origin-not-allowed"
     case operationNotFound = "operation-not-found"
+    case preconditionFailed = "precondition-failed"
     case bodyTooLarge = "body-too-large"
     case targetTooLong = "target-too-long"
     case headersTooLarge = "headers-too-large"

@@ -22,6 +22,7 @@ extension FailureReason {
         case .permissionDenied: row(.forbidden, "InsufficientPermissions", "http_request_denied")
         case .originNotAllowed: row(.forbidden, "OriginNotAllowed", "http_request_denied")
         case .operationNotFound: row(.notFound, "OperationNotFound", "destination_not_found")
+        case .preconditionFailed: row(.preconditionFailed, "PreconditionFailed", "http_request_denied")
         case .bodyTooLarge: row(.contentTooLarge, "RequestTooLarge", "http_request_error")
         case .targetTooLong: row(.uriTooLong, "RequestTooLarge", "http_request_error")
         case .headersTooLarge: row(.requestHeaderFieldsTooLarge, "RequestTooLarge", "http_request_error")

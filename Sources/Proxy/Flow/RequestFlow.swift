@@ -20,7 +20,8 @@ enum FlowExit: Error {
 
 /// What the tool gets.
 enum Answer {
-    case upstream(UpstreamResponse)
+    /// With what is to hear what upstream says about a run that it has started.
+    case upstream(UpstreamResponse, startedRun: StartedRuns.Token?)
     /// Upstream's answer was lost; a read has shown that the delete was carried out.
     case settledAsDone
 }
@@ -93,6 +94,7 @@ final class RequestFlow: Sendable {
             try FrontDesk.authorize(admission.caller, match.operationClass)
             try audit?.policy.checkReason(match, exchange.head.fields)
             try audit?.policy.checkObjects(match)
+            try OwnTag.checkMatch(exchange.head.fields)
         } catch {
             throw .failed(error)
         }
@@ -128,11 +130,11 @@ final class RequestFlow: Sendable {
         let progress = exchange.progress
         do throws(FlowExit) {
             let response = try await sender.send(call, progress, credential, &permit, body: exchange)
-            pages?.cache.written(call.match, status: response.status.code)
+            let run = pages?.cache.written(call.match, status: response.status.code)
             if let entry {
                 await audit?.answered(entry, status: response.status.code, attempts: progress.facts.attempts)
             }
-            return .upstream(response)
+            return .upstream(response, startedRun: run)
         } catch {
             if progress.facts.wasSent { pages?.cache.written(call.match, status: progress.facts.lastStatus) }
             guard let audit, let entry else { throw error }
@@ -175,7 +177,10 @@ final class RequestFlow: Sendable {
     ) async throws(FlowExit) {
         let relay = ResponseRelay(links: links, corsOrigin: admission.corsOrigin, now: environment.wallTime())
         switch answer {
-        case .upstream(let response): try await relay.run(response, call, exchange)
+        case .upstream(let response, let run):
+            var body = RelayedBody(response.body)
+            if let run { body.listener = pages?.cache.runs.listener(run) }
+            try await relay.run(response, call, exchange, body: body)
         case .settledAsDone: relay.settled(exchange)
         }
     }

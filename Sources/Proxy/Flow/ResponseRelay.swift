@@ -44,7 +44,7 @@ struct ResponseRelay {
         var fields = answerFields(response, call, exchange)
         let isPage =
             call.match.operation.carriesLinks && response.isJSON && response.status != .partialContent
-            && response.fields[.contentEncoding] == nil
+            && ContentCoding(response.fields).isNone
         if isPage, let etag = fields[.eTag], !etag.hasPrefix("W/") { fields[.eTag] = "W/" + etag }
         if response.status.hasNoBody {
             fields[.contentType] = nil
@@ -85,6 +85,7 @@ struct ResponseRelay {
         if let location = fields[.location] {
             fields[.location] = translator(exchange).rewriteLocation(location)
         }
+        if let word = OwnFields.cacheControl(for: response.fields, isKnown: call.match.isKnown) { fields.append(word) }
         if fields[.date] == nil { fields[.date] = CivilTime(unixSeconds: now.seconds).httpDate }
         fields.append(HTTPField(name: .serverTiming, value: exchange.progress.facts.serverTiming))
         exchange.progress.facts.addRateLimit(to: &fields)
