@@ -37,7 +37,7 @@ extension OperationMatch {
         let itwins = writtenITwins
         var tags: [String] = []
         // Where the iTwin is not certain, the families of all iTwins are purged.
-        let scopes: [String?] = itwins.isEmpty ? [nil] : itwins + [Tag.unknownITwin]
+        let scopes: [String?] = itwins.isEmpty ? [nil] : Self.reached(from: itwins)
         for scope in scopes {
             tags += operation.touchesLists.families.map { Tag.list($0, itwin: scope) }
             tags += operation.touchesItems.families.map { Tag.item($0, itwin: scope) }
@@ -81,7 +81,12 @@ extension OperationMatch {
     private func wholeITwins() -> Invalidation {
         let itwins = writtenITwins
         guard !itwins.isEmpty else { return .everything }
-        let tags = (itwins + [Tag.unknownITwin]).map { Tag.itwin($0) }
-        return Invalidation(reach: .itwins, tags: tags, families: .all)
+        return Invalidation(
+            reach: .itwins, tags: Self.reached(from: itwins).map { Tag.itwin($0) }, families: .all)
+    }
+
+    /// The iTwins, and what may be of one of them.
+    private static func reached(from itwins: [String]) -> [String] {
+        itwins + [Tag.unknownITwin] + (itwins.allSatisfy(GUID.isGUID) ? [Tag.oddITwin] : [])
     }
 }

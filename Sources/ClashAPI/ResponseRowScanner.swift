@@ -11,8 +11,9 @@ public struct ResponseRows: Sendable, Equatable {
     public internal(set) var statuses: [String] = []
     /// Tags of everything the rows name: themselves, their tests, iModels and jobs.
     public internal(set) var tags: [String] = []
-    /// Ids of rows that show a run, by whether it has ended.
+    /// Ids of rows that show a run that has ended.
     public internal(set) var endedIDs: [String] = []
+    /// Ids of rows that show a run that has not.
     public internal(set) var unendedIDs: [String] = []
     /// The `count` of a page: how many rows its list has, as spelled.
     public internal(set) var listCount: String?

@@ -13,6 +13,8 @@ import HTTPTypes
 public enum Tag {
     /// Stands for the iTwin where a stored answer's iTwin is not known.
     static let unknownITwin = "?"
+    /// Stands for iTwins that are spelled as no GUID is: such a `projectId` may be any.
+    static let oddITwin = "~"
 
     /// Everything of an iTwin.
     public static func itwin(_ id: String) -> String { "itwin:" + GUID.canonical(id) }
@@ -95,11 +97,11 @@ extension OperationMatch {
     /// The tags of an answer that may hold ids nobody knows of.
     public var tagsOfAnyID: [String] { [Tag.anyID()] + scopes.map { Tag.anyID(itwin: $0) } }
 
-    /// The iTwins that an answer shows something of. A `projectId` that is no GUID may stand for any.
+    /// The iTwins that an answer shows something of.
     private var scopes: [String] {
-        var itwins = (statedITwins + decodedITwins).map(GUID.canonical).uniqued()
+        let itwins = (statedITwins + decodedITwins).map(GUID.canonical).uniqued()
+        if itwins.isEmpty { return [Tag.unknownITwin] }
         let isCertain = route.pathITwin != nil || itwins.allSatisfy(GUID.isGUID)
-        if itwins.isEmpty || !isCertain { itwins.append(Tag.unknownITwin) }
-        return itwins
+        return isCertain ? itwins : itwins + [Tag.oddITwin]
     }
 }

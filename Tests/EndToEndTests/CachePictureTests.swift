@@ -19,7 +19,8 @@ import Testing
 
     // MARK: One picture
 
-    @Test("a later page that counts other rows than the first: both are of the new state, and the first is fetched anew")
+    @Test(
+        "a later page that counts other rows than the first: both are of the new state, and the first is fetched anew")
     func otherCount() async throws {
         try await withCache(Self.flags, Self.list("old", count: 3)) { rig, origin async throws in
             _ = try await rig.get(Self.first)
@@ -156,7 +157,9 @@ import Testing
     @Test("v1 runs and results of a project in which a run was started are short-lived too, those of others are not")
     func startedV1Run() async throws {
         try await withCache(Self.flags) { number, request in
-            if request.requestLine.hasPrefix("POST") { return .bytes(json(#"{"run":{"id":"x"}}"#, status: "201 Created")) }
+            if request.requestLine.hasPrefix("POST") {
+                return .bytes(json(#"{"run":{"id":"x"}}"#, status: "201 Created"))
+            }
             return .bytes(json(#"{"runs":[{"id":"r","status":"completed"}],"result":[],"number":\#(number)}"#))
         } _: { rig, _ async throws in
             let test = "PSwbCl9Oa0qMfZ4PGis8TZi63P5UdiFDj-3LqYdlQyE"
@@ -175,7 +178,9 @@ import Testing
 
     // MARK: Codings
 
-    @Test("a coding that is none is none: links are rewritten, and the page is kept", arguments: ["identity", "", "Identity,"])
+    @Test(
+        "a coding that is none is none: links are rewritten, and the page is kept",
+        arguments: ["identity", "", "Identity,"])
     func noCoding(value: String) async throws {
         try await withNumberedPages(headers: "Content-Encoding: \(value)\r\n") { rig, _ async throws in
             let watch = Stopwatch()

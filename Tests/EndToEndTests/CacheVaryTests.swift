@@ -11,7 +11,8 @@ import Testing
     ]
     /// What never goes upstream at all.
     private static let ofTheWay = [
-        ("Forwarded", "host=evil"), ("X-Forwarded-Host", "evil"), ("X-Forwarded-For", "1.2.3.4"), ("X-Real-IP", "1.2.3.4"),
+        ("Forwarded", "host=evil"), ("X-Forwarded-Host", "evil"), ("X-Forwarded-For", "1.2.3.4"),
+        ("X-Real-IP", "1.2.3.4"),
         ("X-Forwarded-Anything", "x"), ("x_forwarded_host", "evil"), ("X-Original-Host", "evil"),
     ]
 

@@ -73,7 +73,9 @@ struct Shard {
     func generation(of page: ListPage?) -> ListBook.Generation { page.map { lists.generation(of: $0.list) } ?? 0 }
 
     /// See `ListBook.takeWantOfFirst`.
-    mutating func takeWantOfFirst(for page: ListPage, now: Instant) -> Bool { lists.takeWantOfFirst(for: page, now: now) }
+    mutating func takeWantOfFirst(for page: ListPage, now: Instant) -> Bool {
+        lists.takeWantOfFirst(for: page, now: now)
+    }
 
     /// The newest generation of all lists here.
     var latestGeneration: ListBook.Generation { lists.latest }

@@ -90,7 +90,9 @@ final class StartedRuns: Sendable {
             if let rows { Self.learn(&state, rows, asked) }
             let itwins = match.itwinsOfRuns
             let isConcerned = state.runs.contains { run in
-                if let itwins, let others = run.itwins, !itwins.contains(where: { others.contains($0) }) { return false }
+                if let itwins, let others = run.itwins, !itwins.contains(where: { others.contains($0) }) {
+                    return false
+                }
                 return rows.map { !match.isOfOtherTests(thanThoseOf: run.tests, $0) } ?? true
             }
             return isConcerned || state.forgottenUntil != nil

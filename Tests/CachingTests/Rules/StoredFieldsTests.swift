@@ -53,7 +53,8 @@ struct StoredFieldsTests {
     @Test(
         "a 304 updates every other field, whatever its name begins with",
         arguments: [
-            "Content-Security-Policy", "Content-Language", "Content-Location", "Content-Disposition", "Content-Unheard-Of",
+            "Content-Security-Policy", "Content-Language", "Content-Location", "Content-Disposition",
+            "Content-Unheard-Of",
         ])
     func updating(name: String) {
         let stored = RulesFixture.fields(["\(name): old"])

@@ -69,7 +69,9 @@ extension CacheStore {
 
     /// The text that is stored and fresh.
     func text(_ key: CacheKey, request: HTTPFields = HTTPFields(), at seconds: Int = 0) -> String? {
-        guard case .fresh(let answer, _) = find(key, request: request, now: StoreFixture.at(seconds)) else { return nil }
+        guard case .fresh(let answer, _) = find(key, request: request, now: StoreFixture.at(seconds)) else {
+            return nil
+        }
         return answer.digest
     }
 

@@ -79,7 +79,9 @@ extension CacheWorld {
         if let page = answer.page {
             // Of a list that was forgotten in between only the count tells.
             let isForgiven = forgetsLists && !page.isFirst && page.count != nil
-            check(isForgiven || stored.picture >= account.changed(page.list), "a page of an old picture: \(answer.digest)")
+            check(
+                isForgiven || stored.picture >= account.changed(page.list), "a page of an old picture: \(answer.digest)"
+            )
             if !page.isFirst, !forgetsLists { judgeLater(answer, page, stored, rider) }
         }
     }
