@@ -33,9 +33,9 @@ public struct BodyClassifier: Sendable {
     public init(route: RouteMatch, headers: HTTPFields) {
         if !route.bodyDecides {
             progress = .decided(.empty)
-        } else if !BodyCoding.isIdentity(headers) {
+        } else if !ContentCoding(headers).isNone {
             progress = .decided(RequestBodyFacts(form: .unreadable(.contentEncoding)))
-        } else if !BodyCoding.isUTF8(headers) {
+        } else if !BodyCharset.isUTF8(headers) {
             progress = .decided(RequestBodyFacts(form: .unreadable(.charset)))
         }
     }
@@ -96,32 +96,17 @@ public struct BodyClassifier: Sendable {
     }
 }
 
-/// Whether a body's bytes are what upstream will read.
-enum BodyCoding {
-    static func isIdentity(_ headers: HTTPFields) -> Bool {
-        headers[values: .contentEncoding].allSatisfy { value in
-            value.split(separator: ",").allSatisfy { coding in
-                let coding = trimmed(coding)
-                return coding.isEmpty || coding == "identity"
-            }
-        }
-    }
-
+/// Whether upstream reads a body's bytes as the characters that we see.
+enum BodyCharset {
     /// Whether every charset that a `Content-Type` names is UTF-8 or ASCII; none named is UTF-8 (RFC 8259).
     static func isUTF8(_ headers: HTTPFields) -> Bool {
         headers[values: .contentType].allSatisfy { value in
             value.split(whereSeparator: { $0 == ";" || $0 == "," }).allSatisfy { parameter in
-                let parameter = trimmed(parameter)
+                let parameter = parameter.trimmedBlanks.lowercased()
                 guard parameter.hasPrefix("charset") else { return true }
                 let charset = parameter.dropFirst(7).filter { $0 != "=" && $0 != "\"" && $0 != " " && $0 != "\t" }
                 return ["utf-8", "utf8", "us-ascii", "ascii"].contains(charset)
             }
         }
-    }
-
-    private static func trimmed(_ text: Substring) -> String {
-        let isBlank: (Character) -> Bool = { $0 == " " || $0 == "\t" }
-        let front = text.drop(while: isBlank)
-        return String(front.reversed().drop(while: isBlank).reversed()).lowercased()
     }
 }

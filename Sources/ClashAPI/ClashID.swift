@@ -1,5 +1,5 @@
-// v1 ids carry the ids of their project and entity. That is read off the documented examples and stated nowhere,
-// so nothing may depend on it for correctness: an id that does not decode is used as it stands.
+// v1 ids carry the ids of their project and entity. That is read off the documented examples and stated nowhere:
+// an id that does not decode is used as it stands, and counts as one of any project.
 
 /// What a v1 id of the clash detection API is made of.
 ///
@@ -13,10 +13,16 @@ public struct ClashID: Sendable, Hashable {
 
     /// Decodes an id; nil if it is no v1 id.
     public init?(_ id: String) {
+        guard let guids = ClashID.guids(id), let project = guids.first, let entity = guids.last else { return nil }
+        projectID = project
+        entityID = entity
+    }
+
+    /// All GUIDs in a v1 id, the project's first; nil if it is none.
+    static func guids(_ id: String) -> [String]? {
         let length = id.utf8.count
         guard length == 43 || length == 64, let bytes = Base64URL.decode(id) else { return nil }
-        projectID = GUID.text(bytes, at: 0)
-        entityID = GUID.text(bytes, at: bytes.count - 16)
+        return stride(from: 0, to: bytes.count, by: 16).map { GUID.text(bytes, at: $0) }
     }
 }
 
@@ -37,12 +43,20 @@ enum GUID {
         return String(decoding: text, as: UTF8.self)
     }
 
+    /// Characters of a GUID with its dashes.
+    static let length = 36
+
     static func isGUID(_ text: String) -> Bool {
-        guard text.utf8.count == 36 else { return false }
-        for (index, byte) in text.utf8.enumerated() {
+        let utf8 = text.utf8
+        return utf8.count == length && begins(utf8.span, at: 0)
+    }
+
+    /// Whether a GUID with dashes begins here; there are bytes enough.
+    static func begins(_ bytes: Span<UInt8>, at start: Int) -> Bool {
+        for index in 0..<length {
             switch index {
-            case 8, 13, 18, 23: if byte != 0x2D { return false }
-            default: if ASCII.hexValue(byte) == nil { return false }
+            case 8, 13, 18, 23: if bytes[start + index] != 0x2D { return false }
+            default: if ASCII.hexValue(bytes[start + index]) == nil { return false }
             }
         }
         return true

@@ -21,6 +21,8 @@ public struct Invalidation: Sendable, Equatable {
     public let tags: [String]
     /// Families whose pages are concerned, for logs and metrics.
     public let families: ListFamilies
+    /// The objects written, as `HeldIDs` spells them: what holds one of them anywhere is untrue, whatever it shows.
+    public var heldIDs: [UInt64] = []
 
     static let nothing = Invalidation(reach: .nothing, tags: [], families: [])
     static let everything = Invalidation(reach: .everything, tags: [], families: .all)
@@ -35,7 +37,7 @@ extension OperationMatch {
         let itwins = writtenITwins
         var tags: [String] = []
         // Where the iTwin is not certain, the families of all iTwins are purged.
-        let scopes: [String?] = itwins.isEmpty ? [nil] : itwins + [Tag.unknownITwin]
+        let scopes: [String?] = itwins.isEmpty ? [nil] : Self.reached(from: itwins)
         for scope in scopes {
             tags += operation.touchesLists.families.map { Tag.list($0, itwin: scope) }
             tags += operation.touchesItems.families.map { Tag.item($0, itwin: scope) }
@@ -43,7 +45,11 @@ extension OperationMatch {
         if let kind = operation.objectKind {
             tags += objectIDs.flatMap { Tag.aliases(kind, $0) }
         }
-        return Invalidation(reach: .tagged, tags: tags.uniqued(), families: operation.touchesLists)
+        let ids = objectIDs
+        if !ids.isEmpty { tags += scopes.map { Tag.anyID(itwin: $0) } }
+        return Invalidation(
+            reach: .tagged, tags: tags.uniqued(), families: operation.touchesLists,
+            heldIDs: ids.flatMap { HeldIDs.hashes(of: $0) })
     }
 
     /// What this call may have touched if nobody knows whether upstream did it: everything of its iTwin.
@@ -58,18 +64,29 @@ extension OperationMatch {
         return operation.touchesLists.contains(.manualSuppressions) && objectIDs.isEmpty
     }
 
-    /// The iTwins that upstream itself takes from the request. What a v1 id decodes to, or a `projectId` beside an id
-    /// that upstream goes by, is not relied on.
+    /// The iTwins that the call writes to: of its path, or of its v1 ids, to which a `projectId` beside them is added,
+    /// since nobody knows which of the two upstream goes by. Empty: it may be any, because an id does not decode, or not
+    /// all of them are known.
     private var writtenITwins: [String] {
         if let itwin = route.pathITwin { return [GUID.canonical(itwin)] }
-        guard isKnown, objectIDs.isEmpty else { return [] }
-        return body.projectIDs.map(GUID.canonical).uniqued()
+        guard isKnown, route.pathID != nil || !(body.isUnreadable || body.idsAreIncomplete) else { return [] }
+        var itwins = body.projectIDs.map(GUID.canonical)
+        for id in objectIDs {
+            guard operation.version == .v1, let decoded = ClashID(id) else { return [] }
+            itwins.append(decoded.projectID)
+        }
+        return itwins.uniqued()
     }
 
     private func wholeITwins() -> Invalidation {
         let itwins = writtenITwins
         guard !itwins.isEmpty else { return .everything }
-        let tags = (itwins + [Tag.unknownITwin]).map { Tag.itwin($0) }
-        return Invalidation(reach: .itwins, tags: tags, families: .all)
+        return Invalidation(
+            reach: .itwins, tags: Self.reached(from: itwins).map { Tag.itwin($0) }, families: .all)
+    }
+
+    /// The iTwins, and what may be of one of them.
+    private static func reached(from itwins: [String]) -> [String] {
+        itwins + [Tag.unknownITwin] + (itwins.allSatisfy(GUID.isGUID) ? [Tag.oddITwin] : [])
     }
 }

@@ -11,6 +11,14 @@ public struct ResponseRows: Sendable, Equatable {
     public internal(set) var statuses: [String] = []
     /// Tags of everything the rows name: themselves, their tests, iModels and jobs.
     public internal(set) var tags: [String] = []
+    /// Ids of rows that show a run that has ended.
+    public internal(set) var endedIDs: [String] = []
+    /// Ids of rows that show a run that has not.
+    public internal(set) var unendedIDs: [String] = []
+    /// The `count` of a page: how many rows its list has, as spelled.
+    public internal(set) var listCount: String?
+    /// All ids that the body holds anywhere.
+    public internal(set) var held = HeldIDs()
     /// Whether every row that should have a status has a final one. True for lists without run status.
     public internal(set) var allTerminal = true
     /// Whether the body was one complete JSON document and nothing was left out of `ids` and `tags`.
@@ -37,7 +45,7 @@ public struct ResponseRowScanner: Sendable {
     }
 
     private enum Field: Sendable {
-        case rows, id, status, test, repository, job, other
+        case rows, count, id, status, test, repository, job, other
     }
 
     private let operation: Operation
@@ -47,10 +55,15 @@ public struct ResponseRowScanner: Sendable {
     private var roles: [Role] = []
     private var field = Field.other
     private var rowHasTerminalStatus = false
+    private var rowID: String?
     private var isFull = false
     private var isBroken = false
     private var key = JSONTextReader(limit: 128)
     private var value = JSONTextReader(limit: 256)
+    /// Of strings that come in parts or with escapes.
+    private var long = JSONTextReader(limit: 16 << 10)
+    /// Whether the last member's name says that it holds an id, or several.
+    private var namesID = false
 
     /// - Parameter operation: whose answer it is; it says where the rows are and what their ids are.
     public init(operation: Operation) {
@@ -73,7 +86,10 @@ public struct ResponseRowScanner: Sendable {
             case .arrayStart: open(isObject: false)
             case .objectEnd, .arrayEnd: close()
             case .key(let text): readKey(text, chunk)
-            case .string(let text), .number(let text):
+            case .string(let text):
+                hold(text, chunk, isNamed: namesID)
+                if field != .other, value.add(text, in: chunk) { readValue() }
+            case .number(let text):
                 if field != .other, value.add(text, in: chunk) { readValue() }
             case .literal: break
             case .needsInput: return
@@ -105,28 +121,66 @@ public struct ResponseRowScanner: Sendable {
         if role == .row {
             rows.count += 1
             rowHasTerminalStatus = false
+            rowID = nil
         }
         roles.append(role)
         field = .other
+        if isObject { namesID = false }
     }
 
     private mutating func close() {
-        if roles.popLast() == .row, operation.rowsHaveStatus, !rowHasTerminalStatus { rows.allTerminal = false }
         field = .other
+        namesID = false
+        guard roles.popLast() == .row, operation.rowsHaveStatus else { return }
+        if !rowHasTerminalStatus { rows.allTerminal = false }
+        guard let rowID else { return }
+        if rowHasTerminalStatus { rows.endedIDs.append(rowID) } else { rows.unendedIDs.append(rowID) }
     }
 
-    private mutating func readKey(_ text: JSONScanner.Text, _ chunk: Span<UInt8>) {
-        guard roles.last == .top || roles.last == .row else { return }
-        if key.isPlain(text) {
-            field = fieldNamed(chunk, text.range)
-        } else if key.add(text, in: chunk) {
-            let name = key.decoded() ?? []
-            field = fieldNamed(name.span, name.indices)
+    /// Notes the ids in a string or name.
+    @inline(__always)
+    private mutating func hold(_ text: JSONScanner.Text, _ chunk: Span<UInt8>, isNamed: Bool) {
+        if long.isPlain(text) {
+            rows.held.add(from: chunk, text.range, isNamed: isNamed)
+        } else {
+            holdPart(text, chunk, isNamed: isNamed)
         }
     }
 
+    private mutating func holdPart(_ text: JSONScanner.Text, _ chunk: Span<UInt8>, isNamed: Bool) {
+        guard long.add(text, in: chunk) else { return }
+        guard let bytes = long.decoded() else { return rows.held.giveUp() }
+        rows.held.add(from: bytes.span, bytes.indices, isNamed: isNamed)
+    }
+
+    private mutating func readKey(_ text: JSONScanner.Text, _ chunk: Span<UInt8>) {
+        hold(text, chunk, isNamed: false)
+        if key.isPlain(text) {
+            readName(chunk, text.range)
+        } else if key.add(text, in: chunk) {
+            let name = key.decoded() ?? []
+            readName(name.span, name.indices)
+        }
+    }
+
+    private mutating func readName(_ bytes: Span<UInt8>, _ name: Range<Int>) {
+        namesID = Self.isNameOfID(bytes, name)
+        if roles.last == .top || roles.last == .row { field = fieldNamed(bytes, name) }
+    }
+
+    /// `id`, `testId`, `ruleIDs` and the like.
+    private static func isNameOfID(_ bytes: Span<UInt8>, _ name: Range<Int>) -> Bool {
+        var end = name.upperBound
+        if name.count > 2, bytes[end - 1] == 0x73 { end -= 1 }
+        guard end - name.lowerBound >= 2, bytes[end - 1] == 0x64 || bytes[end - 1] == 0x44 else { return false }
+        return bytes[end - 2] == 0x49 || (bytes[end - 2] == 0x69 && end - name.lowerBound == 2)
+    }
+
     private func fieldNamed(_ bytes: Span<UInt8>, _ name: Range<Int>) -> Field {
-        if roles.last == .top { return !rowsKey.isEmpty && bytes.equals(rowsKey, in: name) ? .rows : .other }
+        if roles.last == .top {
+            if bytes.equals("count", in: name) { return .count }
+            return !rowsKey.isEmpty && bytes.equals(rowsKey, in: name) ? .rows : .other
+        }
         switch name.count {
         case 2: return bytes.equals("id", in: name) ? .id : .other
         case 5: return bytes.equals("jobId", in: name) ? .job : .other
@@ -141,7 +195,9 @@ public struct ResponseRowScanner: Sendable {
     }
 
     private mutating func readValue() {
-        guard roles.last == .row, let text = value.decodedString() else { return }
+        guard let text = value.decodedString() else { return }
+        if field == .count { rows.listCount = text }
+        guard roles.last == .row else { return }
         guard rows.count <= ResponseRowScanner.maxRows else {
             isFull = true
             return
@@ -149,6 +205,7 @@ public struct ResponseRowScanner: Sendable {
         switch field {
         case .id:
             rows.ids.append(text)
+            rowID = text
             if let kind = operation.objectKind, operation.family != .manualSuppressions {
                 rows.tags.append(Tag.object(kind, text))
             }
@@ -158,7 +215,7 @@ public struct ResponseRowScanner: Sendable {
         case .test: rows.tags.append(Tag.object(.test, text))
         case .repository: rows.tags.append(Tag.repository(text))
         case .job: rows.tags.append(Tag.job(text))
-        case .rows, .other: break
+        case .rows, .count, .other: break
         }
     }
 }

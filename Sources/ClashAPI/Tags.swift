@@ -8,10 +8,13 @@ import HTTPTypes
 /// - `itwin:ID` everything of an iTwin, `repository:ID` of an iModel;
 /// - `test:ID`, `report:ID`, `run:ID`, `result:ID`, `rule:ID`, `job:ID` one object;
 /// - `list:FAMILY` the pages of a list family, `list:FAMILY:ITWIN` those of one iTwin;
-/// - `item:FAMILY` and `item:FAMILY:ITWIN` likewise the single objects.
+/// - `item:FAMILY` and `item:FAMILY:ITWIN` likewise the single objects;
+/// - `any-id` and `any-id:ITWIN` what may hold any id, because not all of its ids are known.
 public enum Tag {
     /// Stands for the iTwin where a stored answer's iTwin is not known.
     static let unknownITwin = "?"
+    /// Stands for iTwins that are spelled as no GUID is: such a `projectId` may be any.
+    static let oddITwin = "~"
 
     /// Everything of an iTwin.
     public static func itwin(_ id: String) -> String { "itwin:" + GUID.canonical(id) }
@@ -36,6 +39,9 @@ public enum Tag {
     public static func item(_ family: ListFamily, itwin: String? = nil) -> String {
         "item:" + family.rawValue + suffix(itwin)
     }
+
+    /// What may hold any object's id; of all iTwins when nil.
+    public static func anyID(itwin: String? = nil) -> String { "any-id" + suffix(itwin) }
 
     private static func suffix(_ itwin: String?) -> String {
         itwin.map { ":" + GUID.canonical($0) } ?? ""
@@ -72,8 +78,7 @@ extension OperationMatch {
     ///
     /// - Parameter headers: the request's; `repository-id` is read.
     public func tags(headers: HTTPFields = [:]) -> [String] {
-        let itwins = (statedITwins + decodedITwins).map(GUID.canonical).uniqued()
-        let scopes = itwins.isEmpty ? [Tag.unknownITwin] : itwins
+        let scopes = self.scopes
         var tags = scopes.map { Tag.itwin($0) }
         if let family = operation.family {
             let spell = operation.isList ? Tag.list : Tag.item
@@ -87,5 +92,16 @@ extension OperationMatch {
             tags.append(Tag.repository(repository))
         }
         return tags.uniqued()
+    }
+
+    /// The tags of an answer that may hold ids nobody knows of.
+    public var tagsOfAnyID: [String] { [Tag.anyID()] + scopes.map { Tag.anyID(itwin: $0) } }
+
+    /// The iTwins that an answer shows something of.
+    private var scopes: [String] {
+        let itwins = (statedITwins + decodedITwins).map(GUID.canonical).uniqued()
+        if itwins.isEmpty { return [Tag.unknownITwin] }
+        let isCertain = route.pathITwin != nil || itwins.allSatisfy(GUID.isGUID)
+        return isCertain ? itwins : itwins + [Tag.oddITwin]
     }
 }

@@ -94,6 +94,23 @@ struct InvalidationTests {
         #expect(!purges(opaque, "/clashdetection/tests?projectId=p"))
     }
 
+    @Test(
+        "a v1 write reaches the project that its id decodes to, what may be of it, and no other; all where it does not",
+        arguments: ["DELETE", "PUT"])
+    func v1Scope(method: String) throws {
+        let verb = try #require(HTTPRequest.Method(rawValue: method))
+        func list(_ project: String) -> String { "/clashdetection/tests?projectId=\(project)" }
+        let write = resolve(verb, "/clashdetection/tests/\(SampleIDs.test)", body: method == "PUT" ? "{}" : "")
+        #expect(purges(write, list(SampleIDs.project)) && purges(write, list(SampleIDs.project.uppercased())))
+        #expect(purges(write, "/clash-detection/itwins/\(SampleIDs.project)/tests"))
+        #expect(!purges(write, list(Self.itwin)) && !purges(write, "\(Self.v2)/tests"))
+        #expect(purges(write, list("no-guid")) && purges(write, "/clashdetection/tests"), "which may be of any")
+        let opaque = resolve(verb, "/clashdetection/tests/opaque", body: method == "PUT" ? "{}" : "")
+        #expect(purges(opaque, list(Self.itwin)) && purges(opaque, list(SampleIDs.project)))
+        let unknown = write.invalidationOfUnknownOutcome()
+        #expect(unknown.reach == .itwins && unknown.tags == ["itwin:\(SampleIDs.project)", "itwin:?", "itwin:~"])
+    }
+
     @Test("a v1 create touches the lists of the project its body names")
     func v1Create() {
         let write = resolve(.post, "/clashdetection/tests?projectId=wrong", body: #"{"projectId":"\#(Self.itwin)"}"#)
@@ -181,9 +198,11 @@ struct InvalidationTests {
         let list =
             parts[0] == "v2"
             ? "\(Self.v2)/\(collection)"
-            : "/clashdetection/\(collection == "suppression-rules" ? "suppressionrules" : collection)?projectId=\(Self.itwin)"
+            : "/clashdetection/\(collection == "suppression-rules" ? "suppressionrules" : collection)?projectId="
         #expect(resolve(.get, list).operation.isList)
-        #expect(purges(write, list), "\(list)")
+        // A create is of the project in its body, everything else of that of its ids.
+        let project = write.objectIDs.isEmpty ? Self.itwin : SampleIDs.project
+        #expect(purges(write, parts[0] == "v1" ? list + project : list), "\(list)")
     }
 
     @Test("rows of a page put their tests, iModels and jobs among the tags")

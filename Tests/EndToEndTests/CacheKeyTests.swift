@@ -166,7 +166,7 @@ struct RequestPair: Sendable, CustomTestStringConvertible {
             }
             #expect(sent.values("Prefer") == ["return=minimal"])
             #expect(sent.values("Accept-Encoding") == ["identity"])
-            #expect(sent.values("User-Agent") == ["tool/1"])
+            #expect(sent.values("User-Agent") == ["clash-proxy"])
             #expect(sent.values("x-correlation-id") == ["abc"])
         }
     }

@@ -8,11 +8,11 @@ import Testing
     private static let fresh = [("Cache-Control", "no-cache")]
 
     /// A list of three pages; what the first shows can be changed.
-    private static func walk(_ version: String, _ ids: String...) -> ChangingOrigin.Script {
+    private static func walk(_ version: String, _ ids: String..., count: Int = 6) -> ChangingOrigin.Script {
         { _, request in
             let page = request.requestLine.contains("=p2") ? 2 : request.requestLine.contains("=p3") ? 3 : 1
             let rows = ids.map { report("\($0)\(page)") }.joined(separator: ",")
-            return .bytes(json(#"{"reports":[\#(rows)],"version":"\#(version)"}"#))
+            return .bytes(json(#"{"count":\#(count),"reports":[\#(rows)],"version":"\#(version)"}"#))
         }
     }
 

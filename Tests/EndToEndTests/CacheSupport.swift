@@ -117,7 +117,8 @@ func numbered(_ number: Int, _ headers: String = "", rows: String? = nil) -> Str
 
 func numberedBody(_ number: Int, rows: String? = nil) -> String {
     let link = "https://api.bentley.com/clash-detection/itwins/i/reports"
-    return #"{"reports":[\#(rows ?? "")],"_links":{"self":{"href":"\#(link)"},"prev":null},"number":\#(number)}"#
+    return
+        #"{"count":9,"reports":[\#(rows ?? "")],"_links":{"self":{"href":"\#(link)"},"prev":null},"number":\#(number)}"#
 }
 
 /// A row of a page of v2 reports.

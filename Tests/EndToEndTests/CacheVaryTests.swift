@@ -4,37 +4,77 @@ import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(3))) struct CacheVaryTests {
-    @Test("what Vary names splits answers, each kept on its own")
-    func vary() async throws {
-        try await withNumberedPages(headers: "Vary: X-Flavour, accept\r\n") { rig, origin async throws in
-            let watch = Stopwatch()
-            let sweet = [("X-Flavour", "sweet")]
-            let target = "\(Path.tests)/t"
-            (try await rig.get(target, sweet)).expectForwarded("uri-miss; stored", number: 1)
-            (try await rig.get(target, sweet)).expectHit(lifetime: 30, watch, number: 1)
-            (try await rig.get(target, [("x-flavour", "sour")])).expectForwarded("vary-miss; stored", number: 2)
-            (try await rig.get(target)).expectForwarded("vary-miss; stored", number: 3)
-            (try await rig.get(target, [("X-Flavour", "")])).expectForwarded("vary-miss; stored", number: 4)
-            #expect(try await rig.number(target, sweet) == 1)
-            #expect(try await rig.number(target, [("X-Flavour", "sour")]) == 2)
-            #expect(try await rig.number(target) == 3)
-            #expect(origin.count == 4)
-            #expect(origin.received.all[0].values("X-Flavour") == ["sweet"])
+    /// What a tool may send and a shared fetch does not.
+    private static let ofOneTool = [
+        ("Accept-Language", "de"), ("In-Place", "True"), ("api-version", "2"), ("Cookie", "a=1"), ("X-Anything", "x"),
+        ("Referer", "http://r"), ("tracestate", "a=b"), ("Cache-Control", "max-age=0"), ("repository_id", "r"),
+    ]
+    /// What never goes upstream at all.
+    private static let ofTheWay = [
+        ("Forwarded", "host=evil"), ("X-Forwarded-Host", "evil"), ("X-Forwarded-For", "1.2.3.4"),
+        ("X-Real-IP", "1.2.3.4"),
+        ("X-Forwarded-Anything", "x"), ("x_forwarded_host", "evil"), ("X-Original-Host", "evil"),
+    ]
+
+    @Test("a shared fetch carries the fields of the key, what names and traces the call, and nothing else of its tool")
+    func sharedFetch() async throws {
+        let carried = [
+            ("Accept", "application/json"), ("Prefer", "return=minimal"), ("repository-id", "r"), ("configType", "2"),
+            ("Include-User-Metadata", "true"), ("Via", "1.1 other"), ("x-correlation-id", "mine"),
+            ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        ]
+        try await withNumberedPages { rig, origin async throws in
+            let tool = [("User-Agent", "tool/1"), ("Accept-Encoding", "br")]
+            _ = try await rig.get(Path.reports, carried + tool + Self.ofOneTool + Self.ofTheWay)
+            let sent = origin.received.all[0]
+            for (name, value) in carried where name != "Via" { #expect(sent.values(name) == [value], "\(name)") }
+            #expect(sent.values("Via").joined(separator: ", ").hasPrefix("1.1 other, 1.1 "))
+            #expect(sent.values("User-Agent") == ["clash-proxy"] && sent.values("Accept-Encoding") == ["identity"])
+            for (name, _) in Self.ofOneTool + Self.ofTheWay { #expect(sent.values(name).isEmpty, "\(name)") }
+        }
+    }
+
+    @Test("what says by which way a request came never goes upstream, on a write neither")
+    func wayOfWrites() async throws {
+        try await withNumberedPages { rig, origin async throws in
+            _ = try await rig.call("PUT", "\(Path.tests)/t", Self.ofTheWay + [("Accept-Language", "de")], body: "{}")
+            for (name, _) in Self.ofTheWay { #expect(origin.received.all[0].values(name).isEmpty, "\(name)") }
+            #expect(origin.received.all[0].values("Accept-Language") == ["de"], "a write is one tool's")
         }
     }
 
     @Test(
-        "variants of a list's first page do not push each other out")
-    func varyingLists() async throws {
-        try await withNumberedPages(headers: "Vary: X-Flavour\r\n") { rig, origin async throws in
-            let flavours = ["sweet", "sour", "bitter"]
-            for (index, flavour) in flavours.enumerated() {
-                #expect(try await rig.number(Path.reports, [("X-Flavour", flavour)]) == index + 1)
-            }
-            for (index, flavour) in flavours.enumerated() {
-                #expect(try await rig.number(Path.reports, [("X-Flavour", flavour)]) == index + 1)
-            }
-            #expect(origin.count == 3)
+        "an answer that depends on what was not sent is not kept",
+        arguments: ["X-Flavour", "Accept-Language, Accept", "Origin", "X-Forwarded-Host"])
+    func varyNotSent(names: String) async throws {
+        try await withNumberedPages(headers: "Vary: \(names)\r\n") { rig, origin async throws in
+            let flavour = [("X-Flavour", "sweet"), ("Accept-Language", "de")]
+            (try await rig.get(Path.reports, flavour)).expectForwarded("uri-miss; detail=vary-not-sent", number: 1)
+            #expect(try await rig.number(Path.reports) == 2)
+            #expect(origin.received.all[0].values("X-Flavour").isEmpty)
+        }
+    }
+
+    @Test("a request whose Connection takes a field of the key away is not answered for those who have it")
+    func nominated() async throws {
+        try await withNumberedPages { rig, origin async throws in
+            let field = ("repository-id", "r")
+            _ = try await rig.get(Path.reports, [field, ("Connection", "repository-id")])
+            #expect(origin.received.all[0].values("repository-id").isEmpty)
+            #expect(try await rig.number(Path.reports, [field]) == 2)
+        }
+    }
+
+    @Test("a read of an unknown operation that brings other fields goes by itself, with all of them, and is not kept")
+    func unknownWithFields() async throws {
+        try await withNumberedPages(headers: "Cache-Control: public, max-age=60\r\n") { rig, origin async throws in
+            let target = "\(Path.iTwin)/news"
+            let own = try await rig.get(target, [("Accept-Language", "de"), ("User-Agent", "tool/1")])
+            own.expectForwarded("bypass", number: 1)
+            #expect(origin.received.all[0].values("Accept-Language") == ["de"])
+            #expect(origin.received.all[0].values("User-Agent") == ["tool/1"])
+            (try await rig.get(target, [("User-Agent", "tool/1")])).expectForwarded("uri-miss; stored", number: 2)
+            #expect(origin.received.all[1].values("User-Agent") == ["clash-proxy"])
         }
     }
 
@@ -48,25 +88,6 @@ import Testing
             let hit = try await rig.get(Path.reports, other)
             #expect(hit.number == 1 && hit["Vary"] == names)
             #expect(origin.count == 1)
-        }
-    }
-
-    @Test("requests at once whose answers turn out to vary each get their own")
-    func varyInFlight() async throws {
-        let gate = Latch()
-        try await withCache { number, request in
-            if number == 1 { gate.waitBlocking() }
-            let flavour = request.values("X-Flavour").first ?? "none"
-            return .bytes(json(#"{"reports":[],"flavour":"\#(flavour)"}"#, headers: "Vary: X-Flavour\r\n"))
-        } _: { rig, origin async throws in
-            async let sweet = rig.get(Path.reports, [("X-Flavour", "sweet")])
-            try await eventually("the first is upstream") { origin.count == 1 }
-            async let sour = rig.get(Path.reports, [("X-Flavour", "sour")])
-            // Whether the second has come to wait already can not be seen from here; either way it must be right.
-            _ = try await rig.get("/clash-detection/itwins/i/tests")
-            gate.open()
-            #expect(try await sweet.text.contains("sweet"))
-            #expect(try await sour.text.contains("sour"))
         }
     }
 

@@ -40,6 +40,33 @@ import Testing
         #expect(!answer.endToEnd(dropping: [.dropDownstream, .cors]).lines.contains("access-control-allow-origin: *"))
     }
 
+    @Test("a shared fetch carries every field of the cache's key, and each in its one spelling only")
+    func sharedFetch() {
+        let key = [HTTPField.Name.accept, .prefer] + HTTPField.Name.selecting
+        for name in key { #expect(HeaderTraits.of(name).contains(.sharedFetch), "\(name)") }
+        let tool = fields([
+            "Accept": "a", "repository-id": "r", "repository_id": "x", "Cookie": "c", "Accept-Language": "de",
+            "Via": "v",
+        ])
+        #expect(tool.ofSharedFetch.lines == ["Accept: a", "repository-id: r", "Via: v"])
+        #expect(tool.exceedsSharedFetch)
+        #expect(
+            !fields(["User-Agent": "a", "Accept-Encoding": "b", "Host": "h", "Pragma": "no-cache"]).exceedsSharedFetch)
+        #expect(fields(["repository_id": "r"]).exceedsSharedFetch && fields(["If-None-Match": "*"]).exceedsSharedFetch)
+        #expect(fields(["Connection": "Repository-ID"]).nominatesSharedFetch)
+        #expect(!fields(["Connection": "close, x-one"]).nominatesSharedFetch)
+    }
+
+    @Test("what says by which way a request came does not go upstream, in whatever spelling")
+    func wayHere() {
+        let tool = fields([
+            "Forwarded": "f", "X-Forwarded-For": "a", "x-forwarded-proto": "b", "X_Forwarded_Host": "c",
+            "X-Real-IP": "d",
+            "X-Original-Host": "e", "X-Original_Port": "f", "X-Forward": "kept",
+        ])
+        #expect(tool.endToEnd(dropping: .dropUpstream).lines == ["X-Forward: kept"])
+    }
+
     @Test("list elements are trimmed, and empty ones are no elements")
     func elements() {
         #expect(" a ,\t,b,, c d ".listElements == ["a", "b", "c d"])

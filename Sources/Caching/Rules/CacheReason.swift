@@ -11,6 +11,8 @@ public enum CacheReason: String, Sendable, CaseIterable {
     case setCookie = "set-cookie"
     /// What it depends on can not be told from the request: `Vary: *`, or a `Vary` that can not be read.
     case varyAny = "vary-any"
+    /// It depends on a field that upstream was not sent: `Vary` names one that a shared fetch leaves out.
+    case varyNotSent = "vary-not-sent"
     /// Its status is not 200.
     case notOK = "status"
     /// It is a part of something.
@@ -31,6 +33,8 @@ public enum CacheReason: String, Sendable, CaseIterable {
     case deletedID = "deleted-id"
     /// What is stored was fetched later.
     case superseded = "superseded"
+    /// It is a later page without a count, and no first page is known to which it could belong.
+    case noFirstPage = "no-first-page"
     /// The first page of its list has changed.
     case listChanged = "list-changed"
 

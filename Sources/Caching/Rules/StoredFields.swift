@@ -12,12 +12,12 @@ public enum StoredFields {
     }
 
     /// The stored fields after upstream has confirmed them by a 304: a name that the 304 has replaces all stored lines
-    /// of that name. Not so fields that describe the body, which is the one stored, nor those that are never stored;
-    /// the 304's Age is among them, so judge with `StoringRules.judgeRevalidated`, which still sees it.
+    /// of that name. Not so the few fields by which the stored body was read and is framed, nor those that are never
+    /// stored; the 304's Age is among them, so judge with `StoringRules.judgeRevalidated`, which still sees it.
     public static func updated(_ stored: HTTPFields, with notModified: HTTPFields) -> HTTPFields {
         let news = notModified.filter {
             let name = $0.name.canonicalName
-            return !ofOneExchange.contains(name) && !describesBody(name)
+            return !ofOneExchange.contains(name) && !ofStoredBody.contains(name)
         }
         let replaced = Set(news.map(\.name))
         var fields = stored.filter { !replaced.contains($0.name) }
@@ -33,11 +33,10 @@ public enum StoredFields {
         "cache-status", "proxy-status", "server-timing", "ratelimit", "ratelimit-policy", "retry-after",
     ]
 
-    /// Framing, coding, digests, and Content-* but for the security policy, which is about use, not about the body.
-    private static func describesBody(_ name: String) -> Bool {
-        switch name {
-        case "transfer-encoding", "trailer", "digest", "repr-digest": true
-        default: name.hasPrefix("content-") && !name.hasPrefix("content-security-policy")
-        }
-    }
+    /// Framing, digests of the bytes, and what decided how the body was processed before it was stored. Content-Language,
+    /// Content-Location and the like are updated: `Content-` is no sign of anything (RFC 9111, 3.2).
+    private static let ofStoredBody: Set<String> = [
+        "transfer-encoding", "trailer", "content-length", "content-encoding", "content-type", "content-range",
+        "content-digest", "content-md5", "digest", "repr-digest",
+    ]
 }

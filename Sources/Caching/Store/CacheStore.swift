@@ -14,7 +14,8 @@ public final class CacheStore: Sendable {
 
     /// What there is for a request.
     public enum Found: Sendable {
-        case fresh(CachedAnswer)
+        /// Fresh for so much longer, which the first page of its list may limit.
+        case fresh(CachedAnswer, ttl: Duration)
         /// Expired this long ago.
         case expired(CachedAnswer, staleness: Duration)
         case nothing(CacheStatus.Forward)
@@ -43,6 +44,7 @@ public final class CacheStore: Sendable {
     private let shards: [LockedShard]
     private let log = InvalidationLog()
     private let deleted = DeletedObjects()
+    private let vanished = DeletedObjects()
     private let fetches = Atomic<UInt64>(0)
     private let lastSweep: Mutex<Instant?> = Mutex(nil)
     private let purged = Atomic<Int>(0)
@@ -74,11 +76,12 @@ public final class CacheStore: Sendable {
     public func find(_ key: CacheKey, request: HTTPFields, now: Instant) -> Found {
         shard(key).withLock { shard in
             let variant = shard.variant(of: key, request: request)
-            guard let answer = shard.find(variant) else {
+            guard let (answer, bound) = shard.find(variant) else {
                 return .nothing(shard.variesBeyondKey(key) ? .varyMiss : .uriMiss)
             }
-            let ttl = answer.timeToLive(at: now)
-            return ttl > .zero ? .fresh(answer) : .expired(answer, staleness: .zero - ttl)
+            var ttl = answer.timeToLive(at: now)
+            if let bound { ttl = min(ttl, now.duration(to: bound)) }
+            return ttl > .zero ? .fresh(answer, ttl: ttl) : .expired(answer, staleness: .zero - ttl)
         }
     }
 
@@ -116,12 +119,13 @@ public final class CacheStore: Sendable {
         now: Instant
     ) -> CacheReason? {
         shard(key).withLock { shard in
-            if deleted.containsAny(of: answer.objects, now: now) { return .deletedID }
+            if showsDeleted(answer, now: now) { return .deletedID }
             if log.hasInvalidated(answer.tags, since: ticket.epoch) { return .invalidated }
             if shard.varyIsSuperseded(vary, for: key, number: ticket.number) { return .superseded }
             // By what this answer says it depends on, not by what is noted: that may be an older answer's word.
             let variant = vary.isEmpty ? key : key.variant(Vary.key(vary, of: request))
-            let reason = shard.store(answer, under: variant, began: ticket.generation, number: ticket.number)
+            let reason = shard.store(
+                answer, under: variant, began: ticket.generation, number: ticket.number, completed: begun)
             if reason == nil { shard.setVary(vary, for: key, number: ticket.number) }
             return reason
         }
@@ -133,17 +137,37 @@ public final class CacheStore: Sendable {
         now: Instant
     ) -> CacheReason? {
         shard(key).withLock { shard in
-            if deleted.containsAny(of: new.objects, now: now) { return .deletedID }
+            if showsDeleted(new, now: now) { return .deletedID }
             if log.hasInvalidated(new.tags, since: ticket.epoch) { return .invalidated }
             if shard.generation(of: new.page) > ticket.generation { return .listChanged }
             let variant = shard.variant(of: key, request: request)
-            return shard.refresh(old, with: new, under: variant, number: ticket.number) ? nil : .superseded
+            let isDone = shard.refresh(old, with: new, under: variant, number: ticket.number, completed: begun)
+            return isDone ? nil : .superseded
         }
     }
 
-    /// Upstream says that there is no such thing (any more): what is stored of it goes.
-    public func remove(_ key: CacheKey, request: HTTPFields) {
-        shard(key).withLock { shard in shard.remove(shard.variant(of: key, request: request)) }
+    /// The number of the last fetch that has been begun.
+    private var begun: UInt64 { fetches.load(ordering: .relaxed) }
+
+    private func showsDeleted(_ answer: CachedAnswer, now: Instant) -> Bool {
+        deleted.containsAny(of: answer.objects, now: now) || vanished.containsAny(of: answer.tags, now: now)
+    }
+
+    /// Whether the first page of a later one's list is to be fetched anew, so that both show one picture. Told once for
+    /// each change of the list that a later page has shown.
+    public func takeWantOfFirst(for page: ListPage, now: Instant) -> Bool {
+        shard(page.list).withLock { $0.takeWantOfFirst(for: page, now: now) }
+    }
+
+    /// What is stored under the key goes: upstream says that there is no such thing (any more), or forbids keeping it.
+    ///
+    /// - Parameter only: if given, only this answer goes, not one that has come since.
+    public func remove(_ key: CacheKey, request: HTTPFields, only: CachedAnswer? = nil) {
+        shard(key).withLock { shard in
+            let variant = shard.variant(of: key, request: request)
+            if let only, shard.nodes[variant]?.answer !== only { return }
+            shard.remove(variant)
+        }
     }
 
     /// Takes room for a body that is being fetched; false when there is none to spare.
@@ -160,13 +184,17 @@ public final class CacheStore: Sendable {
 
     /// A write was answered, or may have been done: drops what it concerns. Returns how many entries that were.
     ///
-    /// - Parameter objects: what it deleted, as far as that is known: pages that still show them are not kept.
+    /// - Parameters:
+    ///   - objects: what it deleted, as far as that is known: pages that still show them are not kept.
+    ///   - ids: tags that no page at all should have any more, for the same reason.
     @discardableResult
     public func invalidate(
-        _ invalidation: CacheInvalidation, deleted objects: TagSet = TagSet([]), now: Instant
+        _ invalidation: CacheInvalidation, deleted objects: TagSet = TagSet([]), vanished ids: TagSet = TagSet([]),
+        now: Instant
     ) -> Int {
         log.record(invalidation)
         deleted.add(objects, now: now)
+        vanished.add(ids, now: now)
         let count = shards.reduce(0) { sum, shard in sum + shard.withLock { $0.purge(invalidation) } }
         purged.add(count, ordering: .relaxed)
         return count

@@ -9,11 +9,14 @@ public struct ListPage: Sendable, Equatable {
     public let list: CacheKey
     /// Whether it is the page that a walk begins with.
     public let isFirst: Bool
+    /// How many rows the whole list has, where the page says so.
+    public let count: Int?
 
     /// A page of `list`.
-    public init(list: CacheKey, isFirst: Bool) {
+    public init(list: CacheKey, isFirst: Bool, count: Int? = nil) {
         self.list = list
         self.isFirst = isFirst
+        self.count = count
     }
 }
 
@@ -25,7 +28,7 @@ public final class CachedAnswer: Sendable {
     public let fields: HTTPFields
     /// The body without the bases of its links.
     public let body: SplicedBody
-    /// Identifies the body without bases: hexadecimal digits.
+    /// Identifies the body without bases, in characters that may stand in an entity tag.
     public let digest: String
     /// How long it may be used, and what holds afterwards.
     public let freshness: Freshness
@@ -63,6 +66,9 @@ public final class CachedAnswer: Sendable {
             Self.overhead + fieldBytes + body.cost + head.storageCapacity + digest.utf8.count
             + (tags.count + objects.count) * MemoryLayout<TagHash>.stride + (page?.list.byteCount ?? 0)
     }
+
+    /// Until when it is fresh.
+    var freshUntil: ContinuousClock.Instant { receivedAt + (freshness.lifetime - freshness.initialAge) }
 
     /// How old it is (RFC 9111, 4.2.3).
     public func age(at now: ContinuousClock.Instant) -> Duration {

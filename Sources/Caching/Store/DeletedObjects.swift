@@ -41,6 +41,10 @@ final class DeletedObjects: Sendable {
         state.withLock { state in
             if state.until.isEmpty || tags.isEmpty { return false }
             if let until = state.forgottenUntil, until > now { return true }
+            // A page may hold thousands of ids.
+            if tags.count > state.until.count {
+                return state.until.contains { tag, until in until > now && tags.contains(tag) }
+            }
             return tags.elements.contains { tag in state.until[tag].map { $0 > now } ?? false }
         }
     }

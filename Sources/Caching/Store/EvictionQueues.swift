@@ -13,6 +13,8 @@ final class CacheNode {
     var generation: ListBook.Generation = 0
     /// Of the fetch that brought the answer.
     var number: UInt64 = 0
+    /// The last fetch that had been begun when the answer was stored or confirmed.
+    var completed: UInt64 = 0
     /// How often it was asked for since the queues last looked, 0...3.
     var uses: UInt8 = 0
     var isInMain = false

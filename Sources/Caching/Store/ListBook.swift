@@ -1,14 +1,57 @@
-// The generations of lists. The pages of a list are one picture of it: when a page turns out to have changed, the other
-// pages of the old picture are not answered any more, so that a walk never mixes two of them.
+// The generations of lists. The pages of a list are one picture of it: when a page turns out to have changed, or to count
+// other rows, the pages of the old picture are not answered any more, so that a walk never mixes two of them.
+//
+// What a later page owes to the first one:
+//  - With a `count`, it is good beside an older first page while that one is fresh; both show the same count, else a new
+//    picture has begun.
+//  - Without, it is good only once a first page that was fetched after it has turned out as the one before it.
 
 /// The lists of one shard, as a value.
 struct ListBook: Sendable {
     typealias Generation = UInt64
+    typealias Instant = ContinuousClock.Instant
+
+    /// A page as it was fetched.
+    struct Fetched: Sendable {
+        let page: ListPage
+        let digest: String
+        /// The digest of the copy before, if it belongs to the present generation.
+        let previous: String?
+        /// The newest generation when the fetch was begun.
+        let began: Generation
+        /// Of the fetch: a later one has the greater number.
+        let number: UInt64
+        let freshUntil: Instant
+    }
+
+    /// The first page of a picture.
+    private struct First {
+        let digest: String
+        /// Of the fetch that brought or last confirmed it.
+        let number: UInt64
+        let freshUntil: Instant
+
+        init(digest: String, number: UInt64, freshUntil: Instant) {
+            self.digest = digest
+            self.number = number
+            self.freshUntil = freshUntil
+        }
+
+        /// Nil for a later page.
+        init?(_ fetched: Fetched) {
+            guard fetched.page.isFirst else { return nil }
+            self.init(digest: fetched.digest, number: fetched.number, freshUntil: fetched.freshUntil)
+        }
+    }
 
     private struct List {
         var generation: Generation
-        /// Of the first page's body; nil when none was seen yet.
-        var firstDigest: String?
+        /// Nil when none was seen yet in this generation.
+        var first: First?
+        /// What all pages of the generation count.
+        var count: Int?
+        /// A first page of an older picture is out of date: it is to be fetched anew.
+        var wantsFirst = false
     }
 
     private var lists: [CacheKey: List] = [:]
@@ -20,25 +63,70 @@ struct ListBook: Sendable {
     private(set) var cost = 0
 
     static let capacity = 4096
-    private static let overhead = 128
+    private static let overhead = 176
 
     /// The generation that a fetch begun now belongs to.
     func generation(of list: CacheKey) -> Generation { lists[list]?.generation ?? floor }
 
+    /// How far a stored page is still one picture with the others of its list.
+    enum Standing: Equatable {
+        case none
+        /// Good as long as it is fresh itself.
+        case good
+        /// Good until the first page expires, if not longer.
+        case until(Instant)
+    }
+
+    /// - Parameters:
+    ///   - generation: under which it is stored.
+    ///   - completed: the number of the last fetch that had been begun when it was stored.
+    func standing(_ page: ListPage, generation: Generation, completed: UInt64) -> Standing {
+        guard let list = lists[page.list], list.generation == generation else { return .none }
+        if page.isFirst { return .good }
+        guard let first = list.first else { return page.count == nil ? .none : .good }
+        if first.number > completed { return .good }
+        return page.count == nil ? .none : .until(first.freshUntil)
+    }
+
+    /// Whether a page can ever be answered beside the others of its list, as it is known now.
+    func mayKeep(_ page: ListPage) -> Bool { page.isFirst || page.count != nil || lists[page.list]?.first != nil }
+
     /// A page was fetched anew. Returns the generation it is stored under, or nil when the list has changed since the
-    /// fetch was begun, when `began` was the newest generation.
-    ///
-    /// - Parameter previous: the digest of the copy before, if it belongs to the present generation.
-    mutating func fetched(_ page: ListPage, digest: String, previous: String?, began: Generation) -> Generation? {
-        guard generation(of: page.list) <= began else { return nil }
+    /// fetch was begun.
+    mutating func fetched(_ fetched: Fetched) -> Generation? {
+        let page = fetched.page
+        guard generation(of: page.list) <= fetched.began else { return nil }
         guard var list = lists[page.list] else {
-            return begin(page.list, firstDigest: page.isFirst ? digest : nil)
+            return begin(page.list, List(generation: next(), first: First(fetched), count: page.count))
         }
-        let changed = page.isFirst ? list.firstDigest != digest : previous.map { $0 != digest } ?? false
-        if changed { list.generation = next() }
-        if page.isFirst { list.firstDigest = digest }
+        if page.isFirst {
+            // Without a first page before it there is nothing but the count to tell by.
+            let isAlike = list.first.map { $0.digest == fetched.digest } ?? (page.count != nil)
+            if !isAlike || page.count != list.count { list = List(generation: next()) }
+            list.first = First(fetched)
+            list.wantsFirst = false
+        } else if page.count != list.count || fetched.previous.map({ $0 != fetched.digest }) ?? false {
+            list = List(generation: next(), wantsFirst: list.first != nil || list.wantsFirst)
+        }
+        list.count = page.count
         lists[page.list] = list
         return list.generation
+    }
+
+    /// A first page was confirmed by a fetch: as good as fetched anew.
+    mutating func confirmed(_ page: ListPage, digest: String, number: UInt64, freshUntil: Instant) {
+        guard page.isFirst, let first = lists[page.list]?.first, first.digest == digest, first.number < number else {
+            return
+        }
+        lists[page.list]?.first = First(digest: digest, number: number, freshUntil: freshUntil)
+    }
+
+    /// Whether the first page of a later one's list is to be fetched anew, so that the later one can be kept beside it.
+    /// Says so once for each change that a later page has shown.
+    mutating func takeWantOfFirst(for page: ListPage, now: Instant) -> Bool {
+        guard !page.isFirst, page.count != nil, let list = lists[page.list] else { return false }
+        if list.wantsFirst { lists[page.list]?.wantsFirst = false }
+        return list.wantsFirst || list.first.map { $0.freshUntil <= now } ?? false
     }
 
     /// Forgets all lists: no stored page of theirs is answered any more.
@@ -48,12 +136,15 @@ struct ListBook: Sendable {
         floor = next()
     }
 
-    private mutating func begin(_ list: CacheKey, firstDigest: String?) -> Generation {
-        if lists.count >= Self.capacity { removeAll() }
-        let generation = next()
-        lists[list] = List(generation: generation, firstDigest: firstDigest)
-        cost += list.byteCount + Self.overhead
-        return generation
+    private mutating func begin(_ key: CacheKey, _ list: List) -> Generation {
+        var list = list
+        if lists.count >= Self.capacity {
+            removeAll()
+            list.generation = next()
+        }
+        lists[key] = list
+        cost += key.byteCount + Self.overhead
+        return list.generation
     }
 
     private mutating func next() -> Generation {

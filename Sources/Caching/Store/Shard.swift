@@ -51,12 +51,19 @@ struct Shard {
 
     func variesBeyondKey(_ key: CacheKey) -> Bool { !vary.isEmpty && vary[key] != nil }
 
-    /// The stored answer, unless its list has changed since.
-    func find(_ key: CacheKey) -> CachedAnswer? {
+    /// The stored answer, unless its list has changed since, and until when it is fresh at most because of its list.
+    func find(_ key: CacheKey) -> (answer: CachedAnswer, bound: Instant?)? {
         guard let node = nodes[key], let answer = node.answer else { return nil }
-        if let page = answer.page, lists.generation(of: page.list) != node.generation { return nil }
+        var bound: Instant?
+        if let page = answer.page {
+            switch lists.standing(page, generation: node.generation, completed: node.completed) {
+            case .none: return nil
+            case .good: break
+            case .until(let instant): bound = instant
+            }
+        }
         if node.uses < 3 { node.uses += 1 }
-        return answer
+        return (answer, bound)
     }
 
     func showing(_ objects: TagSet) -> [CachedAnswer] {
@@ -65,23 +72,34 @@ struct Shard {
 
     func generation(of page: ListPage?) -> ListBook.Generation { page.map { lists.generation(of: $0.list) } ?? 0 }
 
+    /// See `ListBook.takeWantOfFirst`.
+    mutating func takeWantOfFirst(for page: ListPage, now: Instant) -> Bool {
+        lists.takeWantOfFirst(for: page, now: now)
+    }
+
     /// The newest generation of all lists here.
     var latestGeneration: ListBook.Generation { lists.latest }
 
     // MARK: Storing
 
     /// Keeps an answer, unless a later fetch has brought one. `began` is the newest generation when its fetch was begun,
-    /// `number` tells fetches apart. Says why not, if not.
+    /// `number` tells fetches apart, `completed` is the last fetch begun by now. Says why not, if not.
     mutating func store(
-        _ answer: CachedAnswer, under key: CacheKey, began: ListBook.Generation, number: UInt64
+        _ answer: CachedAnswer, under key: CacheKey, began: ListBook.Generation, number: UInt64, completed: UInt64
     ) -> CacheReason? {
         if let node = nodes[key], node.number > number { return .superseded }
         var generation: ListBook.Generation = 0
         if let page = answer.page {
             let present = lists.generation(of: page.list)
             let previous = nodes[key].flatMap { $0.generation == present ? $0.answer?.digest : nil }
-            guard let now = lists.fetched(page, digest: answer.digest, previous: previous, began: began) else {
-                return .listChanged
+            let fetched = ListBook.Fetched(
+                page: page, digest: answer.digest, previous: previous, began: began, number: number,
+                freshUntil: answer.freshUntil)
+            guard let now = lists.fetched(fetched) else { return .listChanged }
+            guard lists.mayKeep(page) else {
+                remove(key)
+                makeRoom()
+                return .noFirstPage
             }
             generation = now
         }
@@ -90,12 +108,12 @@ struct Shard {
             queues.resized(node, by: change)
             node.answer = answer
             node.generation = generation
-            node.number = number
+            (node.number, node.completed) = (number, completed)
             entryBytes += change
         } else {
             let node = CacheNode(key: key, answer: answer)
             node.generation = generation
-            node.number = number
+            (node.number, node.completed) = (number, completed)
             nodes[key] = node
             queues.insert(node)
             entryBytes += node.cost
@@ -106,10 +124,13 @@ struct Shard {
 
     /// The answer is as good as new (304): the same body with fresh fields. False if it is gone or was replaced.
     mutating func refresh(
-        _ old: CachedAnswer, with new: CachedAnswer, under key: CacheKey, number: UInt64
+        _ old: CachedAnswer, with new: CachedAnswer, under key: CacheKey, number: UInt64, completed: UInt64
     ) -> Bool {
         guard let node = nodes[key], node.answer === old, node.number < number else { return false }
-        node.number = number
+        (node.number, node.completed) = (number, completed)
+        if let page = new.page {
+            lists.confirmed(page, digest: new.digest, number: number, freshUntil: new.freshUntil)
+        }
         queues.resized(node, by: new.cost - old.cost)
         entryBytes += new.cost - old.cost
         node.answer = new

@@ -12,6 +12,9 @@ public struct TagHash: Hashable, Comparable, Sendable {
         value = hash
     }
 
+    /// Of something that was hashed elsewhere.
+    public init(hash: UInt64) { value = hash }
+
     /// By the hash, for searching in sorted arrays.
     public static func < (left: TagHash, right: TagHash) -> Bool { left.value < right.value }
 }
@@ -20,9 +23,11 @@ public struct TagHash: Hashable, Comparable, Sendable {
 public struct TagSet: Sendable, Equatable {
     private let sorted: [TagHash]
 
-    /// The tags, each once.
-    public init(_ tags: some Sequence<String>) {
+    /// The tags, each once, with those that were hashed elsewhere.
+    public init(_ tags: some Sequence<String>, hashes others: [UInt64] = []) {
         var hashes = tags.map { TagHash($0) }
+        hashes.reserveCapacity(hashes.count + others.count)
+        for other in others { hashes.append(TagHash(hash: other)) }
         hashes.sort()
         var unique: [TagHash] = []
         unique.reserveCapacity(hashes.count)

@@ -21,16 +21,16 @@ struct AdminReport: Sendable {
 final class AdminService: RequestHandling {
     let activity: Activity
     private let report: AdminReport
+    /// Names that may stand in `Host`, besides IP addresses and localhost.
     private let hosts: Set<String>
     private let anyHost: Bool
     private let environment: Environment
 
     private static let maxFormBytes = 4_096
 
-    /// - Parameter hosts: names that may stand in `Host`, besides IP addresses and localhost.
-    init(_ report: AdminReport, _ config: Config.Admin, hosts: [String] = [], environment: Environment) {
+    init(_ report: AdminReport, _ config: Config.Admin, environment: Environment) {
         self.report = report
-        self.hosts = Set(hosts.map { $0.lowercased() })
+        hosts = Set(config.hosts.map { $0.lowercased() })
         // No web page reaches a unix socket.
         if case .unix? = config.address { anyHost = true } else { anyHost = false }
         self.environment = environment

@@ -91,7 +91,7 @@ enum ConfigKeys {
             "what needs no key; add \"/metrics\" for a scraper without one", inForce: false),
         .init(
             "admin.hosts", \.admin.hosts, .list(.hostName),
-            "names that may stand in Host; IP addresses and localhost always may", inForce: false),
+            "names that may stand in Host; IP addresses and localhost always may"),
     ]
 
     private static let upstream: [ConfigKey<Config>] = [

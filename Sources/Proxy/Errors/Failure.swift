@@ -14,6 +14,7 @@ public enum FailureReason: String, Sendable, CaseIterable {
     case methodNotImplemented = "method-not-implemented"
     case versionNotSupported = "version-not-supported"
     case requestTimeout = "request-timeout"
+    case preconditionFailed = "precondition-failed"
     case bodyTooLarge = "body-too-large"
     case targetTooLong = "target-too-long"
     case headersTooLarge = "headers-too-large"

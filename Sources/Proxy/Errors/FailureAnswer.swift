@@ -44,6 +44,15 @@ extension Failure {
 /// The fields that stand on every answer.
 enum OwnFields {
     static let via = HTTPField(name: .via, value: "1.1 clash-proxy")
+    /// Of calls that are no one tool's.
+    static let userAgent = HTTPField(name: .userAgent, value: "clash-proxy")
+
+    /// Where upstream says nothing to caches about an answer of a known operation, those behind us are told to ask: they
+    /// hear of no delete. Nil where upstream has said something, or its word alone counts.
+    static func cacheControl(for fields: HTTPFields, isKnown: Bool) -> HTTPField? {
+        guard isKnown, !fields[values: .cacheControl].contains(where: { !$0.listElements.isEmpty }) else { return nil }
+        return HTTPField(name: .cacheControl, value: "private, no-cache")
+    }
 
     static func add(correlationID: String, to fields: inout HTTPFields) {
         fields[.correlationID] = correlationID

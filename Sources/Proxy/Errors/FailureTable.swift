@@ -27,6 +27,7 @@ extension FailureReason {
         case .methodNotImplemented: row(.notImplemented, "MethodNotImplemented", "http_request_error")
         case .versionNotSupported: row(.httpVersionNotSupported, "VersionNotSupported", "http_request_error")
         case .requestTimeout: row(.requestTimeout, "RequestTimeout", "http_request_error")
+        case .preconditionFailed: row(.preconditionFailed, "PreconditionFailed", "http_request_denied")
         case .bodyTooLarge: row(.contentTooLarge, "RequestTooLarge", "http_request_error")
         case .targetTooLong: row(.uriTooLong, "RequestTooLarge", "http_request_error")
         case .headersTooLarge: row(.requestHeaderFieldsTooLarge, "RequestTooLarge", "http_request_error")

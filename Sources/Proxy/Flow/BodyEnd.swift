@@ -20,12 +20,10 @@ struct BodyEnd {
 
     /// Answers of unknown operations are taken as they come, and so is a coding that we cannot read.
     init(_ response: UpstreamResponse, _ match: OperationMatch) {
-        let coding = response.fields[.contentEncoding]?.lowercased() ?? ""
-        let isCoded = coding == "gzip" || coding == "x-gzip"
-        let isPlain = coding.isEmpty || coding == "identity"
+        let coding = ContentCoding(response.fields)
         let isLooked = match.isKnown && response.status != .partialContent
-        coded = isLooked && isCoded ? Coded() : nil
-        json = isLooked && response.isJSON && (isCoded || isPlain) ? JSONEnd() : nil
+        coded = isLooked && coding.isGzip ? Coded() : nil
+        json = isLooked && response.isJSON && (coding.isGzip || coding.isNone) ? JSONEnd() : nil
     }
 
     mutating func read(_ bytes: [UInt8]) async {

@@ -7,6 +7,8 @@ struct RelayedBody {
     private var growing: GrowingBody?
     private var taken = 0
     private var direct: ResponseBody?
+    /// Told all bytes as they pass, and nil at the end.
+    var listener: (([UInt8]?) -> Void)?
 
     init(_ body: ResponseBody) {
         direct = body
@@ -26,6 +28,12 @@ struct RelayedBody {
 
     /// The next bytes; nil at the end.
     mutating func next(_ call: CallTraits) async throws(FlowExit) -> [UInt8]? {
+        let bytes = try await take(call)
+        listener?(bytes)
+        return bytes
+    }
+
+    private mutating func take(_ call: CallTraits) async throws(FlowExit) -> [UInt8]? {
         if let growing {
             switch await growing.next(after: taken) {
             case nil: throw .callerLeft

@@ -20,7 +20,8 @@ enum FlowExit: Error {
 
 /// What the tool gets.
 enum Answer {
-    case upstream(UpstreamResponse)
+    /// With what is to hear what upstream says about a run that it has started.
+    case upstream(UpstreamResponse, startedRun: StartedRuns.Token?)
     /// Upstream's answer was lost, or a 5xx; a read has proved that the delete was carried out.
     case settledAsDone
 }
@@ -95,6 +96,7 @@ final class RequestFlow: Sendable {
             try FrontDesk.authorize(admission.caller, match.operationClass)
             try audit?.policy.checkReason(match, exchange.head.fields)
             try audit?.policy.checkObjects(match)
+            try OwnTag.checkMatch(exchange.head.fields)
         } catch {
             throw .failed(error)
         }
@@ -168,13 +170,13 @@ final class RequestFlow: Sendable {
             guard let audit, let entry else { throw error }
             return try await settle(error, call, entry, audit, progress)
         }
-        pages?.cache.written(call.match, status: response.status.code)
-        guard let audit, let entry else { return .upstream(response) }
+        let run = pages?.cache.written(call.match, status: response.status.code)
+        guard let audit, let entry else { return .upstream(response, startedRun: run) }
         let asked = environment.now()
         defer { progress.facts.auditTime += environment.now() - asked }
         let attempts = progress.facts.attempts
         guard await audit.answered(entry, status: response.status.code, attempts: attempts) else {
-            return .upstream(response)
+            return .upstream(response, startedRun: run)
         }
         await response.discard()
         return settledAsDone(call)
@@ -224,7 +226,10 @@ final class RequestFlow: Sendable {
     ) async throws(FlowExit) {
         let relay = ResponseRelay(links: links, corsOrigin: admission.corsOrigin, environment: environment)
         switch answer {
-        case .upstream(let response): try await relay.run(response, call, exchange)
+        case .upstream(let response, let run):
+            var body = RelayedBody(response.body)
+            if let run { body.listener = pages?.cache.runs.listener(run) }
+            try await relay.run(response, call, exchange, body: body)
         case .settledAsDone: relay.settled(exchange)
         }
     }

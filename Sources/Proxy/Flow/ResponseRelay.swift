@@ -43,7 +43,7 @@ struct ResponseRelay {
         var fields = answerFields(response, call, exchange)
         let isPage =
             call.match.operation.carriesLinks && response.isJSON && response.status != .partialContent
-            && response.fields[.contentEncoding] == nil
+            && ContentCoding(response.fields).isNone
         if isPage { fields.replace(.eTag) { $0.starts(with: "W/".utf8) ? nil : Array("W/".utf8) + $0 } }
         if response.status.hasNoBody {
             fields[.contentType] = nil
@@ -86,6 +86,7 @@ struct ResponseRelay {
         if fields[.date] == nil {
             fields[.date] = CivilTime(unixSeconds: environment.wallTime().seconds).httpDate
         }
+        if let word = OwnFields.cacheControl(for: response.fields, isKnown: call.match.isKnown) { fields.append(word) }
         exchange.progress.facts.addRateLimit(to: &fields)
         let status =
             cacheStatus

@@ -16,7 +16,7 @@ enum CallBody {
 
 /// What is sent, without the token.
 struct UpstreamCall {
-    let match: OperationMatch
+    var match: OperationMatch
     let caller: Caller
     let body: CallBody
     var request: UpstreamRequest
@@ -59,18 +59,19 @@ struct UpstreamCall {
         request.stallTimeout = settings.stallTimeout
     }
 
-    /// The same call for several tools at once: a GET of the whole, without what is about one tool alone.
-    func shared(isKnown: Bool) -> UpstreamCall {
+    /// The same call for several tools at once: a GET of the whole that is nobody's in particular. It carries what the
+    /// cache's key tells apart, what names and traces the call, and nothing else of the tool that happened to come first.
+    func shared() -> UpstreamCall {
         var call = self
         call.request.method = .get
-        for name in [
-            HTTPField.Name.ifNoneMatch, .ifModifiedSince, .ifMatch, .ifUnmodifiedSince, .ifRange, .range, .cookie,
-        ] {
-            call.request.fields[name] = nil
-        }
-        if isKnown {
-            call.request.fields[.acceptEncoding] = Coding.asked(by: request.fields, of: match.operation).rawValue
-        }
+        call.request.fields = request.fields.ofSharedFetch
+        call.request.fields.append(OwnFields.userAgent)
+        let coding = Coding.asked(by: request.fields, of: match.operation)
+        call.request.fields[.acceptEncoding] = coding.rawValue
+        // In pass-through mode the key knows whose it is.
+        if let authorization { call.request.fields.append(authorization) }
+        // Should upstream code a page although it was asked not to, libcurl decodes it.
+        call.request.decodesContent = match.operation.carriesLinks && coding == .identity
         // Each who waits has a deadline of its own.
         call.turn.wait = nil
         // Others may wait for it, and what was paid for is kept.
@@ -84,6 +85,7 @@ struct UpstreamCall {
     ) -> HTTPFields {
         var fields = head.fields.endToEnd(dropping: .dropUpstream)
         Prefer.removeWait(from: &fields)
+        OwnTag.remove(from: &fields)
         if isPage(match) {
             // Links can only be rewritten in whole, plain pages. A server may always answer so (RFC 9110, 12.5.3, 14.2).
             fields[.acceptEncoding] = "identity"

@@ -5,7 +5,7 @@ import HTTPTypes
 
 /// What happens to a header on its way through.
 struct HeaderTraits: OptionSet {
-    let rawValue: UInt8
+    let rawValue: UInt16
 
     /// Meant for one connection only (RFC 9110, 7.6.1): never forwarded in either direction.
     static let hopByHop = HeaderTraits(rawValue: 1 << 0)
@@ -17,6 +17,10 @@ struct HeaderTraits: OptionSet {
     static let refused = HeaderTraits(rawValue: 1 << 3)
     /// A statement to browsers about cross-origin use: replaced when this proxy answers for its own `cors_origins`.
     static let cors = HeaderTraits(rawValue: 1 << 4)
+    /// Goes upstream with a fetch that several tools share; whatever has not this trait does not.
+    static let sharedFetch = HeaderTraits(rawValue: 1 << 5)
+    /// Left out of a shared fetch and not missed: ours stands in its place, or the cache heeds it.
+    static let sharedFetchOwn = HeaderTraits(rawValue: 1 << 6)
 
     private static let table: [String: HeaderTraits] = [
         "connection": .hopByHop,
@@ -29,14 +33,28 @@ struct HeaderTraits: OptionSet {
         "transfer-encoding": .hopByHop,
         "upgrade": .hopByHop,
         "http2-settings": .hopByHop,
+        "accept": .sharedFetch,
+        "prefer": .sharedFetch,
+        "repository-id": .sharedFetch,
+        "include-user-metadata": .sharedFetch,
+        "configtype": .sharedFetch,
+        "via": .sharedFetch,
+        "traceparent": .sharedFetch,
+        "user-agent": .sharedFetchOwn,
+        "accept-encoding": .sharedFetchOwn,
+        "cache-control": .sharedFetchOwn,
+        "pragma": .sharedFetchOwn,
         "authorization": .dropUpstream,
         "x-api-key": .dropUpstream,
         "x-audit-reason": .dropUpstream,
+        "idempotency-key": .dropUpstream,
         "host": .dropUpstream,
         "expect": .dropUpstream,
-        "x-correlation-id": [.dropUpstream, .dropDownstream],
+        "x-correlation-id": [.dropUpstream, .dropDownstream, .sharedFetch],
         "content-length": [.dropUpstream, .dropDownstream],
         "alt-svc": .dropDownstream,
+        "forwarded": .dropUpstream,
+        "x-real-ip": .dropUpstream,
         "x-http-method-override": .refused,
         "x-http-methodoverride": .refused,
         "x-http-method": .refused,
@@ -58,13 +76,23 @@ struct HeaderTraits: OptionSet {
         "access-control-max-age": .cors,
     ]
 
+    /// Families of names that say by which way and under which name a request came to us: nobody upstream is to build
+    /// anything from what a tool claims there.
+    private static let droppedFamilies = ["x-forwarded-", "x-original-"]
+
     /// The traits of a name; empty for every name that the table does not hold: such headers pass.
     /// An underscore counts as a hyphen, because some servers take the one for the other.
     static func of(_ name: HTTPField.Name) -> HeaderTraits {
         let name = name.canonicalName
         if let traits = table[name] { return traits }
-        guard name.utf8.contains(UInt8(ascii: "_")) else { return [] }
-        return table[String(name.map { $0 == "_" ? "-" : $0 })] ?? []
+        guard name.utf8.contains(UInt8(ascii: "_")) else { return family(name) }
+        let hyphened = String(name.map { $0 == "_" ? "-" : $0 })
+        // The cache's key knows the true spelling only, so a shared fetch carries no other.
+        return (table[hyphened] ?? family(hyphened)).subtracting([.sharedFetch, .sharedFetchOwn])
+    }
+
+    private static func family(_ name: String) -> HeaderTraits {
+        name.hasPrefix("x-") && droppedFamilies.contains { name.hasPrefix($0) } ? .dropUpstream : []
     }
 }
 
@@ -82,6 +110,26 @@ extension HTTPFields {
             kept.append(field)
         }
         return kept
+    }
+
+    /// Of fields that may go upstream, those that a fetch carries which several tools share.
+    var ofSharedFetch: HTTPFields { filter { HeaderTraits.of($0.name).contains(.sharedFetch) } }
+
+    /// Whether `Connection` takes something away that a shared fetch would carry: what is asked for is then not what the
+    /// fields say.
+    var nominatesSharedFetch: Bool {
+        connectionOptions.contains { option in
+            HTTPField.Name(option).map { HeaderTraits.of($0).contains(.sharedFetch) } ?? false
+        }
+    }
+
+    /// Whether a shared fetch would leave out something that upstream could miss.
+    var exceedsSharedFetch: Bool {
+        let nominated = connectionOptions
+        return contains { field in
+            HeaderTraits.of(field.name).isDisjoint(with: [.sharedFetch, .sharedFetchOwn, .hopByHop, .dropUpstream])
+                && !nominated.contains(field.name.canonicalName)
+        }
     }
 
     /// The lower-cased names that `Connection` lists.

@@ -17,23 +17,21 @@ extension PageService {
     }
 
     func writeHit(
-        _ answer: CachedAnswer, _ exchange: Exchange, _ query: PageQuery, _ admission: Admission
+        _ answer: CachedAnswer, _ ttl: Duration, _ exchange: Exchange, _ query: PageQuery, _ admission: Admission
     ) {
         exchange.record.cache = "hit"
-        let ttl = max(Int(answer.timeToLive(at: environment.now()).components.seconds), 0)
-        write(answer, .hit(ttl: ttl), exchange, query, admission, isHit: true, facts: nil)
+        let seconds = max(Int(ttl.components.seconds), 0)
+        write(answer, .hit(ttl: seconds), exchange, query, admission, isHit: true, facts: nil)
     }
 
     func writeStale(
-        _ answer: CachedAnswer, _ why: StaleReason, _ exchange: Exchange, _ query: PageQuery,
-        _ admission: Admission, facts: CallFacts?
+        _ old: PageCache.StandIn, _ exchange: Exchange, _ query: PageQuery, _ admission: Admission, facts: CallFacts?
     ) {
         // Rounded away from freshness.
-        let ttl = answer.timeToLive(at: environment.now())
-        let seconds = Int(ttl.components.seconds) - (ttl.components.attoseconds < 0 ? 1 : 0)
-        exchange.record.cache = "stale:\(why.rawValue)"
-        let status: CacheStatus = seconds < 0 ? .stale(ttl: seconds, detail: why) : .hit(ttl: seconds)
-        write(answer, status, exchange, query, admission, isHit: true, facts: facts)
+        let seconds = Int(old.ttl.components.seconds) - (old.ttl.components.attoseconds < 0 ? 1 : 0)
+        exchange.record.cache = "stale:\(old.why.rawValue)"
+        let status: CacheStatus = seconds < 0 ? .stale(ttl: seconds, detail: old.why) : .hit(ttl: seconds)
+        write(old.answer, status, exchange, query, admission, isHit: true, facts: facts)
     }
 
     func relay(

@@ -10,6 +10,7 @@ import NIOCore
 struct PageBuilder: Sendable {
     let links: LinkSettings
     let lifetimes: PageLifetimes
+    let runs: StartedRuns
     let environment: Environment
 
     /// A page, and whether it may be kept.
@@ -37,41 +38,67 @@ struct PageBuilder: Sendable {
         return judged(fields.withoutDate)
     }
 
+    /// The body is the stored one, but how long it may be believed is judged anew: runs end, and others are started.
     func judgeRevalidated(
-        _ old: CachedAnswer, _ fields: HTTPFields, isKnown: Bool, delay: Duration
+        _ old: CachedAnswer, _ fields: HTTPFields, _ match: OperationMatch, delay: Duration
     ) -> (StoringRules.Verdict, HTTPFields) {
-        let heuristic = old.freshness.isExplicit ? nil : old.freshness.lifetime
+        let lifetime = old.freshness.isExplicit ? nil : lifetimeAnew(old, match, delay: delay)
         func judged(_ stored: HTTPFields, _ fields: HTTPFields) -> (StoringRules.Verdict, HTTPFields) {
             let (verdict, merged) = StoringRules.judgeRevalidated(
-                stored: stored, notModified: fields, heuristic: heuristic, needsPermission: !isKnown,
+                stored: stored, notModified: fields, heuristic: lifetime, needsPermission: !match.isKnown,
                 receivedAt: environment.wallTime().seconds, responseDelay: delay)
             return (verdict, merged)
         }
         let (verdict, merged) = judged(old.fields, fields)
         guard case .store(let freshness) = verdict, !freshness.isExplicit else { return (verdict, merged) }
-        return (judged(old.fields.withoutDate, fields.withoutDate).0, merged)
+        guard case .store(var undated) = judged(old.fields.withoutDate, fields.withoutDate).0 else {
+            return (verdict, merged)
+        }
+        if let expected = lifetimes.expected(match.operation), undated.lifetime < expected {
+            undated.staleWhileRevalidate = .zero
+        }
+        return (.store(undated), merged)
     }
+
+    private func lifetimeAnew(_ old: CachedAnswer, _ match: OperationMatch, delay: Duration) -> Duration {
+        let now = environment.now()
+        var rows: ResponseRows?
+        if ContentCoding(old.fields).isNone, old.body.bytes.readableBytes <= Self.maxBytesReadAgain {
+            var scanner = ResponseRowScanner(operation: match.operation)
+            scanner.consume(Array(old.body.bytes.readableBytesView))
+            rows = scanner.finish()
+        }
+        let mayChange = runs.concern(match, rows, asked: now - delay, now: now)
+        if let rows, rows.isComplete, let settled = lifetimes.settled(match.operation, rows, mayChange: mayChange) {
+            return settled
+        }
+        return mayChange ? min(old.freshness.lifetime, lifetimes.inProgress) : old.freshness.lifetime
+    }
+
+    private static let maxBytesReadAgain = 1 << 20
 
     // MARK: Answers
 
     /// A 200. `fields` are upstream's end-to-end fields.
     func page(
         _ match: OperationMatch, _ request: HTTPFields, _ fields: HTTPFields, _ chunks: [[UInt8]], _ given: Freshness,
-        receivedAt: ContinuousClock.Instant, page: ListPage?, endIsProven: Bool
+        askedAt: ContinuousClock.Instant, receivedAt: ContinuousClock.Instant, page: ListPage?, endIsProven: Bool
     ) async -> Built {
-        let coding = fields[.contentEncoding]?.lowercased()
+        let coding = ContentCoding(fields)
         let isJSON = fields[.contentType]?.lowercased().contains("json") ?? false
-        let rewrites = isJSON && coding == nil && match.operation.carriesLinks
+        let rewrites = isJSON && coding.isNone && match.operation.carriesLinks
         var reading = PageReading(match.operation, coding: coding, rewrites: rewrites ? links : nil)
         let (body, digest, rows) = await reading.read(chunks, isJSON: isJSON)
-        let isReadable = isJSON && rows.isComplete && (coding == nil || reading.codedIsWhole)
+        let isReadable = isJSON && rows.isComplete && (coding.isNone || reading.codedIsWhole)
         var freshness = given
         var notStorable: CacheReason? = endIsProven ? nil : .incomplete
         if match.isKnown {
             // Without knowing what it shows, nobody could tell which writes make it untrue.
             if !isReadable { notStorable = .incomplete }
+            let rows = isReadable ? rows : nil
+            let mayChange = runs.concern(match, rows, asked: askedAt, now: environment.now())
             if !freshness.isExplicit,
-                let settled = lifetimes.settled(match.operation, isReadable ? rows : nil)
+                let settled = lifetimes.settled(match.operation, rows, mayChange: mayChange)
             {
                 // What changes by the second is not to be one refresh behind.
                 if settled < freshness.lifetime { freshness.staleWhileRevalidate = .zero }
@@ -79,14 +106,18 @@ struct PageBuilder: Sendable {
             }
         }
         let stored = StoredFields.forStoring(withDate(fields))
-        let tags = TagSet(
-            match.tags(headers: request) + rows.tags + (match.isKnown ? [] : [PageCache.unknownOperationTag]))
+        var words = match.tags(headers: request) + rows.tags
+        if !match.isKnown { words.append(PageCache.unknownOperationTag) }
+        if !isReadable || rows.held.areIncomplete { words += match.tagsOfAnyID }
+        let tags = TagSet(words, hashes: rows.held.hashes)
+        let page = page.map { ListPage(list: $0.list, isFirst: $0.isFirst, count: rows.listCount.flatMap { Int($0) }) }
         let answer = CachedAnswer(
             status: .ok, fields: stored, body: body, digest: digest, freshness: freshness, receivedAt: receivedAt,
-            tags: tags, objects: match.objects(rows), page: page, head: PageHead.common(stored))
+            tags: tags, objects: match.objects(rows), page: page,
+            head: PageHead.common(stored, isKnown: match.isKnown))
         return Built(
             answer: answer, notStorable: notStorable,
-            isBrokenOff: isJSON && coding == nil && !endIsProven && !rows.isComplete
+            isBrokenOff: isJSON && coding.isNone && !endIsProven && !rows.isComplete
                 || match.isKnown && reading.endedInside(rows))
     }
 
@@ -101,12 +132,13 @@ struct PageBuilder: Sendable {
 
     /// The same answer with the fields of a 304.
     func renewed(
-        _ old: CachedAnswer, _ fields: HTTPFields, _ freshness: Freshness, receivedAt: ContinuousClock.Instant
+        _ old: CachedAnswer, _ fields: HTTPFields, _ freshness: Freshness, receivedAt: ContinuousClock.Instant,
+        isKnown: Bool
     ) -> CachedAnswer {
         CachedAnswer(
             status: .ok, fields: fields, body: old.body, digest: old.digest, freshness: freshness,
             receivedAt: receivedAt, tags: old.tags, objects: old.objects, page: old.page,
-            head: PageHead.common(fields))
+            head: PageHead.common(fields, isKnown: isKnown))
     }
 
     /// An answer without a date gets the time at which it came (RFC 9110, 6.6.1).
@@ -149,14 +181,14 @@ private struct PageReading {
     private var rewriter: LinkRewriter?
     private var scanner: ResponseRowScanner
     private var hash = SHA256()
-    private let coding: String?
+    private let coding: ContentCoding
     /// Whether a gzip-coded body was read to its end.
     private(set) var codedIsWhole = false
     private var codedIsInside = false
 
     private static let slice = 256 << 10
 
-    init(_ operation: Operation, coding: String?, rewrites links: LinkSettings?) {
+    init(_ operation: Operation, coding: ContentCoding, rewrites links: LinkSettings?) {
         self.coding = coding
         scanner = ResponseRowScanner(operation: operation)
         rewriter = links.map {
@@ -172,8 +204,8 @@ private struct PageReading {
         var coded = CodedReading()
         var (sinceYield, seen) = (0, 0)
         for chunk in chunks {
-            if isJSON, coding == nil { scanner.consume(chunk) }
-            if coding == "gzip" { coded.read(chunk) { if isJSON { scanner.consume($0) } } }
+            if isJSON, coding.isNone { scanner.consume(chunk) }
+            if coding.isGzip { coded.read(chunk) { if isJSON { scanner.consume($0) } } }
             rewriter?.rewrite(chunk, into: &rewritten)
             if rewriter == nil { hash.update(data: chunk) }
             sinceYield += chunk.count + coded.produced - seen
@@ -187,14 +219,14 @@ private struct PageReading {
         codedIsInside = coded.isInside
         rewriter?.finish(into: &rewritten)
         if rewriter != nil { hash.update(data: rewritten) }
-        let digest = hash.finalize().prefix(12).reduce(into: "") { $0 += Self.hex($1) }
+        let digest = hash.finalize().prefix(12).reduce(into: OwnTag.mark) { $0 += Self.hex($1) }
         let bytes = rewriter == nil ? ByteBuffer(joining: chunks) : ByteBuffer(joining: [rewritten])
         return (SplicedBody(bytes: bytes, splices: rewriter?.linkStarts ?? []), digest, scanner.finish())
     }
 
     /// Whether the body stopped in the middle, of its coding or of what is coded.
     func endedInside(_ rows: ResponseRows) -> Bool {
-        codedIsInside || rows.endedInside && (coding == nil || codedIsWhole)
+        codedIsInside || rows.endedInside && (coding.isNone || codedIsWhole)
     }
 
     private static func hex(_ byte: UInt8) -> String {

@@ -11,8 +11,8 @@ struct PageNews: Sendable {
     /// Nil when it was kept, else why not.
     var notStored: CacheReason?
     var facts = CallFacts()
-    /// Whether it was stored already when the fetch got its turn, so that nothing was fetched.
-    var wasThere = false
+    /// How long it stays fresh where it was stored already when the fetch got its turn, so that nothing was fetched.
+    var ttlOfStored: Duration?
     /// Whether upstream only confirmed what was stored.
     var isRefreshed = false
     /// What the answer depends on beyond the key, and the values that it was made for.
@@ -45,6 +45,7 @@ struct PageCache: Sendable {
     let flights: FlightTable<PageOutcome>
     let lifetimes: PageLifetimes
     let trouble = UpstreamTrouble()
+    let runs = StartedRuns()
     let environment: Environment
 
     init(_ config: Config.Cache, environment: Environment) {
@@ -64,21 +65,28 @@ struct PageCache: Sendable {
 
     /// A write may have been done: drops all that it makes untrue. To be called before its tool gets the answer.
     ///
+    /// - Returns: a token for the run that it may have started, whose answer is wanted then.
     /// - Parameters:
     ///   - status: upstream's, nil when there was no answer.
-    func written(_ match: OperationMatch, status: Int?) {
-        if let status, Self.wasRefused(status) { return }
+    @discardableResult
+    func written(_ match: OperationMatch, status: Int?) -> StartedRuns.Token? {
+        if let status, Self.wasRefused(status) { return nil }
+        // Before anything is dropped: what is stored from now on is to know of it.
+        let run = match.operation.countsAsRun ? runs.started(match, now: environment.now()) : nil
         let invalidation = status == nil ? match.invalidationOfUnknownOutcome() : match.invalidation()
         let now = environment.now()
         switch invalidation.reach {
-        case .nothing: return
-        case .everything: store.invalidate(.everything, deleted: deletedObjects(match), now: now)
-        case .tagged, .itwins:
+        case .nothing: return nil
+        case .everything:
             store.invalidate(
-                .tagged(TagSet(invalidation.tags + [Self.unknownOperationTag])), deleted: deletedObjects(match),
-                now: now)
+                .everything, deleted: deletedObjects(match), vanished: vanishedIDs(match), now: now)
+        case .tagged, .itwins:
+            let tags = TagSet(invalidation.tags + [Self.unknownOperationTag], hashes: invalidation.heldIDs)
+            store.invalidate(
+                .tagged(tags), deleted: deletedObjects(match), vanished: vanishedIDs(match), now: now)
         }
         flights.detachSent()
+        return run
     }
 
     /// Client errors but 404, 408 and 410 say that nothing was done.
@@ -89,6 +97,15 @@ struct PageCache: Sendable {
     private func deletedObjects(_ match: OperationMatch) -> TagSet {
         guard match.deletesWhatItNames, let kind = match.operation.objectKind else { return TagSet([]) }
         return TagSet(match.objectIDs.flatMap { Tag.aliases(kind, $0) })
+    }
+
+    /// A run, report or result that was deleted is to be named by nothing any more, not by its test either. Tests and
+    /// rules leave traces in what was made with them.
+    private func vanishedIDs(_ match: OperationMatch) -> TagSet {
+        guard match.deletesWhatItNames, [.report, .run, .result].contains(match.operation.objectKind) else {
+            return TagSet([])
+        }
+        return TagSet([], hashes: match.invalidation().heldIDs)
     }
 
     /// Answers of operations that the table does not know: every write might concern them.
@@ -103,7 +120,7 @@ struct PageCache: Sendable {
     /// What is stored of an object that is about to be deleted: its row in a list, or the object itself.
     func snapshot(_ match: OperationMatch, _ id: String) -> [UInt8]? {
         guard let kind = match.operation.objectKind else { return nil }
-        for answer in store.showing(TagSet([Tag.object(kind, id)])) where answer.fields[.contentEncoding] == nil {
+        for answer in store.showing(TagSet([Tag.object(kind, id)])) where ContentCoding(answer.fields).isNone {
             guard answer.body.bytes.readableBytes <= Self.maxSearchedBytes else { continue }
             let body = Array(answer.body.bytes.readableBytesView)
             if let row = ListRow.find(id, in: body) { return row }
@@ -116,32 +133,37 @@ struct PageCache: Sendable {
 
     // MARK: Stale answers
 
+    /// A stored answer in place of an error.
+    struct StandIn {
+        let answer: CachedAnswer
+        let why: StaleReason
+        let ttl: Duration
+    }
+
     /// The stored answer in place of an error, if it may stand in for it now.
-    func standIn(for reason: FailureReason, _ query: PageQuery, _ request: HTTPFields) -> (CachedAnswer, StaleReason)? {
-        guard let why = StaleReason(reason) else { return nil }
-        return standIn(why, query, request).map { ($0, why) }
+    func standIn(for reason: FailureReason, _ query: PageQuery, _ request: HTTPFields) -> StandIn? {
+        StaleReason(reason).flatMap { standIn($0, query, request) }
     }
 
     /// The stored answer in place of upstream's error answer.
-    func standIn(forStatus status: Int, _ query: PageQuery, _ request: HTTPFields) -> (CachedAnswer, StaleReason)? {
-        let why: StaleReason
+    func standIn(forStatus status: Int, _ query: PageQuery, _ request: HTTPFields) -> StandIn? {
         switch status {
-        case 429: why = .rateLimited
-        case 500...599: why = .upstreamError
-        default: return nil
+        case 429: standIn(.rateLimited, query, request)
+        case 500...599: standIn(.upstreamError, query, request)
+        default: nil
         }
-        return standIn(why, query, request).map { ($0, why) }
     }
 
     /// Looked up anew: a write may have dropped meanwhile what was there when the fetch began.
-    private func standIn(_ why: StaleReason, _ query: PageQuery, _ request: HTTPFields) -> CachedAnswer? {
+    private func standIn(_ why: StaleReason, _ query: PageQuery, _ request: HTTPFields) -> StandIn? {
         let directives = query.directives
         // A tool that bounds the age itself would rather have the error.
         guard !directives.noCache, directives.maxAge == nil, directives.minFresh == nil else { return nil }
         switch store.find(query.key, request: request, now: environment.now()) {
-        case .fresh(let answer): return answer
+        case .fresh(let answer, let ttl): return StandIn(answer: answer, why: why, ttl: ttl)
         case .expired(let answer, let staleness):
-            return store.limits.allowsOnError(answer.freshness, staleness: staleness) ? answer : nil
+            guard store.limits.allowsOnError(answer.freshness, staleness: staleness) else { return nil }
+            return StandIn(answer: answer, why: why, ttl: .zero - staleness)
         case .nothing: return nil
         }
     }

@@ -15,11 +15,11 @@ struct PageFetch: Sendable {
     let cache: PageCache
     let builder: PageBuilder
     /// What is sent: the request of the tool that began it, without what is about that tool alone.
-    let call: UpstreamCall
-    let query: PageQuery
+    var call: UpstreamCall
+    var query: PageQuery
     /// The key with its variant, as far as that was known when it began.
-    let flightKey: CacheKey
-    let page: ListPage?
+    var flightKey: CacheKey
+    var page: ListPage?
     /// The tool's fields, which tell the variant.
     let request: HTTPFields
     /// Whether an answer that was stored meanwhile would do.
@@ -50,6 +50,29 @@ struct PageFetch: Sendable {
         cache.flights.remove(flight, flightKey)
         cache.store.sweep(now: cache.environment.now())
         flight.end(everybody, leader: leader)
+        await fetchFirstPage(after: everybody)
+    }
+
+    /// A later page that the first one of its list is too old for, or contradicts, is good only beside a new first page.
+    /// Nobody waits for that, so it is begun when a turn is free, or not now.
+    private func fetchFirstPage(after outcome: PageOutcome) async {
+        let now = cache.environment.now()
+        guard case .answer(let answer, let news) = outcome, news.notStored == nil, let stored = answer.page, let page,
+            answer.timeToLive(at: now) > .zero, cache.store.takeWantOfFirst(for: stored, now: now)
+        else { return }
+        var first = self
+        // A first page that names no place in its list is stored under what its list is known by.
+        first.query.key = page.list
+        first.flightKey = cache.store.variant(of: page.list, request: request)
+        first.page = ListPage(list: page.list, isFirst: true)
+        first.call.request.target = call.match.route.firstPageTarget
+        first.call.match = ClashAPI.match(method: .get, target: first.call.request.target).resolve(headers: request)
+        first.call.turn.priority = .background
+        guard let permit = sender.pacing.gate(call.gateKey).tryAdmit(first.call.turn) else { return }
+        first.turn = HeldPermit(permit)
+        guard let flight = cache.flights.refresh(first.flightKey, rank: PageService.backgroundRank) else { return }
+        flight.sent()
+        await first.run(flight)
     }
 
     private func fetch(_ flight: Flight<PageOutcome>) async -> (everybody: PageOutcome, leader: PageOutcome?) {
@@ -82,7 +105,7 @@ struct PageFetch: Sendable {
             if response.status == .notModified {
                 if let expired, let outcome = refreshed(expired, response, asked, ticket, progress.facts) {
                     await response.discard()
-                    return (outcome, nil)
+                    return outcome
                 }
                 // It speaks of something else than what is stored: the answer itself is needed.
                 await response.discard()
@@ -107,9 +130,11 @@ struct PageFetch: Sendable {
 
     /// What another fetch brought while this one waited for its turn.
     private func storedMeanwhile() -> PageOutcome? {
-        guard case .fresh(let answer) = cache.store.find(query.key, request: request, now: cache.environment.now())
+        guard
+            case .fresh(let answer, let ttl) = cache.store.find(
+                query.key, request: request, now: cache.environment.now())
         else { return nil }
-        return .answer(answer, PageNews(wasThere: true))
+        return .answer(answer, PageNews(ttlOfStored: ttl))
     }
 
     // MARK: Revalidation
@@ -129,21 +154,40 @@ struct PageFetch: Sendable {
         return call
     }
 
-    /// The stored answer with the fields of a 304; nil when that does not speak of it.
+    /// The stored answer with the fields of a 304; nil when that does not speak of it. One that forbids keeping it still
+    /// answers the request that asked, and that one only.
     private func refreshed(
         _ old: CachedAnswer, _ response: UpstreamResponse, _ asked: ContinuousClock.Instant,
         _ ticket: CacheStore.Ticket, _ facts: CallFacts
-    ) -> PageOutcome? {
+    ) -> (everybody: PageOutcome, leader: PageOutcome?)? {
         let fields = builder.withDate(response.fields.endToEnd(dropping: .dropDownstream))
         guard Conditional.confirms(stored: old.fields, by: fields) else { return nil }
-        let (verdict, merged) = builder.judgeRevalidated(
-            old, fields, isKnown: query.isKnown, delay: cache.environment.now() - asked)
-        guard case .store(let freshness) = verdict else { return nil }
-        let new = builder.renewed(old, merged, freshness, receivedAt: cache.environment.now())
-        let reason = cache.store.refresh(
-            old, with: new, under: query.key, request: request, ticket: ticket, now: cache.environment.now())
-        return .answer(new, news(reason, facts, merged, isRefreshed: true))
+        let now = cache.environment.now()
+        let (verdict, merged) = builder.judgeRevalidated(old, fields, call.match, delay: now - asked)
+        switch sharing(verdict, merged) {
+        case .store(let freshness):
+            let new = builder.renewed(old, merged, freshness, receivedAt: now, isKnown: query.isKnown)
+            let reason = cache.store.refresh(
+                old, with: new, under: query.key, request: request, ticket: ticket, now: now)
+            return (.answer(new, news(reason, facts, merged, isRefreshed: true)), nil)
+        case .refuse(let reason):
+            cache.store.remove(query.key, request: request, only: old)
+            cache.flights.remember(flightKey, reason)
+            let new = builder.renewed(
+                old, merged, Freshness(lifetime: .zero), receivedAt: now, isKnown: query.isKnown)
+            return (.alone(reason), .answer(new, news(reason, facts, merged, isRefreshed: true)))
+        }
     }
+
+    /// The verdict for an answer to a fetch that is nobody's in particular: one that depends on what was not sent is
+    /// nobody else's either.
+    private func sharing(_ verdict: StoringRules.Verdict, _ fields: HTTPFields) -> StoringRules.Verdict {
+        guard case .store = verdict, varying(fields).contains(where: { !sent.contains($0) }) else { return verdict }
+        return .refuse(.varyNotSent)
+    }
+
+    /// What upstream was asked with.
+    private var sent: HTTPFields { call.request.fields }
 
     // MARK: New answers
 
@@ -155,8 +199,10 @@ struct PageFetch: Sendable {
             cache.store.remove(query.key, request: request)
         }
         // Judged by all that upstream says: what `Connection` names is not passed on, but counts.
-        let verdict = builder.judge(
-            response.status, response.fields, call.match.operation, isKnown: query.isKnown, delay: arrival.delay)
+        let verdict = sharing(
+            builder.judge(
+                response.status, response.fields, call.match.operation, isKnown: query.isKnown, delay: arrival.delay),
+            response.fields)
         var limit = cache.store.maxBodyBytes
         if case .refuse(let reason) = verdict {
             guard response.status.isShareable, !response.fields.contains(.setCookie) else {
@@ -191,8 +237,8 @@ struct PageFetch: Sendable {
             return (.answer(answer, news(reason, facts, response.fields)), nil)
         case .store(let freshness):
             let built = await builder.page(
-                call.match, request, fields, body.chunks, freshness, receivedAt: arrival.received,
-                page: variantPage(response.fields),
+                call.match, request, fields, body.chunks, freshness, askedAt: arrival.received - arrival.delay,
+                receivedAt: arrival.received, page: variantPage(response.fields),
                 endIsProven: response.body.endIsProven)
             let isEmptied = query.isKnown && response.wasDecoded && body.count == 0
             if built.isBrokenOff || isEmptied { throw .failed(.brokenOff) }
@@ -234,39 +280,37 @@ struct PageFetch: Sendable {
         cache.flights.forget(flightKey)
         let vary = varying(fields)
         return cache.store.store(
-            built.answer, under: key, vary: vary, request: request, ticket: ticket, now: cache.environment.now())
+            built.answer, under: key, vary: vary, request: sent, ticket: ticket, now: cache.environment.now())
     }
 
     /// Each variant of a list has generations of its own.
     private func variantPage(_ fields: HTTPFields) -> ListPage? {
         let vary = varying(fields)
         guard let page, !vary.isEmpty else { return page }
-        return ListPage(list: page.list.variant(Vary.key(vary, of: request)), isFirst: page.isFirst)
+        return ListPage(list: page.list.variant(Vary.key(vary, of: sent)), isFirst: page.isFirst)
     }
 
     private func news(
         _ notStored: CacheReason?, _ facts: CallFacts, _ fields: HTTPFields, isRefreshed: Bool = false
     ) -> PageNews {
-        let vary = varying(fields)
+        // What was sent for nobody differs for nobody.
+        let vary = varying(fields).filter { HeaderTraits.of($0).contains(.sharedFetch) }
         return PageNews(
             notStored: notStored, facts: facts, isRefreshed: isRefreshed, vary: vary,
-            varyKey: Vary.key(vary, of: request))
+            varyKey: Vary.key(vary, of: sent))
     }
 
     /// What `Vary` names beyond what is in every key.
     private func varying(_ fields: HTTPFields) -> [HTTPField.Name] {
-        (Vary.names(in: fields) ?? []).filter { name in
-            // Of operations that the table does not know, the tool's own codings are asked for.
-            name == .acceptEncoding ? !query.isKnown : !Self.inEveryKey.contains(name)
-        }
+        (Vary.names(in: fields) ?? []).filter { !Self.inEveryKey.contains($0) }
     }
 
     /// Errors are small; what is larger is passed on as it comes.
     private static let maxErrorBytes = 256 << 10
 
-    /// Names whose values are in every key, or that make no difference to what upstream is asked.
+    /// Names whose values are in every key, or are ours and the same for everybody.
     private static let inEveryKey: Set<HTTPField.Name> =
-        Set([.accept, .prefer, .authorization] + HTTPField.Name.selecting)
+        Set([.accept, .prefer, .authorization, .acceptEncoding, .userAgent, .host] + HTTPField.Name.selecting)
 }
 
 extension HTTPResponse.Status {

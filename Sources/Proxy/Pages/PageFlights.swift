@@ -95,8 +95,8 @@ extension PageService {
     ) -> PageFetch {
         PageFetch(
             sender: sender, cache: cache,
-            builder: PageBuilder(links: links, lifetimes: cache.lifetimes, environment: environment),
-            call: call.shared(isKnown: query.isKnown), query: query, flightKey: key,
+            builder: PageBuilder(links: links, lifetimes: cache.lifetimes, runs: cache.runs, environment: environment),
+            call: call.shared(), query: query, flightKey: key,
             page: PageQuery.listPage(exchange.head, admission.route, partition: admission.partition ?? ""),
             request: exchange.head.fields, wantsNew: query.directives.wantsNew)
     }

@@ -6,8 +6,9 @@ import NIOCore
 
 enum PageHead {
     /// The lines that are the same for every tool. `ETag` and `Location` depend on the base of links.
-    static func common(_ fields: HTTPFields) -> ByteBuffer {
+    static func common(_ fields: HTTPFields, isKnown: Bool) -> ByteBuffer {
         var lines = ByteBuffer()
+        if let word = OwnFields.cacheControl(for: fields, isKnown: isKnown) { ResponseHead.write(word, into: &lines) }
         for field in fields where field.name != .eTag && field.name != .location {
             ResponseHead.write(field, into: &lines)
         }

@@ -27,10 +27,11 @@ struct PageLifetimes: Sendable {
     }
 
     /// With the body. A run that has not ended makes everything that shows it short-lived; a list in the short form that
-    /// shows no status at all is a list like others. Nil for `rows`: the body could not be read.
-    func settled(_ operation: Operation, _ rows: ResponseRows?) -> Duration? {
+    /// shows no status at all is a list like others. Nil for `rows`: the body could not be read. `mayChange`: a run goes
+    /// on that it does not show yet.
+    func settled(_ operation: Operation, _ rows: ResponseRows?, mayChange: Bool) -> Duration? {
         guard let expected = expected(operation) else { return nil }
-        guard let rows else { return min(expected, inProgress) }
+        guard let rows, !mayChange else { return min(expected, inProgress) }
         let showsNoStatus = operation.isList && rows.statuses.isEmpty
         return rows.allTerminal || showsNoStatus ? expected : min(expected, inProgress)
     }

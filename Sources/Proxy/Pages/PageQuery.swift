@@ -6,7 +6,7 @@ import HTTPTypes
 
 /// A read whose answer may come from the cache.
 struct PageQuery: Sendable {
-    let key: CacheKey
+    var key: CacheKey
     let directives: RequestDirectives
     /// Whether the table knows the operation. Of others nothing is kept without upstream's word.
     let isKnown: Bool
@@ -22,9 +22,9 @@ struct PageQuery: Sendable {
     static func of(
         _ head: RequestHead, _ route: RouteMatch, partition: String, links: LinkSettings
     ) -> PageQuery? {
-        guard head.method == .get || head.method == .head, head.framing == .none, route.operationClass == .read else {
-            return nil
-        }
+        guard head.method == .get || head.method == .head, head.framing == .none, route.operationClass == .read,
+            !head.fields.nominatesSharedFetch
+        else { return nil }
         return PageQuery(
             key: key(head, route, partition: partition), directives: RequestDirectives(head.fields),
             isKnown: route.operation.isKnown, base: LinkBase(links, head),
@@ -32,10 +32,12 @@ struct PageQuery: Sendable {
             hasPreconditions: Conditional.hasPreconditions(head.fields))
     }
 
-    /// What an unknown operation makes of a condition, a range or a cookie is for upstream to say.
+    /// Whether a shared fetch would bring the answer. Known operations depend on nothing that it leaves out. What an
+    /// unknown one makes of any other field, a condition, a range or a cookie among them, is for upstream to say: such a
+    /// read goes by itself, with all its fields, and is not kept.
     private static func mayBeFetched(_ fields: HTTPFields, isKnown: Bool) -> Bool {
         if fields.contains(.ifMatch) || fields.contains(.ifUnmodifiedSince) { return false }
-        return isKnown || !(Conditional.hasPreconditions(fields) || fields.contains(.range) || fields.contains(.cookie))
+        return isKnown || !fields.exceedsSharedFetch
     }
 
     /// Everything that makes two reads ask for the same thing (DESIGN: never the token, never the URL alone).
@@ -67,6 +69,16 @@ struct PageQuery: Sendable {
         }
         appendFields(of: head, route, to: &list)
         return ListPage(list: list, isFirst: isFirst)
+    }
+}
+
+extension RouteMatch {
+    /// The target of the first page of this list, in canonical spelling.
+    var firstPageTarget: String {
+        var bytes: [UInt8] = []
+        appendCanonicalTarget(to: &bytes)
+        _ = Paging.remove(from: &bytes, start: 0)
+        return String(decoding: bytes, as: UTF8.self)
     }
 }
 
@@ -105,12 +117,9 @@ private enum Paging {
 enum Coding: String {
     case identity
     case gzip
-    /// As the tool says; the answers are not shared but by upstream's own word.
-    case asTheToolSays = "*"
 
     static func asked(by fields: HTTPFields, of operation: Operation) -> Coding {
-        guard operation.isKnown else { return .asTheToolSays }
-        if operation.carriesLinks { return .identity }
+        if operation.isKnown, operation.carriesLinks { return .identity }
         return fields[values: .acceptEncoding].contains { acceptsGzip($0) } ? .gzip : .identity
     }
 

@@ -47,16 +47,17 @@ final class PageService: Sendable {
         let now = environment.now()
         guard !query.directives.noStore else { return false }
         switch cache.store.find(query.key, request: exchange.head.fields, now: now) {
-        case .fresh(let answer):
-            guard query.directives.accept(answer, now) == nil else { return false }
-            writeHit(answer, exchange, query, admission)
+        case .fresh(let answer, let ttl):
+            guard query.directives.accept(answer, ttl, now) == nil else { return false }
+            writeHit(answer, ttl, exchange, query, admission)
             return true
         case .expired(let answer, let staleness):
             guard query.directives == .none, let why = reasonToGive(answer, staleness, now, admission) else {
                 return false
             }
             refreshInBackground(exchange, query, admission)
-            writeStale(answer, why, exchange, query, admission, facts: nil)
+            let old = PageCache.StandIn(answer: answer, why: why, ttl: .zero - staleness)
+            writeStale(old, exchange, query, admission, facts: nil)
             return true
         case .nothing: return false
         }
@@ -108,10 +109,10 @@ final class PageService: Sendable {
             case .answer(_, let news) where isFollower && !news.suits(exchange.head.fields): continue
             case .answer(let answer, let news):
                 if !isFollower { exchange.progress.facts = news.facts }
-                if let (old, why) = cache.standIn(forStatus: answer.status.code, query, exchange.head.fields) {
-                    return writeStale(old, why, exchange, query, admission, facts: exchange.progress.facts)
+                if let old = cache.standIn(forStatus: answer.status.code, query, exchange.head.fields) {
+                    return writeStale(old, exchange, query, admission, facts: exchange.progress.facts)
                 }
-                if news.wasThere { return writeHit(answer, exchange, query, admission) }
+                if let ttl = news.ttlOfStored { return writeHit(answer, ttl, exchange, query, admission) }
                 let status = forward.status(news, isFollower: isFollower)
                 exchange.record.cache =
                     isFollower ? "collapsed" : news.notStored.map { "not-stored:\($0.rawValue)" } ?? "stored"
@@ -119,9 +120,9 @@ final class PageService: Sendable {
             case .live(let live):
                 exchange.progress.facts = live.facts
                 let code = live.response.status.code
-                if let (old, why) = cache.standIn(forStatus: code, query, exchange.head.fields) {
+                if let old = cache.standIn(forStatus: code, query, exchange.head.fields) {
                     await live.response.discard()
-                    return writeStale(old, why, exchange, query, admission, facts: live.facts)
+                    return writeStale(old, exchange, query, admission, facts: live.facts)
                 }
                 exchange.record.cache = live.reason.map { "not-stored:\($0.rawValue)" } ?? "streamed"
                 return try await relay(live, exchange, call, admission, forward)
@@ -141,11 +142,11 @@ final class PageService: Sendable {
     private func standIn(
         for failure: Failure, _ exchange: Exchange, _ query: PageQuery, _ admission: Admission
     ) throws(FlowExit) {
-        guard let (old, why) = cache.standIn(for: failure.reason, query, exchange.head.fields) else {
+        guard let old = cache.standIn(for: failure.reason, query, exchange.head.fields) else {
             throw .failed(failure)
         }
         exchange.record.detail = failure.detail
-        writeStale(old, why, exchange, query, admission, facts: exchange.progress.facts)
+        writeStale(old, exchange, query, admission, facts: exchange.progress.facts)
     }
 
     // MARK: Why it goes upstream
@@ -154,7 +155,8 @@ final class PageService: Sendable {
         let now = environment.now()
         if query.directives.noStore { return Forwarding(why: .request, detail: .requestNoStore) }
         switch cache.store.find(query.key, request: request, now: now) {
-        case .fresh(let answer): return Forwarding(why: .request, detail: query.directives.accept(answer, now))
+        case .fresh(let answer, let ttl):
+            return Forwarding(why: .request, detail: query.directives.accept(answer, ttl, now))
         case .expired: return Forwarding(why: .stale)
         case .nothing(let why): return Forwarding(why: why)
         }
@@ -176,10 +178,10 @@ struct Forwarding {
 
 extension RequestDirectives {
     /// Why a stored answer is not good enough for this tool; nil when it is.
-    func accept(_ answer: CachedAnswer, _ now: ContinuousClock.Instant) -> CacheReason? {
+    func accept(_ answer: CachedAnswer, _ ttl: Duration, _ now: ContinuousClock.Instant) -> CacheReason? {
         if noCache { return .requestNoCache }
         if let maxAge, answer.age(at: now) > maxAge { return .requestMaxAge }
-        if let minFresh, answer.timeToLive(at: now) < minFresh { return .requestMinFresh }
+        if let minFresh, ttl < minFresh { return .requestMinFresh }
         return nil
     }
 

@@ -30,7 +30,7 @@ struct PageWriter {
             code, framing: isKnownToTool || answer.status == .noContent ? .none : .length(length),
             room: ResponseHead.usualBytes + (hasBody && isSmall ? length : 0)
         ) { head in
-            writeFields(answer, isKnownToTool, base, into: &head)
+            writeFields(answer, isKnownToTool, query, into: &head)
             if showsAge {
                 head.writeStaticString("Age: ")
                 head.writeDecimal(Int(answer.age(at: now).components.seconds))
@@ -66,27 +66,28 @@ struct PageWriter {
     }
 
     private func writeFields(
-        _ answer: CachedAnswer, _ isKnownToTool: Bool, _ base: LinkBase, into head: inout ByteBuffer
+        _ answer: CachedAnswer, _ isKnownToTool: Bool, _ query: PageQuery, into head: inout ByteBuffer
     ) {
         if isKnownToTool || answer.status != .ok || corsOrigin != nil || answer.dependsOnBase {
-            writeSomeFields(answer, isKnownToTool, base, into: &head)
+            writeSomeFields(answer, isKnownToTool, query, into: &head)
         } else {
             head.writeImmutableBuffer(answer.head)
         }
-        if answer.status == .ok { PageHead.writeETag(answer, base: base, into: &head) }
+        if answer.status == .ok { PageHead.writeETag(answer, base: query.base, into: &head) }
     }
 
     /// Fields that differ from the common head: a 304 has few (RFC 9110, 15.4.5), browsers get their grant.
     private func writeSomeFields(
-        _ answer: CachedAnswer, _ isKnownToTool: Bool, _ base: LinkBase, into head: inout ByteBuffer
+        _ answer: CachedAnswer, _ isKnownToTool: Bool, _ query: PageQuery, into head: inout ByteBuffer
     ) {
         var fields = answer.fields
+        if let word = OwnFields.cacheControl(for: fields, isKnown: query.isKnown) { fields.append(word) }
         if answer.status == .ok { fields[.eTag] = nil }
         if isKnownToTool { fields = HTTPFields(fields.filter { Self.inNotModified.contains($0.name) }) }
         if fields.contains(.location) {
             fields.replace(
                 .location,
-                LinkTranslator(rules: links.rules, allowedPrefixes: links.allowPrefixes, base: base.text)
+                LinkTranslator(rules: links.rules, allowedPrefixes: links.allowPrefixes, base: query.base.text)
                     .rewriteLocation)
         }
         if let corsOrigin {

@@ -17,18 +17,19 @@ final class ShardBox {
     /// The entries' bytes, counted anew.
     var counted: Int { shard.nodes.values.reduce(0) { $0 + ($1.answer?.cost ?? 0) + $1.key.byteCount } }
 
-    func find(_ key: CacheKey) -> CachedAnswer? { shard.find(key) }
+    func find(_ key: CacheKey) -> CachedAnswer? { shard.find(key)?.answer }
 
     /// Stores an answer whose fetch took no time.
     @discardableResult
     func store(_ answer: CachedAnswer, _ key: CacheKey) -> CacheReason? {
         fetches += 1
-        return shard.store(answer, under: key, began: shard.latestGeneration, number: fetches)
+        return shard.store(
+            answer, under: key, began: shard.latestGeneration, number: fetches, completed: fetches)
     }
 
     func refresh(_ old: CachedAnswer, with new: CachedAnswer, _ key: CacheKey) -> Bool {
         fetches += 1
-        return shard.refresh(old, with: new, under: key, number: fetches)
+        return shard.refresh(old, with: new, under: key, number: fetches, completed: fetches)
     }
 
     func setVary(_ names: [StoreFixture.FieldName], for key: CacheKey) {

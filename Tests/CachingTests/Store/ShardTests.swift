@@ -105,8 +105,8 @@ struct ShardTests {
 
     @Test("pages of an old generation are not found, and the bytes of lists are shard.counted")
     func lists() {
-        let first = StoreFixture.page(of: "/reports", isFirst: true)
-        let later = StoreFixture.page(of: "/reports", isFirst: false)
+        let first = StoreFixture.page(of: "/reports", isFirst: true, count: 3)
+        let later = StoreFixture.page(of: "/reports", isFirst: false, count: 3)
         shard.store(StoreFixture.answer("1 old", page: first), key(1))
         shard.store(StoreFixture.answer("2 old", page: later), key(2))
         #expect(shard.find(key(2))?.digest == "2 old")
@@ -120,8 +120,8 @@ struct ShardTests {
 
     @Test("a later page is compared with its copy of the present generation, not with an older one")
     func staleCopies() {
-        let first = StoreFixture.page(of: "/reports", isFirst: true)
-        let later = StoreFixture.page(of: "/reports", isFirst: false)
+        let first = StoreFixture.page(of: "/reports", isFirst: true, count: 3)
+        let later = StoreFixture.page(of: "/reports", isFirst: false, count: 3)
         shard.store(StoreFixture.answer("1 old", page: first), key(1))
         shard.store(StoreFixture.answer("2 old", page: later), key(2))
         shard.store(StoreFixture.answer("1 new", page: first), key(1))

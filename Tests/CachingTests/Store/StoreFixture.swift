@@ -33,8 +33,8 @@ enum StoreFixture {
         return key
     }
 
-    static func page(of target: String, isFirst: Bool, partition: String = "own") -> ListPage {
-        ListPage(list: key(target, partition: partition), isFirst: isFirst)
+    static func page(of target: String, isFirst: Bool, partition: String = "own", count: Int? = nil) -> ListPage {
+        ListPage(list: key(target, partition: partition), isFirst: isFirst, count: count)
     }
 
     /// An answer whose digest is its text.
@@ -69,7 +69,9 @@ extension CacheStore {
 
     /// The text that is stored and fresh.
     func text(_ key: CacheKey, request: HTTPFields = HTTPFields(), at seconds: Int = 0) -> String? {
-        guard case .fresh(let answer) = find(key, request: request, now: StoreFixture.at(seconds)) else { return nil }
+        guard case .fresh(let answer, _) = find(key, request: request, now: StoreFixture.at(seconds)) else {
+            return nil
+        }
         return answer.digest
     }
 

@@ -145,7 +145,8 @@ private final class Threads: Sendable {
     }
 
     private func stored(_ number: Int) -> CachedAnswer? {
-        guard case .fresh(let answer) = store.find(key(number), request: HTTPFields(), now: StoreFixture.start) else {
+        guard case .fresh(let answer, _) = store.find(key(number), request: HTTPFields(), now: StoreFixture.start)
+        else {
             return nil
         }
         return answer

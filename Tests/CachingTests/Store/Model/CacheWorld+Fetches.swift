@@ -47,7 +47,10 @@ extension CacheWorld {
             let answer = answer(shown, query)
             let copy = copyBefore(query)
             if let old = fetch.revalidating, old.digest == shown.text {
-                note(refresh(old, with: answer, fetch), fetch, answer, shown, copy, isRefresh: true)
+                let reason = refresh(old, with: answer, fetch)
+                note(reason, fetch, answer, shown, copy, isRefresh: true)
+                if reason == nil, let page = answer.page { account.confirmed(answer, of: page, begun: fetch.begun) }
+                fetchFirst(answer, reason, query)
             } else {
                 let vary = shown.isVaried ? [StoreFixture.language] : []
                 if let ticket = fetch.ticket {
@@ -55,6 +58,7 @@ extension CacheWorld {
                         answer, under: query.key, vary: vary, request: query.fields, ticket: ticket, now: clock.now)
                     notePicture(reason, fetch, answer, copy)
                     note(reason, fetch, answer, shown, copy, isRefresh: false)
+                    fetchFirst(answer, reason, query)
                 }
             }
         }
@@ -80,7 +84,7 @@ extension CacheWorld {
     /// The copy that a new one is compared with.
     private func copyBefore(_ query: Query) -> CachedAnswer? {
         switch store.find(query.key, request: query.fields, now: clock.now) {
-        case .fresh(let answer), .expired(let answer, _): answer
+        case .fresh(let answer, _), .expired(let answer, _): answer
         case .nothing: nil
         }
     }
@@ -101,13 +105,24 @@ extension CacheWorld {
             status: .ok, fields: fields, body: SplicedBody(bytes: body),
             digest: shown.text, freshness: freshness, receivedAt: clock.now,
             tags: TagSet(query.page == nil ? tags : tags + ["reports-of:\(itwin)"]),
-            objects: TagSet(shown.reports.map { "report:\($0)" }), page: query.page)
+            objects: TagSet(shown.reports.map { "report:\($0)" }),
+            page: query.page.map { ListPage(list: $0.list, isFirst: $0.isFirst, count: shown.count) })
+    }
+
+    /// The first page anew, where a later one shows that it is due.
+    private mutating func fetchFirst(_ answer: CachedAnswer, _ reason: CacheReason?, _ query: Query) {
+        guard reason == nil, let page = answer.page, store.takeWantOfFirst(for: page, now: clock.now) else { return }
+        saw("first page wanted")
+        let first = firstPage(of: query)
+        if let flight = table.refresh(first.key, rank: 9) {
+            fetches.append(Fetch(flight: flight, query: first, riders: []))
+        }
     }
 
     // MARK: The account
 
     /// Where room is scarce, what is known of lists may be pushed out too.
-    private var forgetsLists: Bool { maxBytes < 1 << 20 }
+    var forgetsLists: Bool { maxBytes < 1 << 20 }
 
     /// What became of it, and whether that is right.
     private mutating func note(
@@ -135,7 +150,10 @@ extension CacheWorld {
             let forgotten = shown.lingering.filter { !account.isRemembered($0, now: clock.now) }
             account.stored[ObjectIdentifier(answer)] = CacheAccount.Stored(
                 answer: answer, reports: Set(shown.reports).subtracting(forgotten), tags: tags,
-                picture: picture ?? step, begun: fetch.begun)
+                picture: picture ?? step, begun: fetch.begun, completed: step)
+        case .noFirstPage:
+            let isLater = answer.page.map { !$0.isFirst && $0.count == nil } ?? false
+            check(isLater, "refused for want of a first page")
         case .deletedID: check(isRemembered, "refused for a report that nobody deleted")
         case .invalidated: check(isInvalidated, "refused for a write that was not")
         case .superseded:
@@ -152,8 +170,10 @@ extension CacheWorld {
     private mutating func notePicture(
         _ reason: CacheReason?, _ fetch: Fetch, _ answer: CachedAnswer, _ copy: CachedAnswer?
     ) {
-        guard let page = fetch.query.page, reason == nil || reason == .noRoom else { return }
-        check(account.changed(page.list) < fetch.begun, "stored although its list has changed since it was begun")
-        if account.stored(answer, of: page, copy: copy, step: step) { saw("list changed") }
+        guard let page = answer.page, reason == nil || reason == .noRoom || reason == .noFirstPage else { return }
+        check(
+            forgetsLists || account.changed(page.list) < fetch.begun,
+            "stored although its list has changed since it was begun")
+        if account.fetched(answer, of: page, copy: copy, begun: fetch.begun, step: step) { saw("list changed") }
     }
 }

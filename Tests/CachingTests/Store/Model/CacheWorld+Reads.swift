@@ -8,13 +8,14 @@ extension CacheWorld {
     mutating func read(_ query: Query) {
         let rider = Rider(query: query, deletedBefore: account.deleted)
         switch store.find(query.key, request: query.fields, now: clock.now) {
-        case .fresh(let answer):
+        case .fresh(let answer, _):
             saw("fresh")
             judgeStored(answer, rider, bound: nil)
             // Now and then a tool wants something new all the same.
             if random.next() % 8 == 0 { board(rider, wantsNew: true) }
         case .expired(let answer, let staleness):
-            check(staleness == account.staleness(answer, now: clock.now), "a wrong staleness")
+            check(
+                forgetsLists || staleness == account.staleness(answer, now: clock.now), "a wrong staleness")
             guard store.limits.allowsWhileRevalidating(answer.freshness, staleness: staleness) else {
                 return board(rider, wantsNew: false)
             }
@@ -49,7 +50,7 @@ extension CacheWorld {
     /// In place of an error: what is stored, if it is not too old.
     mutating func standIn(_ rider: Rider) {
         switch store.find(rider.query.key, request: rider.query.fields, now: clock.now) {
-        case .fresh(let answer): judgeStored(answer, rider, bound: nil)
+        case .fresh(let answer, _): judgeStored(answer, rider, bound: nil)
         case .expired(let answer, let staleness):
             guard store.limits.allowsOnError(answer.freshness, staleness: staleness) else { return }
             saw("stale on error")
@@ -71,13 +72,33 @@ extension CacheWorld {
         check(parts[1] == query.resource.target, "another request's answer")
         check(parts[2] == "any" || parts[2] == query.language, "another variant")
         check(rider.deletedBefore.isDisjoint(with: stored.reports), "a deleted report in \(answer.digest)")
-        let staleness = account.staleness(answer, now: clock.now)
+        let staleness = account.staleness(answer, now: clock.now, knowsLists: !forgetsLists)
         check(bound.map { staleness <= $0 } ?? (staleness < .zero), "stale by \(staleness)")
         check(staleness < .zero || !answer.freshness.mustRevalidate, "stale although it must be revalidated")
         check(account.invalidated(stored.tags) < stored.picture, "a purged answer")
-        if let page = query.page {
-            check(stored.picture >= account.changed(page.list), "a page of an old picture: \(answer.digest)")
+        if let page = answer.page {
+            // Of a list that was forgotten in between only the count tells.
+            let isForgiven = forgetsLists && !page.isFirst && page.count != nil
+            check(
+                isForgiven || stored.picture >= account.changed(page.list), "a page of an old picture: \(answer.digest)"
+            )
+            if !page.isFirst, !forgetsLists { judgeLater(answer, page, stored, rider) }
         }
+    }
+
+    /// A later page out of the store: one picture with the first page, should that come out of the store as well.
+    private mutating func judgeLater(
+        _ answer: CachedAnswer, _ page: ListPage, _ stored: CacheAccount.Stored, _ rider: Rider
+    ) {
+        let key = firstPage(of: rider.query).key
+        if case .fresh(let first, _) = store.find(key, request: rider.query.fields, now: clock.now) {
+            saw("hits of one walk")
+            check(first.page?.count == page.count, "two hits of one walk count \(first.digest) and \(answer.digest)")
+        }
+        guard page.count == nil else { return }
+        saw("a later page without a count")
+        let first = account.first(page.list)
+        check(first.map { $0.begun > stored.completed } ?? false, "no first page was fetched after \(answer.digest)")
     }
 
     /// An answer of a flight: as upstream was after the tool had asked.

@@ -130,6 +130,12 @@ struct CacheWorld {
         }
     }
 
+    /// The first page of the list that this one is a page of.
+    func firstPage(of query: Query) -> Query {
+        let resource = Resource.page(itwin: query.resource.itwin, number: 0)
+        return self.query(resource, partition: query.partition, language: query.language)
+    }
+
     private mutating func anyQuery() -> Query {
         let itwin = Int.random(in: 0..<Self.itwins, using: &random)
         var resource = Resource.page(itwin: itwin, number: Int(random.next() % 6 / 2))
@@ -138,7 +144,11 @@ struct CacheWorld {
         }
         let partition = Self.partitions[max(Int(random.next() % 6) - 3, 0)]
         let language = Self.languages[Int(random.next() % 2)]
-        return Query(
+        return query(resource, partition: partition, language: language)
+    }
+
+    private func query(_ resource: Resource, partition: String, language: String) -> Query {
+        Query(
             partition: partition, resource: resource, language: language,
             key: StoreFixture.key(resource.target, partition: partition),
             page: resource.listTarget.map {

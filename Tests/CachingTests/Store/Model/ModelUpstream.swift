@@ -40,6 +40,8 @@ struct Shown {
     /// Of `reports`, those whose deletion was answered and is not done yet.
     let lingering: Set<Int>
     let isVaried: Bool
+    /// How many rows the list has, where upstream says so.
+    var count: Int?
 }
 
 struct ModelUpstream {
@@ -57,6 +59,8 @@ struct ModelUpstream {
     /// Whose reports are answered in the tool's language.
     var varies: [Bool]
     private static let pageSize = 4
+    /// The one iTwin whose lists do not say how many rows they have.
+    static let uncounted = 2
 
     init(itwins count: Int, using random: inout SeededGenerator) {
         itwins = Array(repeating: [], count: count)
@@ -91,17 +95,21 @@ struct ModelUpstream {
         let there = itwins[resource.itwin].filter { report in report.goneAt.map { $0 > now } ?? true }
         let rows: [Report]
         var isVaried = false
+        var count: Int?
         switch resource {
         case .page(_, let number):
             rows = Array(there.dropFirst(number * Self.pageSize).prefix(Self.pageSize))
+            if resource.itwin != Self.uncounted { count = there.count }
         case .report(let id, let itwin):
             guard let report = there.first(where: { $0.id == id }) else { return nil }
             rows = [report]
             isVaried = varies[itwin]
         }
-        let body = rows.map { "\($0.id):\($0.revision)" }.joined(separator: ",")
+        let body =
+            rows.map { "\($0.id):\($0.revision)" }.joined(separator: ",") + (count.map { "of\($0)" } ?? "")
         return Shown(
             text: "\(partition)|\(resource.target)|\(isVaried ? language : "any")|\(body)", reports: rows.map(\.id),
-            lingering: Set(rows.filter { $0.goneAt != nil }.map(\.id)), isVaried: isVaried)
+            lingering: Set(rows.filter { $0.goneAt != nil }.map(\.id)), isVaried: isVaried,
+            count: count)
     }
 }
