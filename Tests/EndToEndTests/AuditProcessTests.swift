@@ -25,7 +25,7 @@ import Testing
         }
     }
 
-    @Test("what a killed proxy left open is settled by a read at the next start: gone is deleted, there is failed")
+    @Test("what a killed proxy left open is settled by a read at the next start: gone is deleted, there is unknown")
     func recovered() async throws {
         let folder = try TemporaryFolder()
         defer { folder.remove() }
@@ -59,7 +59,7 @@ import Testing
             }
             #expect(try await again.end() == 0)
             #expect(try rig.story(of: "k-0", in: log) == ["intent", "recovered deleted"])
-            #expect(try rig.story(of: "k-1", in: log) == ["intent", "recovered failed"])
+            #expect(try rig.story(of: "k-1", in: log) == ["intent", "recovered unknown"])
             #expect(try rig.story(of: "k-2", in: log) == ["intent", "recovered unknown"])
             let record = try #require(try rig.records(of: "k-0", in: log).last)
             #expect(record.line.intent == (try rig.records(of: "k-0", in: log).first?.line.seq))

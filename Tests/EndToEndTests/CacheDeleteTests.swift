@@ -187,7 +187,9 @@ struct PurgingWrite: Sendable, CustomTestStringConvertible {
             } _: { rig, _ async throws in
                 try await Self.fill(rig)
                 let answer = try await rig.call(delete.method, delete.target, body: delete.body)
-                #expect(answer.statusLine == "HTTP/1.1 \(status)")
+                // After a server error the read proves that it is gone, and the tool hears what it would have heard.
+                let settled = delete.method == "POST" ? "202 Accepted" : "204 No Content"
+                #expect(answer.statusLine == "HTTP/1.1 \(status.hasPrefix("5") ? settled : status)")
                 let gone = try await Self.gone(rig)
                 #expect(gone.isSuperset(of: Self.listsOfReports.union(["report a", "v1 run a", "v1 result a"])))
             }

@@ -162,7 +162,7 @@ import Testing
             answer.expectError(503, "TokenUnavailable", reason: "token-unavailable", retryAfter: 1...60)
             #expect(answer.text.contains("chmod 600 \(rig.signIn.path)"))
             #expect(rig.simulator.counters.tokenRequests == 1, "the token in it is shown to nobody")
-            _ = try await rig.applicationLog.line(with: "error token refused", "chmod 600")
+            _ = try await rig.applicationLog.line(with: "error sign-in cannot be used", "chmod 600")
             chmod(rig.signIn.path, 0o600)
             rig.clock.advance(by: .seconds(6))
             #expect(try await rig.get(rig.list).status == 200)

@@ -89,23 +89,15 @@ struct UpstreamSender: Sendable {
     func credential(_ call: UpstreamCall, _ progress: CallProgress) async throws(FlowExit) -> CallCredential {
         guard case .own(let tokens) = credentials else { return .tool }
         if let token = tokens.currentIfUsable() { return .own(token) }
-        let token = try await wait(call, progress) { () async throws(TokenFailure) in try await tokens.current() }
-        return .own(token)
-    }
-
-    /// Waits for a token no longer than what the waits so far have left of the call's patience.
-    private func wait<Token: Sendable>(
-        _ call: UpstreamCall, _ progress: CallProgress,
-        for token: @escaping @Sendable () async throws(TokenFailure) -> Token
-    ) async throws(FlowExit) -> Token {
+        // Part of the call's wait: no longer than what the waits so far have left of its patience.
         let asked = environment.now()
         defer { progress.facts.tokenTime += environment.now() - asked }
         let waited = progress.facts.queueTime + progress.facts.tokenTime
         let deadline = asked + max(min(call.turn.wait ?? maxWait, maxWait) - waited, .zero)
-        let answer = await withTaskGroup(of: Result<Token, TokenFailure>?.self) { group in
+        let answer = await withTaskGroup(of: Result<UpstreamToken, TokenFailure>?.self) { group in
             group.addTask {
                 do throws(TokenFailure) {
-                    return .success(try await token())
+                    return .success(try await tokens.current())
                 } catch {
                     return .failure(error)
                 }
@@ -118,7 +110,7 @@ struct UpstreamSender: Sendable {
             return await group.next() ?? nil
         }
         switch answer {
-        case .success(let token): return token
+        case .success(let token): return .own(token)
         case _ where Task.isCancelled: throw .callerLeft
         case .failure(let failure): throw .failed(Failure(failure))
         case nil:
@@ -173,7 +165,7 @@ struct UpstreamSender: Sendable {
             if response.status == .unauthorized, mayReplaceToken, case .own(let token) = credential {
                 mayReplaceToken = false
                 // Also where this call can not be repeated: the next one needs a token that works.
-                if let newer = try await replacement(for: token, call, progress), call.traits.bodyIsReplayable {
+                if let newer = try await replacement(for: token, progress), call.traits.bodyIsReplayable {
                     credential = .own(newer)
                     await response.discard()
                     continue
@@ -229,11 +221,18 @@ struct UpstreamSender: Sendable {
         return CorrelationID.isAcceptable(id) ? id : nil
     }
 
-    /// After a 401: a token that is not the refused one, or nil when the 401 is the tool's to see.
+    /// After a 401, whose repeat is part of the call and no wait for a turn: a token that is not the refused one, or nil when the 401 is the tool's to see.
     private func replacement(
-        for token: UpstreamToken, _ call: UpstreamCall, _ progress: CallProgress
+        for token: UpstreamToken, _ progress: CallProgress
     ) async throws(FlowExit) -> UpstreamToken? {
         guard case .own(let tokens) = credentials else { return nil }
-        return try await wait(call, progress) { () async throws(TokenFailure) in try await tokens.refused(token) }
+        let asked = environment.now()
+        defer { progress.facts.tokenTime += environment.now() - asked }
+        do throws(TokenFailure) {
+            return try await tokens.refused(token)
+        } catch {
+            if Task.isCancelled { throw .callerLeft }
+            throw .failed(Failure(error))
+        }
     }
 }
