@@ -38,6 +38,26 @@ import Testing
         }
     }
 
+    @Test("a delete that a web page of a foreign origin sent is recorded as denied, a read is not")
+    func foreignOrigin() async throws {
+        try await withRig { rig in
+            let report = rig.simulator.reportIDs(iTwin: rig.iTwin)[0]
+            let page = [("Origin", "https://evil.example"), ("X-Audit-Reason", "because")]
+            for id in ["v1", "v2"] {
+                let answer =
+                    id == "v1"
+                    ? try await rig.deleteRun(report, id: id, page) : try await rig.deleteReport(report, id: id, page)
+                answer.expectError(403, "OriginNotAllowed", reason: "origin-not-allowed", target: "Origin")
+                #expect(try rig.story(of: id) == ["denied"])
+                let line = try #require(try rig.records(of: id).first?.line)
+                #expect(line.status == 403 && line.caller?.via == "anonymous" && line.reason == "because")
+            }
+            #expect(try await rig.get(rig.list, page).status == 403)
+            #expect(try rig.records().count == 2)
+            #expect(rig.simulator.recorded(RequestFilter(target: "/clash")).isEmpty)
+        }
+    }
+
     @Test("require_reason: a delete without one is 428 and denied, blanks are none, other calls need none")
     func requireReason() async throws {
         try await withRig { options in

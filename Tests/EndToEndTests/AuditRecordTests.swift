@@ -59,7 +59,7 @@ import Testing
                 #expect(line.operation == "v1.runs.delete" && line.method == "DELETE")
                 #expect(line.target == "/clashdetection/runs/\(run)" && line.objects == [run])
                 #expect(line.itwin?.lowercased() == rig.iTwin.lowercased())
-                #expect(line.caller?.name == "anonymous" && line.caller?.via == "none")
+                #expect(line.caller?.name == "anonymous" && line.caller?.via == "anonymous")
                 #expect(line.caller?.address == "127.0.0.1")
                 #expect(line.time.hasSuffix("Z") && line.time.utf8.count == 27, "microseconds, UTC: \(line.time)")
             }

@@ -96,6 +96,16 @@ import Testing
         }
     }
 
+    @Test("only-if-cached is 504 where no cache stands before the call, too")
+    func onlyIfCachedWithoutCache() async throws {
+        try await withNumberedPages(["cache.enabled=false"]) { rig, origin async throws in
+            let only = [("Cache-Control", "max-age=60, only-if-cached")]
+            (try await rig.get(Path.reports, only)).expectError(504, "NotCached", reason: "not-cached")
+            #expect(origin.count == 0)
+            #expect(try await rig.get(Path.reports).status == 200)
+        }
+    }
+
     @Test("a page that must not be given stale is asked for anew by max-age and min-fresh alike")
     func expiredAndBounded() async throws {
         try await withNumberedPages { rig, _ async throws in

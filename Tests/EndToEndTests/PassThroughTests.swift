@@ -104,6 +104,16 @@ import Testing
         open.stop()
     }
 
+    @Test("a delete by a tool with a token of its own is recorded as the token's")
+    func recordedAsToken() async throws {
+        try await withPassThrough { rig, tokens in
+            let report = rig.simulator.reportIDs(iTwin: rig.iTwin)[0]
+            _ = try await rig.deleteRun(report, id: "mine", bearer(tokens[0]))
+            let caller = try #require(try rig.records(of: "mine").first?.line.caller)
+            #expect(caller.via == "token" && caller.name?.hasPrefix("token:") == true)
+        }
+    }
+
     @Test("two Authorization fields are nobody's: neither goes upstream, and nothing is stored for either")
     func twoTokens() async throws {
         try await withPassThrough { rig, tokens in

@@ -7,8 +7,10 @@ import HTTPTypes
 /// The configured part of auditing. Immutable.
 struct AuditPolicy: Sendable {
     let settings: Config.Audit
-    /// Whether callers must show who they are; else they are all "anonymous".
+    /// Whether callers must show who they are; else they are all "anonymous", or known by the tokens that they bring.
     let callersHaveKeys: Bool
+    /// Whether tools bring their own tokens.
+    let passesTokens: Bool
 
     /// Deletes always; what `audit.also` names besides.
     func records(_ match: OperationMatch) -> Bool {
@@ -18,14 +20,22 @@ struct AuditPolicy: Sendable {
     }
 
     /// The call as every one of its records repeats it.
-    func call(_ match: OperationMatch, _ exchange: Exchange, _ caller: Caller) -> AuditCall {
+    ///
+    /// - Parameter caller: nil for who was refused before it was asked who it is.
+    func call(_ match: OperationMatch, _ exchange: Exchange, _ caller: Caller?) -> AuditCall {
         AuditCall(
             id: exchange.record.correlationID, operation: match.operation.name,
             method: exchange.head.method.rawValue, target: exchange.head.target, objects: match.objectIDs,
             itwin: match.itwin ?? "",
             caller: AuditCaller(
-                name: caller.name, address: exchange.record.peer, via: callersHaveKeys ? "key" : "none"),
+                name: (caller ?? .anonymous).name, address: exchange.record.peer, via: via(caller)),
             reason: exchange.head.fields.text(of: .auditReason) ?? "")
+    }
+
+    /// How the caller showed who it is.
+    private func via(_ caller: Caller?) -> String {
+        guard let caller, caller != .anonymous else { return "anonymous" }
+        return callersHaveKeys ? "key" : passesTokens ? "token" : "anonymous"
     }
 
     /// Throws 400 when a delete names more objects, or longer ids, than a record can hold.

@@ -32,7 +32,7 @@ struct AuditTrail: Sendable {
     // MARK: Before
 
     /// The call to record, or nil when its kind is not recorded.
-    func call(_ match: OperationMatch, _ exchange: Exchange, _ caller: Caller) -> AuditCall? {
+    func call(_ match: OperationMatch, _ exchange: Exchange, _ caller: Caller?) -> AuditCall? {
         policy.records(match) ? policy.call(match, exchange, caller) : nil
     }
 

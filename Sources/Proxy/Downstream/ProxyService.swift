@@ -52,7 +52,7 @@ final class ProxyService: RequestHandling {
             return forward(exchange, admission, known.query, connection)
         }
         switch desk.decide(exchange.head) {
-        case .refuse(let failure, let corsOrigin): end(exchange, failure, corsOrigin: corsOrigin)
+        case .refuse(let failure, let corsOrigin): refuse(exchange, failure, corsOrigin: corsOrigin)
         case .preflight(let origin):
             var fields = OriginPolicy.preflightFields(exchange.head, origin: origin)
             OwnFields.add(correlationID: exchange.record.correlationID, to: &fields)
@@ -99,6 +99,18 @@ final class ProxyService: RequestHandling {
             activity.exchangeEnded()
         }
         connection.onCallerLeft = { task.cancel() }
+    }
+
+    /// A refused delete is recorded before its sender hears of it, whoever that is.
+    private func refuse(_ exchange: Exchange, _ failure: Failure, corsOrigin: String?) {
+        guard failure.reason == .originNotAllowed, let denied = flow.deniedUnasked(exchange) else {
+            return end(exchange, failure, corsOrigin: corsOrigin)
+        }
+        let bound = NIOLoopBound(exchange, eventLoop: exchange.executor.eventLoop)
+        Task(executorPreference: exchange.executor) { [self] in
+            await denied()
+            end(bound.value, failure, corsOrigin: corsOrigin)
+        }
     }
 
     private func end(_ exchange: Exchange, _ failure: Failure, corsOrigin: String? = nil) {

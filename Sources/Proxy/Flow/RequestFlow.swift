@@ -5,6 +5,7 @@
 // untrue is dropped from the cache before its tool hears of it. Each step calls one module. Every path ends in `finish`.
 
 import Audit
+import Caching
 import ClashAPI
 import CurlTransport
 import HTTPTypes
@@ -61,6 +62,7 @@ final class RequestFlow: Sendable {
             if let query, query.mayBeFetched, let pages {
                 try await pages.answer(exchange, call, query, admission)
             } else {
+                try refuseIfOnlyCached(exchange)
                 var permit = try await sender.turn(call, exchange.progress)
                 let credential = try await sender.credential(call, exchange.progress)
                 let entry = try await recordIntent(call, exchange, &permit)
@@ -86,6 +88,15 @@ final class RequestFlow: Sendable {
     }
 
     // MARK: Steps
+
+    /// A read that no cache stands before, and that wants to hear of nothing else.
+    private func refuseIfOnlyCached(_ exchange: Exchange) throws(FlowExit) {
+        let method = exchange.head.method
+        guard method == .get || method == .head, exchange.head.fields.contains(.cacheControl),
+            RequestDirectives(exchange.head.fields).onlyIfCached
+        else { return }
+        throw .failed(.notCached)
+    }
 
     /// Settles what the request is. Where the body decides the class, it is read to its end first.
     private func classify(_ exchange: Exchange, _ admission: Admission) async throws(FlowExit) -> UpstreamCall {
@@ -212,6 +223,16 @@ final class RequestFlow: Sendable {
     private func settledAsDone(_ call: UpstreamCall) -> Answer {
         pages?.cache.written(call.match, status: nil)
         return .settledAsDone
+    }
+
+    /// Records what was refused with 403 before its caller was asked for, if its path alone says that such calls are
+    /// recorded; nil where there is nothing to record. Its body is nobody's to read.
+    func deniedUnasked(_ exchange: Exchange) -> (@Sendable () async -> Void)? {
+        guard let audit, ClashAPI.checkTarget(exchange.head.target) == nil else { return nil }
+        let route = ClashAPI.match(method: exchange.head.method, target: exchange.head.target)
+        let match = route.resolve(headers: exchange.head.fields)
+        guard let call = audit.call(match, exchange, nil) else { return nil }
+        return { await audit.denied(call, status: 403) }
     }
 
     /// A refusal of an audited call that never got as far as an intent: 403, 428 or 429 by us.

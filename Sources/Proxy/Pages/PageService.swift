@@ -196,6 +196,6 @@ extension Failure {
     }
 
     /// `only-if-cached`, and nothing stored will do (RFC 9111, 5.2.1.7).
-    fileprivate static let notCached = Failure(
+    static let notCached = Failure(
         .notCached, "The request says 'only-if-cached', and no stored answer will do.")
 }

@@ -229,6 +229,14 @@ struct ConfigCheckTests {
         #expect(warnings.first?.place == .file(name: "proxy.conf", line: 2))
     }
 
+    @Test("a listener for tools beyond loopback speaks plain text, which is warned about")
+    func exposedListener() throws {
+        let caller = "[[caller]]\nname = \"a\"\nkey_sha256 = \"\(String(repeating: "a", count: 64))\"\nallow = [\"read\"]"
+        let warnings = try loadConfig("[listen]\naddress = \"0.0.0.0:8080\"\n\(caller)").warnings
+        #expect(warnings.map(\.key) == ["listen.address"])
+        #expect(warnings.first?.problem.contains("plain text") == true)
+    }
+
     @Test("changes name the keys that differ and whether a restart is needed")
     func changes() {
         var new = Config()
