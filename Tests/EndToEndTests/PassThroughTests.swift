@@ -110,7 +110,7 @@ import Testing
             let report = rig.simulator.reportIDs(iTwin: rig.iTwin)[0]
             _ = try await rig.deleteRun(report, id: "mine", bearer(tokens[0]))
             let caller = try #require(try rig.records(of: "mine").first?.line.caller)
-            #expect(caller.via == "token" && caller.name?.hasPrefix("token:") == true)
+            #expect(caller.via == "token" && caller.name.hasPrefix("token:"))
         }
     }
 
