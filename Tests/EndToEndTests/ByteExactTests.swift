@@ -38,13 +38,13 @@ import Testing
                 ("repository-id", "0f0e"), ("Include-User-Metadata", "true"), ("In-Place", "force"),
                 ("configType", "2"), ("X-Odd", "one"), ("x-oDD", "two"), ("X-Empty", ""),
                 ("Accept-Encoding", "gzip, compress, deflate, br"), ("Cookie", "a=b"), ("User-Agent", "tool/1"),
-                ("Cache-Control", "no-cache"), ("If-None-Match", "\"x\""), ("Forwarded", "for=1.2.3.4"),
+                ("Cache-Control", "no-cache"), ("If-None-Match", "\"x\""),
             ]
             let secrets = [
                 ("Authorization", "Bearer mine"), ("X-Api-Key", "key-1"), ("X-Audit-Reason", "because"),
                 ("Keep-Alive", "timeout=5"), ("Proxy-Connection", "keep-alive"), ("TE", "trailers"),
                 ("Trailer", "X-T"), ("Proxy-Authorization", "Basic eA=="), ("Connection", "keep-alive, X-Hop"),
-                ("X-Hop", "gone"), ("x-correlation-id", "id-1"),
+                ("X-Hop", "gone"), ("x-correlation-id", "id-1"), ("Forwarded", "for=1.2.3.4"),
             ]
             let answer = try await rig.get("/clashdetection/results/x", secrets + endToEnd)
             #expect(answer.status == 200)
