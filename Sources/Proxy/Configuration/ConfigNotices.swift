@@ -45,8 +45,8 @@ extension LoadedConfig {
             warnings.append(
                 ConfigMistake(
                     place: given["listen.address"]?.place ?? .builtIn, key: "listen.address",
-                    problem: "\"\(config.listen.address)\" can be reached from other machines, and tools talk to it in plain "
-                        + "text, keys included",
+                    problem: "\"\(config.listen.address)\" can be reached from other machines, "
+                        + "and tools talk to it in plain text, keys included",
                     remedy: "let only your own network reach it, or put something that speaks TLS in front"))
         }
         if let admin = config.admin.address, !admin.isLoopback {

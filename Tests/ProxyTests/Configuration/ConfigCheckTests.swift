@@ -231,7 +231,8 @@ struct ConfigCheckTests {
 
     @Test("a listener for tools beyond loopback speaks plain text, which is warned about")
     func exposedListener() throws {
-        let caller = "[[caller]]\nname = \"a\"\nkey_sha256 = \"\(String(repeating: "a", count: 64))\"\nallow = [\"read\"]"
+        let hash = String(repeating: "a", count: 64)
+        let caller = "[[caller]]\nname = \"a\"\nkey_sha256 = \"\(hash)\"\nallow = [\"read\"]"
         let warnings = try loadConfig("[listen]\naddress = \"0.0.0.0:8080\"\n\(caller)").warnings
         #expect(warnings.map(\.key) == ["listen.address"])
         #expect(warnings.first?.problem.contains("plain text") == true)
