@@ -182,9 +182,6 @@ struct PageFetch: Sendable {
         body.growing?.end(.whole)
         switch verdict {
         case .refuse(let reason):
-            var end = BodyEnd(response, call.match)
-            for chunk in body.chunks { await end.read(chunk) }
-            try end.check(call.traits)
             let answer = builder.error(response.status, fields, body.chunks, receivedAt: arrival.received)
             return (.answer(answer, news(reason, arrival.facts, response.fields)), nil)
         case .store(let freshness):
