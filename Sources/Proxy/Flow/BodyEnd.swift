@@ -18,12 +18,17 @@ struct BodyEnd {
     /// Coded bytes that are read at once, so that the event loop is not held for long.
     private static let slice = 16 << 10
 
-    /// Answers of unknown operations are taken as they come, and so is a coding that we cannot read.
+    /// Answers of unknown operations are taken as they come, and so are upstream's errors and a coding that we cannot read.
     init(_ response: UpstreamResponse, _ match: OperationMatch) {
         let coding = ContentCoding(response.fields)
-        let isLooked = match.isKnown && response.status != .partialContent
+        let isLooked = Self.concerns(response, match)
         coded = isLooked && coding.isGzip ? Coded() : nil
         json = isLooked && response.isJSON && (coding.isGzip || coding.isNone) ? JSONEnd() : nil
+    }
+
+    /// Whether the answer shows something that can be cut.
+    static func concerns(_ response: UpstreamResponse, _ match: OperationMatch) -> Bool {
+        match.isKnown && response.status.kind == .successful && response.status != .partialContent
     }
 
     mutating func read(_ bytes: [UInt8]) async {

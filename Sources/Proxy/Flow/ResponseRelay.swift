@@ -155,7 +155,7 @@ struct ResponseRelay {
                 let isEmptied = page.isEmpty && response.wasDecoded && response.status == .ok
                 rewriter.finish(into: &page)
                 exchange.progress.facts.upstreamTime += environment.now() - began
-                try check(rewriter, isEmptied: isEmptied, call)
+                try check(response, rewriter, isEmptied: isEmptied, call)
                 return exchange.respond(response.status, timed(fields, exchange), body: page)
             }
             rewriter.rewrite(bytes, into: &page)
@@ -171,13 +171,15 @@ struct ResponseRelay {
         page.removeAll()
         rewriter.finish(into: &page)
         try await write(page, exchange, body)
-        try check(rewriter, call)
+        try check(response, rewriter, call)
         exchange.end()
     }
 
     /// - Parameter isEmptied: nothing came of a coded page, which then stopped before its first byte.
-    private func check(_ rewriter: LinkRewriter, isEmptied: Bool = false, _ call: UpstreamCall) throws(FlowExit) {
-        guard call.match.isKnown else { return }
+    private func check(
+        _ response: UpstreamResponse, _ rewriter: LinkRewriter, isEmptied: Bool = false, _ call: UpstreamCall
+    ) throws(FlowExit) {
+        guard BodyEnd.concerns(response, call.match) else { return }
         try BodyEnd.check(endedInside: rewriter.endedInside || isEmptied, call.traits)
     }
 

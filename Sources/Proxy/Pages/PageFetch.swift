@@ -230,9 +230,6 @@ struct PageFetch: Sendable {
         facts.upstreamTime += cache.environment.now() - arrival.received
         switch verdict {
         case .refuse(let reason):
-            var end = BodyEnd(response, call.match)
-            for chunk in body.chunks { await end.read(chunk) }
-            try end.check(call.traits)
             let answer = builder.error(response.status, fields, body.chunks, receivedAt: arrival.received)
             return (.answer(answer, news(reason, facts, response.fields)), nil)
         case .store(let freshness):
