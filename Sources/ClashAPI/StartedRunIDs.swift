@@ -1,29 +1,58 @@
 // What upstream says about a run that it has just started: the ids under which it will be shown.
 
-/// Answers to starts of runs: `{"runs":[{"clashReportId":…}]}` (v2) and `{"run":{"id":…}}` (v1).
-public enum StartedRunIDs {
-    /// The ids of the new runs; empty when the answer does not say.
-    public static func find(in answer: [UInt8]) -> [String] {
+/// One run of an answer to a start: `{"runs":[{"testId":…,"clashReportId":…}]}` (v2) or `{"run":{"id":…}}` (v1).
+public struct StartedRunIDs: Sendable, Equatable {
+    /// The test that is run, where the answer says so.
+    public private(set) var testID: String?
+    /// The ids of the new run.
+    public private(set) var ids: [String] = []
+
+    /// The runs that the answer names by an id; empty when it does not say.
+    public static func find(in answer: [UInt8]) -> [StartedRunIDs] {
         var scanner = JSONScanner()
         let bytes = answer.span
         var offset = 0
-        var isID = false
-        var ids: [String] = []
+        var name: Name?
+        var runs: [StartedRunIDs] = []
+        // The run itself is two deep in v1 and three in v2; its links go deeper.
+        var open: [Int: StartedRunIDs] = [:]
         while true {
             switch scanner.next(in: bytes, at: &offset) {
-            case .needsInput, .invalid: return ids
-            case .key(let text):
-                let name = bytes.extracting(text.range)
-                let range = 0..<name.count
-                // The run itself is two deep in v1 and three in v2; its links go deeper.
-                isID =
-                    (2...3).contains(scanner.depth)
-                    && (name.equals("id", in: range) || name.equals("clashReportId", in: range)
-                        || name.equals("reportId", in: range) || name.equals("runId", in: range))
+            case .needsInput, .invalid: return runs
+            case .objectStart:
+                open[scanner.depth] = depths.contains(scanner.depth) ? StartedRunIDs() : nil
+                name = nil
+            case .objectEnd:
+                if let run = open.removeValue(forKey: scanner.depth + 1), !run.ids.isEmpty { runs.append(run) }
+                name = nil
+            case .key(let text): name = depths.contains(scanner.depth) ? Name(bytes.extracting(text.range)) : nil
             case .string(let text):
-                if isID { ids.append(String(decoding: answer[text.range], as: UTF8.self)) }
-                isID = false
-            default: isID = false
+                let value = String(decoding: answer[text.range], as: UTF8.self)
+                switch name {
+                case .id: open[scanner.depth]?.ids.append(value)
+                case .test: open[scanner.depth]?.testID = value
+                case nil: break
+                }
+                name = nil
+            default: name = nil
+            }
+        }
+    }
+
+    private static let depths = 2...3
+
+    private enum Name {
+        case id
+        case test
+
+        init?(_ name: Span<UInt8>) {
+            let range = 0..<name.count
+            if ["id", "clashReportId", "reportId", "runId"].contains(where: { name.equals($0, in: range) }) {
+                self = .id
+            } else if name.equals("testId", in: range) {
+                self = .test
+            } else {
+                return nil
             }
         }
     }

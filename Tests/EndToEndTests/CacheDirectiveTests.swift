@@ -106,6 +106,46 @@ import Testing
         }
     }
 
+    @Test("only-if-cached never asks upstream, whatever else the request says")
+    func onlyIfCachedAndMore() async throws {
+        try await withNumberedPages { rig, origin async throws in
+            let only = ("Cache-Control", "only-if-cached")
+            for (target, extra) in [
+                (Path.reports, ("If-Match", "\"x\"")), (Path.reports, ("If-Unmodified-Since", httpDate(rig))),
+                ("/clash-detection/unknown", ("X-Own", "1")), ("/clash-detection/unknown", ("Cookie", "a=b")),
+            ] {
+                let none = try await rig.get(target, [only, extra])
+                none.expectError(504, "NotCached", reason: "not-cached")
+            }
+            let body = try await rig.call("GET", Path.reports, [only], body: "{}")
+            body.expectError(504, "NotCached", reason: "not-cached")
+            #expect(origin.count == 0)
+        }
+    }
+
+    @Test("an answer that is asked for anew beside a fetch wins over what that brings, whichever comes first")
+    func newBesideAFetch() async throws {
+        for isFirst in [true, false] {
+            let (old, new) = (Latch(), Latch())
+            try await withCache { number, _ in
+                (number == 1 ? old : new).waitBlocking()
+                return .bytes(json(#"{"count":\#(number),"reports":[\#(report("r\(number)"))],"number":\#(number)}"#))
+            } _: { rig, origin async throws in
+                async let older = rig.get(Path.reports)
+                try await eventually("the fetch is under way") { origin.count == 1 }
+                async let newer = rig.get(Path.reports, [("Cache-Control", "no-cache")])
+                try await eventually("so is the other") { origin.count == 2 }
+                if isFirst { new.open() } else { old.open() }
+                if isFirst { _ = try await newer } else { _ = try await older }
+                old.open()
+                new.open()
+                #expect(try await older.number == 1)
+                (try await newer).expectForwarded("request; stored; detail=request-no-cache", number: 2)
+                (try await rig.get(Path.reports)).expectHit(lifetime: 30, Stopwatch(), number: 2)
+            }
+        }
+    }
+
     @Test("a page that must not be given stale is asked for anew by max-age and min-fresh alike")
     func expiredAndBounded() async throws {
         try await withNumberedPages { rig, _ async throws in

@@ -156,6 +156,37 @@ import Testing
         }
     }
 
+    @Test(
+        "of several tests started in one call each report is waited for by itself, though the answer does not name it",
+        arguments: ["True", "Force"], [false, true])
+    func startedTogether(inPlace: String, isNamed: Bool) async throws {
+        let answer = #"{"testId":"ta","clashReportId":"a","status":"Queued"}"#
+        let other = #"{"testId":"tb","clashReportId":"b","status":"Queued"}"#
+        // The run of `b` has not begun: its report is the old one for long.
+        func state(_ status: Int) -> ChangingOrigin.Script {
+            { number, request in
+                if request.requestLine.hasPrefix("POST") {
+                    return .bytes(json("{\"runs\":[\(isNamed ? "\(answer),\(other)" : answer)]}"))
+                }
+                let (id, shown) = request.requestLine.contains("/a ") ? ("a", status) : ("b", 1)
+                let metadata = #"{"id":"\#(id)","configurationId":"t\#(id)","status":\#(shown)}"#
+                return .bytes(json(#"{"metadata":\#(metadata),"number":\#(number)}"#))
+            }
+        }
+        try await withCache([], state(0)) { rig, origin async throws in
+            let start = #"{"jobs":[{"testId":"ta"},{"testId":"tb"}],"operation":"run"}"#
+            _ = try await rig.call("POST", "\(Path.iTwin)/runs/jobs", [("In-Place", inPlace)], body: start)
+            _ = try await rig.get("\(Path.reports)/a")
+            origin.become(state(1))
+            rig.clock.advance(by: .seconds(6))
+            let watch = Stopwatch()
+            for (id, lifetime) in [("a", 600), ("b", 5)] {
+                _ = try await rig.get("\(Path.reports)/\(id)")
+                (try await rig.get("\(Path.reports)/\(id)")).expectHit(lifetime: lifetime, watch, id)
+            }
+        }
+    }
+
     @Test("v1 runs and results of a project in which a run was started are short-lived too, those of others are not")
     func startedV1Run() async throws {
         try await withCache(Self.flags) { number, request in

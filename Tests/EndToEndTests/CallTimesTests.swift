@@ -68,6 +68,64 @@ import Testing
         }
     }
 
+    @Test("who waits for a shared read waits for its token no longer than allowed, and is told so")
+    func tokenWaitOfRead() async throws {
+        try await withRig { options in
+            options.clock = ShiftedClock(isFrozen: true)
+            options.faults = [PlannedFault(.hang, where: .token)]
+            options.flags = ["cache.enabled=true"]
+        } _: { rig async throws in
+            let hurried = try await rig.get(rig.list, [("Prefer", "wait=0")])
+            hurried.expectError(429, "RateLimitExceeded", reason: "rate-limited", retryAfter: 1...60)
+            let patient = try await rig.begin("GET", rig.list, [("Prefer", "wait=9")])
+            while try await rig.gate("in_flight") == 0 { try await Task.sleep(for: .milliseconds(2)) }
+            let client = try await rig.begin(
+                "GET", "\(rig.v2)/tests", [("Prefer", "wait=5"), ("x-correlation-id", "r1")])
+            while try await rig.gate("in_flight") == 1 { try await Task.sleep(for: .milliseconds(2)) }
+            rig.clock.advance(by: .seconds(5))
+            let late = try await client.answer()
+            late.expectError(429, "RateLimitExceeded", reason: "rate-limited", retryAfter: 1...60)
+            #expect(late.text.contains("token"))
+            let line = try await rig.accessLog.line(with: " r1 ")
+            #expect(line.contains(" token=5000.0ms ") && line.contains("attempts=0"), "\(line)")
+            rig.simulator.releaseHeld()
+            #expect(try await patient.answer().status == 200)
+        }
+    }
+
+    @Test("a shared read that is refused or abandoned says what its one fetch took so far")
+    func sharedRead() async throws {
+        let gate = Latch()
+        let clock = ShiftedClock(isFrozen: true)
+        let server = LimitedOrigin(clock) { _, request in
+            clock.advance(by: .seconds(2))
+            if request.requestLine.contains("/tests") { gate.waitBlocking() }
+            return tooMany("50", naming: "Operation")
+        }
+        defer {
+            gate.open()
+            server.server.stop()
+        }
+        try await withRig { options in
+            options.clock = clock
+            options.origin = server.server
+            options.flags = ["cache.enabled=true"]
+        } _: { rig async throws in
+            let client = try await rig.begin("GET", Path.tests, [("x-correlation-id", "s1")])
+            try await eventually("it is sent") { server.count == 1 }
+            client.close()
+            let left = try await rig.accessLog.line(with: " s1 ")
+            #expect(left.contains("caller-left:sent") && left.contains("attempts=1"), "\(left)")
+            #expect(left.contains(" upstream=2000.0ms other=0.0ms "), "\(left)")
+            let refused = try await rig.get(Path.reports, [("x-correlation-id", "s2"), ("Prefer", "wait=4")])
+            refused.expectError(429, "RateLimitExceeded", reason: "rate-limited", retryAfter: 50...60)
+            let timing = refused["Server-Timing"] ?? ""
+            #expect(timing.hasSuffix("upstream;dur=2000.0"), "\(timing)")
+            let line = try await rig.accessLog.line(with: " s2 ")
+            #expect(line.contains("attempts=1") && line.contains(" other=0.0ms "), "\(line)")
+        }
+    }
+
     @Test("the wait for a token counts: a call that cannot have one in time is refused with a Retry-After")
     func tokenWait() async throws {
         try await withRig { options in

@@ -123,6 +123,22 @@ import Testing
         }
     }
 
+    @Test("who begins a shared fetch that upstream refuses for longer than it waits is told at once, and what it took")
+    func refusedForLong() async throws {
+        try await withLimits(["cache.enabled=true"]) { number, _ in
+            number == 1 ? tooMany("10") : numbered(number)
+        } _: { rig, origin async throws in
+            let refused = try await rig.get(Path.reports, [("Prefer", "wait=4"), ("x-correlation-id", "l1")])
+            refused.expectError(429, "RateLimitExceeded", reason: "rate-limited", retryAfter: 10...14)
+            let line = try await rig.accessLog.line(with: " l1 ")
+            #expect(line.contains("attempts=1"), "\(line)")
+            try await rig.settle()
+            #expect(try await rig.queued() == 0, "nobody waits for it any more")
+            rig.clock.advance(by: .seconds(14))
+            #expect(try await rig.get(Path.reports).status == 200 && origin.count == 2)
+        }
+    }
+
     @Test("a shared fetch that upstream refuses for now is held for all who wait for it")
     func heldFlight() async throws {
         try await withLimits(["cache.enabled=true"]) { number, _ in

@@ -144,13 +144,27 @@ public final class Flight<Outcome: Sendable>: Sendable {
     }
 
     /// The request was refused for now and waits again: deadlines count, and whoever is left by all is dropped.
-    public func held() {
-        let drop = core.withLock { core -> (@Sendable () -> Void)? in
+    ///
+    /// - Parameter until: it surely waits for so long, and whose deadline comes sooner is told at once.
+    public func held(until: ContinuousClock.Instant? = nil) {
+        let (late, drop) = core.withLock { core in
             core.state.held()
+            let late = until.map { Self.late(&core, by: $0) } ?? []
             rearm(&core)
-            return core.state.isPointless ? Self.drop(&core) : nil
+            return (late, core.state.isPointless ? Self.drop(&core) : nil)
         }
+        for continuation in late { continuation.resume(returning: .late) }
         drop?()
+    }
+
+    /// Takes out those whose time is over then.
+    private static func late(
+        _ core: inout Core, by instant: ContinuousClock.Instant
+    ) -> [CheckedContinuation<Landing, Never>] {
+        let late = core.state.deadlinePassed(now: instant).late
+        core.late.formUnion(late)
+        if late.contains(leaderID) { core.leaderHasLeft = true }
+        return late.compactMap { core.continuations.removeValue(forKey: $0) }
     }
 
     /// Everybody gets `outcome`, but for the leader where there is something that only one can have.
@@ -209,13 +223,9 @@ public final class Flight<Outcome: Sendable>: Sendable {
     private func deadlinePassed() {
         let (continuations, drop) = core.withLock { core in
             core.timer = nil
-            let (late, isPointless) = core.state.deadlinePassed(now: time.now())
-            core.late.formUnion(late)
-            if late.contains(Self.leaderID) { core.leaderHasLeft = true }
+            let late = Self.late(&core, by: time.now())
             rearm(&core)
-            return (
-                late.compactMap { core.continuations.removeValue(forKey: $0) }, isPointless ? Self.drop(&core) : nil
-            )
+            return (late, core.state.isPointless ? Self.drop(&core) : nil)
         }
         for continuation in continuations { continuation.resume(returning: .late) }
         drop?()

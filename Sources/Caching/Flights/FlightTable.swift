@@ -38,6 +38,9 @@ public final class FlightTable<Outcome: Sendable>: Sendable {
     /// Flights under way.
     public var count: Int { state.withLock { $0.flights.count } }
 
+    /// Whether a request for this key is under way.
+    public func hasSent(_ key: CacheKey) -> Bool { state.withLock { $0.flights[key]?.wasSent ?? false } }
+
     /// Joins the flight of this key or begins one.
     ///
     /// - Parameters:

@@ -46,6 +46,8 @@ struct ListBook: Sendable {
 
     private struct List {
         var generation: Generation
+        /// Of the latest fetch that has begun it or brought or confirmed its first page.
+        var number: UInt64
         /// Nil when none was seen yet in this generation.
         var first: First?
         /// What all pages of the generation count.
@@ -92,21 +94,30 @@ struct ListBook: Sendable {
     func mayKeep(_ page: ListPage) -> Bool { page.isFirst || page.count != nil || lists[page.list]?.first != nil }
 
     /// A page was fetched anew. Returns the generation it is stored under, or nil when the list has changed since the
-    /// fetch was begun.
+    /// fetch was begun. What was asked for later wins: a change that only fetches begun before this one have shown does
+    /// not make its answer old.
     mutating func fetched(_ fetched: Fetched) -> Generation? {
         let page = fetched.page
-        guard generation(of: page.list) <= fetched.began else { return nil }
+        let number = fetched.number
+        let hasChanged = generation(of: page.list) > fetched.began
         guard var list = lists[page.list] else {
-            return begin(page.list, List(generation: next(), first: First(fetched), count: page.count))
+            if hasChanged { return nil }
+            return begin(page.list, List(generation: next(), number: number, first: First(fetched), count: page.count))
+        }
+        let isOther = page.count != list.count || fetched.previous.map { $0 != fetched.digest } ?? false
+        if hasChanged {
+            // Beside what came meanwhile a later page can only be told by what it contradicts or repeats.
+            guard number > list.number, page.isFirst || isOther || fetched.previous != nil else { return nil }
         }
         if page.isFirst {
             // Without a first page before it there is nothing but the count to tell by.
-            let isAlike = list.first.map { $0.digest == fetched.digest } ?? (page.count != nil)
-            if !isAlike || page.count != list.count { list = List(generation: next()) }
+            let isAlike = list.first.map { $0.digest == fetched.digest } ?? (page.count != nil && !hasChanged)
+            if !isAlike || page.count != list.count { list = List(generation: next(), number: number) }
+            list.number = max(list.number, number)
             list.first = First(fetched)
             list.wantsFirst = false
-        } else if page.count != list.count || fetched.previous.map({ $0 != fetched.digest }) ?? false {
-            list = List(generation: next(), wantsFirst: list.first != nil || list.wantsFirst)
+        } else if isOther {
+            list = List(generation: next(), number: number, wantsFirst: list.first != nil || list.wantsFirst)
         }
         list.count = page.count
         lists[page.list] = list
@@ -115,10 +126,12 @@ struct ListBook: Sendable {
 
     /// A first page was confirmed by a fetch: as good as fetched anew.
     mutating func confirmed(_ page: ListPage, digest: String, number: UInt64, freshUntil: Instant) {
-        guard page.isFirst, let first = lists[page.list]?.first, first.digest == digest, first.number < number else {
-            return
-        }
-        lists[page.list]?.first = First(digest: digest, number: number, freshUntil: freshUntil)
+        guard page.isFirst, var list = lists[page.list], let first = list.first, first.digest == digest,
+            first.number < number
+        else { return }
+        list.first = First(digest: digest, number: number, freshUntil: freshUntil)
+        list.number = max(list.number, number)
+        lists[page.list] = list
     }
 
     /// Whether the first page of a later one's list is to be fetched anew, so that the later one can be kept beside it.

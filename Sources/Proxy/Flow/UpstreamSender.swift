@@ -39,6 +39,7 @@ struct UpstreamSender: Sendable {
     func turn(_ call: UpstreamCall, _ progress: CallProgress) async throws(FlowExit) -> Gate.Permit {
         let gate = pacing.gate(call.gateKey)
         if let permit = gate.tryAdmit(call.turn) { return permit }
+        progress.waitsFor = .turn
         let asked = environment.now()
         defer { progress.facts.queueTime += environment.now() - asked }
         do throws(Gate.Refusal) {
@@ -53,6 +54,7 @@ struct UpstreamSender: Sendable {
         _ permit: inout Gate.Permit, _ call: UpstreamCall, _ progress: CallProgress
     ) async throws(FlowExit) {
         if permit.trySend() { return }
+        progress.waitsFor = .turn
         let asked = environment.now()
         defer { progress.facts.queueTime += environment.now() - asked }
         do throws(Gate.Refusal) {
@@ -66,6 +68,7 @@ struct UpstreamSender: Sendable {
     func renewTurn(
         _ permit: inout Gate.Permit, _ call: UpstreamCall, _ progress: CallProgress
     ) async throws(FlowExit) {
+        progress.waitsFor = .turn
         let asked = environment.now()
         defer { progress.facts.queueTime += environment.now() - asked }
         do throws(Gate.Refusal) {
@@ -85,10 +88,17 @@ struct UpstreamSender: Sendable {
         pacing.gate(call.gateKey).rateLimitFields(for: call.turn)
     }
 
+    /// What calls are sent with, unless that has to be waited for.
+    func credentialAtOnce() -> CallCredential? {
+        guard case .own(let tokens) = credentials else { return .tool }
+        return tokens.currentIfUsable().map { .own($0) }
+    }
+
     /// What the call is sent with. A token that has to be waited for is part of the call's wait.
     func credential(_ call: UpstreamCall, _ progress: CallProgress) async throws(FlowExit) -> CallCredential {
+        if let credential = credentialAtOnce() { return credential }
         guard case .own(let tokens) = credentials else { return .tool }
-        if let token = tokens.currentIfUsable() { return .own(token) }
+        progress.waitsFor = .token
         // Part of the call's wait: no longer than what the waits so far have left of its patience.
         let asked = environment.now()
         defer { progress.facts.tokenTime += environment.now() - asked }
@@ -180,6 +190,7 @@ struct UpstreamSender: Sendable {
 
     /// Takes a repeat out of the budget, and the pause before it.
     private func mayRepeat(_ tries: inout Int, _ progress: CallProgress, isFree: Bool = false) async -> Bool {
+        progress.waitsFor = .turn
         let asked = environment.now()
         defer { progress.facts.queueTime += environment.now() - asked }
         return await retries.allows(&tries, isFree: isFree)
@@ -197,6 +208,7 @@ struct UpstreamSender: Sendable {
         let pump = body.flatMap { RequestBodyReader.startPump($0, call.body, into: &request) }
         defer { pump?.cancel() }
         progress.facts.attempts += 1
+        progress.waitsFor = .upstream
         let asked = environment.now()
         defer { progress.facts.upstreamTime += environment.now() - asked }
         do throws(TransferFailure) {
@@ -226,6 +238,7 @@ struct UpstreamSender: Sendable {
         for token: UpstreamToken, _ progress: CallProgress
     ) async throws(FlowExit) -> UpstreamToken? {
         guard case .own(let tokens) = credentials else { return nil }
+        progress.waitsFor = .token
         let asked = environment.now()
         defer { progress.facts.tokenTime += environment.now() - asked }
         do throws(TokenFailure) {

@@ -2,6 +2,7 @@
 
 import HTTPTypes
 import RateLimiting
+import Synchronization
 
 /// Counts and times of one call upstream, tries included. A value.
 struct CallFacts: Sendable {
@@ -47,7 +48,52 @@ extension CallFacts {
     }
 }
 
-/// The facts of a call as they come to be known. Confined to the executor of the task that makes the call.
-final class CallProgress {
-    var facts = CallFacts()
+extension CallFacts {
+    /// Adds what a fetch took, of which there may be several for one request.
+    mutating func add(_ fetch: CallFacts) {
+        queueTime += fetch.queueTime
+        tokenTime += fetch.tokenTime
+        auditTime += fetch.auditTime
+        upstreamTime += fetch.upstreamTime
+        attempts += fetch.attempts
+        wasSent = wasSent || fetch.wasSent
+        if fetch.attempts > 0 { (upstreamID, lastStatus) = (fetch.upstreamID, fetch.lastStatus) }
+        rateLimit = fetch.rateLimit ?? rateLimit
+    }
+}
+
+/// The facts of a call as they come to be known. Only the task that makes the call writes them; whoever waits for it may
+/// read them meanwhile.
+final class CallProgress: Sendable {
+    /// What a call waits for.
+    enum Part: Sendable {
+        case turn
+        case token
+        case upstream
+    }
+
+    private let state = Mutex((facts: CallFacts(), waitsFor: Part.turn))
+
+    var facts: CallFacts {
+        get { state.withLock { $0.facts } }
+        set { state.withLock { $0.facts = newValue } }
+    }
+
+    /// Now, or lately.
+    var waitsFor: Part {
+        get { state.withLock { $0.waitsFor } }
+        set { state.withLock { $0.waitsFor = newValue } }
+    }
+
+    /// The facts with the wait that is not over; `total`: the time since the call began.
+    func factsSoFar(of total: Duration) -> CallFacts {
+        var (facts, part) = state.withLock { ($0.facts, $0.waitsFor) }
+        let rest = facts.otherTime(of: total)
+        switch part {
+        case .turn: facts.queueTime += rest
+        case .token: facts.tokenTime += rest
+        case .upstream: facts.upstreamTime += rest
+        }
+        return facts
+    }
 }

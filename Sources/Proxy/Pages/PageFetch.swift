@@ -26,6 +26,10 @@ struct PageFetch: Sendable {
     let wantsNew: Bool
     /// A turn that was there at once.
     var turn: HeldPermit?
+    /// A credential that was there at once.
+    var credential: CallCredential?
+    /// What is known of it so far, for the one who began it as well.
+    var progress = CallProgress()
     /// Whether the answer was too large to be kept a moment ago.
     var wasTooLarge = false
 
@@ -70,13 +74,13 @@ struct PageFetch: Sendable {
         first.call.turn.priority = .background
         guard let permit = sender.pacing.gate(call.gateKey).tryAdmit(first.call.turn) else { return }
         first.turn = HeldPermit(permit)
+        first.credential = nil
+        first.progress = CallProgress()
         guard let flight = cache.flights.refresh(first.flightKey, rank: PageService.backgroundRank) else { return }
-        flight.sent()
         await first.run(flight)
     }
 
     private func fetch(_ flight: Flight<PageOutcome>) async -> (everybody: PageOutcome, leader: PageOutcome?) {
-        let progress = CallProgress()
         do throws(FlowExit) {
             var permit: Gate.Permit
             if let taken = turn?.take() { permit = taken } else { permit = try await sender.turn(call, progress) }
@@ -84,8 +88,10 @@ struct PageFetch: Sendable {
                 // Who asks after a write that is answered from now on must not get what is found here.
                 flight.sent()
                 if let stored = storedMeanwhile() { return (stored, nil) }
+                flight.held()
             }
-            let token = try await sender.credential(call, progress)
+            let token: CallCredential
+            if let credential { token = credential } else { token = try await sender.credential(call, progress) }
             flight.sent()
             let ticket = cache.store.begin(query.key)
             defer { cache.store.end(ticket) }
@@ -96,7 +102,9 @@ struct PageFetch: Sendable {
                     flight.sent()
                     return true
                 }
-                flight.held()
+                // Who would only wait to be told to wait is told at once.
+                let pause = sender.pacing.gate(call.gateKey).pause(for: call.turn)
+                flight.held(until: pause.map { cache.environment.now() + $0 })
                 // With an answer at hand nobody waits for upstream's pause to end.
                 return cache.standIn(for: .rateLimited, query, request) == nil
             }

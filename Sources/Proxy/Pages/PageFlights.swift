@@ -33,21 +33,30 @@ extension PageService {
         }
         let asked = environment.now()
         let landing = await flight.landing(of: waiter)
-        if isFollower { exchange.progress.facts.upstreamTime += environment.now() - asked }
+        let waited = environment.now() - asked
         switch landing {
-        case .ended(let outcome): return (outcome, isFollower)
+        case .ended(let outcome):
+            if isFollower { exchange.progress.facts.upstreamTime += waited }
+            return (outcome, isFollower)
         case .late:
-            let refusal = gate(call).refusalOfLate(call.turn)
-            return (.notSent(.tooLate(refusal), CallFacts(rateLimit: sender.rateLimit(call))), false)
+            if isFollower { exchange.progress.facts.queueTime += waited }
+            let isForToken = !isFollower && page.progress.waitsFor == .token
+            let failure = isForToken ? .tokenTooLate : Failure.tooLate(gate(call).refusalOfLate(call.turn))
+            var facts = isFollower ? CallFacts() : page.progress.factsSoFar(of: waited)
+            facts.rateLimit = sender.rateLimit(call)
+            return (.notSent(failure, facts), false)
         case .left:
+            var facts = CallFacts()
+            if isFollower { facts.upstreamTime = waited } else { facts = page.progress.factsSoFar(of: waited) }
             // What the leader asked for may be under way without it.
-            if !isFollower, flight.wasSent { exchange.progress.facts.wasSent = true }
+            if facts.attempts > 0, flight.wasSent { facts.wasSent = true }
+            exchange.progress.facts.add(facts)
             throw .callerLeft
         }
     }
 
-    /// With a turn that is free the request counts as sent at once; else it queues, unless whoever begins it has not
-    /// the patience for that.
+    /// With a turn that is free and a token the request counts as sent at once; else it waits for them, unless whoever
+    /// begins it has not the patience for that.
     private func start(
         _ fetch: PageFetch, _ flight: Flight<PageOutcome>, patience: Duration? = nil, on executor: EventLoopExecutor
     ) {
@@ -65,7 +74,10 @@ extension PageService {
                 }
             }
         }
-        if fetch.turn != nil { flight.sent() }
+        if fetch.turn != nil {
+            fetch.credential = sender.credentialAtOnce()
+            if fetch.credential == nil { fetch.progress.waitsFor = .token } else { flight.sent() }
+        }
         fetches.exchangeBegan()
         let task = Task(executorPreference: executor) { [fetch, fetches] in
             await fetch.run(flight)

@@ -108,7 +108,7 @@ final class PageService: Sendable {
             switch outcome {
             case .answer(_, let news) where isFollower && !news.suits(exchange.head.fields): continue
             case .answer(let answer, let news):
-                if !isFollower { exchange.progress.facts = news.facts }
+                if !isFollower { exchange.progress.facts.add(news.facts) }
                 if let old = cache.standIn(forStatus: answer.status.code, query, exchange.head.fields) {
                     return writeStale(old, exchange, query, admission, facts: exchange.progress.facts)
                 }
@@ -118,20 +118,20 @@ final class PageService: Sendable {
                     isFollower ? "collapsed" : news.notStored.map { "not-stored:\($0.rawValue)" } ?? "stored"
                 return write(answer, status, exchange, query, admission, isHit: false, facts: exchange.progress.facts)
             case .live(let live):
-                exchange.progress.facts = live.facts
+                exchange.progress.facts.add(live.facts)
                 let code = live.response.status.code
                 if let old = cache.standIn(forStatus: code, query, exchange.head.fields) {
                     await live.response.discard()
-                    return writeStale(old, exchange, query, admission, facts: live.facts)
+                    return writeStale(old, exchange, query, admission, facts: exchange.progress.facts)
                 }
                 exchange.record.cache = live.reason.map { "not-stored:\($0.rawValue)" } ?? "streamed"
                 return try await relay(live, exchange, call, admission, forward)
             case .failed(let failure, let facts):
-                if !isFollower { exchange.progress.facts = facts }
+                if !isFollower { exchange.progress.facts.add(facts) }
                 return try standIn(for: failure, exchange, query, admission)
             case .notSent(let failure, let facts):
                 if environment.now() < deadline, flights <= Self.maxFlights, isFollower { continue }
-                exchange.progress.facts = facts
+                exchange.progress.facts.add(isFollower ? CallFacts(rateLimit: facts.rateLimit) : facts)
                 return try standIn(for: failure, exchange, query, admission)
             case .alone, .dropped: continue
             }
@@ -158,7 +158,13 @@ final class PageService: Sendable {
         case .fresh(let answer, let ttl):
             return Forwarding(why: .request, detail: query.directives.accept(answer, ttl, now))
         case .expired: return Forwarding(why: .stale)
-        case .nothing(let why): return Forwarding(why: why)
+        case .nothing(let why):
+            // It could have waited for what is under way, had it not asked for something newer.
+            let refused = query.directives.refusalOfFetched
+            if let refused, cache.flights.hasSent(cache.store.variant(of: query.key, request: request)) {
+                return Forwarding(why: .request, detail: refused)
+            }
+            return Forwarding(why: why)
         }
     }
 }
@@ -183,6 +189,14 @@ extension RequestDirectives {
         if let maxAge, answer.age(at: now) > maxAge { return .requestMaxAge }
         if let minFresh, ttl < minFresh { return .requestMinFresh }
         return nil
+    }
+
+    /// Why an answer will not do that upstream is giving already; nil when it does.
+    var refusalOfFetched: CacheReason? {
+        guard wantsNew else { return nil }
+        if noCache { return .requestNoCache }
+        if maxAge != nil { return .requestMaxAge }
+        return minFresh == nil ? nil : .requestMinFresh
     }
 
     /// Whether only an answer will do that upstream gives from now on.

@@ -18,9 +18,16 @@ final class StartedRuns: Sendable {
         let started: Instant
         /// Nil: it may be any.
         let itwins: [String]?
-        let tests: [String]
-        /// It goes on under the id of a report that there is already, which shows the run before for a while.
+        /// They go on under the ids of reports that there are already, which show the runs before for a while.
         let isInPlace: Bool
+        /// Those that are not known to have ended.
+        var jobs: [Job]
+    }
+
+    /// The run of one test: one start may begin several, and each ends by itself.
+    private struct Job {
+        /// Its test, or all of the start's where its own is not known; empty: it may be any.
+        var tests: [String]
         /// Tags of the new run, once they are known.
         var ids: [String] = []
         /// Whether one has shown it under way.
@@ -50,10 +57,11 @@ final class StartedRuns: Sendable {
             }
             state.last += 1
             let token = Token(number: state.last)
+            let tests = match.testTags
+            let jobs = tests.isEmpty ? [Job(tests: [])] : tests.map { Job(tests: [$0]) }
             state.runs.append(
                 Run(
-                    token: token, started: now, itwins: match.itwinsOfRuns, tests: match.testTags,
-                    isInPlace: match.isInPlaceRun))
+                    token: token, started: now, itwins: match.itwinsOfRuns, isInPlace: match.isInPlaceRun, jobs: jobs))
             return token
         }
     }
@@ -70,11 +78,33 @@ final class StartedRuns: Sendable {
     private static let maxAnswerBytes = 64 << 10
 
     private func answered(_ token: Token, _ answer: [UInt8]) {
-        let ids = StartedRunIDs.find(in: answer).flatMap { Tag.aliases(.run, $0) }
+        let named = StartedRunIDs.find(in: answer)
         state.withLock { state in
             guard let index = state.runs.firstIndex(where: { $0.token == token }) else { return }
-            state.runs[index].ids = ids
+            state.runs[index].jobs = Self.jobs(state.runs[index].jobs, named: named)
         }
+    }
+
+    /// The jobs with the ids that the answer gives them. What it does not name is waited for until it is forgotten.
+    private static func jobs(_ jobs: [Job], named: [StartedRunIDs]) -> [Job] {
+        let all = jobs.flatMap(\.tests)
+        var unnamed = jobs
+        let known = named.map { run in
+            let test = run.testID.map { Tag.object(.test, $0) }
+            let index = unnamed.firstIndex { job in test.map(job.tests.contains) ?? false }
+            if let index { unnamed.remove(at: index) }
+            // An answer that does not say which test it is about may be about any of them.
+            return (
+                job: Job(
+                    tests: index == nil ? all : test.map { [$0] } ?? all, ids: run.ids.flatMap { Tag.aliases(.run, $0) }
+                ),
+                isPaired: index != nil
+            )
+        }
+        // As many as could not be told by their test are accounted for all the same.
+        let others = unnamed.dropFirst(known.count { !$0.isPaired })
+        let isUnclear = others.count < unnamed.count
+        return known.map(\.job) + others.map { isUnclear ? Job(tests: all) : $0 }
     }
 
     /// Whether an answer may be about to change because a run goes on. Learns from what it shows.
@@ -93,7 +123,9 @@ final class StartedRuns: Sendable {
                 if let itwins, let others = run.itwins, !itwins.contains(where: { others.contains($0) }) {
                     return false
                 }
-                return rows.map { !match.isOfOtherTests(thanThoseOf: run.tests, $0) } ?? true
+                return rows.map { rows in
+                    run.jobs.contains { !match.isOfOtherTests(thanThoseOf: $0.tests, rows) }
+                } ?? true
             }
             return isConcerned || state.forgottenUntil != nil
         }
@@ -104,12 +136,16 @@ final class StartedRuns: Sendable {
         func tags(_ ids: [String]) -> Set<String> { Set(ids.flatMap { Tag.aliases(.run, $0) }) }
         let (ended, underWay) = (tags(rows.endedIDs), tags(rows.unendedIDs))
         for index in state.runs.indices where asked >= state.runs[index].started {
-            if state.runs[index].ids.contains(where: underWay.contains) { state.runs[index].wasSeenUnderWay = true }
+            let isInPlace = state.runs[index].isInPlace
+            for job in state.runs[index].jobs.indices
+            where state.runs[index].jobs[job].ids.contains(where: underWay.contains) {
+                state.runs[index].jobs[job].wasSeenUnderWay = true
+            }
+            state.runs[index].jobs.removeAll { job in
+                job.ids.contains(where: ended.contains) && (!isInPlace || job.wasSeenUnderWay)
+            }
         }
-        state.runs.removeAll { run in
-            guard asked >= run.started, run.ids.contains(where: ended.contains) else { return false }
-            return !run.isInPlace || run.wasSeenUnderWay
-        }
+        state.runs.removeAll(where: \.jobs.isEmpty)
     }
 
     private static func forget(_ state: inout State, _ now: Instant) {

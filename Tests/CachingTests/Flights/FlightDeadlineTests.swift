@@ -42,6 +42,23 @@ struct FlightDeadlineTests {
         #expect(fixture.clock.sleeperCount == 0)
     }
 
+    @Test("when upstream has refused it for longer than somebody waits, that one is told at once")
+    func heldForLong() async throws {
+        let flight = fixture.flight()
+        let drops = Counter()
+        flight.onDrop { drops.call() }
+        let hasty = fixture.wait(flight, 4)
+        let patient = fixture.wait(flight, 30)
+        flight.sent()
+        flight.held(until: fixture.deadline(10))
+        #expect(await hasty?.value == "late")
+        #expect(drops.count == 0, "others wait on")
+        flight.held(until: fixture.deadline(30))
+        #expect(await patient?.value == "late")
+        #expect(drops.count == 1)
+        try await fixture.clock.waitForNoSleepers()
+    }
+
     @Test("when upstream has refused it for now deadlines count again, until it is sent again")
     func held() async throws {
         let flight = fixture.flight()

@@ -211,12 +211,34 @@ struct ListBookTests {
     @Test("what was begun before a change is not kept after it")
     func begunBefore() {
         _ = fetch(Self.first, "a")
-        let began = book.latest
+        let (began, number) = (book.latest, book.begin())
         _ = fetch(Self.first, "b")
-        #expect(book.fetched(Self.later, digest: "x", previous: nil, began: began) == nil)
-        #expect(book.fetched(Self.first, digest: "x", previous: nil, began: began) == nil)
+        #expect(book.fetched(Self.later, digest: "x", previous: nil, began: began, number: number) == nil)
+        #expect(book.fetched(Self.first, digest: "x", previous: nil, began: began, number: number) == nil)
         let present = generation
         #expect(fetch(Self.first, "b") == present, "and a refused one leaves no trace")
+    }
+
+    @Test("of two fetches that overlap the one begun later wins, whichever is answered first")
+    func begunLater() {
+        let (began, older, newer) = (book.latest, book.begin(), book.begin())
+        let old = book.fetched(first(of: 5), digest: "a", began: began, number: older)
+        let new = book.fetched(first(of: 6), digest: "b", began: began, number: newer)
+        #expect(new == generation && new != old, "answered last")
+        #expect(book.fetched(first(of: 5), digest: "a", began: began, number: older) == nil, "answered first")
+        #expect(book.fetched(first(of: 6), digest: "b", began: began, number: book.begin()) == new, "it is as it was")
+    }
+
+    @Test("a later page that overlaps a change is kept if it contradicts what there is or repeats its copy, else not")
+    func laterBegunLater() {
+        let began = book.latest
+        let (older, newer) = (book.begin(), book.begin())
+        let picture = book.fetched(first(of: 5), digest: "a", began: began, number: older)
+        #expect(book.fetched(later(of: 5), digest: "b", began: began, number: newer) == nil, "it may be older still")
+        let again = book.fetched(later(of: 5), digest: "b", previous: "b", began: began, number: newer)
+        #expect(again == picture)
+        let other = book.fetched(later(of: 6), digest: "b", began: began, number: newer)
+        #expect(other == generation && other != picture && book.takeWant(later(of: 6), at: 0))
     }
 
     @Test("of two fetches of an unseen list only the one that is stored first is kept")
