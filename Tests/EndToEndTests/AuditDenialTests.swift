@@ -38,6 +38,61 @@ import Testing
         }
     }
 
+    @Test("a refused start, cancel or delete by a body is recorded, and the access log says who was refused what")
+    func withoutRight() async throws {
+        let made = try KeyGenerator.make(name: "dashboard", allow: "read")
+        let jobs = "/clash-detection/itwins/i/runs/jobs"
+        try await withRig { options in
+            options.file = made.table
+        } _: { rig async throws in
+            let key = ("X-Api-Key", made.key.withValue { $0 })
+            let calls = [
+                ("POST", jobs, #"{"jobs":[{"testId":"1"}],"operation":"run"}"#, "v2.runs.start"),
+                ("POST", jobs, #"{"jobs":["1"],"operation":"cancel"}"#, "v2.runs.cancel"),
+                ("POST", "\(jobs)/cancellation", #"{"jobs":["1"],"operation":"cancel"}"#, "v2.runs.cancel"),
+                ("POST", "/clashdetection/runs", #"{"testId":"1"}"#, "v1.runs.start"),
+                ("PUT", "/clash-detection/itwins/i/tests/jobs", #"{"operation":"delete"}"#, "v2.unknown"),
+            ]
+            for (index, (method, target, body, operation)) in calls.enumerated() {
+                let answer = try await rig.call(method, target, [key, ("x-correlation-id", "w\(index)")], body: body)
+                answer.expectError(403, "InsufficientPermissions", reason: "permission-denied")
+                #expect(try rig.story(of: "w\(index)") == ["denied"], "\(method) \(target)")
+                let line = try #require(try rig.records(of: "w\(index)").first?.line)
+                #expect(line.operation == operation && line.status == 403 && line.caller?.name == "dashboard")
+                let logged = try await rig.accessLog.line(with: " w\(index) ")
+                #expect(logged.contains(" dashboard \(operation) \(method) "), "\(logged)")
+            }
+            _ = try await rig.call("PUT", "\(rig.v2)/tests/1", [key, ("x-correlation-id", "w-put")], body: "{}")
+            #expect(try rig.story(of: "w-put") == [], "a write is not recorded")
+            #expect(try await rig.accessLog.line(with: " w-put ").contains(" dashboard v2.tests.update PUT "))
+        }
+    }
+
+    @Test("a body that has not come when its call is refused is not guessed at: what its path settles is recorded")
+    func unreadBody() async throws {
+        let made = try KeyGenerator.make(name: "dashboard", allow: "read")
+        let jobs = "/clash-detection/itwins/i/runs/jobs"
+        for (also, recorded) in [(#"["run","cancel"]"#, true), (#"["run"]"#, false)] {
+            try await withRig { options in
+                options.file = made.table
+                options.flags = ["audit.also=\(also)"]
+            } _: { rig async throws in
+                let calls = [
+                    ("POST", jobs, recorded), ("POST", "\(rig.v2)/reports/jobs/deletion", true),
+                    ("POST", "/clashdetection/runs", true), ("PUT", "/clash-detection/itwins/i/tests/jobs", false),
+                ]
+                for (index, (method, target, isRecorded)) in calls.enumerated() {
+                    let answer = try await rig.raw(
+                        "\(method) \(target) HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: \(made.key.withValue { $0 })\r\n"
+                            + "x-correlation-id: u\(index)\r\nContent-Length: 40\r\nExpect: 100-continue\r\n\r\n",
+                        method: method)
+                    answer.expectError(403, "InsufficientPermissions", reason: "permission-denied")
+                    #expect(try rig.story(of: "u\(index)") == (isRecorded ? ["denied"] : []), "\(target) \(also)")
+                }
+            }
+        }
+    }
+
     @Test("a delete that a web page of a foreign origin sent is recorded as denied, a read is not")
     func foreignOrigin() async throws {
         try await withRig { rig in

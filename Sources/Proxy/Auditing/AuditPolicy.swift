@@ -19,6 +19,14 @@ struct AuditPolicy: Sendable {
         return settings.also.contains(.cancel) && match.operation.isCancel
     }
 
+    /// Whether a call is recorded whatever its body, which nobody has read, says. A body can always ask for a delete,
+    /// which is recorded anyway, or for a cancel, where the path takes both.
+    func records(unread route: RouteMatch) -> Bool {
+        var cancels = RequestBodyFacts(form: .json)
+        cancels.saysCancel = true
+        return records(route.resolve()) && records(route.resolve(body: cancels))
+    }
+
     /// The call as every one of its records repeats it.
     ///
     /// - Parameter caller: nil for who was refused before it was asked who it is.

@@ -52,7 +52,9 @@ final class ProxyService: RequestHandling {
             return forward(exchange, admission, known.query, connection)
         }
         switch desk.decide(exchange.head) {
-        case .refuse(let failure, let corsOrigin): refuse(exchange, failure, corsOrigin: corsOrigin)
+        case .refuse(let failure, let corsOrigin, let caller):
+            if let caller { exchange.record.caller = caller }
+            refuse(exchange, failure, corsOrigin: corsOrigin)
         case .preflight(let origin):
             var fields = OriginPolicy.preflightFields(exchange.head, origin: origin)
             OwnFields.add(correlationID: exchange.record.correlationID, to: &fields)
@@ -114,8 +116,11 @@ final class ProxyService: RequestHandling {
     }
 
     private func end(_ exchange: Exchange, _ failure: Failure, corsOrigin: String? = nil) {
-        let version = ClashAPI.match(method: exchange.head.method, target: exchange.head.target).operation.version
-        flow.refuse(exchange, failure, version: version, corsOrigin: corsOrigin)
+        let operation = ClashAPI.match(method: exchange.head.method, target: exchange.head.target).operation
+        if operation.version != .other, ClashAPI.checkTarget(exchange.head.target) == nil {
+            exchange.record.operation = operation.name
+        }
+        flow.refuse(exchange, failure, version: operation.version, corsOrigin: corsOrigin)
         activity.exchangeEnded()
     }
 

@@ -100,9 +100,16 @@ final class RequestFlow: Sendable {
 
     /// Settles what the request is. Where the body decides the class, it is read to its end first.
     private func classify(_ exchange: Exchange, _ admission: Admission) async throws(FlowExit) -> UpstreamCall {
-        let (body, match) = try await bodyAndMatch(exchange, admission)
+        // A call that its caller may not make is not waited for: what has not come yet is not looked at.
+        let route = admission.route
+        let isUnread = FrontDesk.hasNoRight(admission.caller, route) && !exchange.requestIsComplete
+        let (body, match) =
+            isUnread
+            ? (.none, route.resolve(headers: exchange.head.fields)) : try await RequestBodyReader.read(exchange, route)
         exchange.record.operation = match.operation.name
-        exchange.auditCall = audit?.call(match, exchange, admission.caller)
+        if !isUnread || audit?.policy.records(unread: route) == true {
+            exchange.auditCall = audit?.call(match, exchange, admission.caller)
+        }
         do throws(Failure) {
             try FrontDesk.authorize(admission.caller, match.operationClass)
             try audit?.policy.checkReason(match, exchange.head.fields)
@@ -112,17 +119,6 @@ final class RequestFlow: Sendable {
             throw .failed(error)
         }
         return UpstreamCall(exchange, match: match, admission: admission, body: body, settings: sender.settings)
-    }
-
-    /// A delete that its caller may not do is not waited for: what has not come yet is not looked at.
-    private func bodyAndMatch(
-        _ exchange: Exchange, _ admission: Admission
-    ) async throws(FlowExit) -> (CallBody, OperationMatch) {
-        let route = admission.route
-        if FrontDesk.hasNoRight(admission.caller, route), !exchange.requestIsComplete {
-            return (.none, route.resolve(headers: exchange.head.fields))
-        }
-        return try await RequestBodyReader.read(exchange, route)
     }
 
     /// Makes the intent of an audited call durable, with what is about to go; nil for calls that are not recorded.
@@ -225,11 +221,12 @@ final class RequestFlow: Sendable {
         return .settledAsDone
     }
 
-    /// Records what was refused with 403 before its caller was asked for, if its path alone says that such calls are
-    /// recorded; nil where there is nothing to record. Its body is nobody's to read.
+    /// Records what was refused with 403 before its caller was asked for, if it is recorded whatever its body says; nil
+    /// where there is nothing to record. Its body is nobody's to read.
     func deniedUnasked(_ exchange: Exchange) -> (@Sendable () async -> Void)? {
         guard let audit, ClashAPI.checkTarget(exchange.head.target) == nil else { return nil }
         let route = ClashAPI.match(method: exchange.head.method, target: exchange.head.target)
+        guard audit.policy.records(unread: route) else { return nil }
         let match = route.resolve(headers: exchange.head.fields)
         guard let call = audit.call(match, exchange, nil) else { return nil }
         return { await audit.denied(call, status: 403) }

@@ -26,8 +26,8 @@ enum FrontDeskDecision {
     case preflight(origin: String)
     /// Answered here: what methods this proxy serves.
     case options
-    /// An error of ours; a page of the origin may read it.
-    case refuse(Failure, corsOrigin: String?)
+    /// An error of ours; a page of the origin may read it. `caller`: who was refused, if that is known.
+    case refuse(Failure, corsOrigin: String?, caller: String?)
 }
 
 /// The rules that need nothing but the head. Immutable; usable from every event loop.
@@ -50,11 +50,17 @@ struct FrontDesk: Sendable {
     }
 
     func decide(_ head: RequestHead) -> FrontDeskDecision {
-        var origin: String?
-        do throws(Failure) { return try admit(head, &origin) } catch { return .refuse(error, corsOrigin: origin) }
+        var (origin, name): (String?, String?)
+        do throws(Failure) {
+            return try admit(head, &origin, &name)
+        } catch {
+            return .refuse(error, corsOrigin: origin, caller: name)
+        }
     }
 
-    private func admit(_ head: RequestHead, _ origin: inout String?) throws(Failure) -> FrontDeskDecision {
+    private func admit(
+        _ head: RequestHead, _ origin: inout String?, _ name: inout String?
+    ) throws(Failure) -> FrontDeskDecision {
         if head.fields[values: .via].contains(where: { $0.contains(pseudonym) }) {
             throw Failure(
                 .loopDetected,
@@ -74,6 +80,7 @@ struct FrontDesk: Sendable {
         }
         let authenticated = try authenticator.authenticate(head.fields)
         var caller = authenticated.caller
+        name = caller.name
         guard ClashAPI.isAllowed(head.target, prefixes: allowPrefixes) else {
             throw Failure(
                 .operationNotFound,
@@ -84,10 +91,8 @@ struct FrontDesk: Sendable {
             throw .bodyTooLarge(limit: maxBodyBytes)
         }
         let route = ClashAPI.match(method: head.method, target: head.target)
-        // A refused delete is recorded, which the flow does.
-        if route.operationClass != .delete, Self.hasNoRight(caller, route) {
-            try Self.authorize(caller, route.operationClass)
-        }
+        // The refusal of a call that its body could make a recorded one may be recorded, which the flow does.
+        if route.operationClass != .delete, !route.bodyDecides { try Self.authorize(caller, route.operationClass) }
         guard passesTokens else {
             return .forward(
                 Admission(
