@@ -55,7 +55,8 @@ struct PosixFileSystem: FileSystem {
     func open(_ path: String, _ access: FileAccess) throws(FileFailure) -> FileHandle {
         let flags =
             switch access {
-            case .read: O_RDONLY
+            // A pipe in the place of a file is an error at its first read, and not waited for.
+            case .read: O_RDONLY | O_NONBLOCK
             case .append: O_RDWR | O_APPEND | O_NOFOLLOW
             case .create: O_RDWR | O_APPEND | O_NOFOLLOW | O_CREAT | O_EXCL
             }

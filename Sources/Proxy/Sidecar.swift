@@ -113,7 +113,7 @@ public final class Sidecar: Sendable {
         let listener = try await Listener.start(
             config.listen.address, key: "listen.address", limits: ConnectionLimits(config.listen), service: service,
             group: group, logger: logger)
-        listening.add(listener.channel)
+        listening.add(listener)
         var admin: String?
         if let address = config.admin.address {
             let report = AdminReport(
@@ -123,8 +123,9 @@ public final class Sidecar: Sendable {
                 metrics: { [service] in service.metrics() })
             let adminListener = try await Listener.start(
                 address, key: "admin.address", limits: AdminService.limits(config.listen),
-                service: AdminService(report, config.admin, environment: environment), group: group, logger: logger)
-            listening.addAdmin(adminListener.channel)
+                service: AdminService(report, config.admin, events: events, environment: environment), group: group,
+                logger: logger)
+            listening.addAdmin(adminListener)
             admin = Self.url(of: adminListener.channel, address)
         }
         if let audit { Task { [logger] in await AuditStartup.settleOpenIntents(audit, logger: logger) } }
@@ -177,7 +178,12 @@ public final class Sidecar: Sendable {
         logger.notice("draining", metadata: ["exchanges": "\(service.activity.runningExchanges)"])
         await listening.closeListener()
         service.activity.drain()
-        let finished = await waitUntilQuiet(service.activity, within: config.shutdown.drainTimeout)
+        var finished = await waitUntilQuiet(service.activity, within: config.shutdown.drainTimeout)
+        if !finished, service.activity.runningExchanges == 0 {
+            // Nobody waits for anything: connections that are just being closed are nothing that is broken off.
+            service.activity.waitAgain()
+            finished = await waitUntilQuiet(service.activity, within: .milliseconds(500))
+        }
         if !finished {
             wasCut.store(true, ordering: .releasing)
             logger.warning(
@@ -197,7 +203,6 @@ public final class Sidecar: Sendable {
         await audit?.log.close()
         events.end()
         await listening.closeAdmin()
-        for case .unix(let path)? in [config.listen.address, config.admin.address] { unlink(path) }
         accessWriter?.close()
         try? await group.shutdownGracefully()
         return finished

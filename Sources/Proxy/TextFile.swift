@@ -4,15 +4,18 @@
 import Glibc
 
 enum TextFile {
+    /// Also of what is no regular file: a pipe would be waited for without end.
     struct Unreadable: Error {}
 
     private static let maxBytes = 64 << 10
 
     /// The file's text without trailing line ends. Throws when it can not be read, is empty or far too large.
     static func read(_ path: String) throws -> String {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
         guard descriptor >= 0 else { throw Unreadable() }
         defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { throw Unreadable() }
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 4_096)
         while true {

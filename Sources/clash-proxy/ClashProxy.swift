@@ -9,6 +9,7 @@ import Proxy
 enum Main {
     /// Runs the command. Exit codes: see `ExitStatus`; everything else that fails ends with 1.
     static func main() async {
+        StandardStreams.fill()
         guard let arguments = ProcessArguments.all() else {
             complain("clash-proxy was given no list of arguments, not even its own name, so it cannot know what to do")
             exit(ExitCode.failure.rawValue)
@@ -26,6 +27,17 @@ enum Main {
             }
         } catch {
             ClashProxy.exit(withError: error)
+        }
+    }
+}
+
+/// Descriptors 0 to 2 that were closed when the process began.
+enum StandardStreams {
+    /// Makes them lead nowhere, before a socket or the audit log takes their numbers and gets what is meant for them.
+    static func fill() {
+        for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
+            // Takes the lowest number that is free.
+            _ = open("/dev/null", O_RDWR)
         }
     }
 }

@@ -53,8 +53,13 @@ enum ProcessLimits {
         let available = files - reserve
         if config.admin.address != nil {
             // Operators get what is left, but at least a quarter where it is little.
-            config.admin.maxConnections = min(
-                config.admin.maxConnections, max(1, available / 4, available - config.listen.maxConnections))
+            let share = max(1, available / 4, available - config.listen.maxConnections)
+            if share < config.admin.maxConnections {
+                config.admin.maxConnections = share
+                logger.warning(
+                    "connections to the admin address are limited: the limit on open files (ulimit -n) carries no more",
+                    metadata: ["open_files": "\(files)", "max_connections": "\(share)"])
+            }
         }
         let share = available - (config.admin.address == nil ? 0 : config.admin.maxConnections)
         guard share < config.listen.maxConnections else { return }

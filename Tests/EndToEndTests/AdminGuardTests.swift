@@ -44,6 +44,7 @@ import Testing
                 503, "TooManyConnections", reason: "too-many-connections", retryAfter: 1...60)
             another.close()
             #expect(try await rig.get(rig.list).status == 200)
+            _ = try await rig.applicationLog.line(with: "a limit refuses calls", "admin-connections")
             for client in open { client.close() }
         }
     }

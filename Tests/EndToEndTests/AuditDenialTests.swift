@@ -119,7 +119,10 @@ import Testing
             options.flags = ["audit.require_reason=true"]
         } _: { rig async throws in
             let report = rig.simulator.reportIDs(iTwin: rig.iTwin)[0]
-            for (id, headers) in [("r1", []), ("r2", [("X-Audit-Reason", "")]), ("r3", [("X-Audit-Reason", " \t ")])] {
+            let none = ["", " \t ", "\u{A0}", "\u{200B} \u{FEFF}\u{2003}\u{3000}", "\u{2060}\u{202E}"]
+            var cases = [("r1", [])] + none.enumerated().map { ("e\($0)", [("X-Audit-Reason", $1)]) }
+            cases.append(("r2", [("X-Audit-Reason", ""), ("X-Audit-Reason", " ")]))
+            for (id, headers) in cases {
                 let answer = try await rig.deleteRun(report, id: id, headers)
                 answer.expectError(
                     428, "AuditReasonRequired", reason: "audit-reason-required", target: "X-Audit-Reason", id)

@@ -167,7 +167,7 @@ import Testing
             try await eventually("draining") { rig.sidecar.notReadyReasons.contains("shutting down") }
             rig.simulator.releaseHeld()
             #expect(await drained.value)
-            _ = try await rig.accessLog.line(with: "gone-1", " 204 ")
+            _ = try await rig.accessLog.line(with: "gone-1", " 499 ")
         }
     }
 

@@ -41,11 +41,8 @@ import Testing
         #expect(access(path, F_OK) != 0)
     }
 
-    @Test("the socket file of a proxy that was killed is replaced, that of a living one is not")
-    func staleSocket() async throws {
-        let path = "/tmp/clash-proxy-test-\(getpid())-\(UInt32.random(in: 0 ... .max)).sock"
-        let flags = ["listen.address=unix:\(path)"]
-        // A bound socket whose owner is gone leaves its file.
+    /// A bound socket whose owner is gone leaves its file.
+    private func leaveSocket(_ path: String) {
         let stale = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
@@ -57,6 +54,13 @@ import Testing
         }
         #expect(bound == 0)
         close(stale)
+    }
+
+    @Test("the socket file of a proxy that was killed is replaced, that of a living one is not")
+    func staleSocket() async throws {
+        let path = "/tmp/clash-proxy-test-\(getpid())-\(UInt32.random(in: 0 ... .max)).sock"
+        let flags = ["listen.address=unix:\(path)"]
+        leaveSocket(path)
         try await withRig({ $0.flags = flags }) { rig in
             let client = try RawClient(unixPath: path)
             #expect(try await client.exchange(rig.request("GET", "/nowhere", [("Host", "x")])).status == 404)

@@ -54,6 +54,8 @@ import Testing
             "G\u{0}T \(good) HTTP/1.1\r\nHost: localhost\r\n\r\n",
             "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}\u{0}\u{1}\r\n\r\n", "hello\r\n\r\n",
             "GET /clashdetection/a b HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            "GET  \(good) HTTP/1.1\r\nHost: localhost\r\n\r\n", "GET \(good)  HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            "GET   HTTP/1.1\r\nHost: localhost\r\n\r\n", "OPTIONS  * HTTP/1.1\r\nHost: localhost\r\n\r\n",
         ])
     func heads(bytes: String) async throws {
         try await refused(bytes)
@@ -126,6 +128,23 @@ import Testing
             client.close()
             let line = try await rig.accessLog.line(with: "mine-1")
             #expect(line.contains(" HEAD ") && line.contains(" 400 "))
+        }
+    }
+
+    @Test(
+        "HEAD with a body is refused before anything goes upstream",
+        arguments: ["Content-Length: 2\r\n\r\n{}", "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"])
+    func headWithBody(rest: String) async throws {
+        let received = Received()
+        try await withRig(origin: origin(received, always: ok)) { rig in
+            let client = try rig.connect()
+            let head = "HEAD \(Self.good) HTTP/1.1\r\nHost: localhost\r\nx-correlation-id: mine-2\r\n"
+            #expect(try await client.exchange(head + rest).status == 400)
+            client.close()
+            #expect(try await rig.accessLog.line(with: "mine-2").contains(" attempts=0"))
+            #expect(received.count == 0)
+            let empty = "HEAD \(Self.good) HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
+            #expect(try await rig.raw(empty, method: "HEAD").status == 200)
         }
     }
 

@@ -21,14 +21,19 @@ final class Program: Sendable {
 
     static var isBuilt: Bool { access(path, X_OK) == 0 }
 
-    /// - Parameter output: where its standard output goes; nil: nowhere.
-    init(_ arguments: [String], output: Int32? = nil) throws {
+    /// - Parameters:
+    ///   - output: where its standard output goes; nil: nowhere.
+    ///   - closed: whether standard input and output are closed when it begins.
+    init(_ arguments: [String], output: Int32? = nil, closed: Bool = false) throws {
         log = try CapturedLog()
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_adddup2(&actions, log.descriptor, STDERR_FILENO)
-        if let output {
+        if closed {
+            posix_spawn_file_actions_addclose(&actions, STDIN_FILENO)
+            posix_spawn_file_actions_addclose(&actions, STDOUT_FILENO)
+        } else if let output {
             posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO)
         } else {
             posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0)
@@ -45,10 +50,10 @@ final class Program: Sendable {
     /// Waits for a line of its log that has this in it.
     func logged(_ part: String) async throws -> String { try await log.line(with: part) }
 
-    /// The port for tools, from the line that says where it listens.
-    func port() async throws -> Int {
+    /// The port for tools, or the other, from the line that says where it listens.
+    func port(_ listener: String = "tools") async throws -> Int {
         let line = try await log.line(with: "listening", "tools=")
-        let address = line.split(separator: " ").first { $0.hasPrefix("tools=") } ?? ""
+        let address = line.split(separator: " ").first { $0.hasPrefix("\(listener)=") } ?? ""
         guard let port = address.split(separator: ":").last.flatMap({ Int($0) }) else {
             throw RawClient.Trouble(description: "no port in \(line)")
         }
@@ -67,6 +72,42 @@ final class Program: Sendable {
             }
         }
         return 0
+    }
+
+    /// What its descriptors lead to.
+    var descriptors: [Int: String] {
+        guard let folder = opendir("/proc/\(process)/fd") else { return [:] }
+        defer { closedir(folder) }
+        var found: [Int: String] = [:]
+        while let entry = readdir(folder) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            var target = [CChar](repeating: 0, count: 4_096)
+            guard let number = Int(name),
+                readlink("/proc/\(process)/fd/\(name)", &target, target.count - 1) >= 0
+            else { continue }
+            found[number] = String(decoding: target.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        }
+        return found
+    }
+
+    /// Lets it open so many descriptors and no more.
+    func limitDescriptors(to count: Int) async throws {
+        let changed = try await AuditProgram.run("/usr/bin/prlimit", ["--pid", "\(process)", "--nofile=\(count):"])
+        guard changed.status == 0 else { throw RawClient.Trouble(description: "prlimit: \(changed.errors)") }
+    }
+
+    /// The processor time it has used so far, in hundredths of a second.
+    var processorTicks: Int {
+        guard let file = fopen("/proc/\(process)/stat", "r") else { return 0 }
+        defer { fclose(file) }
+        var line = [CChar](repeating: 0, count: 1_024)
+        guard fgets(&line, Int32(line.count), file) != nil else { return 0 }
+        let text = String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        // Behind the name, which may hold blanks: user and system time are fields 14 and 15.
+        let words = text[(text.lastIndex(of: ")") ?? text.startIndex)...].split(separator: " ")
+        return words.count > 13 ? (Int(words[12]) ?? 0) + (Int(words[13]) ?? 0) : 0
     }
 
     /// SIGTERM, and on it goes.

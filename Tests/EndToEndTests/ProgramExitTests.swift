@@ -16,6 +16,65 @@ import Testing
         }
     }
 
+    @Test("a second SIGTERM when nothing runs: 0, whatever connections are open or were just closed")
+    func twiceWithoutWork() async throws {
+        try await withServing { _, program in
+            let port = try await program.port()
+            let idle = try (0..<40).map { _ in try RawClient(port: port) }
+            for client in idle[..<10] { try await client.send("GET /nowhere HTTP/1.1\r\nHo") }
+            for client in idle[10..<20] { client.close() }
+            program.signal()
+            #expect(try await program.end() == 0)
+            for client in idle { client.close() }
+        }
+    }
+
+    @Test(
+        "a listener without descriptors waits and burns nothing, and goes on when there are some",
+        arguments: ["tools", "admin"])
+    func descriptors(listener: String) async throws {
+        try await withServing(["--set", "admin.address=127.0.0.1:0"]) { _, program in
+            let port = try await program.port(listener)
+            let request = "GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n"
+            let first = try RawClient(port: port)
+            #expect(try await first.exchange(request).status == 404)
+            let open = program.descriptors
+            try await program.limitDescriptors(to: ((0...).first { open[$0] == nil } ?? 0) + 2)
+            let more = try (0..<20).map { _ in try RawClient(port: port) }
+            try await program.said("no new connections for now: raise the limit of open files")
+            let before = program.processorTicks
+            try await Task.sleep(for: .seconds(1))
+            #expect(program.processorTicks - before < 10)
+            #expect(try await first.exchange(request).status == 404)
+            try await program.limitDescriptors(to: 200)
+            #expect(try await more[19].exchange(request).status == 404)
+            for client in more + [first] { client.close() }
+            #expect(try await program.end() == 0)
+        }
+    }
+
+    @Test("standard streams that are closed lead nowhere, and are nobody's socket or log")
+    func closedStreams() async throws {
+        try await withServing(closed: true) { _, program in
+            _ = try await program.port()
+            #expect(program.descriptors[0] == "/dev/null" && program.descriptors[1] == "/dev/null")
+            #expect(try await program.end() == 0)
+        }
+    }
+
+    @Test("a configuration may be piped in, but a named pipe is not waited for")
+    func piped() async throws {
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        let script = "echo '[rate]\nmax_queue = -1' | \"$0\" check --config /dev/stdin"
+        let piped = try await AuditProgram.run("/bin/sh", ["-c", script, Program.path])
+        #expect(piped.status == 78 && piped.errors.contains("rate.max_queue"), "\(piped.errors)")
+        let named = try await AuditProgram.run(
+            "/bin/sh",
+            ["-c", "mkfifo \"$1\" && exec \"$0\" check --config \"$1\"", Program.path, folder.path + "/pipe"])
+        #expect(named.status == 78 && named.errors.contains("no regular file"), "\(named.errors)")
+    }
+
     @Test("SIGTERM, and something had to be broken off: 75")
     func cutShort() async throws {
         try await withServing(["--set", "shutdown.drain_timeout=100ms"]) { simulator, program in
@@ -76,7 +135,8 @@ import Testing
     }
 
     private func withServing(
-        _ flags: [String] = [], output: Int32? = nil, _ body: (Simulator, Program) async throws -> Void
+        _ flags: [String] = [], output: Int32? = nil, closed: Bool = false,
+        _ body: (Simulator, Program) async throws -> Void
     ) async throws {
         let folder = try TemporaryFolder()
         defer { folder.remove() }
@@ -88,7 +148,7 @@ import Testing
             "audit.path=\(folder.path)/audit",
         ]
         let arguments = ["serve", "--config", "/dev/null"] + settings.flatMap { ["--set", $0] } + flags
-        let program = try Program(arguments, output: output)
+        let program = try Program(arguments, output: output, closed: closed)
         try await body(simulator, program)
         await simulator.stop()
     }

@@ -58,10 +58,24 @@ import Testing
             #expect(without(["Prefer": "wait=\(odd), return=minimal"]) == ["return=minimal"], "\(odd)")
         }
         #expect(without(["Prefer": "WAIT"]) == [] && without(["Prefer": "wait;x"]) == [])
-        for quoted in ["foo=\"a, wait=0\"", "foo=\"a\\\", wait=0\"", "foo=\"a, wait=0"] {
+        for quoted in ["foo=\"a, wait=0\"", "foo=\"a\\\", wait=0\"", "foo = \"wait=0, \" ; x"] {
             #expect(without(["Prefer": quoted]) == [quoted] && Prefer.wait(in: fields(["Prefer": quoted])) == nil)
             #expect(without(["Prefer": "wait=1,\(quoted)"]) == [quoted])
         }
+    }
+
+    @Test(
+        "a list of preferences that cannot be read says no wait, and passes none on",
+        arguments: [
+            ("foo=\"unterminated, wait=0", "foo=\"unterminated"), ("foo=\"\\\", wait=0", "foo=\"\\\""),
+            ("a\"b, wait=0, c\"d", "a\"b, c\"d"), ("foo=\"a\"b, wait=0", "foo=\"a\"b"),
+            ("foo=\"x, wait=0, bar=\"y", "foo=\"x, bar=\"y"), ("\", wait=0", "\""), ("wait=\"5", nil),
+        ])
+    func unreadable(text: String, rest: String?) {
+        var fields = fields(["Prefer": text])
+        #expect(Prefer.wait(in: fields) == nil)
+        Prefer.removeWait(from: &fields)
+        #expect(fields[values: .prefer] == [rest].compactMap { $0 })
     }
 
     @Test("a whole number of seconds counts however its preference is written, any other wait says nothing")

@@ -24,15 +24,17 @@ final class AdminService: RequestHandling {
     /// Names that may stand in `Host`, besides IP addresses and localhost.
     private let hosts: Set<String>
     private let anyHost: Bool
+    private let events: EventLog
     private let environment: Environment
 
     private static let maxFormBytes = 4_096
 
-    init(_ report: AdminReport, _ config: Config.Admin, environment: Environment) {
+    init(_ report: AdminReport, _ config: Config.Admin, events: EventLog, environment: Environment) {
         self.report = report
         hosts = Set(config.hosts.map { $0.lowercased() })
         // No web page reaches a unix socket.
         if case .unix? = config.address { anyHost = true } else { anyHost = false }
+        self.events = events
         self.environment = environment
         activity = Activity(maxConnections: config.maxConnections)
     }
@@ -69,24 +71,27 @@ final class AdminService: RequestHandling {
     }
 
     func refuse(_ failure: Failure, _ head: HTTPRequestHead?, on connection: ConnectionHandler) {
-        connection.sendLast(lastAnswer(failure))
+        connection.sendLast(lastAnswer(failure, peer: connection.peer, toHead: head?.method == .HEAD))
     }
 
     func overLimitAnswer(peer: String) -> ByteBuffer {
         lastAnswer(
             Failure(
                 .tooManyConnections, "Too many connections to the admin address (\(activity.openConnections)).",
-                retryAfter: .seconds(1)))
+                retryAfter: .seconds(1), detail: "admin-connections"),
+            peer: peer)
     }
 
-    private func lastAnswer(_ failure: Failure) -> ByteBuffer {
+    private func lastAnswer(_ failure: Failure, peer: String, toHead: Bool = false) -> ByteBuffer {
+        let record = ExchangeRecord(
+            correlationID: CorrelationID.choose(nil, environment), peer: peer, started: environment.now())
+        events.refused(failure, record)
         let answer = failure.answer(
-            FailureContext(
-                correlationID: CorrelationID.choose(nil, environment), wallTime: environment.wallTime()))
+            FailureContext(correlationID: record.correlationID, wallTime: environment.wallTime()))
         var bytes = ByteBuffer()
         ResponseHead.write(
             answer.status, answer.fields, .length(answer.body.count), connection: "close", into: &bytes)
-        bytes.writeBytes(answer.body)
+        if !toHead { bytes.writeBytes(answer.body) }
         return bytes
     }
 

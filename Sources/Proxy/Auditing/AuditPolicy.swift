@@ -60,10 +60,18 @@ struct AuditPolicy: Sendable {
     /// Throws 428 when a delete needs a reason and has none.
     func checkReason(_ match: OperationMatch, _ fields: HTTPFields) throws(Failure) {
         guard settings.requireReason, match.operationClass == .delete else { return }
-        let reason = fields[.auditReason] ?? ""
-        guard reason.utf8.allSatisfy({ $0 == 0x20 || $0 == 0x09 }) else { return }
+        guard fields[fields: .auditReason].allSatisfy({ $0.text.unicodeScalars.allSatisfy(Self.isBlank) }) else {
+            return
+        }
         throw Failure(
             .auditReasonRequired, "This proxy wants to know why: send the header X-Audit-Reason with a delete.",
             target: "X-Audit-Reason")
+    }
+
+    /// Nothing that a reader of the log could see: blanks of every kind, characters without a shape or a width.
+    private static func isBlank(_ scalar: Unicode.Scalar) -> Bool {
+        let properties = scalar.properties
+        return properties.isWhitespace || properties.isDefaultIgnorableCodePoint
+            || properties.generalCategory == .format || properties.generalCategory == .control
     }
 }

@@ -74,11 +74,16 @@ public struct ConfigSources: Sendable, CustomStringConvertible, CustomReflectabl
     /// Why the file at `path` is not what a key needs; nil if it is. For `ConfigLoader`'s checks. Blocks on the file system.
     public static func problem(_ path: String, _ content: FileContent) -> String? {
         do throws(ReadFailure) {
-            guard content != .any else {
+            switch content {
+            case .state:
+                var status = stat()
+                if stat(path, &status) == 0 { try check(status) }
+                return nil
+            case .any:
                 close(try open(path))
                 return nil
+            case .certificates, .credential: return content.problem(try readBytes(path))
             }
-            return content.problem(try readBytes(path))
         } catch {
             return error.problem
         }
@@ -95,8 +100,10 @@ extension ConfigSources {
     /// Far above any real configuration; keeps a wrong path (a device, a log) from filling the memory.
     private static let maxFileBytes = 4 << 20
 
-    private static func open(_ path: String) throws(ReadFailure) -> Int32 {
-        let file = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+    /// - Parameter mayStream: whether it may also be what the shell handed over.
+    private static func open(_ path: String, mayStream: Bool = false) throws(ReadFailure) -> Int32 {
+        // Else opening a pipe would wait for its writer.
+        let file = Glibc.open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
         guard file >= 0 else {
             switch errno {
             case ENOENT, ENOTDIR: throw ReadFailure(problem: "there is no such file", isMissing: true)
@@ -105,22 +112,37 @@ extension ConfigSources {
             }
         }
         var status = stat()
-        guard fstat(file, &status) == 0, status.st_mode & S_IFMT != S_IFDIR else {
+        do throws(ReadFailure) {
+            guard fstat(file, &status) == 0 else { throw ReadFailure(problem: "the file cannot be read") }
+            try check(status, isStream: mayStream && (path.hasPrefix("/dev/") || path.hasPrefix("/proc/")))
+        } catch {
             close(file)
-            throw ReadFailure(problem: "is a folder, not a file")
+            throw error
         }
+        _ = fcntl(file, F_SETFL, O_RDONLY)
         return file
     }
 
+    /// - Parameter isStream: it was handed over as one: `/dev/stdin`, `/dev/fd/63`, `/dev/null`.
+    private static func check(_ status: stat, isStream: Bool = false) throws(ReadFailure) {
+        switch status.st_mode & S_IFMT {
+        case S_IFREG: return
+        case S_IFDIR: throw ReadFailure(problem: "is a folder, not a file")
+        case S_IFIFO, S_IFCHR: if isStream { return }
+        default: break
+        }
+        throw ReadFailure(problem: "is no regular file")
+    }
+
     private static func readText(_ path: String) throws(ReadFailure) -> String {
-        guard let text = String(validating: try readBytes(path), as: UTF8.self) else {
+        guard let text = String(validating: try readBytes(path, mayStream: true), as: UTF8.self) else {
             throw ReadFailure(problem: "is not UTF-8 text", remedy: "save it as UTF-8")
         }
         return text
     }
 
-    private static func readBytes(_ path: String) throws(ReadFailure) -> [UInt8] {
-        let file = try open(path)
+    private static func readBytes(_ path: String, mayStream: Bool = false) throws(ReadFailure) -> [UInt8] {
+        let file = try open(path, mayStream: mayStream)
         defer { close(file) }
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 65536)

@@ -9,11 +9,13 @@ public enum FileContent: Sendable {
     case certificates
     /// A client secret.
     case credential
+    /// Kept by this process: it may be missing.
+    case state
 
     /// What is wrong with these bytes; nil when nothing is.
     func problem(_ bytes: [UInt8]) -> String? {
         switch self {
-        case .any: nil
+        case .any, .state: nil
         case .certificates: Self.holdsCertificate(bytes) ? nil : "holds no PEM certificate"
         case .credential: CredentialText.problem(file: bytes)
         }

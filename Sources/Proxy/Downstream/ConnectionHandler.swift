@@ -50,6 +50,8 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
 
     func channelActive(context: ChannelHandlerContext) {
+        // It came while the listener was being closed, too late to be told.
+        if proxy.isDraining { return close() }
         phaseSince = .now()
         expectTimer()
         context.read()

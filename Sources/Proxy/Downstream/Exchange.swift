@@ -172,7 +172,7 @@ final class Exchange {
         answer = .streaming
         framing = head.isHTTP10 && wanted == .chunked ? .untilClose : wanted
         bodyParts = []
-        record.status = status.code
+        if !callerHasLeft { record.status = status.code }
         let connectionHeader = reusable ? (head.isHTTP10 ? "keep-alive" : nil) : "close"
         ResponseHead.write(status, fields, framing, connection: connectionHeader, into: &unsent)
     }
@@ -186,7 +186,7 @@ final class Exchange {
         answer = .streaming
         framing = wanted
         bodyParts = []
-        record.status = status.code
+        if !callerHasLeft { record.status = status.code }
         unsent.reserveCapacity(minimumWritableBytes: room)
         ResponseHead.writeStatus(status, into: &unsent)
         writeFields(&unsent)
@@ -198,13 +198,13 @@ final class Exchange {
     func appendWhole(_ body: SplicedBody, _ base: String) {
         let before = unsent.readableBytes
         body.write(base: base, into: &unsent)
-        record.bytesOut += unsent.readableBytes - before
+        if !callerHasLeft { record.bytesOut += unsent.readableBytes - before }
     }
 
     /// Hands a large body to the socket in parts that are not copied.
     func sendWhole(_ body: SplicedBody, _ base: String) {
         flushUnsent()
-        record.bytesOut += body.length(baseLength: base.utf8.count)
+        if !callerHasLeft { record.bytesOut += body.length(baseLength: base.utf8.count) }
         body.forEachPart(base: base) {
             connection?.send($0, flush: false)
         } writeBase: {
@@ -247,7 +247,7 @@ final class Exchange {
     }
 
     private func append(_ bytes: [UInt8]) {
-        record.bytesOut += bytes.count
+        if !callerHasLeft { record.bytesOut += bytes.count }
         if framing == .chunked {
             ResponseHead.writeChunk(bytes, into: &unsent)
         } else {

@@ -12,6 +12,8 @@ struct HeadScan {
         case complete(Int)
         /// It is none, however it goes on.
         case malformed
+        /// The request line has blanks that the decoder would skip.
+        case straySpace
         case targetTooLong
         case tooLarge
     }
@@ -38,6 +40,7 @@ struct HeadScan {
             if requestLine == nil {
                 if line.count > Self.maxLineBytes { return .targetTooLong }
                 guard Self.isRequestLine(UnsafeRawBufferPointer(rebasing: bytes[line])) else { return .malformed }
+                guard !Self.hasStraySpace(UnsafeRawBufferPointer(rebasing: bytes[line])) else { return .straySpace }
                 requestLine = line
             } else if line.isEmpty {
                 return lineStart > maxBytes ? .tooLarge : .complete(lineStart)
@@ -62,6 +65,13 @@ struct HeadScan {
         let version = line[(line.count - 9)...]
         return version.starts(with: " HTTP/".utf8) && line[line.count - 2] == UInt8(ascii: ".")
             && isDigit(line[line.count - 3]) && isDigit(line[line.count - 1]) && line[..<space].allSatisfy(isToken)
+    }
+
+    /// One space each parts method, target and version (RFC 9112 section 3).
+    private static func hasStraySpace(_ line: UnsafeRawBufferPointer) -> Bool {
+        guard let space = line.firstIndex(of: 0x20) else { return true }
+        let target = line[(space + 1)..<(line.count - 9)]
+        return target.isEmpty || target.contains(0x20)
     }
 
     /// Makes the head one that the decoder takes, and says what it does not show any more.

@@ -9,6 +9,8 @@ import NIOPosix
 /// A listening socket.
 struct Listener {
     let channel: any Channel
+    /// Of a unix socket.
+    let file: SocketFile?
 
     /// Binds and listens. Throws `ListenError` with what to do about it.
     ///
@@ -23,7 +25,7 @@ struct Listener {
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(AcceptPause.handler(key: key, logger: logger))
+                    try channel.pipeline.syncOperations.addHandler(AcceptPause(key: key, logger: logger))
                 }
             }
             .childChannelOption(.autoRead, value: false)
@@ -36,7 +38,9 @@ struct Listener {
                     try addHandlers(channel, service, limits, executors)
                 }
             }
-        return Listener(channel: try await bind(bootstrap, to: address, key: key))
+        let channel = try await bind(bootstrap, to: address, key: key)
+        guard case .unix(let path) = address else { return Listener(channel: channel, file: nil) }
+        return Listener(channel: channel, file: SocketFile(path))
     }
 
     private static func addHandlers(

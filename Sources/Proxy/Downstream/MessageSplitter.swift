@@ -70,6 +70,7 @@ final class MessageSplitter: ChannelInboundHandler {
             bytes = pending
             pending = ByteBuffer()
             state = .malformed
+        case .straySpace: giveUp(.unreadable)
         case .targetTooLong: giveUp(.targetTooLong)
         case .tooLarge: giveUp(.headersTooLarge)
         case .complete(let length):

@@ -3,21 +3,24 @@
 import NIOCore
 import Synchronization
 
-/// Keeps the two listening channels. Usable from any thread.
+/// Keeps the two listeners. Usable from any thread.
 final class OpenChannels: Sendable {
-    private let channels = Mutex<(tools: (any Channel)?, admin: (any Channel)?)>((nil, nil))
+    private let listeners = Mutex<(tools: Listener?, admin: Listener?)>((nil, nil))
 
-    func add(_ channel: any Channel) { channels.withLock { $0.tools = channel } }
-    func addAdmin(_ channel: any Channel) { channels.withLock { $0.admin = channel } }
+    func add(_ listener: Listener) { listeners.withLock { $0.tools = listener } }
+    func addAdmin(_ listener: Listener) { listeners.withLock { $0.admin = listener } }
 
     func closeListener() async {
-        let channel = channels.withLock { $0.tools }
-        try? await channel?.close()
+        await close(listeners.withLock { $0.tools })
     }
 
     /// Last of all, so that readiness can be asked until the end.
     func closeAdmin() async {
-        let channel = channels.withLock { $0.admin }
-        try? await channel?.close()
+        await close(listeners.withLock { $0.admin })
+    }
+
+    private func close(_ listener: Listener?) async {
+        try? await listener?.channel.close()
+        listener?.file?.remove()
     }
 }

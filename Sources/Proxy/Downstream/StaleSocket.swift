@@ -32,3 +32,32 @@ enum StaleSocket {
         }
     }
 }
+
+/// The file of a unix socket that was bound here. Somebody may have put another in its place since.
+struct SocketFile: Sendable {
+    private let path: String
+    private let identity: Identity?
+
+    private struct Identity: Equatable {
+        let device: dev_t
+        let inode: ino_t
+
+        init?(_ path: String) {
+            var info = stat()
+            guard lstat(path, &info) == 0, info.st_mode & S_IFMT == S_IFSOCK else { return nil }
+            (device, inode) = (info.st_dev, info.st_ino)
+        }
+    }
+
+    /// To be made as soon as it is bound.
+    init(_ path: String) {
+        self.path = path
+        identity = Identity(path)
+    }
+
+    /// Removes it if it is still the one that was bound.
+    func remove() {
+        guard let identity, identity == Identity(path) else { return }
+        unlink(path)
+    }
+}

@@ -282,7 +282,10 @@ final class RequestFlow: Sendable {
     /// has its line from `ProxyService.refuse`.
     func finish(_ exchange: Exchange, _ outcome: Outcome) {
         // Nobody saw a status: the one that logs have for that.
-        if case .callerLeft = outcome, exchange.record.status == 0 { exchange.record.status = 499 }
+        if case .callerLeft = outcome, exchange.record.status == 0 {
+            exchange.record.status = 499
+            exchange.record.source = .proxy
+        }
         if !exchange.record.cache.isEmpty { pages?.counters.count(exchange.record.cache) }
         accessLog?.write(exchange.record, exchange.progress.facts, outcome: outcome)
     }

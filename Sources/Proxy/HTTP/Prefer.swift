@@ -9,7 +9,8 @@ enum Prefer {
         var shortest: Int?
         for field in fields where field.name == .prefer {
             field.withUnsafeBytesOfValue { bytes in
-                for element in elements(bytes) where isWait(bytes[element]) {
+                guard let elements = elements(bytes) else { return }
+                for element in elements where isWait(bytes[element]) {
                     guard let seconds = seconds(bytes[element]) else { continue }
                     shortest = min(shortest ?? seconds, seconds)
                 }
@@ -36,7 +37,7 @@ enum Prefer {
     /// Nil when nothing is left of it.
     private static func withoutWait(_ field: HTTPField) -> HTTPField? {
         field.withUnsafeBytesOfValue { bytes in
-            let all = elements(bytes)
+            let all = elements(bytes) ?? fragments(bytes)
             let others = all.filter { !isWait(bytes[$0]) }
             if others.count == all.count { return field }
             if others.isEmpty { return nil }
@@ -47,26 +48,47 @@ enum Prefer {
 
     private typealias Bytes = Slice<UnsafeBufferPointer<UInt8>>
 
-    /// Where the elements of the list are that are not empty; commas in quoted strings part nothing.
-    private static func elements(_ bytes: UnsafeBufferPointer<UInt8>) -> [Range<Int>] {
+    /// Where the elements of the list are that are not empty; commas in quoted strings part nothing. Nil when a quote is
+    /// where none may be, or is not closed: others may find the end of such a string elsewhere.
+    private static func elements(_ bytes: UnsafeBufferPointer<UInt8>) -> [Range<Int>]? {
         var elements: [Range<Int>] = []
         var (start, index, isQuoted) = (0, 0, false)
+        /// The byte before, blanks aside.
+        var last = UInt8(ascii: ",")
         func end(at index: Int) {
             if !trimmed(bytes[start..<index]).isEmpty { elements.append(start..<index) }
         }
         while index < bytes.count {
-            switch bytes[index] {
-            case UInt8(ascii: "\""): isQuoted.toggle()
+            let byte = bytes[index]
+            switch byte {
+            case UInt8(ascii: "\""):
+                guard isQuoted || last == UInt8(ascii: "=") else { return nil }
+                isQuoted.toggle()
             case UInt8(ascii: "\\") where isQuoted: index += 1
-            case UInt8(ascii: ",") where !isQuoted:
+            case _ where isQuoted, 0x20, 0x09: break
+            case UInt8(ascii: ","):
                 end(at: index)
                 start = index + 1
-            default: break
+            case UInt8(ascii: ";"): break
+            default: if last == UInt8(ascii: "\"") { return nil }
             }
+            if byte != 0x20, byte != 0x09 { last = byte }
             index += 1
         }
+        guard !isQuoted else { return nil }
         end(at: bytes.count)
         return elements
+    }
+
+    /// What lies between the commas of a list that cannot be read: no `wait` is passed on in it, wherever others see one.
+    private static func fragments(_ bytes: UnsafeBufferPointer<UInt8>) -> [Range<Int>] {
+        var fragments: [Range<Int>] = []
+        var start = 0
+        for end in bytes.indices.filter({ bytes[$0] == UInt8(ascii: ",") }) + [bytes.count] {
+            if !trimmed(bytes[start..<end]).isEmpty { fragments.append(start..<end) }
+            start = end + 1
+        }
+        return fragments
     }
 
     /// `wait`, with or without a value and parameters.

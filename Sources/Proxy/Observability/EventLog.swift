@@ -183,8 +183,8 @@ extension Failure {
     /// Which limit of ours this is; nil for other failures. A bounded set.
     fileprivate var limitKind: String? {
         switch reason {
-        case .rateLimited: detail.isEmpty ? reason.rawValue : detail
-        case .queueFull, .deleteBudgetExceeded, .tooManyConnections, .bodyTooLarge, .targetTooLong, .headersTooLarge:
+        case .rateLimited, .tooManyConnections: detail.isEmpty ? reason.rawValue : detail
+        case .queueFull, .deleteBudgetExceeded, .bodyTooLarge, .targetTooLong, .headersTooLarge:
             reason.rawValue
         default: nil
         }

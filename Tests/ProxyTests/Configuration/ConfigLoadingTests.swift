@@ -179,6 +179,26 @@ struct ConfigLoadingTests {
         #expect(ConfigSources.problem(folder + "/latin1.conf", .any) == nil)
         #expect(ConfigSources.problem(folder + "/latin1.conf", .certificates) == "holds no PEM certificate")
         #expect(ConfigSources.problem(folder + "/none.conf", .certificates) == "there is no such file")
+        #expect(ConfigSources.problem(folder + "/none.conf", .state) == nil)
+        #expect(ConfigSources.problem(folder + "/latin1.conf", .state) == nil)
+        #expect(ConfigSources.problem(folder, .state) == "is a folder, not a file")
+    }
+
+    @Test("a pipe in the place of a file is a mistake and not waited for", .timeLimit(.minutes(1)))
+    func pipe() throws {
+        let folder = try temporaryFolder()
+        defer { removeFolder(folder) }
+        let pipe = folder + "/pipe"
+        #expect(mkfifo(pipe, 0o600) == 0)
+        let error = #expect(throws: ConfigMistakes.self) {
+            try ConfigSources.read(config: pipe, environment: [:], flags: [])
+        }
+        #expect(error?.description == "\(pipe): is no regular file")
+        for content in [FileContent.any, .certificates, .credential, .state] {
+            #expect(ConfigSources.problem(pipe, content) == "is no regular file", "\(content)")
+        }
+        #expect(throws: TextFile.Unreadable.self) { try TextFile.read(pipe) }
+        #expect(try ConfigSources.read(config: "/dev/null", environment: [:], flags: []).file?.text == "")
     }
 
     private func temporaryFolder() throws -> String {
