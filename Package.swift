@@ -36,7 +36,7 @@ let package = Package(
         ),
         .target(
             name: "CurlTransport",
-            dependencies: ["CCurl", .product(name: "HTTPTypes", package: "swift-http-types")],
+            dependencies: ["CCurl", "CZlib", .product(name: "HTTPTypes", package: "swift-http-types")],
             swiftSettings: strict
         ),
         .target(
@@ -66,7 +66,7 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
-        // zlib, which libcurl brings along: coded bodies are read along, never recoded.
+        // zlib, which libcurl brings along: codings are taken off, never put on.
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         // Calls of libc that Swift does not see.
         .systemLibrary(name: "CAudit"),
@@ -78,7 +78,7 @@ let package = Package(
         .target(
             name: "Proxy",
             dependencies: [
-                "CurlTransport", "ClashAPI", "Tokens", "Caching", "RateLimiting", "Audit", "CZlib",
+                "CurlTransport", "ClashAPI", "Tokens", "Caching", "RateLimiting", "Audit",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),

@@ -3,7 +3,7 @@
 
 #include <zlib.h>
 
-// `inflateInit2` is a macro. Takes gzip and zlib framing, whichever comes.
-static inline int czlib_inflate_init(z_stream *stream) { return inflateInit2(stream, 15 + 32); }
+// `inflateInit2` is a macro.
+static inline int czlib_inflate_init(z_stream *stream, int window_bits) { return inflateInit2(stream, window_bits); }
 
 #endif

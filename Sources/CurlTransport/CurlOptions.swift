@@ -1,6 +1,6 @@
 // Every option of a transfer, set from here on a new handle, each with its reason.
 // Never set: SEEKFUNCTION (lets libcurl repeat a body silently), VERBOSE without a DEBUGFUNCTION (prints the token),
-// cookies, netrc, alt-svc.
+// cookies, netrc, alt-svc, ACCEPT_ENCODING (see Inflater).
 
 import CCurl
 import HTTPTypes
@@ -25,10 +25,6 @@ struct CurlOptions {
         if self.configuration.http2 { Self.setStreams(easy, transfer) }
         ccurl_set_list(easy, CURLOPT_HTTPHEADER, transfer.headers.first)
         ccurl_set_pointer(easy, CURLOPT_ERRORBUFFER, handle.errorText)
-        if transfer.request.decodesContent {
-            // "" = every coding libcurl knows; the header itself stays the caller's (see HeaderList).
-            ccurl_set_string(easy, CURLOPT_ACCEPT_ENCODING, "")
-        }
     }
 
     private func setTarget(_ easy: UnsafeMutableRawPointer, _ request: UpstreamRequest) {

@@ -52,11 +52,12 @@ struct HeadParser {
         return self.takeField(text, names: &names)
     }
 
-    /// Removes what no longer describes the body once libcurl has decoded it.
-    mutating func dropContentCoding() {
-        self.contentLength = nil
+    /// The codings of the body, for who takes them off; what would no longer describe it then is removed.
+    mutating func takeContentCoding() -> [String] {
+        let codings = BodyDecoder.names(in: self.fields)
         self.fields[.contentEncoding] = nil
-        self.fields[.contentLength] = nil
+        if !codings.isEmpty { self.fields[.contentLength] = nil }
+        return codings
     }
 
     /// `HTTP/1.` and a digit, or where HTTP/2 may be spoken the line that libcurl makes up for it.

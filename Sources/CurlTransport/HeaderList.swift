@@ -12,12 +12,9 @@ struct HeaderList: ~Copyable, @unchecked Sendable {
     /// The first entry, nil for an empty list. libcurl wants it mutable and only reads it.
     let first: UnsafeMutablePointer<curl_slist>?
 
-    /// - Parameter decodesContent: libcurl adds an `Accept-Encoding` of its own when decoding is on, unless told not to.
-    init(_ fields: HTTPFields, decodesContent: Bool) {
+    init(_ fields: HTTPFields) {
         // What the caller sends itself must not be taken out.
-        let removals = Self.ownFields.filter { name, _ in
-            (decodesContent || name != .acceptEncoding) && !fields.contains(name)
-        }
+        let removals = Self.ownFields.filter { name, _ in !fields.contains(name) }
         var count = 0
         var size = 0
         for field in fields where !Self.isFraming(field.name) {
@@ -51,7 +48,7 @@ struct HeaderList: ~Copyable, @unchecked Sendable {
 
     /// Fields that libcurl adds by itself unless told not to by a line with nothing behind the colon.
     private static let ownFields: [(name: HTTPField.Name, line: String)] = [
-        (.accept, "Accept:"), (.expect, "Expect:"), (.acceptEncoding, "Accept-Encoding:"),
+        (.accept, "Accept:"), (.expect, "Expect:"),
     ]
 
     /// The body decides on these two.

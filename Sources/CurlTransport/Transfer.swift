@@ -35,7 +35,8 @@ final class Transfer: @unchecked Sendable {
     var openedSocket = false
     var isReadyListed = false
     var headIsReady = false
-    var isDecoded = false
+    /// The codings that are taken off the body for its reader.
+    var codings: [String] = []
     var uploadOffset = 0
     var received = 0
     /// The final answer refuses a request body that was still being sent.
@@ -46,7 +47,7 @@ final class Transfer: @unchecked Sendable {
 
     init(_ request: UpstreamRequest, inbox: Inbox, loop: CurlLoop, connectTimeout: Nanoseconds) {
         self.request = request
-        self.headers = HeaderList(request.fields, decodesContent: request.decodesContent)
+        self.headers = HeaderList(request.fields)
         self.inbox = inbox
         self.loop = loop
         self.parser = HeadParser(mayBeHTTP2: loop.speaksHTTP2)
@@ -77,7 +78,7 @@ final class Transfer: @unchecked Sendable {
     /// Whether the framing proves that a body which libcurl calls complete is complete: HTTP/1 bodies that end with
     /// the connection, and in this libcurl HTTP/2 streams reset with NO_ERROR, can be cut unnoticed.
     var endIsProven: Bool {
-        self.expectedLength != nil || self.parser.isChunked && self.parser.isHTTP1 || self.lengthWasChecked
+        self.expectedLength != nil || self.parser.isChunked && self.parser.isHTTP1
     }
 
     /// Whether the whole answer to an unfinished request is here. libcurl would go on waiting for the request body when
@@ -86,16 +87,12 @@ final class Transfer: @unchecked Sendable {
         self.wasAnsweredEarly && self.received == self.expectedLength
     }
 
-    /// Set when decoding has hidden a Content-Length that libcurl does check.
-    private var lengthWasChecked = false
-
     /// The final head is complete.
     func completeHead(now: Nanoseconds) {
         self.headAt = now
-        if self.request.decodesContent && self.parser.isCoded && !self.isBodiless {
-            self.isDecoded = true
-            self.lengthWasChecked = self.parser.contentLength != nil
-            self.parser.dropContentCoding()
+        // A part of something coded cannot be read by itself.
+        if self.request.decodesContent && self.parser.isCoded && !self.isBodiless && self.parser.status.code != 206 {
+            self.codings = self.parser.takeContentCoding()
         }
         // After such an answer nobody wants the rest of the request body, and the connection will be closed.
         if self.parser.status.code >= 300 && !self.state.uploadIsDone {
@@ -139,8 +136,9 @@ final class Transfer: @unchecked Sendable {
         UpstreamResponse(
             status: self.parser.status,
             fields: self.parser.fields,
-            body: ResponseBody(transfer: self, declaredLength: self.expectedLength),
-            wasDecoded: self.isDecoded,
+            body: ResponseBody(
+                transfer: self, declaredLength: self.codings.isEmpty ? self.expectedLength : nil,
+                codings: self.codings, status: self.parser.status),
             facts: .init(
                 connectionReused: !self.openedSocket,
                 connect: .nanoseconds(self.sentAt - self.startedAt),

@@ -38,8 +38,9 @@ public struct UpstreamRequest: Sendable {
     /// Whether it may reach the server twice. If not, the second send that libcurl makes on its own, when a reused
     /// connection turns out to be dead, fails with `repeatRefused`.
     public var repeatable: Bool
-    /// Whether the response body is delivered with its content coding removed. `Accept-Encoding` stays what `fields`
-    /// says; a coding that libcurl does not know fails with `invalidResponse`.
+    /// Whether the response body is delivered with its content codings removed: gzip and deflate; any other fails with
+    /// `invalidResponse`, and a success that ends inside its coding with `truncated`. `Accept-Encoding` stays what
+    /// `fields` says.
     public var decodesContent: Bool
     /// When cancellation counts.
     public var cancellation: Cancellation

@@ -1,6 +1,7 @@
 // A response head with its body still to be read. Whoever lets go of the body ends the exchange.
 
 import HTTPTypes
+import Synchronization
 
 /// The final response to a request. Interim (1xx) responses are not reported.
 public struct UpstreamResponse: Sendable {
@@ -17,12 +18,10 @@ public struct UpstreamResponse: Sendable {
     /// The status.
     public let status: HTTPResponse.Status
     /// The header fields in order, names in the server's own case, repeated ones kept apart; hop-by-hop fields too.
+    /// Without `Content-Encoding` and `Content-Length` where codings are removed from the body.
     public let fields: HTTPFields
     /// The body, to be read by one task.
     public let body: ResponseBody
-    /// Whether the body is delivered with its content coding removed; `Content-Encoding` and `Content-Length` are then
-    /// missing from `fields`.
-    public let wasDecoded: Bool
     /// How it came about.
     public let facts: Facts
 }
@@ -34,20 +33,68 @@ public final class ResponseBody: Sendable {
     /// How many bytes will come in all: Content-Length, or 0 where no body is allowed. Nil if unknown or decoded.
     public let declaredLength: Int?
 
-    init(transfer: Transfer, declaredLength: Int?) {
+    /// Nil where the bytes are delivered as they come.
+    private let decoder: Mutex<BodyDecoder?>
+    private let isDecoded: Bool
+    private let status: HTTPResponse.Status
+
+    init(transfer: Transfer, declaredLength: Int?, codings: [String], status: HTTPResponse.Status) {
         self.transfer = transfer
         self.declaredLength = declaredLength
+        self.status = status
+        self.isDecoded = !codings.isEmpty
+        self.decoder = Mutex(codings.isEmpty ? nil : BodyDecoder(codings))
     }
 
     deinit {
         self.cancel()
     }
 
-    /// Everything that has arrived since the last call, waiting for something if need be; nil at the end.
+    /// Everything that has arrived since the last call, or a slice of what it stands for, waiting for something if need
+    /// be; nil at the end.
     ///
     /// Cancelling the task ends the exchange, unless the request said `untilSent`.
     /// - Throws: `TransferFailure` when the body was cut; never nil in that case.
     public func next() async throws(TransferFailure) -> [UInt8]? {
+        self.isDecoded ? try await self.nextSlice() : try await self.nextArrived()
+    }
+
+    private func nextSlice() async throws(TransferFailure) -> [UInt8]? {
+        while true {
+            switch self.decoder.withLock({ $0?.step() ?? .starved }) {
+            case .bytes(let bytes):
+                // A small body may stand for a very large one: others want to go on too.
+                if bytes.isEmpty || bytes.count == Inflater.sliceBytes { await Task.yield() }
+                if !bytes.isEmpty { return bytes }
+                if Task.isCancelled, self.transfer.request.cancellation == .always { throw self.failure(.cancelled) }
+            case .starved:
+                guard let arrived = try await self.nextArrived() else {
+                    if self.endsInsideCoding { throw self.failure(.truncated, "the body ends inside its coding") }
+                    return nil
+                }
+                self.decoder.withLock { $0?.give(arrived) }
+            case .broken:
+                self.cancel()
+                throw self.failure(.invalidResponse, "the body is not in the coding that its head names")
+            }
+        }
+    }
+
+    /// An error is worth passing on however it is coded. A success that stopped must not look like one; only 200 cannot
+    /// do without a body.
+    private var endsInsideCoding: Bool {
+        self.status.kind == .successful
+            && self.decoder.withLock { decoder in
+                guard let decoder, decoder.hasInput || self.status == .ok else { return false }
+                return !decoder.isAtEnd
+            }
+    }
+
+    private func failure(_ reason: TransferFailure.Reason, _ detail: String = "") -> TransferFailure {
+        TransferFailure(reason: reason, sent: true, headReceived: true, detail: detail)
+    }
+
+    private func nextArrived() async throws(TransferFailure) -> [UInt8]? {
         switch self.transfer.pipe.take() {
         case .now(let next, let resumes):
             if resumes { self.transfer.inbox.send(.resumeDownload(self.transfer)) }
@@ -71,10 +118,12 @@ public final class ResponseBody: Sendable {
 
     /// Once `next()` has returned nil: whether the framing (length or chunks) proves that nothing is missing. A body
     /// that ended with the connection may have been cut, and should not be stored.
-    public var endIsProven: Bool { self.transfer.pipe.conclusion?.isProven ?? false }
+    public var endIsProven: Bool {
+        self.transfer.pipe.conclusion?.isProven ?? false && self.decoder.withLock { $0?.isAtEnd ?? true }
+    }
 
-    /// Whether everything that is still to be read is already here.
-    public var isBufferedComplete: Bool { self.transfer.pipe.isComplete }
+    /// Whether everything that is still to be read is already here, and no larger than it is.
+    public var isBufferedComplete: Bool { !self.isDecoded && self.transfer.pipe.isComplete }
 
     /// The trailer fields, once `next()` has returned nil.
     public var trailers: HTTPFields { self.transfer.pipe.conclusion?.trailers ?? HTTPFields() }

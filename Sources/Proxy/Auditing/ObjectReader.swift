@@ -151,6 +151,7 @@ struct ObjectReader: Sendable {
         request.fields[.accept] = "application/vnd.bentley.itwin-platform.\(version == .v1 ? "v1" : "v2")+json"
         request.fields[.correlationID] = reading.correlationID
         request.fields[.acceptEncoding] = "identity"
+        request.decodesContent = true
         request.fields.append(settings.via)
         request.repeatable = false
         request.cancellation = .always

@@ -152,10 +152,9 @@ struct ResponseRelay {
         let began = environment.now()
         while page.count < Self.heldPageBytes {
             guard let bytes = try await body.next(call.traits) else {
-                let isEmptied = page.isEmpty && response.wasDecoded && response.status == .ok
                 rewriter.finish(into: &page)
                 exchange.progress.facts.upstreamTime += environment.now() - began
-                try check(response, rewriter, isEmptied: isEmptied, call)
+                try check(response, rewriter, call)
                 return exchange.respond(response.status, timed(fields, exchange), body: page)
             }
             rewriter.rewrite(bytes, into: &page)
@@ -175,12 +174,11 @@ struct ResponseRelay {
         exchange.end()
     }
 
-    /// - Parameter isEmptied: nothing came of a coded page, which then stopped before its first byte.
     private func check(
-        _ response: UpstreamResponse, _ rewriter: LinkRewriter, isEmptied: Bool = false, _ call: UpstreamCall
+        _ response: UpstreamResponse, _ rewriter: LinkRewriter, _ call: UpstreamCall
     ) throws(FlowExit) {
         guard BodyEnd.concerns(response, call.match) else { return }
-        try BodyEnd.check(endedInside: rewriter.endedInside || isEmptied, call.traits)
+        try BodyEnd.check(endedInside: rewriter.endedInside, call.traits)
     }
 
     private func write(_ bytes: [UInt8], _ exchange: Exchange, _ body: RelayedBody) async throws(FlowExit) {

@@ -51,7 +51,7 @@ struct UpstreamCall {
         if case .bytes(let bytes) = body { request.body = .bytes(bytes) }
         // Repeating is the flow's business, with its budget; libcurl would do it unasked and without end.
         request.repeatable = false
-        // Should upstream code a page although it was asked not to, libcurl decodes it.
+        // Should upstream code a page although it was asked not to, it is decoded.
         request.decodesContent = Self.isPage(match)
         // A change that upstream has got is finished even if its tool leaves, so that its outcome is known.
         request.cancellation = match.operationClass == .read ? .always : .untilSent
@@ -70,7 +70,7 @@ struct UpstreamCall {
         call.request.fields[.acceptEncoding] = coding.rawValue
         // In pass-through mode the key knows whose it is.
         if let authorization { call.request.fields.append(authorization) }
-        // Should upstream code a page although it was asked not to, libcurl decodes it.
+        // Should upstream code a page although it was asked not to, it is decoded.
         call.request.decodesContent = match.operation.carriesLinks && coding == .identity
         // Each who waits has a deadline of its own.
         call.turn.wait = nil

@@ -245,8 +245,7 @@ struct PageFetch: Sendable {
                 call.match, request, fields, body.chunks, freshness, askedAt: arrival.received - arrival.delay,
                 receivedAt: arrival.received, page: variantPage(response.fields),
                 endIsProven: response.body.endIsProven)
-            let isEmptied = query.isKnown && response.wasDecoded && body.count == 0
-            if built.isBrokenOff || isEmptied { throw .failed(.brokenOff) }
+            if built.isBrokenOff { throw .failed(.brokenOff) }
             let reason = store(built, response.fields, arrival.ticket)
             return (.answer(built.answer, news(reason, facts, response.fields)), nil)
         }

@@ -1,0 +1,132 @@
+// zlib, a slice at a time: however much a few coded bytes stand for, no more of it is held than one slice, and whoever
+// reads decides when the next is made. libcurl would inflate all that it has at once, knows one gzip member only, and
+// does not miss a trailer.
+
+import CZlib
+
+/// Takes one coding off a body, whose bytes come in any pieces. Used by one task at a time.
+public final class Inflater {
+    /// What it can take off.
+    public enum Coding: Sendable, Hashable {
+        /// Members of gzip, one after another (RFC 1952 section 2.2), each with its sum and its length checked.
+        case gzip
+        /// zlib's framing, or bare deflate, which some servers send under that name.
+        case deflate
+    }
+
+    /// What one step came to.
+    public enum Step: Sendable, Hashable {
+        /// At most one slice of decoded bytes; none where some coded bytes stood for nothing. There may be more.
+        case bytes([UInt8])
+        /// Nothing is left to decode until more is given.
+        case starved
+        /// This is not the coding that it should be.
+        case broken
+    }
+
+    private enum Phase {
+        /// Which framing it is, the first two bytes tell.
+        case unopened
+        case inside
+        /// At the end of a member, or of all there is.
+        case ended
+        case broken
+    }
+
+    /// The most bytes of one step.
+    public static let sliceBytes = 64 << 10
+
+    private let coding: Coding
+    /// zlib keeps pointers to it, so it must not move.
+    private let stream: UnsafeMutablePointer<z_stream>
+    private let room: UnsafeMutableBufferPointer<UInt8>
+    private var phase = Phase.unopened
+    private var input: [UInt8] = []
+    private var position = 0
+    /// Whether zlib may hold decoded bytes that the last slice had no room for.
+    private var isFull = false
+
+    /// For one body.
+    public init(_ coding: Coding) {
+        self.coding = coding
+        self.stream = .allocate(capacity: 1)
+        self.stream.initialize(to: z_stream())
+        self.room = .allocate(capacity: Self.sliceBytes)
+    }
+
+    deinit {
+        inflateEnd(self.stream)
+        self.stream.deallocate()
+        self.room.deallocate()
+    }
+
+    /// Whether all that was given so far is a whole.
+    public var isAtEnd: Bool { self.phase == .ended && self.position == self.input.count }
+
+    /// The next coded bytes. Those before must have been decoded.
+    public func give(_ bytes: [UInt8]) {
+        if self.position == self.input.count {
+            self.input = bytes
+        } else {
+            self.input = Array(self.input[self.position...]) + bytes
+        }
+        self.position = 0
+    }
+
+    /// Decodes up to one slice.
+    public func step() -> Step {
+        guard self.phase != .broken else { return .broken }
+        guard self.isFull || self.position < self.input.count else { return .starved }
+        switch self.phase {
+        case .unopened:
+            if self.coding == .deflate, self.input.count < 2 { return .starved }
+            guard self.open() else { return self.fail() }
+        case .ended:
+            guard self.coding == .gzip, inflateReset(self.stream) == Z_OK else { return self.fail() }
+        case .inside, .broken: break
+        }
+        self.phase = .inside
+        let (code, count) = self.inflateOnce()
+        self.isFull = code == Z_OK && count == self.room.count
+        if code == Z_STREAM_END { self.phase = .ended }
+        let isBroken = code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR
+        if isBroken { self.phase = .broken }
+        if count == 0, isBroken { return .broken }
+        return .bytes(Array(UnsafeBufferPointer(start: self.room.baseAddress, count: count)))
+    }
+
+    private func fail() -> Step {
+        self.phase = .broken
+        return .broken
+    }
+
+    private func open() -> Bool {
+        // 15: the largest window; 32 more: gzip or zlib, whichever comes; negative: neither.
+        let isBare = self.coding == .deflate && !Self.isZlibHeader(self.input[0], self.input[1])
+        return czlib_inflate_init(self.stream, isBare ? -15 : self.coding == .gzip ? 15 + 32 : 15) == Z_OK
+    }
+
+    /// RFC 1950 section 2.2.
+    private static func isZlibHeader(_ first: UInt8, _ second: UInt8) -> Bool {
+        first & 0x0F == 8 && first >> 4 <= 7 && (UInt16(first) << 8 | UInt16(second)) % 31 == 0
+    }
+
+    private func inflateOnce() -> (code: Int32, count: Int) {
+        let (start, room) = (self.position, self.room)
+        let stream = self.stream
+        let (code, used) = self.input.withUnsafeMutableBufferPointer { input in
+            stream.pointee.next_in = input.baseAddress.map { $0 + start }
+            stream.pointee.avail_in = UInt32(clamping: input.count - start)
+            stream.pointee.next_out = room.baseAddress
+            stream.pointee.avail_out = UInt32(room.count)
+            let given = Int(stream.pointee.avail_in)
+            let code = inflate(stream, Z_NO_FLUSH)
+            stream.pointee.next_in = nil
+            stream.pointee.next_out = nil
+            return (code, given - Int(stream.pointee.avail_in))
+        }
+        self.position += used
+        if self.position == self.input.count { (self.input, self.position) = ([], 0) }
+        return (code, room.count - Int(stream.pointee.avail_out))
+    }
+}
