@@ -139,7 +139,9 @@ import Testing
         try await withNumberedPages { rig, origin async throws in
             let target = "\(Path.tests)/t"
             let tag = try await rig.get(target)["ETag"] ?? ""
-            for list in [tag, "W/\(tag)", "\(tag), \(tag)"] {
+            for list in [
+                tag, "W/\(tag)", "\(tag), \(tag)", "w/\(tag)", "x \(tag)", "\"theirs\" \(tag)", "\(tag.dropLast())",
+            ] {
                 let refused = try await rig.call(method, target, [("If-Match", list)], body: "{}")
                 refused.expectError(412, "PreconditionFailed", reason: "precondition-failed", target: "If-Match")
             }

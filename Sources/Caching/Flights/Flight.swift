@@ -206,7 +206,11 @@ public final class Flight<Outcome: Sendable>: Sendable {
     // MARK: Deadlines
 
     private func rearm(_ core: inout Core) {
-        guard let due = core.state.nextDeadline else { return }
+        guard let due = core.state.nextDeadline else {
+            core.timer?.task.cancel()
+            core.timer = nil
+            return
+        }
         if let timer = core.timer {
             guard due < timer.due else { return }
             timer.task.cancel()

@@ -32,7 +32,6 @@ enum OwnTag {
         }
     }
 
-    private static func isOwn(_ tag: String) -> Bool {
-        (tag.hasPrefix("W/") ? tag.dropFirst(2) : tag[...]).hasPrefix("\"" + mark)
-    }
+    /// Whether it is one, or has one in it where the list is malformed: no other tag has a quote inside.
+    private static func isOwn(_ tag: String) -> Bool { tag.contains("\"" + mark) }
 }
