@@ -28,7 +28,7 @@ COPY --from=build /out/clash-proxy /usr/local/bin/clash-proxy
 # By number, so that Kubernetes can see that it is not root.
 USER 10001
 # The audit log: keep it on a volume that outlives the container. Said here, because a relative path in a mounted
-# proxy.conf would start at the folder of that file.
+# proxy.conf, and the default beside one, would start at the folder of that file.
 ENV CLASH_PROXY_AUDIT_PATH=/var/lib/clash-proxy/audit
 WORKDIR /var/lib/clash-proxy
 VOLUME /var/lib/clash-proxy

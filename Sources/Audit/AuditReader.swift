@@ -1,5 +1,7 @@
 // Reads a log's folder without the writer: it needs no lock, changes nothing, and works while a proxy writes.
 
+import Glibc
+
 /// Reads a log in constant memory.
 public struct AuditReader: Sendable {
     let folder: LogFolder
@@ -97,7 +99,13 @@ public struct AuditReadFailure: Error, Sendable, Equatable, CustomStringConverti
         do throws(FileFailure) {
             return try body()
         } catch {
-            throw AuditReadFailure(description: error.description)
+            guard error.code == EACCES || error.code == EPERM else {
+                throw AuditReadFailure(description: error.description)
+            }
+            throw AuditReadFailure(
+                description:
+                    "\(error); the log is its writer's alone: read it as the user that the proxy runs as, or as "
+                    + "root (\((error.missedFolder ?? error.logFolder).absolute) may not be read by uid \(geteuid()))")
         }
     }
 }

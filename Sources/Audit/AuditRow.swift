@@ -31,7 +31,7 @@ public struct AuditFilter: Sendable, Equatable {
     public var until: AuditTime?
     /// The caller's name.
     public var caller: String?
-    /// One of the objects; GUIDs in either case.
+    /// One of the objects; a GUID in any spelling: braces, dashes and case count nothing.
     public var object: String?
     /// The iTwin; in either case.
     public var itwin: String?
@@ -45,7 +45,8 @@ public struct AuditFilter: Sendable, Equatable {
         if let caller, call.caller.name != caller { return false }
         if let itwin, call.itwin.lowercased() != itwin.lowercased() { return false }
         guard let object else { return true }
-        return call.objects.contains { $0 == object || (Self.isGUID($0) && $0.lowercased() == object.lowercased()) }
+        let guid = Self.guid(object)
+        return call.objects.contains { $0 == object || guid != nil && Self.guid($0) == guid }
     }
 
     func admits(_ row: AuditRow, closed: AuditTime?) -> Bool {
@@ -54,8 +55,13 @@ public struct AuditFilter: Sendable, Equatable {
         return result == nil || result == row.result
     }
 
-    private static func isGUID(_ text: String) -> Bool {
-        text.utf8.count == 36 && text.utf8.allSatisfy { $0 == 0x2D || $0 &- 0x30 < 10 || ($0 | 0x20) &- 0x61 < 6 }
+    /// The 32 digits of a GUID in any of its spellings: with or without braces and dashes, in either case.
+    private static func guid(_ text: String) -> [UInt8]? {
+        var bytes = Array(text.utf8)
+        if bytes.first == 0x7B, bytes.last == 0x7D { bytes = Array(bytes.dropFirst().dropLast()) }
+        let digits = bytes.filter { $0 != 0x2D }.map { $0 >= 0x41 && $0 <= 0x46 ? $0 | 0x20 : $0 }
+        let isHex = digits.allSatisfy { $0 &- 0x30 < 10 || $0 &- 0x61 < 6 }
+        return digits.count == 32 && isHex && [32, 36].contains(bytes.count) ? digits : nil
     }
 }
 

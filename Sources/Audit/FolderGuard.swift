@@ -98,14 +98,22 @@ extension AuditOpenFailure {
     static func refused(_ failure: FileFailure) -> AuditOpenFailure {
         let remedy =
             switch failure.code {
-            case EACCES, EPERM:
-                "; the folder and what is in it must belong to the user of this process: `chown -R \(geteuid())` it, "
-                    + "or name another in audit.path"
+            case EACCES, EPERM: "; \(mayNot(failure)), or name another in audit.path"
             case EROFS: "; name a folder that can be written, such as one on a volume, in audit.path"
             case ENOENT, ENOTDIR: "; make the folder that it is to stand in, or name another in audit.path"
             default: ""
             }
         return .file(failure.description + remedy)
+    }
+
+    private static func mayNot(_ failure: FileFailure) -> String {
+        guard let folder = failure.missedFolder else {
+            return "the folder and what is in it must belong to the user of this process: "
+                + "`chown -R \(geteuid()) \(failure.logFolder.absolute)`"
+        }
+        let wanted = LogFolder(path: failure.path).absolute
+        return "this user (uid \(geteuid())) may not write in \(folder.absolute): "
+            + "have root run `install -d -m 0700 -o \(geteuid()) \(wanted)`"
     }
 
     static func wrapping<T>(_ body: () throws(FileFailure) -> T) throws(AuditOpenFailure) -> T {

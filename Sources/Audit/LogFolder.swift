@@ -1,6 +1,8 @@
 // The names in a log's folder. `audit-<first seq, 20 digits>.jsonl` are the log, in order of their names;
 // `audit-….torn-<n>` is what was set aside and is no part of the chain; `audit.lock` belongs to the one writer.
 
+import Glibc
+
 struct LogFolder: Sendable, Equatable {
     let path: String
 
@@ -19,6 +21,33 @@ struct LogFolder: Sendable, Equatable {
         while path.count > 1, path.hasSuffix("/") { path.removeLast() }
         guard let slash = path.lastIndex(of: "/") else { return "." }
         return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+}
+
+extension LogFolder {
+    /// The path as seen from everywhere.
+    var absolute: String {
+        guard !path.hasPrefix("/"), let folder = getcwd(nil, 0) else { return path }
+        defer { free(folder) }
+        let here = String(cString: folder)
+        return path == "." ? here : here + "/" + path
+    }
+}
+
+extension FileFailure {
+    /// The folder that did not let a folder be made, or be looked for, in it; nil where the failure is about the log's own
+    /// folder or what is in it.
+    var missedFolder: LogFolder? {
+        guard operation == "create folder" || operation == "stat", !isOfLogFile else { return nil }
+        return LogFolder(path: LogFolder(path: path).parent)
+    }
+
+    /// The log's folder, whether the failure is about that or about a file in it.
+    var logFolder: LogFolder { isOfLogFile ? LogFolder(path: LogFolder(path: path).parent) : LogFolder(path: path) }
+
+    private var isOfLogFile: Bool {
+        guard let name = path.split(separator: "/").last else { return false }
+        return name == "audit.lock" || name.hasPrefix("audit-") && (name.hasSuffix(".jsonl") || name.contains(".torn-"))
     }
 }
 

@@ -13,6 +13,18 @@ public enum PrintableText {
         mapped(text) { scalar, out in escape(scalar, &out) }
     }
 
+    /// Several lines: their ends stay, and between them such scalars stand as `\\u001B`.
+    public static func lines(_ text: String) -> String {
+        if text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F || $0 == 0x0A }) { return text }
+        var out = String.UnicodeScalarView()
+        let scalars = Array(text.unicodeScalars)
+        for (index, scalar) in scalars.enumerated() {
+            let isReturn = scalar == "\r" && index + 1 < scalars.count && scalars[index + 1] == "\n"
+            if scalar == "\n" || isReturn || isPlain(scalar) { out.append(scalar) } else { escape(scalar, &out) }
+        }
+        return String(out)
+    }
+
     /// A JSON text on one line, which means the same afterwards: such scalars stand inside its strings only.
     public static func json(_ text: String) -> String { escaped(text) }
 
@@ -27,7 +39,8 @@ public enum PrintableText {
         return String(out)
     }
 
-    private static func isPlain(_ scalar: Unicode.Scalar) -> Bool {
+    /// Whether a terminal shows the scalar as it is: it neither obeys it nor turns what stands beside it.
+    public static func isPlain(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.properties.generalCategory {
         // Format characters are those for the reading direction, among others.
         case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .surrogate, .unassigned: false

@@ -48,7 +48,7 @@ struct AuditFilterOptions: ParsableArguments {
     @Option(help: "The iTwin's (v1: project's) id.")
     var itwin: String?
 
-    @Option(help: "deleted, not_found, failed, refused_upstream, unknown, not_sent, done, denied or open.")
+    @Option(help: "deleted, not_found, failed, refused_upstream, unknown, not_sent, started, done, denied or open.")
     var result: AuditResultArgument?
 
     var filter: AuditFilter {

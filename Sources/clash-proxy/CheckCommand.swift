@@ -1,4 +1,5 @@
 import ArgumentParser
+import Audit
 import Proxy
 
 struct CheckCommand: AsyncParsableCommand {
@@ -8,13 +9,17 @@ struct CheckCommand: AsyncParsableCommand {
     @OptionGroup var options: ConfigOptions
 
     func run() async throws {
-        let loaded = try options.load()
+        var loaded = try options.load()
+        loaded.fit(.current())
         guard put(loaded.effectiveTOML()) else { throw ExitCode.failure }
         for warning in loaded.warnings { complain("warning: \(warning.description)") }
         guard loaded.refusals.isEmpty else {
             for refusal in loaded.refusals { complain(refusal.description) }
             throw ExitStatus.configuration
         }
-        say("ok: " + (loaded.fileName.map { "read \($0)" } ?? "no file was found; defaults, environment and --set"))
+        say(
+            "ok: "
+                + (loaded.fileName.map { "read \(PrintableText.escaped($0))" }
+                    ?? "no file was found; defaults, environment and --set"))
     }
 }

@@ -1,6 +1,7 @@
 // The command line. Wiring only: every command reads its options, calls one thing and turns errors into exit codes.
 
 import ArgumentParser
+import Audit
 import CArguments
 import Glibc
 import Proxy
@@ -26,7 +27,10 @@ enum Main {
                 try command.run()
             }
         } catch {
-            ClashProxy.exit(withError: error)
+            let text = ClashProxy.fullMessage(for: error)
+            let code = ClashProxy.exitCode(for: error)
+            if !text.isEmpty { code.isSuccess ? say(text) : complain(text) }
+            exit(code.rawValue)
         }
     }
 }
@@ -59,7 +63,8 @@ enum UnknownCommand {
         _ arguments: [String], below command: any ParsableCommand.Type, path: String = "clash-proxy"
     ) -> String? {
         let commands = command.configuration.subcommands
-        guard let word = arguments.first, !word.hasPrefix("-"), !commands.isEmpty, word != "help" else { return nil }
+        guard let word = arguments.first, !word.hasPrefix("-"), !commands.isEmpty else { return nil }
+        if word == "help" { return message(Array(arguments.dropFirst()), below: command, path: path) }
         if let next = commands.first(where: { $0._commandName == word }) {
             return message(Array(arguments.dropFirst()), below: next, path: "\(path) \(word)")
         }
@@ -103,9 +108,10 @@ func say(_ text: String) { write(text + "\n", to: STDOUT_FILENO) }
 /// Writes text to standard output; false when its reader is gone.
 func put(_ text: String) -> Bool { write(text, to: STDOUT_FILENO) }
 
+/// The one way to a terminal. Names come from files, arguments and tools, so what it would obey or reorder is escaped.
 @discardableResult
 private func write(_ text: String, to descriptor: Int32) -> Bool {
-    var rest = Array(text.utf8)[...]
+    var rest = Array(PrintableText.lines(text).utf8)[...]
     while !rest.isEmpty {
         let written = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
         if written > 0 { rest = rest.dropFirst(written) } else if errno != EINTR { return false }

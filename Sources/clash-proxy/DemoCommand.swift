@@ -14,7 +14,10 @@ struct DemoCommand: AsyncParsableCommand {
     func validate() throws { try PortOption.check(port, "--port") }
 
     func run() async throws {
-        let simulator = Simulator(SimulatorConfiguration())
+        var world = SimulatorConfiguration()
+        // It counts no calls of a subscription, so it names the tier that the default windows are made for.
+        world.tier = "iTwin Platform Premium"
+        let simulator = Simulator(world)
         let upstream: SimulatorAddresses
         do {
             upstream = try await simulator.start()

@@ -37,7 +37,7 @@ struct KeyCommand: AsyncParsableCommand {
                 return try KeyGenerator.make(name: name, allow: allow)
             } catch {
                 complain(error.description)
-                throw ExitStatus.configuration
+                throw ExitStatus.commandLine
             }
         }
     }

@@ -15,7 +15,7 @@ struct ServeCommand: AsyncParsableCommand {
         for warning in loaded.warnings { logging.logger.warning("\(warning.description)") }
         for path in loaded.formerPaths where access(path.former, F_OK) == 0 && access(path.now, F_OK) != 0 {
             logging.logger.warning(
-                "relative paths of the file start at its folder now: what an earlier release kept is not there; move it",
+                "relative paths start at the folder of the file now: what an earlier release kept is not there; move it",
                 metadata: ["key": "\(path.key)", "from": "\(path.former)", "to": "\(path.now)"])
         }
         logging.logger.notice("configuration taken", metadata: ["file": "\(loaded.fileName ?? "none, the defaults")"])

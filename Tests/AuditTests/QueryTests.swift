@@ -57,11 +57,18 @@ struct QueryTests {
         #expect(rows["c-1"]?.seq == 2 && rows["c-1"]?.closedBy == 5)
     }
 
-    @Test("filters choose by caller, object, iTwin and result; GUIDs in either case")
+    @Test("filters choose by caller, object, iTwin and result; GUIDs in any spelling")
     func filters() async throws {
         let (reader, _) = try await makeLog()
         #expect(try ids(reader) { $0.caller = "bob" } == ["c-2", "c-3"])
         #expect(try ids(reader) { $0.object = "aaaaaaaa-0000-4000-8000-00000000000a" } == ["c-1"])
+        for spelling in [
+            "{AAAAAAAA-0000-4000-8000-00000000000a}", "aaaaaaaa000040008000 00000000000a".replacing(" ", with: ""),
+            "{AAAAAAAA00004000800000000000000A}",
+        ] {
+            #expect(try ids(reader) { $0.object = spelling } == ["c-1"], "\(spelling)")
+        }
+        #expect(try ids(reader) { $0.object = "aaaaaaaa-0000-4000-8000-00000000000" } == [])
         #expect(try ids(reader) { $0.object = "r-2" } == ["c-1"])
         #expect(try ids(reader) { $0.object = "R-2" } == [])
         #expect(try ids(reader) { $0.itwin = itwin.uppercased() }.count == 5)
@@ -174,6 +181,21 @@ struct QueryTests {
             let failure = AuditOpenFailure.refused(FileFailure(operation: "create", path: "/x/audit", code: code))
             #expect(failure.description.contains("/x/audit") && failure.description.contains(words))
         }
+        // What has to be changed is named, as it is seen from everywhere.
+        func told(_ operation: String, _ path: String) -> String {
+            AuditOpenFailure.refused(FileFailure(operation: operation, path: path, code: EACCES)).description
+        }
+        #expect(told("create folder", "/srv/audit").contains("may not write in /srv: "))
+        #expect(told("create folder", "/srv/audit").contains("-o \(geteuid()) /srv/audit`"))
+        #expect(told("list", "/srv/audit").contains("chown -R \(geteuid()) /srv/audit`"))
+        #expect(told("open", "/srv/audit/audit.lock").contains("chown -R \(geteuid()) /srv/audit`"))
+        #expect(told("list", "log").contains("chown -R \(geteuid()) /"))
+        let unread = #expect(throws: AuditReadFailure.self) {
+            try AuditReadFailure.wrapping { () throws(FileFailure) in
+                throw FileFailure(operation: "list", path: "/srv/audit", code: EACCES)
+            }
+        }
+        #expect(unread?.description.contains("as the user that the proxy runs as") == true)
         #expect(
             !AuditOpenFailure.refused(FileFailure(operation: "create", path: "/x", code: ENOSPC)).description.contains(
                 ";"))

@@ -18,6 +18,10 @@ import Testing
     func unknownCommands() async throws {
         for (arguments, words) in [
             (["chek"], ["no command 'chek'", "did you mean check?"]),
+            (["help", "chek"], ["no command 'chek'", "did you mean check?"]),
+            (["help", "audit", "lst"], ["no command 'lst'", "did you mean list?"]),
+            (["--bo\u{1B}[2J\u{202E}gus"], ["--bo\\u001B[2J\\u202Egus"]),
+            (["key", "new", "a\u{1B}b"], ["U+001B"]), (["key", "new", "a", "--allow", "evil"], ["--allow"]),
             (["status", "--help"], ["no command 'status'", "serve"]),
             (["audit", "lst", "--path", "x"], ["clash-proxy audit", "no command 'lst'", "did you mean list?"]),
             (["\u{1B}[2Jx"], ["no command"]), (["--bogus"], ["--bogus"]), (["serve", "extra"], ["extra"]),
@@ -27,10 +31,62 @@ import Testing
             let ran = try await run(arguments)
             #expect(ran.status == 64, "\(arguments): \(ran)")
             #expect(words.allSatisfy(ran.errors.contains), "\(ran.errors)")
-            #expect(ran.output.isEmpty && !ran.errors.contains("\u{1B}") && !ran.errors.contains("OVERVIEW"))
+            #expect(ran.output.isEmpty && Self.isPlain(ran.errors) && !ran.errors.contains("OVERVIEW"))
         }
+        #expect(try await run(["help", "check"]).status == 0)
         let help = try await run(["audit", "--help"])
         #expect(help.status == 0 && help.output.contains("SUBCOMMANDS"))
+    }
+
+    private static func isPlain(_ text: String) -> Bool {
+        text.unicodeScalars.allSatisfy {
+            $0 == "\n" || ![.control, .format, .lineSeparator].contains($0.properties.generalCategory)
+        }
+    }
+
+    @Test("no name in a file, an argument or the environment reaches a terminal as it is, and none ends a line")
+    func namesOnTerminals() async throws {
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        let environment = ["CLASH_CLIENT_ID": "a", "CLASH_CLIENT_SECRET": "b"]
+        let odd = "ev\u{1B}[2J\u{202E}.conf"
+        try write("[audit]\npath = \"lo\\u001Bg\\u202E\"\n", to: "\(folder.path)/\(odd)")
+        let good = try await run(["check", "--config", odd], in: folder.path, environment: environment)
+        #expect(good.status == 0 && Self.isPlain(good.output + good.errors), "\(good)")
+        #expect(good.lines.last == "ok: read ev\\u001B[2J\\u202E.conf" && good.output.contains(#"lo\u001bg\u202e"#))
+        let bad = "\"se\\u001B[2Jct\\u202E\\n\" = 1\n[log]\n\"le\\u001B\\u2028\\nvel\" = 1\n"
+        try write(bad, to: "\(folder.path)/\(odd)")
+        let ran = try await run(
+            ["check", "--config", odd, "--set", "lo\u{1B}\u{202E}g.x=1", "--set", "foo.bar=x"], in: folder.path,
+            environment: environment)
+        #expect(ran.status == 78 && Self.isPlain(ran.errors) && ran.output.isEmpty, "\(ran)")
+        #expect(ran.errors.split(separator: "\n").count == 4, "one line each: \(ran.errors)")
+        #expect(ran.errors.contains("--set foo.bar: is not a known key; sections are listen, admin, "), "\(ran.errors)")
+        // A shell in between would drop such a variable.
+        let variable = try await run(
+            ["check"], environment: environment.merging(["CLASH_PROXY_LOG_\u{1B}[2J\u{202E}X": "1"]) { $1 })
+        #expect(variable.status == 78 && Self.isPlain(variable.errors), "\(variable)")
+        #expect(variable.errors.contains("CLASH_PROXY_LOG_\\u001B[2J\\u202EX: is not a known variable"))
+    }
+
+    @Test(
+        "a configuration of no name, an address that is a URL, and a socket without a folder are told as what they are")
+    func readable() async throws {
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        let credentials = ["CLASH_CLIENT_ID": "a", "CLASH_CLIENT_SECRET": "b"]
+        func told(_ arguments: [String]) async throws -> AuditProgram.Result {
+            try await run(arguments, in: folder.path, environment: credentials)
+        }
+        let unnamed = try await told(["check", "--config", ""])
+        #expect(
+            unnamed.status == 78 && unnamed.errors == "--config names no file; name one, or leave it out\n",
+            "\(unnamed)")
+        let url = try await told(["check", "--set", "listen.address=http://127.0.0.1:8080"])
+        #expect(url.status == 78 && url.errors.contains("is a URL") && url.errors.contains("write host:port"), "\(url)")
+        let socket = try await told(["serve", "--set", "listen.address=unix:none/s", "--set", "admin.address="])
+        #expect(
+            socket.status == 1 && socket.errors.contains("there is no folder none. Make it, or choose"), "\(socket)")
     }
 
     @Test(

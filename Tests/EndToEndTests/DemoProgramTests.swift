@@ -20,6 +20,7 @@ import Testing
         }
         let folder = output.lines.first { $0.contains("audit log ") }?.split(separator: " ").dropFirst(2).first ?? "-"
         #expect(access(String(folder), F_OK) == 0)
+        #expect(!output.text.contains("warning"), "\(output.text)")
         #expect(try await program.end() == 0)
         #expect(access(String(folder), F_OK) != 0)
         output.close()

@@ -156,7 +156,7 @@ import Testing
             #expect(received.count == 0)
             #expect(
                 try rig.records(of: "early-1").map(\.line.event) == ["denied", "denied", "denied"],
-                "the two that are deletes by their path")
+                "a run, and two deletes, by their path")
         }
         server.stop()
     }

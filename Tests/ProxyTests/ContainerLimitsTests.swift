@@ -106,6 +106,23 @@ struct ContainerLimitsTests {
         #expect(config.cache.maxBytes == 8 << 20)
     }
 
+    @Test("check shows what the container lowers, and warns where somebody chose more")
+    func shown() throws {
+        var loaded = try loadConfig()
+        loaded.fit(ContainerLimits().with(memory: 256 << 20))
+        let shown = loaded.effectiveTOML()
+        #expect(
+            shown.contains("\nmax_bytes = \"64MiB\"  # default; lowered from \"256MiB\": the cache may take a quarter"))
+        #expect(loaded.warnings.isEmpty && loaded.config.cache.maxBytes == 64 << 20)
+        var chosen = try loadConfig("[cache]\nmax_bytes = \"128MiB\"\n")
+        chosen.fit(ContainerLimits().with(memory: 256 << 20))
+        let warning = try #require(chosen.warnings.first?.description)
+        #expect(warning.contains(":2: cache.max_bytes: \"128MiB\" is lowered to 64MiB"), "\(warning)")
+        chosen = try loadConfig("[cache]\nmax_bytes = \"32MiB\"\n")
+        chosen.fit(ContainerLimits().with(memory: 256 << 20))
+        #expect(chosen.warnings.isEmpty && !chosen.effectiveTOML().contains("lowered"))
+    }
+
     @Test("event loops follow machine, affinity and CPU quota, whichever is least, and are at least one")
     func eventLoops() {
         for (machine, allowed, cpus, expected) in [

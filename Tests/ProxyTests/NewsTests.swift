@@ -49,6 +49,17 @@ import Tokens
         #expect(tally.refused("deadline", now: at(61)) == nil)
     }
 
+    @Test("what a burst was refused is told when its minute is over, or when the process ends")
+    mutating func burst() {
+        for call in 0..<50 { #expect(tally.refused("deadline", now: at(0)) == (call == 0 ? 1 : nil)) }
+        #expect(tally.end(of: "deadline") == at(60) && tally.over("deadline", now: at(59)) == nil)
+        #expect(tally.over("deadline", now: at(60)) == 49)
+        #expect(tally.end(of: "deadline") == at(120) && tally.over("deadline", now: at(120)) == nil)
+        #expect(tally.end(of: "deadline") == nil, "a minute without any is the last")
+        for kind in ["b", "a", "a", "b", "b"] { _ = tally.refused(kind, now: at(200)) }
+        #expect(tally.rest().map { "\($0.kind) \($0.count)" } == ["a 1", "b 2"] && tally.rest().isEmpty)
+    }
+
     @Test(
         "upstream's tier is held against the configured windows",
         arguments: [

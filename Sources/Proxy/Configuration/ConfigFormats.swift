@@ -79,8 +79,10 @@ extension ConfigFormat where Value == String {
     static let callerName = ConfigFormat(expects: "a name of 1 to 64 characters") { text throws(ValueProblem) in
         if text.isEmpty { throw ValueProblem("is empty") }
         if text.count > 64 { throw ValueProblem("is longer than 64 characters") }
-        if text.unicodeScalars.contains(where: { $0.value < 0x20 || $0.properties.generalCategory == .control }) {
-            throw ValueProblem("has a control character")
+        if let odd = text.unicodeScalars.first(where: \.isUnseen) {
+            let code = String(odd.value, radix: 16, uppercase: true)
+            let digits = String(repeating: "0", count: max(0, 4 - code.count)) + code
+            throw ValueProblem("has a character that cannot be seen (U+\(digits))")
         }
         if text == "anonymous" || text.hasPrefix("token:") {
             throw ValueProblem("is what the proxy itself calls tools without a [[caller]]")
@@ -88,6 +90,18 @@ extension ConfigFormat where Value == String {
         return text
     } write: {
         $0
+    }
+}
+
+extension Unicode.Scalar {
+    /// Control characters, ends of lines, what turns the direction of a text, and what has no width: two names could look
+    /// the same, or one like more than a name.
+    fileprivate var isUnseen: Bool {
+        switch properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator: true
+        // The choice between two shapes of an emoji is no name's own.
+        default: properties.isDefaultIgnorableCodePoint && !properties.isVariationSelector
+        }
     }
 }
 

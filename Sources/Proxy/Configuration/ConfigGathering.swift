@@ -145,8 +145,11 @@ extension GatheredValues {
             if parts.count == 2, ConfigKeys.sections.contains(parts[0]) {
                 unknown(key: parts[1], of: parts[0], place)
             } else {
-                let guess = Suggestion.key(like: key)
-                mistake(place, key, "is not a known key", didYouMean(guess) ?? "write --set section.key=value")
+                let sections = ConfigKeys.sections + ConfigTable.allCases.map(\.rawValue)
+                let help =
+                    parts.count == 2
+                    ? "sections are \(sections.joined(separator: ", "))" : "write --set section.key=value"
+                mistake(place, key, "is not a known key", didYouMean(Suggestion.key(like: key)) ?? help)
             }
         }
     }

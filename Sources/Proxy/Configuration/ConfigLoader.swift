@@ -5,13 +5,15 @@
 /// A checked configuration that remembers where each value came from.
 public struct LoadedConfig: Sendable {
     /// The values.
-    public let config: Config
+    public internal(set) var config: Config
     /// By dotted key (`listen.address`, `caller[1].name`): what some source said.
     let given: [String: GivenValue]
     /// The name of the file that was read; nil when there was none.
     public let fileName: String?
     /// What the sources say that is no mistake, but not what they would say today.
     let remarks: [ConfigMistake]
+    /// By dotted key: what the container made smaller, and what it was before.
+    var lowered: [String: TOMLNode] = [:]
 }
 
 /// Where the value of a key came from.
@@ -23,7 +25,7 @@ struct GivenValue: Sendable {
     var isDefaultReference = false
     /// Says in so many words what holds anyway.
     var repeatsDefault = false
-    /// A relative path of the file as it was written, where its folder was put before it.
+    /// A relative path of the file, or a default beside it, as it was before the file's folder was put before it.
     var written: String?
 }
 
@@ -41,8 +43,7 @@ public enum ConfigLoader {
         reader.mistakes = gathered.mistakes
         reader.remark(strangers: gathered.strangers)
         for key in ConfigKeys.all {
-            let unset = key.defaultReference.map { RawValue(node: .string($0), place: .builtIn) }
-            guard let raw = gathered.values[key.dotted] ?? unset else { continue }
+            guard let raw = gathered.values[key.dotted] ?? unset(key, sources) else { continue }
             reader.read(key, raw, as: key.dotted, into: \.config)
         }
         reader.readTables(gathered)
@@ -63,10 +64,22 @@ public enum ConfigLoader {
         var reader = ConfigReader(environment: sources.environment, folder: sources.folder)
         reader.mistakes = gathered.mistakes.filter { concerns($0, keys) }
         for key in ConfigKeys.all where keys.contains(key.dotted) {
-            guard let raw = gathered.values[key.dotted] else { continue }
+            guard let raw = gathered.values[key.dotted] ?? unset(key, sources, fills: false) else { continue }
             reader.read(key, raw, as: key.dotted, into: \.config)
         }
         return try reader.result(sources)
+    }
+
+    /// What a key stands for that no source names: a variable, or a path that starts at the folder of the file, as it does
+    /// where the file repeats the default.
+    private static func unset(_ key: ConfigKey<Config>, _ sources: ConfigSources, fills: Bool = true) -> RawValue? {
+        if let reference = key.defaultReference {
+            return fills ? RawValue(node: .string(reference), place: .builtIn) : nil
+        }
+        guard sources.file != nil, let rebase = key.rebase, case .string(let path) = key.write(Config()),
+            rebase(path, sources.folder) != path
+        else { return nil }
+        return RawValue(node: .string(path), place: .builtIn)
     }
 
     /// Whether a mistake may have hidden one of `keys`. What was typed for this very command always counts.
@@ -138,11 +151,16 @@ struct ConfigReader {
         }
     }
 
-    /// Paths of the file begin at its folder; those of flags and the environment at the working directory.
+    /// Paths of the file, and the defaults beside them, begin at its folder; those of flags and the environment at the
+    /// working directory.
     private func rebased(
         _ node: TOMLNode, _ rebase: (@Sendable (String, String) -> String)?, _ place: ConfigPlace
     ) -> TOMLNode {
-        guard let rebase, case .file = place else { return node }
+        guard let rebase else { return node }
+        switch place {
+        case .file, .builtIn: break
+        case .environment, .flag: return node
+        }
         switch node {
         case .string(let text): return .string(rebase(text, folder))
         case .array(let elements): return .array(elements.map { rebased($0, rebase, place) })

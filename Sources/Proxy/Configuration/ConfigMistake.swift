@@ -1,6 +1,8 @@
 // What is wrong with a configuration, told so that the reader can fix it without the manual: where,
 // which key, what is wrong, what would be right. A value is only shown where its key is no secret.
 
+import Audit
+
 /// Where a value of the configuration comes from.
 public enum ConfigPlace: Sendable, Hashable, CustomStringConvertible {
     /// Nobody gave it.
@@ -36,13 +38,14 @@ public struct ConfigMistake: Sendable, Hashable, CustomStringConvertible {
     /// The key or section that was probably meant.
     var guess: String?
 
-    /// One line: `proxy.conf:3: listen.address: "8080" has no port; write host:port`.
+    /// One line: `proxy.conf:3: listen.address: "8080" has no port; write host:port`. Fit for a terminal, whatever the
+    /// names in it are.
     public var description: String {
         var parts: [String] = []
         if place != .builtIn { parts.append(place.description) }
         if let key, place != .flag(key: key) { parts.append(key) }
         parts.append(remedy.map { "\(problem); \($0)" } ?? problem)
-        return parts.joined(separator: ": ")
+        return PrintableText.escaped(parts.joined(separator: ": "))
     }
 }
 

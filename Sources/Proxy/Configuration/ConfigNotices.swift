@@ -33,7 +33,7 @@ extension LoadedConfig {
     /// What an operator should know: what would be written in other words today, keys that were set to something of one's
     /// own but do nothing yet (one line for all), and an admin listener that others can reach.
     public var warnings: [ConfigMistake] {
-        var warnings = remarks
+        var warnings = remarks + cuts
         let idle = idleKeys
         if !idle.isEmpty {
             warnings.append(

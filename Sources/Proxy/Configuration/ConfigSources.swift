@@ -54,6 +54,11 @@ public struct ConfigSources: Sendable, CustomStringConvertible, CustomReflectabl
     public static func read(
         config path: String?, environment: [String: String], flags: [String], searchPath: [String] = searchPath
     ) throws(ConfigMistakes) -> ConfigSources {
+        if path == "" {
+            throw ConfigMistakes([
+                ConfigMistake(place: .builtIn, problem: "--config names no file", remedy: "name one, or leave it out")
+            ])
+        }
         var sources = ConfigSources(environment: environment, flags: flags)
         for candidate in path.map({ [$0] }) ?? searchPath {
             // Messages say proxy.conf, as one would.

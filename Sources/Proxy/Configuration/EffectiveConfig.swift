@@ -1,6 +1,8 @@
 // The configuration as it is in effect, written as TOML: every key, its value and where that came from.
 // Secrets show as the reference they were written as, or as a placeholder that the loader refuses.
 
+import Audit
+
 extension LoadedConfig {
     /// Every key with its value; the comment tells its origin. Holds no secret; loads again as it is if
     /// every secret is a reference.
@@ -36,8 +38,34 @@ extension LoadedConfig {
             }
         }
         let origin = given[name]?.place ?? .builtIn
-        let note = key.inForce ? "" : "; not yet in force"
-        return "\(key.name) = \(node.literal)  # \(origin)\(note)"
+        var note = key.inForce ? "" : "; not yet in force"
+        if let former = lowered[name] { note += "; lowered from \(former.literal): \(Self.ceiling)" }
+        return "\(key.name) = \(node.literal)  # \(PrintableText.escaped(origin.description))\(note)"
+    }
+}
+
+extension LoadedConfig {
+    private static let ceiling = "the cache may take a quarter of the container's memory limit"
+
+    /// Fits the values to the container, as `serve` does. `effectiveTOML` and `warnings` say what that changed.
+    public mutating func fit(_ limits: ContainerLimits) {
+        let former = config
+        guard config.fit(limits) else { return }
+        for key in ConfigKeys.all where !key.isSame(former, config) { lowered[key.dotted] = key.write(former) }
+    }
+
+    /// A size that somebody chose and does not get.
+    var cuts: [ConfigMistake] {
+        guard let former = lowered["cache.max_bytes"], let given = given["cache.max_bytes"], !given.repeatsDefault
+        else {
+            return []
+        }
+        return [
+            ConfigMistake(
+                place: given.place, key: "cache.max_bytes",
+                problem: "\(former.literal) is lowered to \(Quantity.bytes(config.cache.maxBytes)): \(Self.ceiling)",
+                remedy: "give the container more memory, or the cache less")
+        ]
     }
 }
 

@@ -29,6 +29,7 @@ public enum ListenAddress: Sendable, Hashable, CustomStringConvertible {
             self = .unix(path: try Self.socketPath(String(text.dropFirst(5))))
             return
         }
+        if text.contains("://") { throw ValueProblem("is a URL, and an address has neither scheme nor path") }
         guard let colon = text.lastIndex(of: ":") else { throw ValueProblem("has no port") }
         let host = text[..<colon]
         guard let port = HostName.number(text[text.index(after: colon)...]), (0...65535).contains(port) else {

@@ -1,6 +1,7 @@
 // The one file that knows the TOML library: text in, a plain tree out. Also writes TOML literals.
 // The library holds strings as C strings, so a NUL would silently cut a value short: refused here.
 
+import Audit
 import TOMLKit
 
 /// A value of a TOML document.
@@ -111,9 +112,10 @@ extension TOMLNode {
             case "\\": quoted += "\\\\"
             case "\n": quoted += "\\n"
             case "\t": quoted += "\\t"
-            case _ where scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value):
+            case _ where !PrintableText.isPlain(scalar):
                 let hex = String(scalar.value, radix: 16)
-                quoted += "\\u" + String(repeating: "0", count: 4 - hex.count) + hex
+                let (mark, width) = hex.count > 4 ? ("\\U", 8) : ("\\u", 4)
+                quoted += mark + String(repeating: "0", count: width - hex.count) + hex
             default: quoted.unicodeScalars.append(scalar)
             }
         }

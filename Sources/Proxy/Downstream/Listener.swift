@@ -101,6 +101,11 @@ public struct ListenError: Error, CustomStringConvertible {
         if let io = underlying as? IOError, io.errnoCode == EACCES {
             return "\(address) may not be listened on by this user: choose a port above 1023 or another path."
         }
+        if case .unix(let path) = address, let io = underlying as? IOError, [ENOENT, ENOTDIR].contains(io.errnoCode) {
+            let folder = FilePath.folder(of: path)
+            return "\(address) can not be listened on: there is no folder \(folder.isEmpty ? "." : folder). "
+                + "Make it, or choose another \(key)."
+        }
         return "\(address) can not be listened on: \(underlying)"
     }
 }

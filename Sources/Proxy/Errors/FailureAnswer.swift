@@ -37,7 +37,8 @@ extension Failure {
 
     private var messageWithWait: String {
         guard let retryAfter else { return message }
-        return "\(message) Try again in \(retryAfter.wholeSecondsUp) s."
+        let stop = message.hasSuffix(".") ? "" : "."
+        return "\(message)\(stop) Try again in \(retryAfter.wholeSecondsUp) s."
     }
 }
 

@@ -19,6 +19,7 @@ final class EventLog: Sendable {
     private struct State {
         var pauses = PauseBook()
         var watchers: [PauseBook.Key: Task<Void, Never>] = [:]
+        var minutes: [String: Task<Void, Never>] = [:]
         var connections = ConnectionStreak()
         var refusals = RefusalTally()
         var tokens = TokenNews()
@@ -32,14 +33,15 @@ final class EventLog: Sendable {
         tiers = TierWatch(windows: windows)
     }
 
-    /// Ends what waits for the end of pauses.
+    /// Ends what waits for the end of pauses and minutes, and tells what is untold.
     func end() {
-        let watchers = state.withLock { state in
+        let (tasks, rest) = state.withLock { state in
             state.hasEnded = true
-            defer { state.watchers = [:] }
-            return state.watchers.values
+            defer { (state.watchers, state.minutes) = ([:], [:]) }
+            return (Array(state.watchers.values) + state.minutes.values, state.refusals.rest())
         }
-        for watcher in watchers { watcher.cancel() }
+        for task in tasks { task.cancel() }
+        for (kind, count) in rest { tellRefused(kind, count) }
     }
 
     // MARK: Upstream
@@ -152,12 +154,40 @@ final class EventLog: Sendable {
     func refused(_ failure: Failure, _ record: ExchangeRecord) {
         guard let kind = failure.limitKind else { return }
         let now = environment.now()
-        guard let count = state.withLock({ $0.refusals.refused(kind, now: now) }) else { return }
+        let count = state.withLock { state in
+            let count = state.refusals.refused(kind, now: now)
+            if state.minutes[kind] == nil, !state.hasEnded {
+                state.minutes[kind] = Task.detached { await self.watchMinutes(of: kind) }
+            }
+            return count
+        }
+        guard let count else { return }
         logger.warning(
             "a limit refuses calls",
             metadata: [
                 "limit": "\(kind)", "calls": "\(count)", "id": "\(record.correlationID)", "caller": "\(record.caller)",
             ])
+    }
+
+    private func tellRefused(_ kind: String, _ count: Int) {
+        logger.warning("a limit refused more calls", metadata: ["limit": "\(kind)", "calls": "\(count)"])
+    }
+
+    /// Tells, at the end of each minute, of what was refused in it and not told; ends with a minute without refusals.
+    private func watchMinutes(of kind: String) async {
+        while let end = state.withLock({ $0.refusals.end(of: kind) }) {
+            try? await environment.sleep(end)
+            if Task.isCancelled { return }
+            let now = environment.now()
+            let (count, isLast) = state.withLock { state in
+                let count = state.refusals.over(kind, now: now)
+                let isLast = state.refusals.end(of: kind) == nil
+                if isLast { state.minutes[kind] = nil }
+                return (count, isLast)
+            }
+            if let count { tellRefused(kind, count) }
+            if isLast { return }
+        }
     }
 
     /// Something happened to the token.

@@ -72,7 +72,8 @@ struct ConnectionStreak {
     }
 }
 
-/// Refusals by our own limits: each kind is told at most once a minute, with the number since it was told before.
+/// Refusals by our own limits: each kind is told at most once a minute, with the number since it was told before. What is
+/// untold when a minute is over is told then.
 struct RefusalTally {
     private static let interval = Duration.seconds(60)
 
@@ -87,5 +88,21 @@ struct RefusalTally {
         }
         kinds[kind] = (known.told, known.untold + 1)
         return nil
+    }
+
+    /// When the minute of a kind is over; nil when nothing of it was refused lately.
+    func end(of kind: String) -> ContinuousClock.Instant? { kinds[kind].map { $0.told + Self.interval } }
+
+    /// How many to tell of when a minute is over; nil: none. A kind of which there was nothing new is forgotten.
+    mutating func over(_ kind: String, now: ContinuousClock.Instant) -> Int? {
+        guard let known = kinds[kind], now - known.told >= Self.interval else { return nil }
+        kinds[kind] = known.untold > 0 ? (now, 0) : nil
+        return known.untold > 0 ? known.untold : nil
+    }
+
+    /// What was not told yet, by kind in the order of their names.
+    mutating func rest() -> [(kind: String, count: Int)] {
+        defer { kinds = [:] }
+        return kinds.filter { $0.value.untold > 0 }.sorted { $0.key < $1.key }.map { ($0.key, $0.value.untold) }
     }
 }

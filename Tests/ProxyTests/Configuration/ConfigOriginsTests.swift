@@ -40,7 +40,8 @@ struct ConfigOriginsTests {
         #expect(config.audit.path == "/etc/clash-proxy/audit")
         #expect(try load(text, named: "proxy.conf").audit.path == "audit")
         #expect(try load(text, named: "conf/proxy.conf").audit.path == "conf/audit")
-        #expect(try load("", named: "/etc/proxy.conf").audit.path == "audit")
+        #expect(try load("", named: "/etc/proxy.conf").audit.path == "/etc/audit", "a missing key is the shipped line")
+        #expect(try loadConfig().config.audit.path == "audit", "without a file")
         let environment = testCredentials.merging(["CLASH_PROXY_RATE_STATE_FILE": "here"]) { $1 }
         let elsewhere = try load(text, named: "/etc/p.conf", flags: ["audit.path=log"], environment: environment)
         #expect(elsewhere.audit.path == "log" && elsewhere.rate.stateFile == "here")
@@ -54,6 +55,12 @@ struct ConfigOriginsTests {
         #expect(loaded.formerPaths.map(\.key) == ["audit.path"])
         #expect(loaded.formerPaths.map(\.former) == ["audit"] && loaded.formerPaths.map(\.now) == ["/etc/audit"])
         #expect(try loadConfig(text).formerPaths.isEmpty)
+        let empty = ConfigSources.File(name: "../w1/proxy.conf", text: "")
+        let unset = try ConfigLoader.load(ConfigSources(file: empty, environment: testCredentials)) { _, _ in nil }
+        #expect(unset.formerPaths.map(\.former) == ["audit"] && unset.formerPaths.map(\.now) == ["../w1/audit"])
+        #expect(unset.effectiveTOML().contains("path = \"../w1/audit\"  # default") && unset.warnings.isEmpty)
+        let only = try ConfigLoader.load(ConfigSources(file: empty), only: ["audit.path"])
+        #expect(only.config.audit.path == "../w1/audit")
     }
 
     @Test("every key that names a file follows the folder of the configuration")

@@ -18,6 +18,26 @@ struct KeyGeneratorTests {
         }
     }
 
+    @Test("a name with a character that cannot be seen is a mistake, in a file as on the command line")
+    func unseen() throws {
+        for name in [
+            "a\u{7}", "a\u{1B}[2J", "a\u{202E}b", "a\u{200B}b", "a\u{2028}b", "a\u{2029}b", "a\u{34F}b", "\u{85}",
+        ] {
+            let made = #expect(throws: ConfigMistakes.self) { try KeyGenerator.make(name: name) }
+            #expect(made?.all.count == 1 && made?.description.contains("cannot be seen (U+") == true)
+            let text = "[[caller]]\nname = \(TOMLNode.quoted(name))\nkey_sha256 = \"\(KeyHash(hashing: "k").hex)\"\n"
+            let told = configMistakes(text)
+            #expect(told.count == 1 && told[0].hasPrefix("proxy.conf:2: caller[1].name: "), "\(told)")
+            #expect(
+                told.allSatisfy {
+                    !$0.unicodeScalars.contains { [.control, .format].contains($0.properties.generalCategory) }
+                })
+        }
+        for name in ["Ünal 漢字", "العربية", "deploy ❤\u{FE0F} 🚀"] {
+            #expect(try loadConfig(KeyGenerator.make(name: name).table).config.callers.count == 1)
+        }
+    }
+
     @Test("a key is the prefix and 32 bytes in base64url")
     func form() throws {
         for (first, digits) in [
