@@ -12,7 +12,7 @@ final class Progress: Sendable {
     func advance(by amount: Int = 1) { self.value.add(amount, ordering: .relaxed) }
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(8)))
 struct BackPressureTests {
     private static let size = 32 << 20
 

@@ -5,7 +5,7 @@ import HTTPTypes
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(8)))
 struct BrokenResponseTests {
     /// Runs a GET against a server that sends `bytes` and closes; returns the body's text.
     private func read(_ bytes: String, reset: Bool = false) async throws -> (text: String, isProven: Bool) {

@@ -5,7 +5,7 @@ import HTTPTypes
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(8)))
 struct CancellationTests {
     private func nothingIsLeft(_ transport: CurlTransport) async throws {
         try await eventually("no transfer and no socket is left") {

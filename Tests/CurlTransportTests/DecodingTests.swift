@@ -4,7 +4,7 @@ import CurlTransport
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct DecodingTests {
+@Suite(.timeLimit(.minutes(8))) struct DecodingTests {
     private static let text = #"{"reports":[],"_links":{"prev":null}}"#
 
     private struct Inflated: Equatable {

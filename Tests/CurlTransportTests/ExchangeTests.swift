@@ -6,7 +6,7 @@ import HTTPTypes
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(8)))
 struct ExchangeTests {
     @Test("a GET brings status, fields in the server's spelling and the body")
     func plainGet() async throws {

@@ -6,7 +6,7 @@ import HTTPTypes
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(8)))
 struct MalformedAnswerTests {
     /// Answers `/N` with the bytes of that number and closes; anything else with "ok".
     private static func server(_ answers: [[UInt8]]) -> ScriptedOrigin {

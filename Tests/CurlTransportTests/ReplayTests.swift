@@ -6,7 +6,7 @@ import HTTPTypes
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(8)))
 struct ReplayTests {
     /// Answers the first request of the first connection; kills that connection when it has read the second.
     private func dyingServer() -> ScriptedOrigin {

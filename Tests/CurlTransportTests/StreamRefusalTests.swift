@@ -56,7 +56,7 @@ private final class FrameServer: Sendable {
     static func noContent(_ stream: UInt8) -> [UInt8] { [0, 0, 1, 1, 5, 0, 0, 0, stream, 0x89] }
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(8)))
 struct StreamRefusalTests {
     private static let refusals: [(name: String, frames: [UInt8])] = [
         ("REFUSED_STREAM", FrameServer.reset(1, 7)),

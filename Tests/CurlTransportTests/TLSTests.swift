@@ -6,7 +6,7 @@ import HTTPTypes
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(8)))
 struct TLSTests {
     @Test("a certificate nobody vouches for is refused and nothing is sent")
     func untrusted() async throws {

@@ -5,7 +5,7 @@ import HTTPTypes
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(8)))
 struct TimeoutTests {
     @Test("a connection that is not made in time is unreachable, and holds up nobody")
     func connectTimeout() async throws {

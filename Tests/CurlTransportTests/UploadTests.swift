@@ -5,7 +5,7 @@ import HTTPTypes
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(8)))
 struct UploadTests {
     private func post(_ server: ScriptedOrigin, _ pipe: RequestBodyPipe, length: Int? = nil) throws -> UpstreamRequest {
         UpstreamRequest(

@@ -5,7 +5,7 @@ import Proxy
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct AccessLogTests {
+@Suite(.timeLimit(.minutes(8))) struct AccessLogTests {
     @Test("every request has exactly one line, with what is needed to find and judge it")
     func oneLineEach() async throws {
         try await withRig { rig in

@@ -3,7 +3,7 @@
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct AdminGuardTests {
+@Suite(.timeLimit(.minutes(8))) struct AdminGuardTests {
     @Test(
         "a head that is begun, and a connection that says nothing, end after listen.header_timeout",
         arguments: ["", "GET /healthz HTTP/1.1\r\nHo"])

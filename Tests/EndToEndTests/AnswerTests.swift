@@ -4,7 +4,7 @@ import Simulator
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct AnswerTests {
+@Suite(.timeLimit(.minutes(8))) struct AnswerTests {
     @Test("a 204 has neither body nor Content-Type, even where upstream put one on it")
     func noContent() async throws {
         try await withRig { rig in

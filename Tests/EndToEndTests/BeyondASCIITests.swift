@@ -4,7 +4,7 @@ import Simulator
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct BeyondASCIITests {
+@Suite(.timeLimit(.minutes(8))) struct BeyondASCIITests {
     private static let path = "/clashdetection/results/x"
     /// One byte a character, UTF-8, a true U+FFFD, and what is neither.
     private static let values: [[UInt8]] = [

@@ -5,7 +5,7 @@ import Simulator
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct BrokenUpstreamTests {
+@Suite(.timeLimit(.minutes(8))) struct BrokenUpstreamTests {
     private static let path = "/clashdetection/results/x"
     private static let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
 

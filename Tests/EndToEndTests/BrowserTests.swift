@@ -3,7 +3,7 @@
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct BrowserTests {
+@Suite(.timeLimit(.minutes(8))) struct BrowserTests {
     private static let path = "/clashdetection/runs/AbC"
 
     @Test(

@@ -3,7 +3,7 @@
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct ByteExactTests {
+@Suite(.timeLimit(.minutes(8))) struct ByteExactTests {
     @Test(
         "a target arrives upstream byte for byte",
         arguments: [

@@ -5,7 +5,7 @@ import Simulator
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct CacheAccessTests {
+@Suite(.timeLimit(.minutes(8))) struct CacheAccessTests {
     // MARK: Callers
 
     /// Callers with these rights, in front of numbered pages; `keys` by name.

@@ -6,7 +6,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct CacheDeleteRaceTests {
+@Suite(.timeLimit(.minutes(8))) struct CacheDeleteRaceTests {
     private static let flags = ["cache.ttl_list=1h", "cache.ttl_in_progress=1h", "cache.ttl_terminal=2h"]
     private static let deletes: [(method: String, target: String, body: String?)] = [
         ("POST", Path.deletion, job("a")), ("DELETE", "/clashdetection/runs/a", nil),

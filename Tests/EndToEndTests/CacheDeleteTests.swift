@@ -20,7 +20,7 @@ struct PurgingWrite: Sendable, CustomTestStringConvertible {
     var testDescription: String { "\(what): \(method) \(target) -> \(status)" }
 }
 
-@Suite(.timeLimit(.minutes(3))) struct CacheDeleteTests {
+@Suite(.timeLimit(.minutes(8))) struct CacheDeleteTests {
     /// The pages that a test looks at, under names to tell them by.
     private static let pages: [(name: String, target: String, headers: [(String, String)])] = [
         ("reports", Path.reports, []),

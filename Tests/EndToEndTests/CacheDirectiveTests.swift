@@ -3,7 +3,7 @@
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct CacheDirectiveTests {
+@Suite(.timeLimit(.minutes(8))) struct CacheDirectiveTests {
     @Test(
         "no-cache asks upstream in spite of a fresh page, and what it brings is kept for all",
         arguments: [

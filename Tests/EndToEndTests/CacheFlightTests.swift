@@ -4,7 +4,7 @@ import Simulator
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct CacheFlightTests {
+@Suite(.timeLimit(.minutes(8))) struct CacheFlightTests {
     @Test("500 requests at once for one cold page make one upstream call, and all get the same answer")
     func herd() async throws {
         let gate = Latch()

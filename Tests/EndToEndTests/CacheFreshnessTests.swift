@@ -42,7 +42,7 @@ struct BodyLifetime: Sendable, CustomTestStringConvertible {
     var testDescription: String { "\(target) \(body)" }
 }
 
-@Suite(.timeLimit(.minutes(3))) struct CacheFreshnessTests {
+@Suite(.timeLimit(.minutes(8))) struct CacheFreshnessTests {
     // MARK: Upstream's word
 
     private static let table = [

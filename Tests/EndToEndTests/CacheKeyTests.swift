@@ -35,7 +35,7 @@ struct RequestPair: Sendable, CustomTestStringConvertible {
     var testDescription: String { what }
 }
 
-@Suite(.timeLimit(.minutes(3))) struct CacheKeyTests {
+@Suite(.timeLimit(.minutes(8))) struct CacheKeyTests {
 
     private static let alike = [
         RequestPair("literals in other cases", "\(Path.reports)?$top=2", "/Clash-Detection/iTwins/i/REPORTS?$top=2"),

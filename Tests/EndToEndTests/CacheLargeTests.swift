@@ -4,7 +4,7 @@
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct CacheLargeTests {
+@Suite(.timeLimit(.minutes(8))) struct CacheLargeTests {
     private static func large(_ number: Int, bytes: Int = 2_000_000) -> String {
         numberedBody(number, rows: report(String(repeating: "z", count: bytes)))
     }

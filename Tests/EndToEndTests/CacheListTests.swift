@@ -3,7 +3,7 @@
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct CacheListTests {
+@Suite(.timeLimit(.minutes(8))) struct CacheListTests {
     private static let flags = ["cache.ttl_list=1h", "cache.stale_while_revalidate=0s"]
     private static let fresh = [("Cache-Control", "no-cache")]
 

@@ -3,7 +3,7 @@
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct CachePictureTests {
+@Suite(.timeLimit(.minutes(8))) struct CachePictureTests {
     private static let flags = ["cache.stale_while_revalidate=0s"]
     private static let first = "\(Path.reports)?$top=2"
     private static let later = "\(Path.reports)?$top=2&$continuationToken=p2"

@@ -3,7 +3,7 @@
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct CachePurgeTests {
+@Suite(.timeLimit(.minutes(8))) struct CachePurgeTests {
     private static let targets = [
         Path.reports, "\(Path.reports)/a", Path.tests, "/clash-detection/itwins/j/reports",
         "/clashdetection/runs?projectId=i", "/clashdetection/runs?projectId=j",

@@ -4,7 +4,7 @@ import Simulator
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct CacheRevalidationTests {
+@Suite(.timeLimit(.minutes(8))) struct CacheRevalidationTests {
     @Test(
         "an expired page is asked about with upstream's validators, and 304 makes it fresh again",
         arguments: [

@@ -5,7 +5,7 @@ import FoundationEssentials
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct CacheServingTests {
+@Suite(.timeLimit(.minutes(8))) struct CacheServingTests {
     @Test("hits follow each other on one connection, each whole")
     func keepAlive() async throws {
         try await withNumberedPages { rig, origin async throws in

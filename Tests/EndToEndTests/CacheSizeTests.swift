@@ -3,7 +3,7 @@
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct CacheSizeTests {
+@Suite(.timeLimit(.minutes(8))) struct CacheSizeTests {
     /// A page of about so many bytes.
     private static func page(_ number: Int, bytes: Int) -> String {
         numberedBody(number, rows: report(String(repeating: "x", count: bytes)))

@@ -5,7 +5,7 @@ import Simulator
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct CacheSpellingTests {
+@Suite(.timeLimit(.minutes(8))) struct CacheSpellingTests {
     private static let flags = ["cache.ttl_list=1h", "cache.ttl_in_progress=1h", "cache.ttl_terminal=2h"]
     private static let only = [("Cache-Control", "only-if-cached")]
 

@@ -5,7 +5,7 @@ import Simulator
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct CacheStaleTests {
+@Suite(.timeLimit(.minutes(8))) struct CacheStaleTests {
     // MARK: While it is refreshed
 
     @Test("a page that has just expired goes out at once while one refresh runs, and is fresh afterwards")

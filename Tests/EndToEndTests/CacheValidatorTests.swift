@@ -4,7 +4,7 @@ import Simulator
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct CacheValidatorTests {
+@Suite(.timeLimit(.minutes(8))) struct CacheValidatorTests {
     // MARK: Own ETags
 
     @Test("every stored page has a strong ETag of the proxy's own, from the first answer on")

@@ -3,7 +3,7 @@
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct CacheVaryTests {
+@Suite(.timeLimit(.minutes(8))) struct CacheVaryTests {
     /// What a tool may send and a shared fetch does not.
     private static let ofOneTool = [
         ("Accept-Language", "de"), ("In-Place", "True"), ("api-version", "2"), ("Cookie", "a=1"), ("X-Anything", "x"),

@@ -7,7 +7,7 @@ import Simulator
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct CallTimesTests {
+@Suite(.timeLimit(.minutes(8))) struct CallTimesTests {
     /// `name;dur=…` or `name=…ms`, in milliseconds.
     private func part(_ name: String, _ text: String) -> Double? {
         for (start, end) in [("\(name);dur=", ","), (" \(name)=", "ms")] {

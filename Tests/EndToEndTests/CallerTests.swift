@@ -4,7 +4,7 @@ import Proxy
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct CallerTests {
+@Suite(.timeLimit(.minutes(8))) struct CallerTests {
     private static let v1Run = "/clashdetection/runs/AbC"
     private static let deletion = "/clash-detection/itwins/i/reports/jobs/deletion"
     private static let deleteBody = #"{"jobs":["1"],"operation":"delete"}"#

@@ -3,7 +3,7 @@
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct ConnectionTests {
+@Suite(.timeLimit(.minutes(8))) struct ConnectionTests {
     private static let path = "/clashdetection/tests"
 
     @Test("pipelined requests are answered in their order, however fast each of them is")

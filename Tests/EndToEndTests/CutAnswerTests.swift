@@ -20,7 +20,7 @@ enum Framing: CaseIterable, Sendable {
     }
 }
 
-@Suite(.timeLimit(.minutes(3))) struct CutAnswerTests {
+@Suite(.timeLimit(.minutes(8))) struct CutAnswerTests {
     private static let page = Path.reports
     private static let report = "\(Path.reports)/r"
     private static let result = "/clashdetection/results/r"

@@ -4,7 +4,7 @@ import Glibc
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(2)), .enabled(if: Program.isBuilt)) struct DemoProgramTests {
+@Suite(.timeLimit(.minutes(8)), .enabled(if: Program.isBuilt)) struct DemoProgramTests {
     @Test("every call that demo prints answers what the demo says, and nothing is left behind")
     func printed() async throws {
         let output = try CapturedLog()

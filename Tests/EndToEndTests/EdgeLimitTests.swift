@@ -5,7 +5,7 @@ import Simulator
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct EdgeLimitTests {
+@Suite(.timeLimit(.minutes(8))) struct EdgeLimitTests {
     private static let path = "/clashdetection/tests"
     private static let chunked = "POST \(path) HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
 

@@ -6,7 +6,7 @@ import Simulator
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct EventLogTests {
+@Suite(.timeLimit(.minutes(8))) struct EventLogTests {
     private func count(_ rig: Rig, _ parts: String...) -> Int {
         rig.applicationLog.lines.count { line in parts.allSatisfy { line.contains($0) } }
     }

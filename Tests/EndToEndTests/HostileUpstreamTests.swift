@@ -3,7 +3,7 @@
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct HostileUpstreamTests {
+@Suite(.timeLimit(.minutes(8))) struct HostileUpstreamTests {
     @Test("a malformed answer is 502 UpstreamInvalidResponse, and the next call is good")
     func corpus() async throws {
         let server = ScriptedOrigin { connection in

@@ -5,7 +5,7 @@ import Simulator
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct LargeAnswerTests {
+@Suite(.timeLimit(.minutes(8))) struct LargeAnswerTests {
     @Test("a report of 40 MB arrives whole and byte for byte")
     func whole() async throws {
         try await withRig { options in

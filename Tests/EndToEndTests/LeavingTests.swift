@@ -4,7 +4,7 @@ import Simulator
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct LeavingTests {
+@Suite(.timeLimit(.minutes(8))) struct LeavingTests {
     @Test("a read whose tool leaves is cancelled upstream", arguments: ["close", "reset"])
     func read(how: String) async throws {
         let ended = Latch()

@@ -5,7 +5,7 @@ import Simulator
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct LifecycleTests {
+@Suite(.timeLimit(.minutes(8))) struct LifecycleTests {
     @Test("connection max_connections + 1 gets 503 and is closed; a place that becomes free is used")
     func maxConnections() async throws {
         try await withRig { options in

@@ -3,7 +3,7 @@
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct LimitTests {
+@Suite(.timeLimit(.minutes(8))) struct LimitTests {
     private static let path = "/clashdetection/tests"
 
     @Test("a JSON body over the limit is a 413, announced or not, and is never sent", arguments: [true, false])

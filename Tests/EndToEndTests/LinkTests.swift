@@ -4,7 +4,7 @@ import Simulator
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct LinkTests {
+@Suite(.timeLimit(.minutes(8))) struct LinkTests {
     @Test(
         "a client that follows next verbatim sees every row once and ends at the last page",
         arguments: ["v2 reports", "v2 reports encoded", "v1 tests", "v2 rules of a repository"])

@@ -5,7 +5,7 @@ import Proxy
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct ListenerTests {
+@Suite(.timeLimit(.minutes(8))) struct ListenerTests {
     @Test("tools can come by IPv6, and links lead back there")
     func ipv6() async throws {
         try await withRig { options in

@@ -6,7 +6,7 @@ import Simulator
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3)), .enabled(if: Program.isBuilt)) struct LoginProgramTests {
+@Suite(.timeLimit(.minutes(8)), .enabled(if: Program.isBuilt)) struct LoginProgramTests {
     @Test("over SSH: the address is printed, the redirect is pasted, nothing secret is shown, exit code 0")
     func pasted() async throws {
         try await withIssuer { simulator, arguments, folder in

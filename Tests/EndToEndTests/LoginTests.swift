@@ -8,7 +8,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct LoginTests {
+@Suite(.timeLimit(.minutes(8))) struct LoginTests {
     @Test("from nothing to a call: the proxy says what to do, a person signs in, and the proxy goes on by itself")
     func whole() async throws {
         try await withLogin { rig, login in

@@ -4,7 +4,7 @@
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct MalformedRequestTests {
+@Suite(.timeLimit(.minutes(8))) struct MalformedRequestTests {
     private static let good = "/clashdetection/tests"
     private static let post = "POST /clashdetection/tests HTTP/1.1\r\nHost: localhost\r\n"
 

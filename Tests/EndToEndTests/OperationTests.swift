@@ -4,7 +4,7 @@ import Simulator
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct OperationTests {
+@Suite(.timeLimit(.minutes(8))) struct OperationTests {
     @Test("every operation of v2 answers through the proxy as documented")
     func allOfV2() async throws {
         try await withRig { rig in

@@ -5,7 +5,7 @@ import Simulator
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct PassThroughTests {
+@Suite(.timeLimit(.minutes(8))) struct PassThroughTests {
     @Test("a tool's token goes upstream byte for byte, and the proxy asks for none of its own")
     func unchanged() async throws {
         try await withPassThrough { rig, tokens in

@@ -4,7 +4,7 @@ import Proxy
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct PassedKeyTests {
+@Suite(.timeLimit(.minutes(8))) struct PassedKeyTests {
     /// What a tool sends (`KEY` stands for the key), which status it gets, and the `Authorization` that upstream sees.
     private struct Case {
         var headers: [(String, String)]

@@ -3,7 +3,7 @@
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct PipelinedTests {
+@Suite(.timeLimit(.minutes(8))) struct PipelinedTests {
     private static let host = "Host: localhost\r\n\r\n"
 
     @Test("a request between one that is refused at once and one that is none is carried out and answered")

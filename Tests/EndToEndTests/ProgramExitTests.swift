@@ -4,7 +4,7 @@ import Simulator
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(2)), .enabled(if: Program.isBuilt)) struct ProgramExitTests {
+@Suite(.timeLimit(.minutes(8)), .enabled(if: Program.isBuilt)) struct ProgramExitTests {
     @Test("SIGTERM, and all was finished: 0")
     func drained() async throws {
         try await withServing { _, program in

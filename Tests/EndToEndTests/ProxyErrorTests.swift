@@ -4,7 +4,7 @@ import Simulator
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct ProxyErrorTests {
+@Suite(.timeLimit(.minutes(8))) struct ProxyErrorTests {
     @Test(
         "a path below no allowed prefix is never forwarded",
         arguments: [

@@ -3,7 +3,7 @@
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct RateCacheTests {
+@Suite(.timeLimit(.minutes(8))) struct RateCacheTests {
     private static let slow = ["rate.windows=6/1m", "cache.enabled=true"]
 
     @Test("hits say nothing of limits and cost none of them")

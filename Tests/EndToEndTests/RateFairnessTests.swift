@@ -3,7 +3,7 @@
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct RateFairnessTests {
+@Suite(.timeLimit(.minutes(8))) struct RateFairnessTests {
     /// One call a second.
     private static let slow = ["rate.windows=60/1m"]
 

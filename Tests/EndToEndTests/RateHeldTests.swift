@@ -5,7 +5,7 @@ import Simulator
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct RateHeldTests {
+@Suite(.timeLimit(.minutes(8))) struct RateHeldTests {
     @Test(
         "a call that upstream refuses for now is sent again when its wait is over, and its tool sees neither",
         arguments: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])

@@ -3,7 +3,7 @@
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct RateRetryAfterTests {
+@Suite(.timeLimit(.minutes(8))) struct RateRetryAfterTests {
     /// What our own 429 tells after upstream's, with nobody willing to wait.
     private func told(_ rig: Rig, _ origin: LimitedOrigin, _ refusal: String) async throws -> Int {
         origin.refuseOnce(refusal)

@@ -4,7 +4,7 @@ import FoundationEssentials
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct RateScopeTests {
+@Suite(.timeLimit(.minutes(8))) struct RateScopeTests {
     // MARK: Pass-through
 
     @Test("in pass-through mode one token's 429 closes nothing for another", arguments: [true, false])

@@ -6,7 +6,7 @@ import Simulator
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct RateWaitTests {
+@Suite(.timeLimit(.minutes(8))) struct RateWaitTests {
     /// One call at a time, and ten seconds from call to call.
     private static let slow = ["rate.windows=6/1m"]
 

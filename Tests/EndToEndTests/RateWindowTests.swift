@@ -4,7 +4,7 @@ import Simulator
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct RateWindowTests {
+@Suite(.timeLimit(.minutes(8))) struct RateWindowTests {
     /// Sends so many calls at once, lets time pass until all have come through, and returns the answers.
     private func flood(
         _ rig: Rig, _ origin: LimitedOrigin, _ count: Int, _ method: String = "GET", _ target: String = Path.tests,

@@ -7,7 +7,7 @@ import Simulator
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(5))) struct RefreshTokenTests {
+@Suite(.timeLimit(.minutes(8))) struct RefreshTokenTests {
     @Test("the first call spends the refresh token, and its successor is on disk before the call is sent")
     func first() async throws {
         try await withRig { options in

@@ -4,7 +4,7 @@ import Simulator
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct RetryTests {
+@Suite(.timeLimit(.minutes(8))) struct RetryTests {
     @Test("a read whose connection is reset is sent again, and the log tells how often", arguments: [1, 2])
     func reset(times: Int) async throws {
         try await withRig { rig in

@@ -6,7 +6,7 @@ import Simulator
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct SecrecyTests {
+@Suite(.timeLimit(.minutes(8))) struct SecrecyTests {
     @Test("no token, secret or key is in any byte a tool gets or in any log line, whatever goes wrong")
     func nowhere() async throws {
         let made = try KeyGenerator.make(name: "tool", allow: "read,write,run,delete")

@@ -3,7 +3,7 @@
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(2)), .enabled(if: Program.isBuilt)) struct SimulateProgramTests {
+@Suite(.timeLimit(.minutes(8)), .enabled(if: Program.isBuilt)) struct SimulateProgramTests {
     @Test("simulate serves the fake API and issuer alone, with the limits, lives and faults that its flags name")
     func flags() async throws {
         let output = try CapturedLog()

@@ -4,7 +4,7 @@ import Proxy
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct StatusTests {
+@Suite(.timeLimit(.minutes(8))) struct StatusTests {
     private static let path = "/clashdetection/tests"
     private static let allowed = "GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE"
 

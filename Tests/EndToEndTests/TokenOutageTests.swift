@@ -6,7 +6,7 @@ import Simulator
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct TokenOutageTests {
+@Suite(.timeLimit(.minutes(8))) struct TokenOutageTests {
     @Test(
         "without a token endpoint: calls until the real expiry, then stored answers, then 503, then all by itself",
         arguments: [false, true])

@@ -6,7 +6,7 @@ import Simulator
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct TokenTests {
+@Suite(.timeLimit(.minutes(8))) struct TokenTests {
     @Test("200 first calls at once make one token request")
     func oneRequest() async throws {
         try await withRig { options in

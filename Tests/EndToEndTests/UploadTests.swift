@@ -3,7 +3,7 @@
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct UploadTests {
+@Suite(.timeLimit(.minutes(8))) struct UploadTests {
     private static let path = "/clashdetection/tests"
 
     @Test("a body that is not JSON is sent on while it still arrives", arguments: [true, false])

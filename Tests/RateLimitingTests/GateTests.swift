@@ -47,7 +47,7 @@ private final class Crowd: Sendable {
     func leave() { count.withLock { $0.now -= 1 } }
 }
 
-@Suite("The gate", .timeLimit(.minutes(2)))
+@Suite("The gate", .timeLimit(.minutes(8)))
 struct GateTests {
     private let clock = TestClock()
 

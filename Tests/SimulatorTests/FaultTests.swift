@@ -3,7 +3,7 @@
 import Simulator
 import Testing
 
-@Suite("Faults", .timeLimit(.minutes(2)))
+@Suite("Faults", .timeLimit(.minutes(8)))
 struct FaultTests {
     @Test("a fault hits as often as planned, after what it skips, where its filter says")
     func planning() async throws {

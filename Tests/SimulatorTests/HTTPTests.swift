@@ -3,7 +3,7 @@
 import Simulator
 import Testing
 
-@Suite("HTTP", .timeLimit(.minutes(2)))
+@Suite("HTTP", .timeLimit(.minutes(8)))
 struct HTTPTests {
     @Test("a connection is kept, and two requests in one packet are answered in their order")
     func pipelining() async throws {

@@ -4,7 +4,7 @@ import Foundation
 import Simulator
 import Testing
 
-@Suite("v1", .timeLimit(.minutes(2)))
+@Suite("v1", .timeLimit(.minutes(8)))
 struct LegacyTests {
     private let accept = ["Accept": "application/vnd.bentley.itwin-platform.v1+json"]
 

@@ -4,7 +4,7 @@ import Foundation
 import Simulator
 import Testing
 
-@Suite("Platform", .timeLimit(.minutes(3)))
+@Suite("Platform", .timeLimit(.minutes(8)))
 struct PlatformTests {
     @Test("answers carry the platform's headers and echo the correlation id")
     func headers() async throws {

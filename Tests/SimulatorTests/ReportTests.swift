@@ -3,7 +3,7 @@
 import Simulator
 import Testing
 
-@Suite("v2 reports and runs", .timeLimit(.minutes(2)))
+@Suite("v2 reports and runs", .timeLimit(.minutes(8)))
 struct ReportTests {
     @Test("a first page has ten reports, newest first, and links on another host and path")
     func firstPage() async throws {

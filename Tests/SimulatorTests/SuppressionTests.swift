@@ -3,7 +3,7 @@
 import Simulator
 import Testing
 
-@Suite("v2 tests and suppressions", .timeLimit(.minutes(2)))
+@Suite("v2 tests and suppressions", .timeLimit(.minutes(8)))
 struct SuppressionTests {
     @Test("tests are listed by hundreds, filtered and sorted, and need the configType header")
     func listTests() async throws {

@@ -4,7 +4,7 @@ import Foundation
 import Simulator
 import Testing
 
-@Suite("Tokens", .timeLimit(.minutes(2)))
+@Suite("Tokens", .timeLimit(.minutes(8)))
 struct TokenTests {
     private let form = "grant_type=client_credentials&scope=itwin-platform"
 

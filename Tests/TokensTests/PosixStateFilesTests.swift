@@ -7,7 +7,7 @@ import Testing
 
 @testable import Tokens
 
-@Suite("A state file on disk", .timeLimit(.minutes(2)))
+@Suite("A state file on disk", .timeLimit(.minutes(8)))
 struct PosixStateFilesTests {
     private let files = PosixStateFiles()
 

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Tokens
 
-@Suite("Killed in the middle of a refresh", .timeLimit(.minutes(2)))
+@Suite("Killed in the middle of a refresh", .timeLimit(.minutes(8)))
 struct RefreshKillTests {
     /// One refresh that dies at a step, and the process that comes after.
     private struct Run {

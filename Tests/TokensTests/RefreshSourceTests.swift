@@ -7,7 +7,7 @@ import Testing
 
 @testable import Tokens
 
-@Suite("A source on a state file", .timeLimit(.minutes(2)))
+@Suite("A source on a state file", .timeLimit(.minutes(8)))
 struct RefreshSourceTests: RefreshTesting {
     let clock = TestClock()
     let disk = MemoryDisk()

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Tokens
 
-@Suite("A sign-in that is of no use", .timeLimit(.minutes(2)))
+@Suite("A sign-in that is of no use", .timeLimit(.minutes(8)))
 struct RefreshTroubleTests: RefreshTesting {
     let clock = TestClock()
     let disk = MemoryDisk()

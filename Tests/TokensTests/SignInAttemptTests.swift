@@ -24,7 +24,7 @@ private final class RecordingEndpoint: TokenEndpoint {
     }
 }
 
-@Suite("A sign-in through the browser", .timeLimit(.minutes(1)))
+@Suite("A sign-in through the browser", .timeLimit(.minutes(8)))
 struct SignInAttemptTests {
     private static let redirect = "http://127.0.0.1:3000/signin-callback"
 

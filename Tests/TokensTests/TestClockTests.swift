@@ -3,7 +3,7 @@
 import TestSupport
 import Testing
 
-@Suite("The hand-moved clock", .timeLimit(.minutes(1)))
+@Suite("The hand-moved clock", .timeLimit(.minutes(8)))
 struct TestClockTests {
     private let clock = TestClock()
 

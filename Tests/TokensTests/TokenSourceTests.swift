@@ -21,7 +21,7 @@ private struct Rig<Endpoint: TokenEndpoint> {
     }
 }
 
-@Suite("The token source", .timeLimit(.minutes(2)))
+@Suite("The token source", .timeLimit(.minutes(8)))
 struct TokenSourceTests {
     @Test("a thousand callers that wait share one request and get the same token")
     func thousand() async throws {

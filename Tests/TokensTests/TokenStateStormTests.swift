@@ -115,7 +115,7 @@ private struct World {
     }
 }
 
-@Suite("Hours of tokens", .timeLimit(.minutes(2)))
+@Suite("Hours of tokens", .timeLimit(.minutes(8)))
 struct TokenStateStormTests {
     @Test("tokens of five seconds under continuous calls: none runs out in a caller's hand, none fails")
     func fiveSeconds() {

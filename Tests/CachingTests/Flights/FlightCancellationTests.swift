@@ -5,7 +5,7 @@ import Testing
 
 @testable import Caching
 
-@Suite("Leaving a flight", .timeLimit(.minutes(2)))
+@Suite("Leaving a flight", .timeLimit(.minutes(8)))
 struct FlightCancellationTests {
     private let fixture = FlightFixture()
 

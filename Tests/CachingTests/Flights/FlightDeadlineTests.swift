@@ -5,7 +5,7 @@ import Testing
 
 @testable import Caching
 
-@Suite("The deadlines of a flight", .timeLimit(.minutes(2)))
+@Suite("The deadlines of a flight", .timeLimit(.minutes(8)))
 struct FlightDeadlineTests {
     private let fixture = FlightFixture()
 

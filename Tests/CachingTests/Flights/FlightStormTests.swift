@@ -172,7 +172,7 @@ private final class Storm: Sendable {
     }
 }
 
-@Suite("Flights under load", .timeLimit(.minutes(5)))
+@Suite("Flights under load", .timeLimit(.minutes(8)))
 struct FlightStormTests {
     @Test("ten thousand tools land once each with what is theirs, and nothing is left")
     func storm() async throws {

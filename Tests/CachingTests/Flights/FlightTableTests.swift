@@ -5,7 +5,7 @@ import Testing
 
 @testable import Caching
 
-@Suite("The table of flights", .timeLimit(.minutes(2)))
+@Suite("The table of flights", .timeLimit(.minutes(8)))
 struct FlightTableTests {
     private let fixture = FlightFixture()
 

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Caching
 
-@Suite("A flight", .timeLimit(.minutes(2)))
+@Suite("A flight", .timeLimit(.minutes(8)))
 struct FlightTests {
     private let fixture = FlightFixture()
 

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Caching
 
-@Suite("The cache in random runs", .timeLimit(.minutes(5)))
+@Suite("The cache in random runs", .timeLimit(.minutes(8)))
 struct CachePropertyTests {
     @Test(
         """

@@ -153,7 +153,7 @@ private final class Threads: Sendable {
     }
 }
 
-@Suite("The store on many threads", .timeLimit(.minutes(5)))
+@Suite("The store on many threads", .timeLimit(.minutes(8)))
 struct StoreThreadsTests {
     @Test(
         "once a write was answered no older version is found or kept, whatever else goes on",

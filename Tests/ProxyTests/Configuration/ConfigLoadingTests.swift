@@ -184,7 +184,7 @@ struct ConfigLoadingTests {
         #expect(ConfigSources.problem(folder, .state) == "is a folder, not a file")
     }
 
-    @Test("a pipe in the place of a file is a mistake and not waited for", .timeLimit(.minutes(1)))
+    @Test("a pipe in the place of a file is a mistake and not waited for", .timeLimit(.minutes(8)))
     func pipe() throws {
         let folder = try temporaryFolder()
         defer { removeFolder(folder) }
