@@ -41,6 +41,19 @@ import Testing
         #expect(access(path, F_OK) != 0)
     }
 
+    @Test("a socket that somebody else has put in the place of the proxy's stays")
+    func foreignSocket() async throws {
+        let path = "/tmp/clash-proxy-test-\(getpid())-\(UInt32.random(in: 0 ... .max)).sock"
+        try await withRig { options in
+            options.flags = ["listen.address=unix:\(path)"]
+        } _: { _ in
+            #expect(unlink(path) == 0)
+            leaveSocket(path)
+        }
+        #expect(access(path, F_OK) == 0)
+        unlink(path)
+    }
+
     /// A bound socket whose owner is gone leaves its file.
     private func leaveSocket(_ path: String) {
         let stale = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)

@@ -12,6 +12,8 @@ struct Listener {
     /// Of a unix socket.
     let file: SocketFile?
 
+    private static let backlog: CInt = 1_024
+
     /// Binds and listens. Throws `ListenError` with what to do about it.
     ///
     /// - Parameter key: the configuration key that the address stands in.
@@ -21,7 +23,7 @@ struct Listener {
     ) async throws -> Listener {
         let executors = ExecutorTable(group)
         let bootstrap = ServerBootstrap(group: group)
-            .serverChannelOption(.backlog, value: 1_024)
+            .serverChannelOption(.backlog, value: backlog)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -70,9 +72,11 @@ struct Listener {
             switch address {
             case .tcp(let host, let port): return try await bootstrap.bind(host: host, port: port).get()
             case .unix(let path):
-                return try await bootstrap.bind(
-                    unixDomainSocketPath: path, cleanupExistingSocketFile: try StaleSocket.mayBeRemoved(path)
-                ).get()
+                let descriptor = try StaleSocket.bind(path)
+                let channel = try await bootstrap.withBoundSocket(descriptor).get()
+                // NIO gives a socket that it has not bound a backlog of its own.
+                listen(descriptor, backlog)
+                return channel
             }
         } catch {
             throw ListenError(address: address, key: key, underlying: error)

@@ -1,6 +1,7 @@
 // A unix socket's file outlives a killed process. It may only be removed when nobody answers on it.
 
 import Glibc
+import NIOCore
 
 enum StaleSocket {
     /// Whether the file at `path` is a socket that nobody listens on. Throws `EADDRINUSE` when somebody does, or when
@@ -17,17 +18,37 @@ enum StaleSocket {
         var description: String { "\(path) exists and is in use, or is not a socket; remove it or choose another path" }
     }
 
+    /// A socket that is bound to `path`, in the place of a stale one. One that NIO binds removes at its end whatever lies
+    /// at the path then.
+    static func bind(_ path: String) throws -> CInt {
+        // Throws when the path is too long.
+        _ = try SocketAddress(unixDomainSocketPath: path)
+        if try mayBeRemoved(path) { unlink(path) }
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { throw IOError(errnoCode: errno, reason: "socket") }
+        guard withAddress(path, { Glibc.bind(descriptor, $0, $1) }) == 0 else {
+            let code = errno
+            Glibc.close(descriptor)
+            throw IOError(errnoCode: code, reason: "bind")
+        }
+        return descriptor
+    }
+
     private static func isAnswered(_ path: String) -> Bool {
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
         guard descriptor >= 0 else { return true }
         defer { Glibc.close(descriptor) }
+        return withAddress(path) { Glibc.connect(descriptor, $0, $1) } == 0
+    }
+
+    private static func withAddress(_ path: String, _ call: (UnsafePointer<sockaddr>, socklen_t) -> CInt) -> CInt {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         let capacity = MemoryLayout.size(ofValue: address.sun_path) - 1
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8.prefix(capacity)) }
         return withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0
+                call($0, socklen_t(MemoryLayout<sockaddr_un>.size))
             }
         }
     }
