@@ -29,6 +29,8 @@ struct CacheAccount {
         var count: Int?
         /// The step at which its last change was seen.
         var changed = 0
+        /// When the latest fetch was begun that has shown its picture.
+        var shownBy = 0
         var lastStored = 0
     }
 
@@ -72,6 +74,8 @@ struct CacheAccount {
 
     func changed(_ list: CacheKey) -> Int { lists[list]?.changed ?? 0 }
 
+    func shownBy(_ list: CacheKey) -> Int { lists[list]?.shownBy ?? 0 }
+
     func first(_ list: CacheKey) -> First? { lists[list]?.first }
 
     func lastStored(_ page: ListPage?) -> Int { page.flatMap { lists[$0.list]?.lastStored } ?? 0 }
@@ -91,7 +95,8 @@ struct CacheAccount {
         } else if let copy {
             hasChanged = hasChanged || copy.digest != answer.digest
         }
-        if hasChanged { list = List(changed: step, lastStored: list.lastStored) }
+        if hasChanged { list = List(changed: step, shownBy: begun, lastStored: list.lastStored) }
+        if page.isFirst || known == nil { list.shownBy = max(list.shownBy, begun) }
         if page.isFirst { list.first = First(digest: answer.digest, begun: begun, freshUntil: answer.freshUntil) }
         list.count = page.count
         list.lastStored = step

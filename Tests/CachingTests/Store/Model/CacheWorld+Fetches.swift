@@ -172,7 +172,7 @@ extension CacheWorld {
     ) {
         guard let page = answer.page, reason == nil || reason == .noRoom || reason == .noFirstPage else { return }
         check(
-            forgetsLists || account.changed(page.list) < fetch.begun,
+            forgetsLists || account.changed(page.list) < fetch.begun || account.shownBy(page.list) < fetch.begun,
             "stored although its list has changed since it was begun")
         if account.fetched(answer, of: page, copy: copy, begun: fetch.begun, step: step) { saw("list changed") }
     }
