@@ -35,8 +35,8 @@ extension LogFolder {
 }
 
 extension FileFailure {
-    /// The folder that did not let a folder be made, or be looked for, in it; nil where the failure is about the log's own
-    /// folder or what is in it.
+    /// The folder that did not let a folder be made, or be looked for, in it; nil where the failure is about the log's
+    /// own folder or what is in it.
     var missedFolder: LogFolder? {
         guard operation == "create folder" || operation == "stat", !isOfLogFile else { return nil }
         return LogFolder(path: LogFolder(path: path).parent)

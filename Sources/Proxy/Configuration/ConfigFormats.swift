@@ -94,8 +94,8 @@ extension ConfigFormat where Value == String {
 }
 
 extension Unicode.Scalar {
-    /// Control characters, ends of lines, what turns the direction of a text, and what has no width: two names could look
-    /// the same, or one like more than a name.
+    /// Control characters, ends of lines, what turns the direction of a text, and what has no width: two names could
+    /// look the same, or one like more than a name.
     fileprivate var isUnseen: Bool {
         switch properties.generalCategory {
         case .control, .format, .lineSeparator, .paragraphSeparator: true

@@ -70,8 +70,8 @@ public enum ConfigLoader {
         return try reader.result(sources)
     }
 
-    /// What a key stands for that no source names: a variable, or a path that starts at the folder of the file, as it does
-    /// where the file repeats the default.
+    /// What a key stands for that no source names: a variable, or a path that starts at the folder of the file, as it
+    /// does where the file repeats the default.
     private static func unset(_ key: ConfigKey<Config>, _ sources: ConfigSources, fills: Bool = true) -> RawValue? {
         if let reference = key.defaultReference {
             return fills ? RawValue(node: .string(reference), place: .builtIn) : nil

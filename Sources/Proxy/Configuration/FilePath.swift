@@ -1,5 +1,6 @@
-// Where a relative path of the configuration begins: in a file, and where a file leaves the default, at the folder of that
-// file, elsewhere at the working directory. So whoever reads the same file from another folder finds the same log, socket and sign-in.
+// Where a relative path of the configuration begins: in a file, and where a file leaves the default, at the folder of
+// that file, elsewhere at the working directory. So whoever reads the same file from another folder finds the same log,
+// socket and sign-in.
 
 enum FilePath {
     /// `path` as seen from the working directory, when it was written in a file of `folder`.

@@ -72,8 +72,8 @@ struct ConnectionStreak {
     }
 }
 
-/// Refusals by our own limits: each kind is told at most once a minute, with the number since it was told before. What is
-/// untold when a minute is over is told then.
+/// Refusals by our own limits: each kind is told at most once a minute, with the number since it was told before. What
+/// is untold when a minute is over is told then.
 struct RefusalTally {
     private static let interval = Duration.seconds(60)
 
