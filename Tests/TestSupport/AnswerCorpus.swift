@@ -32,6 +32,7 @@ public struct AnswerCase: Sendable, CustomStringConvertible {
         self.outcome = outcome
     }
 
+    /// Its name.
     public var description: String { name }
 }
 
