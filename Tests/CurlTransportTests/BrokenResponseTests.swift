@@ -156,11 +156,10 @@ struct BrokenResponseTests {
 
     @Test("a port nobody listens on is unreachable and nothing was sent")
     func refusedConnection() async throws {
-        let server = ScriptedOrigin { _ in }
-        server.stop()
+        // Every other server of the tests is at 127.0.0.1, so that nobody takes a port here.
+        let nobody = UpstreamRequest(origin: try origin("http://127.77.0.1:9"), target: "/")
         try await withTransport { transport in
-            try await eventually("the port is closed") { server.isClosed }
-            let failure = try await failure { _ = try await transport.execute(try get(server)) }
+            let failure = try await failure { _ = try await transport.execute(nobody) }
             #expect(failure.reason == .unreachable)
             #expect(failure.sent == false)
             #expect(failure.curlCode == 7)
