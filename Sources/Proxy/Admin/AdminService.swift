@@ -51,9 +51,7 @@ final class AdminService: RequestHandling {
     /// It answers until the process ends, so that readiness can be asked for.
     var isDraining: Bool { false }
 
-    func newRecord(
-        _ head: RequestHead, path: String, offeredID: String?, on connection: ConnectionHandler
-    ) -> ExchangeRecord {
+    func newRecord(_ head: RequestHead, offeredID: String?, on connection: ConnectionHandler) -> ExchangeRecord {
         ExchangeRecord(
             correlationID: CorrelationID.choose(offeredID, environment), peer: connection.peer,
             started: environment.now())

@@ -9,12 +9,18 @@ import NIOCore
 import NIOHTTP1
 
 final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
-    typealias InboundIn = HTTPServerRequestPart
+    typealias InboundIn = ByteBuffer
+    /// What is not known goes on to the decoder, which stands behind and tells `DecodedParts`.
+    typealias InboundOut = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
     let peer: String
     private let executor: EventLoopExecutor
-    private let knownHeads: KnownHeads
+    private let knownHeads: KnownHeads<KnownRequest>
+    /// To stand behind the decoder.
+    private(set) lazy var decodedParts = DecodedParts(self)
+    private lazy var splitter = MessageSplitter(
+        self, decodedParts, knownHeads: knownHeads, maxHeadBytes: limits.maxHeadBytes)
     private let proxy: any RequestHandling
     private let limits: ConnectionLimits
     private var context: ChannelHandlerContext?
@@ -36,7 +42,7 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
 
     init(
         proxy: any RequestHandling, limits: ConnectionLimits, peer: String, executor: EventLoopExecutor,
-        knownHeads: KnownHeads
+        knownHeads: KnownHeads<KnownRequest>
     ) {
         self.knownHeads = knownHeads
         self.proxy = proxy
@@ -55,14 +61,21 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
         phaseSince = .now()
         expectTimer()
         context.read()
-        context.fireChannelActive()
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let part = received(unwrapInboundIn(data))
+        let bytes = unwrapInboundIn(data)
         switch phase {
         case .closed: return
-        case .lingering: dropWhileLingering(part)
+        case .lingering: dropWhileLingering(bytes)
+        default: splitter.take(bytes)
+        }
+    }
+
+    /// A part of a request, from the splitter or from behind the decoder.
+    func take(_ part: ReceivedPart) {
+        switch phase {
+        case .closed, .lingering: return
         case .busy where currentIsReadToItsEnd: pipelined.append(part)
         case _ where isHeldBack: pipelined.append(part)
         default: accept(part)
@@ -110,7 +123,6 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
         case .cutShort: cutShort()
         case nil: break
         }
-        context.fireUserInboundEventTriggered(event)
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
@@ -118,7 +130,11 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
         self.context = nil
     }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { close() }
+
+    // MARK: From the decoder
+
+    func decoderFailed(_ error: any Error) {
         guard phase != .closed, phase != .lingering else { return }
         // Bytes behind a last request are nobody's; the request itself is answered.
         if case HTTPParserError.closedConnection = error, current != nil { return }
@@ -129,46 +145,7 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
         giveUpReading(failure)
     }
 
-    /// What comes after can not be understood, so the connection ends after one answer.
-    func giveUpReading(_ failure: Failure) {
-        guard phase != .closed, phase != .lingering else { return }
-        decodingFailure = failure
-        if let exchange = current {
-            exchange.failBody(failure)
-            startCurrentIfWaiting()
-        } else if !isHeldBack {
-            // Else what came before it is answered first: `takePipelined`.
-            proxy.refuse(failure, nil, on: self)
-        }
-    }
     private(set) var decodingFailure: Failure?
-
-    // MARK: Bytes before they are decoded
-
-    /// What the next head said beyond its decoded form.
-    var notes: HeadNotes?
-    /// The head of the message that the decoder is in the middle of.
-    private(set) var openHead: HTTPRequestHead?
-
-    /// Called when bytes of a head arrive: starts its clock.
-    func headArrives() {
-        guard !isHeldBack, phase == .fresh || phase == .idle else { return }
-        phase = .readingHead
-        phaseSince = .now()
-    }
-
-    private func received(_ part: HTTPServerRequestPart) -> ReceivedPart {
-        switch part {
-        case .head(let head):
-            openHead = head
-            defer { notes = nil }
-            return .head(head, notes)
-        case .body(let bytes): return .body(bytes)
-        case .end:
-            openHead = nil
-            return .end
-        }
-    }
 
     // MARK: Requests
 
@@ -176,7 +153,10 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
 
     private func accept(_ part: ReceivedPart) {
         switch part {
-        case .head(let head, let notes): acceptHead(head, notes)
+        case .head(let head, let notes, let raw): acceptHead(head, notes, raw)
+        case .known(let known, let id):
+            begin(exchange(known.head, known, offeredID: id))
+            current?.receivedEnd()
         case .body(let bytes):
             current?.receivedBody(bytes)
         case .end:
@@ -185,40 +165,39 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
         }
     }
 
-    private func acceptHead(_ head: HTTPRequestHead, _ notes: HeadNotes?) {
+    private func acceptHead(_ head: HTTPRequestHead, _ notes: HeadNotes?, _ raw: ByteBuffer?) {
         phase = .busy
         let decoded = notes?.corrected(head) ?? head
         do throws(Failure) {
-            let exchange: Exchange
-            if notes == nil, let known = knownHeads.find(decoded) {
-                exchange = self.exchange(known, decoded)
-            } else {
-                exchange = try newExchange(decoded, notes)
-            }
-            exchange.isDraining = proxy.isDraining
-            current = exchange
-            currentHasStarted = false
+            let head = try RequestHead(decoded, bytes: notes?.bytes) { ownAuthority }
+            begin(exchange(head, remember(head, raw), offeredID: head.offeredID))
         } catch {
             proxy.refuse(error, decoded, on: self)
         }
     }
 
-    private func exchange(_ known: KnownHead, _ decoded: HTTPRequestHead) -> Exchange {
-        exchange(known.head, known, path: known.path, offeredID: KnownHeads.offeredID(decoded))
+    /// Remembers a read without a body, if nothing but its bytes makes it what it is; others are not worth it.
+    private func remember(_ head: RequestHead, _ raw: ByteBuffer?) -> KnownRequest? {
+        guard let raw, head.method == .get || head.method == .head, head.framing == .none, !head.dependsOnConnection
+        else { return nil }
+        return raw.withUnsafeReadableBytes { bytes in
+            guard let cut = RawHead.scan(bytes), cut.length == bytes.count else { return nil }
+            let known = KnownRequest(head)
+            knownHeads.remember(known, for: bytes, cut)
+            return known
+        }
     }
 
-    private func newExchange(_ decoded: HTTPRequestHead, _ notes: HeadNotes?) throws(Failure) -> Exchange {
-        var head = try RequestHead(decoded, bytes: notes?.bytes)
-        // What depends on the connection is not remembered for others, nor what the decoded head does not show.
-        let isOfConnection = head.authorityText.isEmpty
-        if isOfConnection { head.authorityText = ownAuthority }
-        let known = isOfConnection || notes != nil ? nil : knownHeads.remember(decoded, head)
-        return exchange(head, known, path: known?.path ?? head.path, offeredID: head.fields[.correlationID])
+    private func begin(_ exchange: Exchange) {
+        phase = .busy
+        exchange.isDraining = proxy.isDraining
+        current = exchange
+        currentHasStarted = false
     }
 
-    private func exchange(_ head: RequestHead, _ known: KnownHead?, path: String, offeredID: String?) -> Exchange {
+    private func exchange(_ head: RequestHead, _ known: KnownRequest?, offeredID: String?) -> Exchange {
         Exchange(
-            head: head, known: known, record: proxy.newRecord(head, path: path, offeredID: offeredID, on: self),
+            head: head, known: known, record: proxy.newRecord(head, offeredID: offeredID, on: self),
             maxBodyBytes: limits.maxBodyBytes, connection: self, executor: executor)
     }
 
@@ -348,8 +327,8 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
         context.read()
     }
 
-    private func dropWhileLingering(_ part: ReceivedPart) {
-        if case .body(let bytes) = part { lingered += bytes.readableBytes }
+    private func dropWhileLingering(_ bytes: ByteBuffer) {
+        lingered += bytes.readableBytes
         if lingered > Self.lingerBytes { close() }
     }
 
@@ -397,6 +376,34 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
             guard current?.isWaitingForBody == true else { return close() }
             current?.failBody(
                 Failure(.requestTimeout, "The request body stopped arriving (listen.idle_timeout)."))
+        }
+    }
+}
+
+// MARK: Bytes before they are decoded
+
+extension ConnectionHandler: MessageTaking {
+    /// Starts the clock of a head.
+    func headArrives() {
+        guard !isHeldBack, phase == .fresh || phase == .idle else { return }
+        phase = .readingHead
+        phaseSince = .now()
+    }
+
+    func decode(_ bytes: ByteBuffer) { context?.fireChannelRead(wrapInboundOut(bytes)) }
+
+    var hasGivenUp: Bool { decodingFailure != nil }
+
+    /// The connection ends after one answer.
+    func giveUpReading(_ failure: Failure) {
+        guard phase != .closed, phase != .lingering else { return }
+        decodingFailure = failure
+        if let exchange = current {
+            exchange.failBody(failure)
+            startCurrentIfWaiting()
+        } else if !isHeldBack {
+            // Else what came before it is answered first: `takePipelined`.
+            proxy.refuse(failure, nil, on: self)
         }
     }
 }

@@ -30,8 +30,8 @@ protocol ExchangeConnection: AnyObject {
 
 final class Exchange {
     let head: RequestHead
-    /// The same head as other requests had it, with what is already known about it.
-    let known: KnownHead?
+    /// The head as others bring it too, where what is found out about it may be kept.
+    let known: KnownRequest?
     /// Facts gathered on the way, for headers and the access log.
     var record: ExchangeRecord
     /// What its call upstream takes.
@@ -45,7 +45,8 @@ final class Exchange {
     /// Runs tasks on this connection's event loop.
     let executor: EventLoopExecutor
 
-    private weak var connection: (any ExchangeConnection)?
+    /// Until the answer is complete or the tool is gone.
+    private var connection: (any ExchangeConnection)?
 
     // Request side.
     private var bodyParts: [ByteBuffer] = []
@@ -73,7 +74,7 @@ final class Exchange {
     }
 
     init(
-        head: RequestHead, known: KnownHead?, record: ExchangeRecord, maxBodyBytes: Int,
+        head: RequestHead, known: KnownRequest?, record: ExchangeRecord, maxBodyBytes: Int,
         connection: any ExchangeConnection, executor: EventLoopExecutor
     ) {
         self.known = known
@@ -173,26 +174,28 @@ final class Exchange {
         framing = head.isHTTP10 && wanted == .chunked ? .untilClose : wanted
         bodyParts = []
         if !callerHasLeft { record.status = status.code }
-        let connectionHeader = reusable ? (head.isHTTP10 ? "keep-alive" : nil) : "close"
         ResponseHead.write(status, fields, framing, connection: connectionHeader, into: &unsent)
     }
 
     /// Writes the head of an answer out of the cache; `writeFields` appends its lines, `room` is what head and body need.
     func begin(
         _ status: HTTPResponse.Status, framing wanted: ResponseFraming, room: Int,
-        writeFields: (inout ByteBuffer) -> Void
+        writeFields: (inout HeadLines) -> Void
     ) {
         guard case .pending = answer else { return }
         answer = .streaming
         framing = wanted
         bodyParts = []
         if !callerHasLeft { record.status = status.code }
-        unsent.reserveCapacity(minimumWritableBytes: room)
-        ResponseHead.writeStatus(status, into: &unsent)
-        writeFields(&unsent)
-        let connectionHeader = reusable ? (head.isHTTP10 ? "keep-alive" : nil) : "close"
-        ResponseHead.writeEnd(framing, connection: connectionHeader, into: &unsent)
+        let connectionHeader = connectionHeader
+        unsent.writeLines(room: room) { lines in
+            ResponseHead.putStatus(status, into: &lines)
+            writeFields(&lines)
+            ResponseHead.putEnd(framing, connection: connectionHeader, into: &lines)
+        }
     }
+
+    private var connectionHeader: StaticString? { reusable ? (head.isHTTP10 ? "keep-alive" : nil) : "close" }
 
     /// Appends a small body to what is waiting.
     func appendWhole(_ body: SplicedBody, _ base: String) {
@@ -201,16 +204,19 @@ final class Exchange {
         if !callerHasLeft { record.bytesOut += unsent.readableBytes - before }
     }
 
-    /// Hands a large body to the socket in parts that are not copied.
+    /// Hands a body to the socket together with what is waiting, in parts that are not copied.
     func sendWhole(_ body: SplicedBody, _ base: String) {
-        flushUnsent()
-        if !callerHasLeft { record.bytesOut += body.length(baseLength: base.utf8.count) }
+        guard let connection else { return }
+        if !callerHasLeft { record.bytesOut += body.length(base: base) }
+        if unsent.readableBytes > 0 { connection.send(unsent, flush: false) }
+        unsent = ByteBuffer()
+        if body.isWhole(base: base) { return connection.send(body.bytes, flush: true) }
         body.forEachPart(base: base) {
-            connection?.send($0, flush: false)
+            connection.send($0, flush: false)
         } writeBase: {
-            connection?.send(ByteBuffer(string: $0), flush: false)
+            connection.send(ByteBuffer(string: $0), flush: false)
         }
-        connection?.send(ByteBuffer(), flush: true)
+        connection.send(ByteBuffer(), flush: true)
     }
 
     /// Hands body bytes over; returns when the tool keeps up. Throws `CallerLeft` when it is gone.
@@ -235,7 +241,7 @@ final class Exchange {
         let keep = reusable
         answer = .ended
         flushUnsent()
-        connection?.exchangeEnded(self, reusable: keep)
+        leaveConnection(reusable: keep)
     }
 
     /// The body can not be completed: closes without a proper end, so that it is never taken for whole.
@@ -243,7 +249,13 @@ final class Exchange {
         if case .ended = answer { return }
         answer = .ended
         wasAborted = true
-        connection?.exchangeEnded(self, reusable: false)
+        leaveConnection(reusable: false)
+    }
+
+    private func leaveConnection(reusable: Bool) {
+        let left = connection
+        connection = nil
+        left?.exchangeEnded(self, reusable: reusable)
     }
 
     private func append(_ bytes: [UInt8]) {
@@ -277,6 +289,7 @@ final class Exchange {
 
     func connectionLost() {
         callerHasLeft = true
+        connection = nil
         wakeBodyReader()
         writabilityChanged()
     }

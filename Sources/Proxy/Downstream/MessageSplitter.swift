@@ -7,11 +7,22 @@
 import NIOCore
 import NIOHTTP1
 
-/// Stands between the socket and the decoder. Confined to the connection's event loop.
-final class MessageSplitter: ChannelInboundHandler {
-    typealias InboundIn = ByteBuffer
-    typealias InboundOut = ByteBuffer
+/// What the splitter finds, in its order.
+protocol MessageTaking: AnyObject {
+    /// Bytes of a head that is not known have arrived.
+    func headArrives()
+    /// Bytes for the decoder: a whole head that is made ready for it, some of a body, or what is none of anything.
+    func decode(_ bytes: ByteBuffer)
+    /// A whole request that needs no decoder.
+    func take(_ part: ReceivedPart)
+    /// What comes after can not be understood.
+    func giveUpReading(_ failure: Failure)
+    /// Whether it has been given up, here or by the decoder.
+    var hasGivenUp: Bool { get }
+}
 
+/// Stands between the socket and the decoder. Confined to the connection's event loop.
+final class MessageSplitter {
     private enum State {
         case head
         case body(left: Int)
@@ -22,7 +33,9 @@ final class MessageSplitter: ChannelInboundHandler {
         case over
     }
 
-    private let connection: ConnectionHandler
+    private unowned let connection: any MessageTaking
+    private let decoded: DecodedParts
+    private let knownHeads: KnownHeads<KnownRequest>
     private let maxHeadBytes: Int
     private var state = State.head
     /// The beginning of a head, and how far it has been looked at.
@@ -30,20 +43,25 @@ final class MessageSplitter: ChannelInboundHandler {
     private var scan = HeadScan()
 
     /// - Parameter maxHeadBytes: of one head with its line ends and blanks; also of trailers.
-    init(_ connection: ConnectionHandler, maxHeadBytes: Int) {
+    init(
+        _ connection: any MessageTaking, _ decoded: DecodedParts, knownHeads: KnownHeads<KnownRequest>,
+        maxHeadBytes: Int
+    ) {
         self.connection = connection
+        self.decoded = decoded
+        self.knownHeads = knownHeads
         self.maxHeadBytes = maxHeadBytes
     }
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        var bytes = unwrapInboundIn(data)
+    /// Bytes as the socket delivers them.
+    func take(_ bytes: ByteBuffer) {
+        var bytes = bytes
         while bytes.readableBytes > 0 {
             switch state {
-            case .head: takeHead(&bytes, context)
-            case .body(let left): takeBody(&bytes, left: left, context)
-            case .chunked(let chunks): takeChunks(&bytes, chunks, context)
-            case .malformed:
-                feed(&bytes, bytes.readableBytes, context)
+            case .head: if !takeKnown(&bytes) { takeHead(&bytes) }
+            case .body(let left): takeBody(&bytes, left: left)
+            case .chunked(let chunks): takeChunks(&bytes, chunks)
+            case .malformed: feed(&bytes, bytes.readableBytes)
             case .over: return
             }
         }
@@ -51,7 +69,20 @@ final class MessageSplitter: ChannelInboundHandler {
 
     // MARK: Heads
 
-    private func takeHead(_ bytes: inout ByteBuffer, _ context: ChannelHandlerContext) {
+    /// A head that was seen before, byte for byte, is neither looked through nor decoded again.
+    private func takeKnown(_ bytes: inout ByteBuffer) -> Bool {
+        guard pending.readableBytes == 0 else { return false }
+        let found = bytes.withUnsafeReadableBytes { bytes -> (KnownRequest, length: Int, id: String?)? in
+            guard let raw = RawHead.scan(bytes), let known = knownHeads.find(bytes, raw) else { return nil }
+            return (known, raw.length, raw.id.isEmpty ? nil : String(decoding: bytes[raw.id], as: UTF8.self))
+        }
+        guard let (known, length, id) = found else { return false }
+        bytes.moveReaderIndex(forwardBy: length)
+        connection.take(.known(known, id: id))
+        return true
+    }
+
+    private func takeHead(_ bytes: inout ByteBuffer) {
         connection.headArrives()
         if pending.readableBytes == 0 {
             // Empty lines before a request are ignored (RFC 9112 section 2.2).
@@ -77,17 +108,18 @@ final class MessageSplitter: ChannelInboundHandler {
             guard let head = pending.readSlice(length: length) else { return giveUp(.unreadable) }
             bytes = pending
             pending = ByteBuffer()
-            finish(head, context)
+            finish(head)
         }
     }
 
-    private func finish(_ head: ByteBuffer, _ context: ChannelHandlerContext) {
-        var (head, found) = (head, scan)
+    private func finish(_ raw: ByteBuffer) {
+        var head = raw
+        let found = scan
         scan = HeadScan()
-        connection.notes = found.settle(&head)
-        context.fireChannelRead(wrapInboundOut(head))
-        guard connection.decodingFailure == nil else { return state = .over }
-        guard let open = connection.openHead else { return state = .head }
+        decoded.expect(found.settle(&head), raw: raw)
+        connection.decode(head)
+        guard !connection.hasGivenUp else { return state = .over }
+        guard let open = decoded.openHead else { return state = .head }
         if open.headers.contains(name: "Transfer-Encoding") {
             state = .chunked(ChunkScan(maxTrailerBytes: maxHeadBytes))
         } else if let length = open.headers.first(name: "Content-Length").flatMap({ Int($0[...].trimmedSpaces) }),
@@ -101,21 +133,21 @@ final class MessageSplitter: ChannelInboundHandler {
 
     // MARK: Bodies
 
-    private func takeBody(_ bytes: inout ByteBuffer, left: Int, _ context: ChannelHandlerContext) {
+    private func takeBody(_ bytes: inout ByteBuffer, left: Int) {
         let count = min(left, bytes.readableBytes)
         state = .body(left: left - count)
-        feed(&bytes, count, context)
+        feed(&bytes, count)
         if count == left { messageEnds() }
     }
 
-    private func takeChunks(_ bytes: inout ByteBuffer, _ chunks: ChunkScan, _ context: ChannelHandlerContext) {
+    private func takeChunks(_ bytes: inout ByteBuffer, _ chunks: ChunkScan) {
         var chunks = chunks
         let step = bytes.withUnsafeReadableBytes { chunks.advance($0) }
         state = .chunked(chunks)
         switch step {
-        case .more: feed(&bytes, bytes.readableBytes, context)
+        case .more: feed(&bytes, bytes.readableBytes)
         case .end(let length):
-            feed(&bytes, length, context)
+            feed(&bytes, length)
             messageEnds()
         case .tooManyExtensions:
             giveUp(.invalid("The chunk extensions of one body are larger than \(ChunkScan.maxExtensionBytes) bytes."))
@@ -125,16 +157,16 @@ final class MessageSplitter: ChannelInboundHandler {
     }
 
     private func messageEnds() {
-        if connection.decodingFailure != nil { return state = .over }
-        if connection.openHead != nil { return giveUp(.unreadable) }
+        if connection.hasGivenUp { return state = .over }
+        if decoded.openHead != nil { return giveUp(.unreadable) }
         state = .head
     }
 
     // MARK: Outcomes
 
-    private func feed(_ bytes: inout ByteBuffer, _ count: Int, _ context: ChannelHandlerContext) {
+    private func feed(_ bytes: inout ByteBuffer, _ count: Int) {
         guard let slice = bytes.readSlice(length: count) else { return }
-        context.fireChannelRead(wrapInboundOut(slice))
+        connection.decode(slice)
     }
 
     private func giveUp(_ failure: Failure) {

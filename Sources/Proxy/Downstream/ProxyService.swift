@@ -32,14 +32,12 @@ final class ProxyService: RequestHandling {
 
     var isDraining: Bool { activity.isDraining }
 
-    func newRecord(
-        _ head: RequestHead, path: String, offeredID: String?, on connection: ConnectionHandler
-    ) -> ExchangeRecord {
+    func newRecord(_ head: RequestHead, offeredID: String?, on connection: ConnectionHandler) -> ExchangeRecord {
         var record = ExchangeRecord(
             correlationID: CorrelationID.choose(offeredID, environment), peer: connection.peer,
             started: environment.now())
         record.method = head.method.rawValue
-        record.path = path
+        record.path = head.path
         return record
     }
 
@@ -48,8 +46,8 @@ final class ProxyService: RequestHandling {
         if isDraining {
             return end(exchange, .shuttingDown())
         }
-        if let known = exchange.known, let admission = known.admission {
-            return forward(exchange, admission, known.query, connection)
+        if let known = exchange.known?.memo as? Decision, known.service === self {
+            return forward(exchange, known.admission, known.query, connection)
         }
         switch desk.decide(exchange.head) {
         case .refuse(let failure, let corsOrigin, let caller):
@@ -66,8 +64,7 @@ final class ProxyService: RequestHandling {
             answerHere(exchange, fields)
         case .forward(let admission):
             let query = flow.pages?.query(exchange.head, admission)
-            exchange.known?.query = query
-            exchange.known?.admission = admission
+            exchange.known?.memo = Decision(service: self, admission: admission, query: query)
             forward(exchange, admission, query, connection)
         }
     }
@@ -158,5 +155,16 @@ final class ProxyService: RequestHandling {
             answer.status, answer.fields, .length(answer.body.count), connection: "close", into: &bytes)
         if !toHead { record.bytesOut = bytes.writeBytes(answer.body) }
         return bytes
+    }
+}
+
+/// What one service, that is one configuration, has decided about a head by its bytes.
+private final class Decision {
+    let service: ProxyService
+    let admission: Admission
+    let query: PageQuery?
+
+    init(service: ProxyService, admission: Admission, query: PageQuery?) {
+        (self.service, self.admission, self.query) = (service, admission, query)
     }
 }

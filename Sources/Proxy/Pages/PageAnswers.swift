@@ -8,20 +8,21 @@ import HTTPTypes
 extension PageService {
     func write(
         _ answer: CachedAnswer, _ status: CacheStatus, _ exchange: Exchange, _ query: PageQuery,
-        _ admission: Admission, isHit: Bool, facts: CallFacts?
+        _ admission: Admission, isHit: Bool, facts: CallFacts?, now: ContinuousClock.Instant? = nil
     ) {
         exchange.record.source = isHit ? .cache : .upstream
-        let writer = PageWriter(links: links, corsOrigin: admission.corsOrigin, now: environment.now())
+        let writer = PageWriter(links: links, corsOrigin: admission.corsOrigin, now: now ?? environment.now())
         let showsAge = isHit || answer.freshness.initialAge >= .seconds(1)
         writer.write(answer, status, exchange, query, showsAge: showsAge, facts: facts)
     }
 
     func writeHit(
-        _ answer: CachedAnswer, _ ttl: Duration, _ exchange: Exchange, _ query: PageQuery, _ admission: Admission
+        _ answer: CachedAnswer, _ ttl: Duration, _ exchange: Exchange, _ query: PageQuery, _ admission: Admission,
+        now: ContinuousClock.Instant? = nil
     ) {
         exchange.record.cache = "hit"
         let seconds = max(Int(ttl.components.seconds), 0)
-        write(answer, .hit(ttl: seconds), exchange, query, admission, isHit: true, facts: nil)
+        write(answer, .hit(ttl: seconds), exchange, query, admission, isHit: true, facts: nil, now: now)
     }
 
     func writeStale(

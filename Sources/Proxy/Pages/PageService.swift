@@ -49,7 +49,7 @@ final class PageService: Sendable {
         switch cache.store.find(query.key, request: exchange.head.fields, now: now) {
         case .fresh(let answer, let ttl):
             guard query.directives.accept(answer, ttl, now) == nil else { return false }
-            writeHit(answer, ttl, exchange, query, admission)
+            writeHit(answer, ttl, exchange, query, admission, now: now)
             return true
         case .expired(let answer, let staleness):
             guard query.directives == .none, let why = reasonToGive(answer, staleness, now, admission) else {
