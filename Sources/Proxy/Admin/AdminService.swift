@@ -126,6 +126,7 @@ final class AdminService: RequestHandling {
         var fields: HTTPFields = [.contentType: answer.type, .cacheControl: "no-store"]
         if let allow = answer.allow { fields[.allow] = allow }
         exchange.respond(answer.status, fields, body: Array(answer.body.utf8))
+        exchange.finish()
     }
 
     private func content(_ head: RequestHead, form: String) -> AdminAnswer {
@@ -152,7 +153,7 @@ final class AdminService: RequestHandling {
             while let part = try await exchange.nextBodyPart() { form.writeImmutableBuffer(part) }
             answer(exchange, content(exchange.head, form: String(buffer: form)))
         } catch {
-            guard case .failed(let failure) = error else { return exchange.abort() }
+            guard case .failed(let failure) = error else { return exchange.finish() }
             let row = failure.reason.answer(.other)
             answer(exchange, .error(row.status, row.code, failure.message))
         }

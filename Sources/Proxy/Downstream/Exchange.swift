@@ -20,12 +20,15 @@ enum RequestBodyError: Error {
 
 /// What an exchange asks of its connection.
 protocol ExchangeConnection: AnyObject {
-    /// Read from the socket: the flow wants body bytes.
-    func wantsRead()
+    /// The flow waits for the tool from now on.
+    func waits(for wait: ConnectionState.Wait)
+    /// It waits no longer.
+    func waitEnded()
     func send(_ bytes: ByteBuffer, flush: Bool)
     var isWritable: Bool { get }
-    /// The answer is complete (or given up); `reusable` says whether another request may follow.
-    func exchangeEnded(_ exchange: Exchange, reusable: Bool)
+    /// The answer is complete, or given up, and its visit is written down: another request may follow, where
+    /// `isReusable`.
+    func exchangeFinished(_ exchange: Exchange, isReusable: Bool)
 }
 
 final class Exchange {
@@ -97,10 +100,27 @@ final class Exchange {
             if case .failed(let failure) = bodyState { throw .failed(failure) }
             if !bodyParts.isEmpty { return bodyParts.removeFirst() }
             if case .complete = bodyState { return nil }
-            if callerHasLeft { throw .callerLeft }
+            if callerHasLeft || Task.isCancelled { throw .callerLeft }
+            await wait(for: .body)
+        }
+    }
+
+    /// Suspends until the tool has done its part, or the task is cancelled; who waits looks again whether it is so.
+    private func wait(for wait: ConnectionState.Wait) async {
+        let bound = NIOLoopBound(self, eventLoop: executor.eventLoop)
+        let loop = executor.eventLoop
+        await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                bodyReader = continuation
-                connection?.wantsRead()
+                switch wait {
+                case .body: bodyReader = continuation
+                case .room: writer = continuation
+                }
+                connection?.waits(for: wait)
+            }
+        } onCancel: {
+            loop.execute {
+                bound.value.wakeBodyReader()
+                bound.value.writabilityChanged()
             }
         }
     }
@@ -142,14 +162,10 @@ final class Exchange {
     /// Why the body could not be read to its end, if so.
     var bodyFailure: Failure? { if case .failed(let failure) = bodyState { failure } else { nil } }
 
-    /// Whether the flow waits for bytes of the body right now.
-    var isWaitingForBody: Bool { bodyReader != nil }
-    /// Whether the flow waits for bytes of the body, or for the tool to take some.
-    var waitsForTool: Bool { isWaitingForBody || writer != nil }
-
     private func wakeBodyReader() {
         guard let reader = bodyReader else { return }
         bodyReader = nil
+        connection?.waitEnded()
         reader.resume()
     }
 
@@ -177,7 +193,7 @@ final class Exchange {
         ResponseHead.write(status, fields, framing, connection: connectionHeader, into: &unsent)
     }
 
-    /// Writes the head of an answer out of the cache; `writeFields` appends its lines, `room` is what head and body need.
+    /// Writes the head of an answer whose lines `writeFields` puts; `room` is what head and body need.
     func begin(
         _ status: HTTPResponse.Status, framing wanted: ResponseFraming, room: Int,
         writeFields: (inout HeadLines) -> Void
@@ -225,8 +241,9 @@ final class Exchange {
         if head.method == .head { return }
         append(bytes)
         flushUnsent()
-        while let connection, !connection.isWritable, !callerHasLeft, !isCutShort {
-            await withCheckedContinuation { writer = $0 }
+        while let connection, !connection.isWritable {
+            if isCutShort || Task.isCancelled { throw CallerLeft() }
+            await wait(for: .room)
         }
         if callerHasLeft || isCutShort { throw CallerLeft() }
     }
@@ -238,10 +255,9 @@ final class Exchange {
     func end() {
         guard case .streaming = answer else { return }
         if framing == .chunked, head.method != .head { unsent.writeStaticString("0\r\n\r\n") }
-        let keep = reusable
+        endsReusable = reusable
         answer = .ended
         flushUnsent()
-        leaveConnection(reusable: keep)
     }
 
     /// The body can not be completed: closes without a proper end, so that it is never taken for whole.
@@ -249,14 +265,16 @@ final class Exchange {
         if case .ended = answer { return }
         answer = .ended
         wasAborted = true
-        leaveConnection(reusable: false)
     }
 
-    private func leaveConnection(reusable: Bool) {
+    /// The last of all: what is to be written down of it has been. An answer that is not complete by now never will be.
+    func finish() {
+        abort()
         let left = connection
         connection = nil
-        left?.exchangeEnded(self, reusable: reusable)
+        left?.exchangeFinished(self, isReusable: endsReusable)
     }
+    private var endsReusable = false
 
     private func append(_ bytes: [UInt8]) {
         if !callerHasLeft { record.bytesOut += bytes.count }
@@ -284,6 +302,7 @@ final class Exchange {
     func writabilityChanged() {
         guard let waiting = writer else { return }
         writer = nil
+        connection?.waitEnded()
         waiting.resume()
     }
 

@@ -7,20 +7,6 @@
 import NIOCore
 import NIOHTTP1
 
-/// What the splitter finds, in its order.
-protocol MessageTaking: AnyObject {
-    /// Bytes of a head that is not known have arrived.
-    func headArrives()
-    /// Bytes for the decoder: a whole head that is made ready for it, some of a body, or what is none of anything.
-    func decode(_ bytes: ByteBuffer)
-    /// A whole request that needs no decoder.
-    func take(_ part: ReceivedPart)
-    /// What comes after can not be understood.
-    func giveUpReading(_ failure: Failure)
-    /// Whether it has been given up, here or by the decoder.
-    var hasGivenUp: Bool { get }
-}
-
 /// Stands between the socket and the decoder. Confined to the connection's event loop.
 final class MessageSplitter {
     private enum State {
@@ -33,8 +19,10 @@ final class MessageSplitter {
         case over
     }
 
-    private unowned let connection: any MessageTaking
+    private unowned let connection: any PartTaking
     private let decoded: DecodedParts
+    /// Takes a whole head that is made ready for the decoder, some of a body, or what is none of anything.
+    private let decode: (ByteBuffer) -> Void
     private let knownHeads: KnownHeads<KnownRequest>
     private let maxHeadBytes: Int
     private var state = State.head
@@ -44,14 +32,18 @@ final class MessageSplitter {
 
     /// - Parameter maxHeadBytes: of one head with its line ends and blanks; also of trailers.
     init(
-        _ connection: any MessageTaking, _ decoded: DecodedParts, knownHeads: KnownHeads<KnownRequest>,
-        maxHeadBytes: Int
+        _ connection: any PartTaking, _ decoded: DecodedParts, knownHeads: KnownHeads<KnownRequest>,
+        maxHeadBytes: Int, decode: @escaping (ByteBuffer) -> Void
     ) {
+        self.decode = decode
         self.connection = connection
         self.decoded = decoded
         self.knownHeads = knownHeads
         self.maxHeadBytes = maxHeadBytes
     }
+
+    /// Whether the beginning of a head is here and its end is not.
+    var hasOpenHead: Bool { pending.readableBytes > 0 }
 
     /// Bytes as the socket delivers them.
     func take(_ bytes: ByteBuffer) {
@@ -83,7 +75,6 @@ final class MessageSplitter {
     }
 
     private func takeHead(_ bytes: inout ByteBuffer) {
-        connection.headArrives()
         if pending.readableBytes == 0 {
             // Empty lines before a request are ignored (RFC 9112 section 2.2).
             let blank = bytes.readableBytesView.prefix { $0 == UInt8(ascii: "\r") || $0 == UInt8(ascii: "\n") }.count
@@ -117,8 +108,8 @@ final class MessageSplitter {
         let found = scan
         scan = HeadScan()
         decoded.expect(found.settle(&head), raw: raw)
-        connection.decode(head)
-        guard !connection.hasGivenUp else { return state = .over }
+        decode(head)
+        guard !decoded.hasFailed else { return state = .over }
         guard let open = decoded.openHead else { return state = .head }
         if open.headers.contains(name: "Transfer-Encoding") {
             state = .chunked(ChunkScan(maxTrailerBytes: maxHeadBytes))
@@ -157,7 +148,7 @@ final class MessageSplitter {
     }
 
     private func messageEnds() {
-        if connection.hasGivenUp { return state = .over }
+        if decoded.hasFailed { return state = .over }
         if decoded.openHead != nil { return giveUp(.unreadable) }
         state = .head
     }
@@ -166,13 +157,13 @@ final class MessageSplitter {
 
     private func feed(_ bytes: inout ByteBuffer, _ count: Int) {
         guard let slice = bytes.readSlice(length: count) else { return }
-        connection.decode(slice)
+        decode(slice)
     }
 
     private func giveUp(_ failure: Failure) {
         state = .over
         pending = ByteBuffer()
-        connection.giveUpReading(failure)
+        connection.take(.failed(failure))
     }
 }
 

@@ -20,4 +20,6 @@ enum ReceivedPart {
     case known(KnownRequest, id: String?)
     case body(ByteBuffer)
     case end
+    /// What comes here and behind can not be understood.
+    case failed(Failure)
 }

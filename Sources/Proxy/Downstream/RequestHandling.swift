@@ -4,11 +4,13 @@ import NIOCore
 import NIOHTTP1
 
 /// Limits of a connection; all times are enforced by one lazy timer.
-struct ConnectionLimits {
+struct ConnectionLimits: Equatable {
     var headerTimeout: TimeAmount
     var idleTimeout: TimeAmount
     var maxHeaderBytes: Int
     var maxBodyBytes: Int
+    /// Bytes a second, of bodies that have taken longer than `ConnectionState.graceForBodies`; 0: no limit.
+    var minBodyRate: Int
 
     /// A head with its target, line ends and blanks.
     var maxHeadBytes: Int { maxHeaderBytes + HeadScan.maxLineBytes + 4_096 }
@@ -26,7 +28,8 @@ extension ConnectionLimits {
     init(_ config: Config.Listen) {
         self.init(
             headerTimeout: TimeAmount(config.headerTimeout), idleTimeout: TimeAmount(config.idleTimeout),
-            maxHeaderBytes: config.maxHeaderBytes, maxBodyBytes: config.maxBodyBytes)
+            maxHeaderBytes: config.maxHeaderBytes, maxBodyBytes: config.maxBodyBytes,
+            minBodyRate: config.minRate)
     }
 }
 

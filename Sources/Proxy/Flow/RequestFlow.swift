@@ -278,8 +278,8 @@ final class RequestFlow: Sendable {
         finish(exchange, .refused(failure.reason))
     }
 
-    /// The end of every request that reached the front desk: its line in the access log. What never became a request
-    /// has its line from `ProxyService.refuse`.
+    /// The end of every request that reached the front desk: its line in the access log, and only then may the connection
+    /// begin its next one. What never became a request has its line from `ProxyService.refuse`.
     func finish(_ exchange: Exchange, _ outcome: Outcome) {
         // Nobody saw a status: the one that logs have for that.
         if case .callerLeft = outcome, exchange.record.status == 0 {
@@ -288,5 +288,6 @@ final class RequestFlow: Sendable {
         }
         if !exchange.record.cache.isEmpty { pages?.counters.count(exchange.record.cache) }
         accessLog?.write(exchange.record, exchange.progress.facts, outcome: outcome)
+        exchange.finish()
     }
 }

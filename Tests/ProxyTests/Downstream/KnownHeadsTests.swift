@@ -16,8 +16,10 @@ import Testing
         #expect(scan(Self.head)?.length == Self.head.utf8.count)
         #expect(scan(Self.head + "GET / HTTP/1.1\r\n\r\n")?.length == Self.head.utf8.count)
         #expect(scan(Self.head)?.id.isEmpty == true)
-        for count in 0..<Self.head.utf8.count {
-            #expect(scan(String(Self.head.prefix(count))) == nil, "\(count) characters are no whole head")
+        let bytes = Array(Self.head.utf8)
+        for count in bytes.indices {
+            let raw = bytes.prefix(count).withUnsafeBytes { RawHead.scan($0) }
+            #expect(raw == nil, "\(count) bytes are no whole head")
         }
     }
 

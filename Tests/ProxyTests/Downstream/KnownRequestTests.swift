@@ -1,6 +1,7 @@
 // A request whose head is known is treated as if it were not, only sooner.
 
 import NIOCore
+import NIOEmbedded
 import TestSupport
 import Testing
 

@@ -7,7 +7,7 @@ import NIOHTTP1
 
 @testable import Proxy
 
-/// Answers every request at once and notes what it was handed.
+/// Answers every request at once, or holds it, and notes what it was handed.
 final class NotingService: RequestHandling {
     let activity = Activity(maxConnections: 10)
     // Proof of `unsafe`: every test drives its channels from one thread.
@@ -15,6 +15,9 @@ final class NotingService: RequestHandling {
     /// Requests whose head was handed over with what an earlier one had left.
     nonisolated(unsafe) private(set) var known = 0
     nonisolated(unsafe) var isDraining = false
+    /// Requests are not answered but kept here.
+    nonisolated(unsafe) var holds = false
+    nonisolated(unsafe) private(set) var held: [Exchange] = []
 
     private final class Mark {}
 
@@ -38,7 +41,9 @@ final class NotingService: RequestHandling {
             "\(field.name.rawName)=\(field.withUnsafeBytesOfValue { Array($0) })"
         }
         notes.append((facts + fields).joined(separator: " "))
+        if holds { return held.append(exchange) }
         exchange.respond(.ok, [:], body: [])
+        exchange.finish()
     }
 
     func refuse(_ failure: Failure, _ head: HTTPRequestHead?, on connection: ConnectionHandler) {
@@ -60,7 +65,8 @@ struct WireRig {
         channel = EmbeddedChannel()
         channel.localAddress = local
         let limits = ConnectionLimits(
-            headerTimeout: .seconds(10), idleTimeout: .seconds(75), maxHeaderBytes: 16 << 10, maxBodyBytes: 1 << 20)
+            headerTimeout: .seconds(10), idleTimeout: .seconds(75), maxHeaderBytes: 16 << 10, maxBodyBytes: 1 << 20,
+            minBodyRate: 1_024)
         let connection = ConnectionHandler(
             proxy: service, limits: limits, peer: peer, executor: EventLoopExecutor(channel.eventLoop),
             knownHeads: heads)
@@ -75,7 +81,13 @@ struct WireRig {
     func read(_ bytes: [UInt8]) { _ = try? channel.writeInbound(ByteBuffer(bytes: bytes)) }
     func read(_ text: String) { read(Array(text.utf8)) }
 
+    func pass(_ time: TimeAmount) { channel.embeddedEventLoop.advanceTime(by: time) }
+
+    func tell(_ event: DrainEvent) { channel.pipeline.fireUserInboundEventTriggered(event) }
+
     /// What has gone out since this was asked last.
+    func sentText() -> String { String(decoding: sent(), as: UTF8.self) }
+
     func sent() -> [UInt8] {
         var bytes: [UInt8] = []
         while let buffer = try? channel.readOutbound(as: ByteBuffer.self) { bytes += buffer.readableBytesView }
