@@ -4,6 +4,7 @@
 // Reading is on demand, so pipelined requests wait in the socket (at most what one read delivered waits in `parts`). A tool
 // that leaves is noticed without a read.
 
+import Configuration
 import DequeModule
 import HTTPTypes
 import NIOCore
