@@ -5,6 +5,7 @@
 // that leaves is noticed without a read.
 
 import Configuration
+import Configuration
 import DequeModule
 import HTTPTypes
 import NIOCore

@@ -72,6 +72,21 @@ import Testing
         #expect(!silent.channel.isActive && silent.service.notes.isEmpty)
     }
 
+    @Test("a body that is slower than min_rate is given up, and its request can still be answered")
+    func slowBody() throws {
+        let rig = try rig()
+        rig.read(Self.post)
+        rig.connection.waits(for: .body)
+        rig.pass(.seconds(9))
+        #expect(rig.service.held[0].bodyFailure == nil)
+        rig.pass(.seconds(1))
+        #expect(rig.service.held[0].bodyFailure?.reason == .requestTimeout)
+        #expect(rig.service.held[0].bodyFailure?.message.contains("listen.min_rate") == true)
+        rig.service.held[0].respond(.requestTimeout, [:], body: [])
+        rig.service.held[0].finish()
+        #expect(rig.sentText().contains(" 408 "))
+    }
+
     @Test("between requests a connection is kept for idle_timeout")
     func idle() throws {
         let rig = try rig(holds: false)

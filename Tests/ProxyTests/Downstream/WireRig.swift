@@ -56,6 +56,7 @@ final class NotingService: RequestHandling {
 struct WireRig {
     let channel: EmbeddedChannel
     let service: NotingService
+    let connection: ConnectionHandler
 
     init(
         _ service: NotingService, peer: String = "peer", heads: KnownHeads<KnownRequest>,
@@ -67,7 +68,7 @@ struct WireRig {
         let limits = ConnectionLimits(
             headerTimeout: .seconds(10), idleTimeout: .seconds(75), maxHeaderBytes: 16 << 10, maxBodyBytes: 1 << 20,
             minBodyRate: 1_024)
-        let connection = ConnectionHandler(
+        connection = ConnectionHandler(
             proxy: service, limits: limits, peer: peer, executor: EventLoopExecutor(channel.eventLoop),
             knownHeads: heads)
         try channel.pipeline.syncOperations.addHandlers(
