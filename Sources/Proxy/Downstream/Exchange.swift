@@ -297,9 +297,3 @@ extension HTTPResponse.Status {
     /// 1xx, 204 and 304 never have a body (RFC 9112, 6.3).
     var hasNoBody: Bool { code == 204 || code == 304 || code < 200 }
 }
-
-extension Failure {
-    static func bodyTooLarge(limit: Int) -> Failure {
-        Failure(.bodyTooLarge, "The request body is larger than \(limit) bytes (listen.max_body_bytes).")
-    }
-}

@@ -13,12 +13,6 @@ import NIOCore
 import RateLimiting
 import Tokens
 
-/// Why a flow ends early.
-enum FlowExit: Error {
-    case failed(Failure)
-    case callerLeft
-}
-
 /// What the tool gets.
 enum Answer {
     /// With what is to hear what upstream says about a run that it has started.

@@ -92,7 +92,7 @@ struct PageWriter {
         }
         if let corsOrigin {
             fields = HTTPFields(fields.filter { !HeaderTraits.of($0.name).contains(.cors) })
-            OriginPolicy.addGrant(for: corsOrigin, to: &fields)
+            OwnFields.addGrant(for: corsOrigin, to: &fields)
         }
         fields.append(OwnFields.via)
         for field in fields { ResponseHead.write(field, into: &head) }

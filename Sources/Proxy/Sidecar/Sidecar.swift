@@ -81,7 +81,8 @@ public final class Sidecar: Sendable {
         let reader = ObjectReader(
             transport: transport, credentials: credentials, cached: { shared?.snapshot($0, $1) }, settings: settings,
             pacing: pacing, events: events, environment: environment)
-        audit = try await AuditStartup.open(config, reader: reader, environment: environment, events: events)
+        audit = try await AuditStartup.open(
+            config, software: Self.software, reader: reader, environment: environment, events: events)
         let sender = UpstreamSender(
             settings: settings, transport: transport, credentials: credentials,
             pacing: pacing,

@@ -63,13 +63,4 @@ struct OriginPolicy: Sendable {
         fields[.vary] = "Origin, Access-Control-Request-Headers"
         return fields
     }
-
-    /// What lets a page of `origin` read an answer.
-    static func addGrant(for origin: String, to fields: inout HTTPFields) {
-        fields[.accessControlAllowOrigin] = origin
-        fields[.accessControlExposeHeaders] =
-            "x-correlation-id, Retry-After, RateLimit, RateLimit-Policy, Cache-Status, Age, ETag, Location, "
-            + "Server-Timing, Proxy-Status"
-        fields.append(HTTPField(name: .vary, value: "Origin"))
-    }
 }

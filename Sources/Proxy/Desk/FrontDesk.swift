@@ -5,20 +5,6 @@ import ClashAPI
 import HTTPTypes
 import Tokens
 
-/// What the front desk lets through, with all it found out.
-struct Admission: Sendable {
-    let caller: Caller
-    let route: RouteMatch
-    /// Whose stored answers the request may be answered with; nil: none. In pass-through mode every token has its own.
-    let partition: String?
-    /// The tool's own credentials for upstream, in pass-through mode.
-    let authorization: HTTPField?
-    /// Whose calls upstream counts together, in pass-through mode: as the token claims, unverified, else its own.
-    let gateKey: String?
-    /// The browser origin that may read the answer, nil for tools.
-    let corsOrigin: String?
-}
-
 /// What happens to a request head.
 enum FrontDeskDecision {
     case forward(Admission)
@@ -96,7 +82,7 @@ struct FrontDesk: Sendable {
         guard passesTokens else {
             return .forward(
                 Admission(
-                    caller: caller, route: route, partition: PageCache.ownPartition, authorization: nil,
+                    caller: caller, route: route, partition: Admission.ownPartition, authorization: nil,
                     gateKey: nil, corsOrigin: origin))
         }
         if authenticated.keyStandsInForToken {

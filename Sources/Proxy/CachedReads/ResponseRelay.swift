@@ -5,25 +5,6 @@ import ClashAPI
 import CurlTransport
 import HTTPTypes
 
-/// How links in answers are rewritten.
-final class LinkSettings: Sendable {
-    let rules: [LinkRule]
-    let allowPrefixes: [String]
-    let scheme: String
-
-    /// `public_url` as links begin with it, without a slash at its end; nil: scheme and authority of each request.
-    let base: String?
-
-    init(rules: [LinkRule], allowPrefixes: [String], publicURL: String?, scheme: String) {
-        self.rules = rules
-        self.allowPrefixes = allowPrefixes
-        self.scheme = scheme
-        var base = publicURL
-        while base?.hasSuffix("/") == true { base?.removeLast() }
-        self.base = base
-    }
-}
-
 struct ResponseRelay {
     let links: LinkSettings
     let corsOrigin: String?
@@ -70,7 +51,7 @@ struct ResponseRelay {
         if isJob { fields[.contentType] = "application/json" }
         fields[.cacheStatus] = "clash-proxy; fwd=method; detail=settled"
         OwnFields.add(correlationID: exchange.record.correlationID, to: &fields)
-        if let corsOrigin { OriginPolicy.addGrant(for: corsOrigin, to: &fields) }
+        if let corsOrigin { OwnFields.addGrant(for: corsOrigin, to: &fields) }
         exchange.respond(
             isJob ? .accepted : .noContent, timed(fields, exchange), body: isJob ? Array("{}".utf8) : [])
     }
@@ -94,7 +75,7 @@ struct ResponseRelay {
                 call.traits.isSafe ? .bypass : .method, stored: false, collapsed: false, status: nil, detail: nil)
         fields.append(HTTPField(name: .cacheStatus, value: status.headerValue))
         OwnFields.add(correlationID: exchange.record.correlationID, to: &fields)
-        if let corsOrigin { OriginPolicy.addGrant(for: corsOrigin, to: &fields) }
+        if let corsOrigin { OwnFields.addGrant(for: corsOrigin, to: &fields) }
         return fields
     }
 

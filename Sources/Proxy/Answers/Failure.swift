@@ -65,4 +65,8 @@ public struct Failure: Error, Sendable {
     static func invalid(_ message: String, target: String? = nil) -> Failure {
         Failure(.invalidRequest, message, target: target)
     }
+
+    static func bodyTooLarge(limit: Int) -> Failure {
+        Failure(.bodyTooLarge, "The request body is larger than \(limit) bytes (listen.max_body_bytes).")
+    }
 }

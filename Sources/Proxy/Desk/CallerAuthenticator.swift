@@ -1,24 +1,7 @@
-// Who asks. A caller is an authenticated tool; without `[[caller]]` tables everybody is "anonymous".
+// Who asks: finds the caller of a request. Without `[[caller]]` tables everybody is "anonymous".
 
 import Crypto
 import HTTPTypes
-
-/// An authenticated tool and its rights.
-struct Caller: Sendable, Equatable {
-    let name: String
-    let allow: Set<Permission>
-    /// Its class among those who wait for a turn.
-    var priority = CallerPriority.interactive
-    /// Its share of the turns, to that of others.
-    var weight = 1
-
-    /// The same rights under another name.
-    func named(_ name: String) -> Caller {
-        Caller(name: name, allow: allow, priority: priority, weight: weight)
-    }
-
-    static let anonymous = Caller(name: "anonymous", allow: Set(Permission.allCases))
-}
 
 /// Finds the caller of a request by the key it brings. Immutable; usable from every event loop.
 struct CallerAuthenticator: Sendable {

@@ -86,19 +86,16 @@ struct RequestHead {
         expectsContinue = !isHTTP10 && (fields[.expect]?.lowercased() == "100-continue")
     }
 
-    /// The methods that are served, as `Allow` lists them.
-    static let allowedMethods = "GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE"
-
     private static func checkedMethod(_ name: String) throws(Failure) -> HTTPRequest.Method {
         guard let method = HTTPRequest.Method(rawValue: name) else { throw .invalid("The method is not a token.") }
         switch method {
         case .get, .head, .options, .post, .put, .patch, .delete: return method
         case .connect, .trace:
-            throw Failure(.methodNotAllowed, "The method \(name) is not allowed here; \(allowedMethods) are.")
+            throw Failure(.methodNotAllowed, "The method \(name) is not allowed here; \(OwnFields.allowedMethods) are.")
         default:
             throw Failure(
                 .methodNotImplemented,
-                "The method \(name.prefix(32)) is not implemented here; \(allowedMethods) are.")
+                "The method \(name.prefix(32)) is not implemented here; \(OwnFields.allowedMethods) are.")
         }
     }
 

@@ -60,7 +60,7 @@ final class ProxyService: RequestHandling {
             OwnFields.add(correlationID: exchange.record.correlationID, to: &fields)
             answerHere(exchange, fields)
         case .options:
-            var fields: HTTPFields = [.allow: RequestHead.allowedMethods]
+            var fields: HTTPFields = [.allow: OwnFields.allowedMethods]
             fields[.date] = CivilTime(unixSeconds: environment.wallTime().seconds).httpDate
             OwnFields.add(correlationID: exchange.record.correlationID, to: &fields)
             answerHere(exchange, fields)

@@ -58,9 +58,6 @@ struct PageCache: Sendable {
         self.environment = environment
     }
 
-    /// Whose answers may be mixed: with the proxy's own credentials everybody is the same to upstream.
-    static let ownPartition = "own"
-
     // MARK: Writes
 
     /// A write may have been done: drops all that it makes untrue. To be called before its tool gets the answer.

@@ -35,17 +35,3 @@ enum PageHead {
 
     private static let via = ByteBuffer(string: "Via: 1.1 clash-proxy\r\n")
 }
-
-/// This proxy as the tool knows it: what links in its answers begin with.
-struct LinkBase: Sendable {
-    let text: String
-    /// Tells bases apart in an ETag (FNV-1a).
-    let digest: String
-
-    init(_ links: LinkSettings, _ head: RequestHead) {
-        text = links.base ?? "\(links.scheme)://\(head.authorityText)"
-        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-        digest = String(hash, radix: 16)
-    }
-}

@@ -57,28 +57,3 @@ struct RelayedBody {
     /// Frees the connection: a small rest is read, because that is cheaper than a new connection.
     func discard() async { await direct?.discard() }
 }
-
-extension ResponseBody {
-    /// The next bytes, with the failures that a request can have.
-    func nextBytes(_ call: CallTraits) async throws(FlowExit) -> [UInt8]? {
-        do throws(TransferFailure) {
-            return try await next()
-        } catch {
-            switch error.verdict(CallTraits(isSafe: call.isSafe, bodyIsReplayable: false)) {
-            case .callerLeft: throw .callerLeft
-            case .fail(let failure), .retry(let failure, _): throw .failed(failure)
-            }
-        }
-    }
-
-    /// Frees the connection: a small rest is read, because that is cheaper than a new connection.
-    func discard() async {
-        guard isBufferedComplete else { return cancel() }
-        while let _ = try? await next() {}
-    }
-}
-
-extension UpstreamResponse {
-    /// See `ResponseBody.discard`.
-    func discard() async { await body.discard() }
-}

@@ -22,9 +22,9 @@ extension Failure {
         if let retryAfter { fields[.retryAfter] = String(retryAfter.wholeSecondsUp) }
         if row.status == .unauthorized { fields[.wwwAuthenticate] = "Bearer" }
         fields[.proxyStatus] = "clash-proxy; error=\(row.proxyError); details=\"\(reason.rawValue)\""
-        if row.status == .methodNotAllowed { fields[.allow] = RequestHead.allowedMethods }
+        if row.status == .methodNotAllowed { fields[.allow] = OwnFields.allowedMethods }
         OwnFields.add(correlationID: context.correlationID, to: &fields)
-        if let origin = context.corsOrigin { OriginPolicy.addGrant(for: origin, to: &fields) }
+        if let origin = context.corsOrigin { OwnFields.addGrant(for: origin, to: &fields) }
         return (row.status, fields, body(code: row.code))
     }
 
@@ -39,24 +39,5 @@ extension Failure {
         guard let retryAfter else { return message }
         let stop = message.hasSuffix(".") ? "" : "."
         return "\(message)\(stop) Try again in \(retryAfter.wholeSecondsUp) s."
-    }
-}
-
-/// The fields that stand on every answer.
-enum OwnFields {
-    static let via = HTTPField(name: .via, value: "1.1 clash-proxy")
-    /// Of calls that are no one tool's.
-    static let userAgent = HTTPField(name: .userAgent, value: "clash-proxy")
-
-    /// Where upstream says nothing to caches about an answer of a known operation, those behind us are told to ask: they
-    /// hear of no delete. Nil where upstream has said something, or its word alone counts.
-    static func cacheControl(for fields: HTTPFields, isKnown: Bool) -> HTTPField? {
-        guard isKnown, !fields[values: .cacheControl].contains(where: { !$0.listElements.isEmpty }) else { return nil }
-        return HTTPField(name: .cacheControl, value: "private, no-cache")
-    }
-
-    static func add(correlationID: String, to fields: inout HTTPFields) {
-        fields[.correlationID] = correlationID
-        fields.append(via)
     }
 }
