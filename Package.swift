@@ -157,7 +157,7 @@ let package = Package(
         .testTarget(
             name: "ProxyTests",
             dependencies: [
-                "Proxy", "ClashAPI", "CurlTransport", "RateLimiting", "Tokens", "TestSupport",
+                "Proxy", "Caching", "ClashAPI", "CurlTransport", "RateLimiting", "Tokens", "TestSupport",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),

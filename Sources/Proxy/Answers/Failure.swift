@@ -1,5 +1,7 @@
-// The one error type of a request: why it failed, what is known about its sending, and what the tool may be told.
-// `FailureReason.answer` turns a reason into status and code; nothing else does.
+// The one error type of a request: why it failed and through whom, what is known about its sending, and what the tool may
+// be told. `FailureReason.answer` turns a reason into status, code and cause; nothing else does.
+
+import ClashAPI
 
 /// Why the proxy itself answers with an error. The raw value is stable: log lines, metrics and `Proxy-Status` carry it.
 public enum FailureReason: String, Sendable, CaseIterable {
@@ -36,6 +38,26 @@ public enum FailureReason: String, Sendable, CaseIterable {
     case internalError = "internal-error"
 }
 
+/// Through whom a request failed.
+enum FailureCause: Sendable {
+    /// What was asked is not right, or not allowed.
+    case tool
+    /// This proxy: its limits, its log, its token, its end.
+    case proxy
+    /// Upstream, or the way there.
+    case upstream
+}
+
+/// What it would mean to send a failed call once more.
+enum Repetition: Sendable {
+    /// It might be carried out twice, or fail the same way again.
+    case unwise
+    /// It is harmless; an outage could make many of it, so it draws on the budget of retries.
+    case budgeted
+    /// It is harmless, and surely was not carried out: it draws on no budget.
+    case free
+}
+
 /// One failed request.
 public struct Failure: Error, Sendable {
     /// Why, from a bounded set.
@@ -48,6 +70,13 @@ public struct Failure: Error, Sendable {
     public var retryAfter: Duration?
     /// For our log only.
     public var detail: String
+    /// Whether upstream may have carried the call out; false for what failed here.
+    var wasSent = false
+    /// Whether the call may be sent again.
+    var repetition = Repetition.unwise
+
+    /// Through whom it failed.
+    var cause: FailureCause { reason.answer(.other).cause }
 
     /// Makes a failure; `message` is shown to the tool, `detail` only to the log.
     public init(

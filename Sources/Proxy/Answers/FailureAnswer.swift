@@ -23,8 +23,7 @@ extension Failure {
         if row.status == .unauthorized { fields[.wwwAuthenticate] = "Bearer" }
         fields[.proxyStatus] = "clash-proxy; error=\(row.proxyError); details=\"\(reason.rawValue)\""
         if row.status == .methodNotAllowed { fields[.allow] = OwnFields.allowedMethods }
-        OwnFields.add(correlationID: context.correlationID, to: &fields)
-        if let origin = context.corsOrigin { OwnFields.addGrant(for: origin, to: &fields) }
+        OwnFields.add(correlationID: context.correlationID, corsOrigin: context.corsOrigin, to: &fields)
         return (row.status, fields, body(code: row.code))
     }
 

@@ -21,6 +21,13 @@ struct HeaderTraits: OptionSet {
     static let sharedFetch = HeaderTraits(rawValue: 1 << 5)
     /// Left out of a shared fetch and not missed: ours stands in its place, or the cache heeds it.
     static let sharedFetchOwn = HeaderTraits(rawValue: 1 << 6)
+    /// Upstream's answers depend on its value, as upstream's pages say: the value stands in every cache key as it is.
+    static let selecting = HeaderTraits(rawValue: 1 << 7)
+    /// An answer whose `Vary` names it has no variants because of it: every cache key tells its values apart, by a part
+    /// made of it, or what a fetch sends is the same for all.
+    static let inEveryKey = HeaderTraits(rawValue: 1 << 8)
+    /// Stands in a 304 (RFC 9110 section 15.4.5).
+    static let inNotModified = HeaderTraits(rawValue: 1 << 9)
 
     private static let table: [String: HeaderTraits] = [
         "connection": .hopByHop,
@@ -33,22 +40,22 @@ struct HeaderTraits: OptionSet {
         "transfer-encoding": .hopByHop,
         "upgrade": .hopByHop,
         "http2-settings": .hopByHop,
-        "accept": .sharedFetch,
-        "prefer": .sharedFetch,
-        "repository-id": .sharedFetch,
-        "include-user-metadata": .sharedFetch,
-        "configtype": .sharedFetch,
+        "accept": [.sharedFetch, .inEveryKey],
+        "prefer": [.sharedFetch, .inEveryKey],
+        "repository-id": [.sharedFetch, .selecting, .inEveryKey],
+        "include-user-metadata": [.sharedFetch, .selecting, .inEveryKey],
+        "configtype": [.sharedFetch, .selecting, .inEveryKey],
         "via": .sharedFetch,
         "traceparent": .sharedFetch,
-        "user-agent": .sharedFetchOwn,
-        "accept-encoding": .sharedFetchOwn,
-        "cache-control": .sharedFetchOwn,
+        "user-agent": [.sharedFetchOwn, .inEveryKey],
+        "accept-encoding": [.sharedFetchOwn, .inEveryKey],
+        "cache-control": [.sharedFetchOwn, .inNotModified],
         "pragma": .sharedFetchOwn,
-        "authorization": .dropUpstream,
+        "authorization": [.dropUpstream, .inEveryKey],
         "x-api-key": .dropUpstream,
         "x-audit-reason": .dropUpstream,
         "idempotency-key": .dropUpstream,
-        "host": .dropUpstream,
+        "host": [.dropUpstream, .inEveryKey],
         "expect": .dropUpstream,
         "x-correlation-id": [.dropUpstream, .dropDownstream, .sharedFetch],
         "content-length": [.dropUpstream, .dropDownstream],
@@ -68,6 +75,11 @@ struct HeaderTraits: OptionSet {
         "http-method-override": .refused,
         "x-original-url": .refused,
         "x-rewrite-url": .refused,
+        "content-location": .inNotModified,
+        "date": .inNotModified,
+        "expires": .inNotModified,
+        "last-modified": .inNotModified,
+        "vary": .inNotModified,
         "access-control-allow-origin": .cors,
         "access-control-allow-headers": .cors,
         "access-control-allow-methods": .cors,
@@ -75,6 +87,11 @@ struct HeaderTraits: OptionSet {
         "access-control-expose-headers": .cors,
         "access-control-max-age": .cors,
     ]
+
+    /// The names of a trait, in an order that is always the same.
+    static func names(with trait: HeaderTraits) -> [HTTPField.Name] {
+        table.filter { $0.value.contains(trait) }.keys.sorted().compactMap { HTTPField.Name($0) }
+    }
 
     /// Families of names that say by which way and under which name a request came to us: nobody upstream is to build
     /// anything from what a tool claims there.
@@ -88,8 +105,12 @@ struct HeaderTraits: OptionSet {
         guard name.utf8.contains(UInt8(ascii: "_")) else { return family(name) }
         let hyphened = String(name.map { $0 == "_" ? "-" : $0 })
         // The cache's key knows the true spelling only, so a shared fetch carries no other.
-        return (table[hyphened] ?? family(hyphened)).subtracting([.sharedFetch, .sharedFetchOwn])
+        return (table[hyphened] ?? family(hyphened)).subtracting(ofTrueSpelling)
     }
+
+    private static let ofTrueSpelling: HeaderTraits = [
+        .sharedFetch, .sharedFetchOwn, .selecting, .inEveryKey, .inNotModified,
+    ]
 
     private static func family(_ name: String) -> HeaderTraits {
         name.hasPrefix("x-") && droppedFamilies.contains { name.hasPrefix($0) } ? .dropUpstream : []

@@ -2,12 +2,12 @@
 
 import HTTPTypes
 
-/// The fields that stand on every answer.
+/// Fields of answers, and of calls that are no one tool's.
 enum OwnFields {
     static let via = HTTPField(name: .via, value: "1.1 clash-proxy")
     /// The methods that are served, as `Allow` lists them.
     static let allowedMethods = "GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE"
-    /// Of calls that are no one tool's.
+    /// Of shared fetches.
     static let userAgent = HTTPField(name: .userAgent, value: "clash-proxy")
 
     /// Where upstream says nothing to caches about an answer of a known operation, those behind us are told to ask: they
@@ -17,9 +17,12 @@ enum OwnFields {
         return HTTPField(name: .cacheControl, value: "private, no-cache")
     }
 
-    static func add(correlationID: String, to fields: inout HTTPFields) {
+    /// What stands on every answer: which request it is to, who speaks, and for a page of an allowed origin that it may
+    /// read this.
+    static func add(correlationID: String, corsOrigin: String? = nil, to fields: inout HTTPFields) {
         fields[.correlationID] = correlationID
         fields.append(via)
+        if let corsOrigin { addGrant(for: corsOrigin, to: &fields) }
     }
 
     /// What lets a page of `origin` read an answer.

@@ -14,7 +14,8 @@ enum AuditStartup {
         _ config: Config, software: String, reader: ObjectReader, environment: Environment, events: EventLog
     ) async throws -> AuditTrail? {
         do {
-            return try await openLog(config, software: software, reader: reader, environment: environment, events: events)
+            return try await openLog(
+                config, software: software, reader: reader, environment: environment, events: events)
         } catch {
             guard !config.audit.required else { throw error }
             events.logger.warning("nothing is recorded: the audit log can not be opened: \(error)")

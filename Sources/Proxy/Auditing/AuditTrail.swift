@@ -153,19 +153,3 @@ extension ObjectFate {
         }
     }
 }
-
-extension Failure {
-    init(_ unavailable: AuditUnavailable) {
-        self.init(
-            .auditUnavailable, "The audit log can not be written, so nothing is deleted: \(unavailable.detail)",
-            retryAfter: max(unavailable.retryAfter, .seconds(1)), detail: unavailable.cause.rawValue)
-    }
-
-    /// A delete without an answer, whose object a read still found.
-    static func stillThere(_ failure: Failure) -> Failure {
-        Failure(
-            .outcomeUnknown,
-            "The call was sent and no answer came. The object was still there when last looked at, and may yet be "
-                + "deleted: read it before you send the call again.", detail: failure.detail)
-    }
-}

@@ -6,22 +6,23 @@ import CurlTransport
 import HTTPTypes
 
 extension PageService {
+    /// - Parameter facts: of the call upstream, if there was one for this tool.
     func write(
-        _ answer: CachedAnswer, _ status: CacheStatus, _ exchange: Exchange, _ query: PageQuery,
-        _ admission: Admission, isHit: Bool, facts: CallFacts?
+        _ answer: CachedAnswer, _ verdict: CacheVerdict, _ exchange: Exchange, _ query: PageQuery,
+        _ admission: Admission, facts: CallFacts?
     ) {
-        exchange.record.source = isHit ? .cache : .upstream
+        exchange.record.cache = verdict
+        exchange.record.source = verdict.source
         let writer = PageWriter(links: links, corsOrigin: admission.corsOrigin, now: environment.now())
-        let showsAge = isHit || answer.freshness.initialAge >= .seconds(1)
-        writer.write(answer, status, exchange, query, showsAge: showsAge, facts: facts)
+        let showsAge = verdict.source == .cache || answer.freshness.initialAge >= .seconds(1)
+        writer.write(answer, verdict.status, exchange, query, showsAge: showsAge, facts: facts)
     }
 
     func writeHit(
         _ answer: CachedAnswer, _ ttl: Duration, _ exchange: Exchange, _ query: PageQuery, _ admission: Admission
     ) {
-        exchange.record.cache = "hit"
         let seconds = max(Int(ttl.components.seconds), 0)
-        write(answer, .hit(ttl: seconds), exchange, query, admission, isHit: true, facts: nil)
+        write(answer, .hit(ttl: seconds), exchange, query, admission, facts: nil)
     }
 
     func writeStale(
@@ -29,20 +30,15 @@ extension PageService {
     ) {
         // Rounded away from freshness.
         let seconds = Int(old.ttl.components.seconds) - (old.ttl.components.attoseconds < 0 ? 1 : 0)
-        exchange.record.cache = "stale:\(old.why.rawValue)"
-        let status: CacheStatus = seconds < 0 ? .stale(ttl: seconds, detail: old.why) : .hit(ttl: seconds)
-        write(old.answer, status, exchange, query, admission, isHit: true, facts: facts)
+        write(old.answer, .stale(old.why, ttl: seconds), exchange, query, admission, facts: facts)
     }
 
     func relay(
-        _ live: LivePage, _ exchange: Exchange, _ call: UpstreamCall, _ admission: Admission, _ forward: Forwarding
+        _ live: LivePage, _ exchange: Exchange, _ call: UpstreamCall, _ admission: Admission, _ verdict: CacheVerdict
     ) async throws(FlowExit) {
         defer { withExtendedLifetime(live) {} }
         let relay = ResponseRelay(
-            links: links, corsOrigin: admission.corsOrigin, environment: environment,
-            cacheStatus: .forwarded(
-                forward.why, stored: false, collapsed: false, status: nil,
-                detail: (live.reason ?? forward.detail)?.rawValue))
+            links: links, corsOrigin: admission.corsOrigin, environment: environment, verdict: verdict)
         try await relay.run(live.response, call, exchange, body: live.body)
     }
 }

@@ -306,15 +306,11 @@ struct PageFetch: Sendable {
 
     /// What `Vary` names beyond what is in every key.
     private func varying(_ fields: HTTPFields) -> [HTTPField.Name] {
-        (Vary.names(in: fields) ?? []).filter { !Self.inEveryKey.contains($0) }
+        (Vary.names(in: fields) ?? []).filter { !HeaderTraits.of($0).contains(.inEveryKey) }
     }
 
     /// Errors are small; what is larger is passed on as it comes.
     private static let maxErrorBytes = 256 << 10
-
-    /// Names whose values are in every key, or are ours and the same for everybody.
-    private static let inEveryKey: Set<HTTPField.Name> =
-        Set([.accept, .prefer, .authorization, .acceptEncoding, .userAgent, .host] + HTTPField.Name.selecting)
 }
 
 extension HTTPResponse.Status {

@@ -113,10 +113,9 @@ final class PageService: Sendable {
                     return writeStale(old, exchange, query, admission, facts: exchange.progress.facts)
                 }
                 if let ttl = news.ttlOfStored { return writeHit(answer, ttl, exchange, query, admission) }
-                let status = forward.status(news, isFollower: isFollower)
-                exchange.record.cache =
-                    isFollower ? "collapsed" : news.notStored.map { "not-stored:\($0.rawValue)" } ?? "stored"
-                return write(answer, status, exchange, query, admission, isHit: false, facts: exchange.progress.facts)
+                let fate: CacheVerdict.Fate = isFollower ? .collapsed : news.notStored.map { .notStored($0) } ?? .stored
+                let verdict = CacheVerdict.forwarded(forward, fate, isRefreshed: news.isRefreshed)
+                return write(answer, verdict, exchange, query, admission, facts: exchange.progress.facts)
             case .live(let live):
                 exchange.progress.facts.add(live.facts)
                 let code = live.response.status.code
@@ -124,8 +123,9 @@ final class PageService: Sendable {
                     await live.response.discard()
                     return writeStale(old, exchange, query, admission, facts: exchange.progress.facts)
                 }
-                exchange.record.cache = live.reason.map { "not-stored:\($0.rawValue)" } ?? "streamed"
-                return try await relay(live, exchange, call, admission, forward)
+                let fate = live.reason.map { CacheVerdict.Fate.notStored($0) } ?? .streamed
+                let verdict = CacheVerdict.forwarded(forward, fate, isRefreshed: false)
+                return try await relay(live, exchange, call, admission, verdict)
             case .failed(let failure, let facts):
                 if !isFollower { exchange.progress.facts.add(facts) }
                 return try standIn(for: failure, exchange, query, admission)
@@ -166,19 +166,6 @@ final class PageService: Sendable {
             }
             return Forwarding(why: why)
         }
-    }
-}
-
-/// Why a request goes upstream.
-struct Forwarding {
-    let why: CacheStatus.Forward
-    var detail: CacheReason?
-
-    func status(_ news: PageNews, isFollower: Bool) -> CacheStatus {
-        .forwarded(
-            why, stored: news.notStored == nil && !isFollower, collapsed: isFollower,
-            status: news.isRefreshed ? 304 : nil,
-            detail: isFollower ? detail?.rawValue : (news.notStored ?? detail)?.rawValue)
     }
 }
 

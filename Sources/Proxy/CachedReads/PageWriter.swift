@@ -54,7 +54,7 @@ struct PageWriter {
     }
 
     private func writeFacts(_ facts: CallFacts, _ exchange: Exchange, into head: inout ByteBuffer) {
-        var fields: HTTPFields = [.serverTiming: facts.serverTiming(of: now - exchange.record.started)]
+        var fields: HTTPFields = [.serverTiming: facts.times.serverTiming(of: now - exchange.record.started)]
         facts.addRateLimit(to: &fields)
         for field in fields { ResponseHead.write(field, into: &head) }
     }
@@ -83,7 +83,7 @@ struct PageWriter {
         var fields = answer.fields
         if let word = OwnFields.cacheControl(for: fields, isKnown: query.isKnown) { fields.append(word) }
         if answer.status == .ok { fields[.eTag] = nil }
-        if isKnownToTool { fields = HTTPFields(fields.filter { Self.inNotModified.contains($0.name) }) }
+        if isKnownToTool { fields = HTTPFields(fields.filter { HeaderTraits.of($0.name).contains(.inNotModified) }) }
         if fields.contains(.location) {
             fields.replace(
                 .location,
@@ -97,10 +97,6 @@ struct PageWriter {
         fields.append(OwnFields.via)
         for field in fields { ResponseHead.write(field, into: &head) }
     }
-
-    private static let inNotModified: Set<HTTPField.Name> = [
-        .cacheControl, .contentLocation, .date, .expires, .lastModified, .vary,
-    ]
 }
 
 extension CachedAnswer {

@@ -10,7 +10,7 @@ struct ResponseRelay {
     let corsOrigin: String?
     let environment: Environment
     /// What the cache had to do with it; nil: nothing.
-    var cacheStatus: CacheStatus?
+    var verdict: CacheVerdict?
 
     /// So much of a page is looked at before its head goes out, so that ordinary pages keep a Content-Length.
     private static let heldPageBytes = 256 << 10
@@ -19,9 +19,11 @@ struct ResponseRelay {
     func run(
         _ response: UpstreamResponse, _ call: UpstreamCall, _ exchange: Exchange, body: RelayedBody? = nil
     ) async throws(FlowExit) {
-        exchange.record.source = .upstream
+        let verdict = verdict ?? .passed(isRead: call.traits.isSafe)
+        exchange.record.cache = verdict
+        exchange.record.source = verdict.source
         var body = body ?? RelayedBody(response.body)
-        var fields = answerFields(response, call, exchange)
+        var fields = answerFields(response, call, exchange, verdict)
         let isPage =
             call.match.operation.carriesLinks && response.isJSON && response.status != .partialContent
             && ContentCoding(response.fields).isNone
@@ -44,21 +46,24 @@ struct ResponseRelay {
 
     /// Says that a delete was carried out, in upstream's place: 204 for DELETE, 202 for a v2 job.
     func settled(_ exchange: Exchange) {
-        exchange.record.source = .proxy
+        let verdict = CacheVerdict.settled
+        exchange.record.cache = verdict
+        exchange.record.source = verdict.source
         exchange.record.detail = "settled by a read"
         let isJob = exchange.head.method != .delete
         var fields = HTTPFields()
         if isJob { fields[.contentType] = "application/json" }
-        fields[.cacheStatus] = "clash-proxy; fwd=method; detail=settled"
-        OwnFields.add(correlationID: exchange.record.correlationID, to: &fields)
-        if let corsOrigin { OwnFields.addGrant(for: corsOrigin, to: &fields) }
+        fields[.cacheStatus] = verdict.status.headerValue
+        OwnFields.add(correlationID: exchange.record.correlationID, corsOrigin: corsOrigin, to: &fields)
         exchange.respond(
             isJob ? .accepted : .noContent, timed(fields, exchange), body: isJob ? Array("{}".utf8) : [])
     }
 
     // MARK: Fields
 
-    private func answerFields(_ response: UpstreamResponse, _ call: UpstreamCall, _ exchange: Exchange) -> HTTPFields {
+    private func answerFields(
+        _ response: UpstreamResponse, _ call: UpstreamCall, _ exchange: Exchange, _ verdict: CacheVerdict
+    ) -> HTTPFields {
         var dropped = HeaderTraits.dropDownstream
         if corsOrigin != nil { dropped.insert(.cors) }
         var fields = response.fields.endToEnd(dropping: dropped)
@@ -69,13 +74,8 @@ struct ResponseRelay {
         }
         if let word = OwnFields.cacheControl(for: response.fields, isKnown: call.match.isKnown) { fields.append(word) }
         exchange.progress.facts.addRateLimit(to: &fields)
-        let status =
-            cacheStatus
-            ?? .forwarded(
-                call.traits.isSafe ? .bypass : .method, stored: false, collapsed: false, status: nil, detail: nil)
-        fields.append(HTTPField(name: .cacheStatus, value: status.headerValue))
-        OwnFields.add(correlationID: exchange.record.correlationID, to: &fields)
-        if let corsOrigin { OwnFields.addGrant(for: corsOrigin, to: &fields) }
+        fields.append(HTTPField(name: .cacheStatus, value: verdict.status.headerValue))
+        OwnFields.add(correlationID: exchange.record.correlationID, corsOrigin: corsOrigin, to: &fields)
         return fields
     }
 
@@ -83,7 +83,7 @@ struct ResponseRelay {
     private func timed(_ fields: HTTPFields, _ exchange: Exchange) -> HTTPFields {
         var fields = fields
         let total = environment.now() - exchange.record.started
-        fields.append(HTTPField(name: .serverTiming, value: exchange.progress.facts.serverTiming(of: total)))
+        fields.append(HTTPField(name: .serverTiming, value: exchange.progress.facts.times.serverTiming(of: total)))
         return fields
     }
 

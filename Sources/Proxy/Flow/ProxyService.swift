@@ -132,7 +132,7 @@ final class ProxyService: RequestHandling {
         record.detail = failure.message
         flow.events.refused(failure, record)
         connection.sendLast(lastAnswer(failure, &record, toHead: head?.method == .HEAD))
-        flow.accessLog?.write(record, CallFacts(), outcome: .refused(failure.reason))
+        flow.accessLog?.write(record, outcome: .refused(failure.reason))
     }
 
     /// What connection `max_connections` + 1 gets.
@@ -143,7 +143,7 @@ final class ProxyService: RequestHandling {
             .tooManyConnections, "Too many connections (listen.max_connections).", retryAfter: .seconds(1))
         flow.events.refused(failure, record)
         let answer = lastAnswer(failure, &record)
-        flow.accessLog?.write(record, CallFacts(), outcome: .refused(failure.reason))
+        flow.accessLog?.write(record, outcome: .refused(failure.reason))
         return answer
     }
 

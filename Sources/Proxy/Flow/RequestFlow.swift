@@ -265,7 +265,7 @@ final class RequestFlow: Sendable {
         var fields = answer.fields
         let facts = exchange.progress.facts
         if facts.attempts > 0 || failure.reason == .rateLimited {
-            fields[.serverTiming] = facts.serverTiming(of: environment.now() - exchange.record.started)
+            fields[.serverTiming] = facts.times.serverTiming(of: environment.now() - exchange.record.started)
         }
         facts.addRateLimit(to: &fields)
         exchange.respond(answer.status, fields, body: answer.body)
@@ -280,7 +280,11 @@ final class RequestFlow: Sendable {
             exchange.record.status = 499
             exchange.record.source = .proxy
         }
-        if !exchange.record.cache.isEmpty { pages?.counters.count(exchange.record.cache) }
-        accessLog?.write(exchange.record, exchange.progress.facts, outcome: outcome)
+        if let verdict = exchange.record.cache { pages?.counters.count(verdict) }
+        let facts = exchange.progress.facts
+        exchange.record.times = facts.times
+        exchange.record.attempts = facts.attempts
+        exchange.record.upstreamID = facts.upstreamID
+        accessLog?.write(exchange.record, outcome: outcome)
     }
 }

@@ -16,17 +16,17 @@ final class AccessLog: Sendable {
         self.environment = environment
     }
 
-    func write(_ record: ExchangeRecord, _ call: CallFacts, outcome: Outcome) {
+    func write(_ record: ExchangeRecord, outcome: Outcome) {
         let total = environment.now() - record.started
         let time = environment.wallTime()
         var line = LineBuilder()
         if format == .json {
             line.text("{\"time\":\"")
             append(time, to: &line)
-            Self.json(record, call, outcome, total, to: &line)
+            Self.json(record, outcome, total: total, to: &line)
         } else {
             append(time, to: &line)
-            Self.text(record, call, outcome, total, to: &line)
+            Self.text(record, outcome, total: total, to: &line)
         }
         writer.write(line.bytes)
     }
@@ -49,7 +49,7 @@ final class AccessLog: Sendable {
 
     /// What follows the time.
     static func text(
-        _ record: ExchangeRecord, _ call: CallFacts, _ outcome: Outcome, _ total: Duration, to line: inout LineBuilder
+        _ record: ExchangeRecord, _ outcome: Outcome, total: Duration, to line: inout LineBuilder
     ) {
         for word in [record.correlationID, record.peer, record.caller, record.operation, record.method, record.path] {
             line.text(" ")
@@ -68,22 +68,22 @@ final class AccessLog: Sendable {
         line.text(" total=")
         line.milliseconds(total)
         line.text("ms queue=")
-        line.milliseconds(call.queueTime)
+        line.milliseconds(record.times.queueTime)
         line.text("ms token=")
-        line.milliseconds(call.tokenTime)
+        line.milliseconds(record.times.tokenTime)
         line.text("ms audit=")
-        line.milliseconds(call.auditTime)
+        line.milliseconds(record.times.auditTime)
         line.text("ms upstream=")
-        line.milliseconds(call.upstreamTime)
+        line.milliseconds(record.times.upstreamTime)
         line.text("ms other=")
-        line.milliseconds(call.otherTime(of: total))
+        line.milliseconds(record.times.otherTime(of: total))
         line.text("ms attempts=")
-        line.number(call.attempts)
-        if !record.cache.isEmpty {
+        line.number(record.attempts)
+        if let cache = record.cache?.word {
             line.text(" cache=")
-            line.word(record.cache)
+            line.word(cache.text)
         }
-        if let id = call.upstreamID {
+        if let id = record.upstreamID {
             line.text(" upstream_id=")
             line.text(id)
         }
@@ -96,7 +96,7 @@ final class AccessLog: Sendable {
 
     /// What follows the time; closes the object that was opened before it.
     static func json(
-        _ record: ExchangeRecord, _ call: CallFacts, _ outcome: Outcome, _ total: Duration, to line: inout LineBuilder
+        _ record: ExchangeRecord, _ outcome: Outcome, total: Duration, to line: inout LineBuilder
     ) {
         func string(_ key: StaticString, _ value: String) {
             line.text("\",\"")
@@ -112,8 +112,8 @@ final class AccessLog: Sendable {
         string("path", record.path)
         string("source", record.source.rawValue)
         string("outcome", outcome.text)
-        if !record.cache.isEmpty { string("cache", record.cache) }
-        if let id = call.upstreamID { string("upstream_id", id) }
+        if let cache = record.cache?.word { string("cache", cache.text) }
+        if let id = record.upstreamID { string("upstream_id", id) }
         if !record.detail.isEmpty { string("detail", record.detail) }
         line.text("\",\"status\":")
         line.number(record.status)
@@ -124,17 +124,17 @@ final class AccessLog: Sendable {
         line.text(",\"total_ms\":")
         line.milliseconds(total)
         line.text(",\"queue_ms\":")
-        line.milliseconds(call.queueTime)
+        line.milliseconds(record.times.queueTime)
         line.text(",\"token_ms\":")
-        line.milliseconds(call.tokenTime)
+        line.milliseconds(record.times.tokenTime)
         line.text(",\"audit_ms\":")
-        line.milliseconds(call.auditTime)
+        line.milliseconds(record.times.auditTime)
         line.text(",\"upstream_ms\":")
-        line.milliseconds(call.upstreamTime)
+        line.milliseconds(record.times.upstreamTime)
         line.text(",\"other_ms\":")
-        line.milliseconds(call.otherTime(of: total))
+        line.milliseconds(record.times.otherTime(of: total))
         line.text(",\"attempts\":")
-        line.number(call.attempts)
+        line.number(record.attempts)
         line.text("}\n")
     }
 }

@@ -6,14 +6,14 @@ import Synchronization
 /// Counts since the start. Usable from every thread.
 final class CacheCounters: Sendable {
     private let hits = Atomic<Int>(0)
-    private let others = Mutex<[String: Int]>([:])
+    private let others = Mutex<[CacheVerdict.Word: Int]>([:])
 
-    /// - Parameter verdict: as in `ExchangeRecord.cache`.
-    func count(_ verdict: String) {
-        if verdict == "hit" {
+    /// Counts a request with which the cache had to do.
+    func count(_ verdict: CacheVerdict) {
+        if case .hit = verdict {
             hits.add(1, ordering: .relaxed)
-        } else {
-            others.withLock { $0[verdict, default: 0] += 1 }
+        } else if let word = verdict.word {
+            others.withLock { $0[word, default: 0] += 1 }
         }
     }
 
@@ -22,11 +22,10 @@ final class CacheCounters: Sendable {
         var text = "# HELP clash_proxy_cache_requests_total Reads by what the cache did with them.\n"
         text += "# TYPE clash_proxy_cache_requests_total counter\n"
         var counts = others.withLock { $0 }
-        counts["hit"] = hits.load(ordering: .relaxed)
-        for (verdict, count) in counts.sorted(by: { $0.key < $1.key }) {
-            let parts = verdict.split(separator: ":", maxSplits: 1)
-            let reason = parts.count > 1 ? ",reason=\"\(parts[1])\"" : ""
-            text += "clash_proxy_cache_requests_total{result=\"\(parts[0])\"\(reason)} \(count)\n"
+        counts[CacheVerdict.Word(result: "hit")] = hits.load(ordering: .relaxed)
+        for (word, count) in counts.sorted(by: { $0.key.text < $1.key.text }) {
+            let reason = word.reason.map { ",reason=\"\($0)\"" } ?? ""
+            text += "clash_proxy_cache_requests_total{result=\"\(word.result)\"\(reason)} \(count)\n"
         }
         for (name, kind, help, value) in [
             ("entries", "gauge", "Stored answers.", store.entries),

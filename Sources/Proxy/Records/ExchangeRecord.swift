@@ -43,8 +43,13 @@ struct ExchangeRecord: Sendable {
     var status = 0
     var bytesIn = 0
     var bytesOut = 0
-    /// What the cache did: `hit`, `stale:REASON`, `stored`, `collapsed`, or why not; empty where it had no say.
-    var cache = ""
+    /// What the cache did; nil where it was not asked.
+    var cache: CacheVerdict?
+    var times = CallTimes()
+    /// Times that the request went upstream.
+    var attempts = 0
+    /// Upstream's own correlation id where it is not the one that was sent.
+    var upstreamID: String?
     /// For the log; holds no secret.
     var detail = ""
 

@@ -75,26 +75,6 @@ extension UpstreamResponse {
     }
 }
 
-extension Failure {
-    /// The gate let a call not through; nil when its tool has left.
-    init?(_ refusal: Gate.Refusal) {
-        let wait = refusal.retryAfter ?? .seconds(1)
-        switch refusal.reason {
-        case .cancelled: return nil
-        case .queueFull:
-            self.init(.queueFull, "The proxy has too many calls waiting for upstream.", retryAfter: wait)
-        case .deadline:
-            self.init(
-                .rateLimited, "The call would have to wait for its turn longer than it may.", retryAfter: wait,
-                detail: refusal.reason.rawValue)
-        case .coolDown, .observing:
-            self.init(
-                .rateLimited, "Upstream limits the rate of calls and asks to wait longer than the call may.",
-                retryAfter: wait, detail: refusal.reason.rawValue)
-        }
-    }
-}
-
 extension HTTPField.Name {
     /// Why a 429, in headers of upstream's (developer.bentley.com/apis/overview/rate-limits).
     fileprivate static let rateLimitedTier = documented("ITwinPlatform-RateLimited-Tier")

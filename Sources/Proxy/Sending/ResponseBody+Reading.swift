@@ -8,10 +8,7 @@ extension ResponseBody {
         do throws(TransferFailure) {
             return try await next()
         } catch {
-            switch error.verdict(CallTraits(isSafe: call.isSafe, bodyIsReplayable: false)) {
-            case .callerLeft: throw .callerLeft
-            case .fail(let failure), .retry(let failure, _): throw .failed(failure)
-            }
+            throw Failure(error, call).map { .failed($0) } ?? .callerLeft
         }
     }
 

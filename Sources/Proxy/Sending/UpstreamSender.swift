@@ -151,13 +151,12 @@ struct UpstreamSender: Sendable {
             switch await attempt(call, progress, credential, body) {
             case .success(let answered): response = answered
             case .failure(let failure):
-                switch failure.verdict(call.traits) {
-                case .callerLeft: throw .callerLeft
-                case .fail(let final): throw .failed(body?.bodyFailure ?? final)
-                case .retry(let otherwise, let isFree):
-                    guard await mayRepeat(&tries, progress, isFree: isFree) else { throw .failed(otherwise) }
-                    continue
+                guard let failure = Failure(failure, call.traits) else { throw .callerLeft }
+                if failure.repetition == .unwise { throw .failed(body?.bodyFailure ?? failure) }
+                guard await mayRepeat(&tries, progress, isFree: failure.repetition == .free) else {
+                    throw .failed(failure)
                 }
+                continue
             }
             if response.isRateLimited {
                 let wait = response.retryAfter(wallSeconds: environment.wallTime().seconds)

@@ -4,14 +4,10 @@ import HTTPTypes
 import RateLimiting
 import Synchronization
 
-/// Counts and times of one call upstream, tries included. A value.
+/// Facts of one call upstream, tries included: they decide what is recorded, dropped from the cache and answered. A value.
+@dynamicMemberLookup
 struct CallFacts: Sendable {
-    /// Waiting for turns, pauses before repeats included.
-    var queueTime = Duration.zero
-    var tokenTime = Duration.zero
-    /// The read of what is deleted, the intent, the outcome, and the reads that settle it.
-    var auditTime = Duration.zero
-    var upstreamTime = Duration.zero
+    var times = CallTimes()
     /// Times that the request went upstream.
     var attempts = 0
     /// Whether upstream may have got it: libcurl's word, not a guess.
@@ -23,38 +19,22 @@ struct CallFacts: Sendable {
     /// What the limits leave, for the tool.
     var rateLimit: RateLimitFields?
 
-    /// What is left of a request's time: the body's way here, the work of this process, the tool's own slowness.
-    func otherTime(of total: Duration) -> Duration {
-        max(total - queueTime - tokenTime - auditTime - upstreamTime, .zero)
+    /// The times by their own names.
+    subscript(dynamicMember time: WritableKeyPath<CallTimes, Duration>) -> Duration {
+        get { times[keyPath: time] }
+        set { times[keyPath: time] = newValue }
     }
 
-    /// `queue;dur=0.0, token;dur=0.1, audit;dur=0.0, upstream;dur=12.3` in milliseconds (W3C Server Timing). What is
-    /// left of `total`, the time until the head, is a part of its own where it matters.
-    func serverTiming(of total: Duration) -> String {
-        let parts =
-            "queue;dur=\(queueTime.tenths), token;dur=\(tokenTime.tenths), audit;dur=\(auditTime.tenths), "
-            + "upstream;dur=\(upstreamTime.tenths)"
-        let other = otherTime(of: total)
-        return other > max(total / 20, .milliseconds(1)) ? "\(parts), other;dur=\(other.tenths)" : parts
-    }
-}
-
-extension CallFacts {
     /// `RateLimit-Policy` and `RateLimit`, where there are limits.
     func addRateLimit(to fields: inout HTTPFields) {
         guard let rateLimit else { return }
         fields.append(HTTPField(name: .rateLimitPolicy, value: rateLimit.policy))
         fields.append(HTTPField(name: .rateLimit, value: rateLimit.limit))
     }
-}
 
-extension CallFacts {
     /// Adds what a fetch took, of which there may be several for one request.
     mutating func add(_ fetch: CallFacts) {
-        queueTime += fetch.queueTime
-        tokenTime += fetch.tokenTime
-        auditTime += fetch.auditTime
-        upstreamTime += fetch.upstreamTime
+        times += fetch.times
         attempts += fetch.attempts
         wasSent = wasSent || fetch.wasSent
         if fetch.attempts > 0 { (upstreamID, lastStatus) = (fetch.upstreamID, fetch.lastStatus) }
@@ -88,7 +68,7 @@ final class CallProgress: Sendable {
     /// The facts with the wait that is not over; `total`: the time since the call began.
     func factsSoFar(of total: Duration) -> CallFacts {
         var (facts, part) = state.withLock { ($0.facts, $0.waitsFor) }
-        let rest = facts.otherTime(of: total)
+        let rest = facts.times.otherTime(of: total)
         switch part {
         case .turn: facts.queueTime += rest
         case .token: facts.tokenTime += rest

@@ -53,9 +53,12 @@ struct PageQuery: Sendable {
         var fields = head.fields
         if fields.contains(.prefer) { Prefer.removeWait(from: &fields) }
         key.append(.prefer, of: fields)
-        for name in HTTPField.Name.selecting { key.append(name, of: head.fields) }
+        for name in Self.selecting { key.append(name, of: head.fields) }
         key.append(Coding.asked(by: head.fields, of: route.operation).rawValue)
     }
+
+    /// The request fields beside `Accept` and `Prefer` that upstream's answers depend on.
+    private static let selecting = HeaderTraits.names(with: .selecting)
 
     /// The page's place in its list; nil for answers that are no pages. Costs a second key, so only misses ask for it.
     static func listPage(_ head: RequestHead, _ route: RouteMatch, partition: String) -> ListPage? {
@@ -133,13 +136,5 @@ enum Coding: String {
             let weight = parts[1].filter { $0 != " " && $0 != "\t" }
             return !["q=0", "q=0.0", "q=0.00", "q=0.000"].contains(weight)
         }
-    }
-}
-
-extension HTTPField.Name {
-    /// The request fields beside `Accept` and `Prefer` that upstream's answers depend on, as its pages say.
-    static let selecting: [HTTPField.Name] = ["repository-id", "Include-User-Metadata", "configType"].map {
-        guard let name = HTTPField.Name($0) else { preconditionFailure("the constants above are tokens") }
-        return name
     }
 }
