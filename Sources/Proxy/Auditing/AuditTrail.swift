@@ -32,8 +32,8 @@ struct AuditTrail: Sendable {
     // MARK: Before
 
     /// The call to record, or nil when its kind is not recorded.
-    func call(_ match: OperationMatch, _ exchange: Exchange, _ caller: Caller?) -> AuditCall? {
-        policy.records(match) ? policy.call(match, exchange, caller) : nil
+    func call(_ match: OperationMatch, _ visit: Visit, _ caller: Caller?) -> AuditCall? {
+        policy.records(match) ? policy.call(match, visit, caller) : nil
     }
 
     /// Counts a delete against its caller's budget; the moment it was counted at. Throws 429 when it is used up.

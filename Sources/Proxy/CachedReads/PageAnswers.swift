@@ -8,37 +8,31 @@ import HTTPTypes
 extension PageService {
     /// - Parameter facts: of the call upstream, if there was one for this tool.
     func write(
-        _ answer: CachedAnswer, _ verdict: CacheVerdict, _ exchange: Exchange, _ query: PageQuery,
-        _ admission: Admission, facts: CallFacts?
+        _ answer: CachedAnswer, _ verdict: CacheVerdict, _ visit: Visit, _ query: PageQuery, facts: CallFacts?
     ) {
-        exchange.record.cache = verdict
-        exchange.record.source = verdict.source
-        let writer = PageWriter(links: links, corsOrigin: admission.corsOrigin, now: environment.now())
+        visit.record.cache = verdict
+        visit.record.source = verdict.source
+        let writer = PageWriter(links: links, corsOrigin: visit.admission.corsOrigin, now: environment.now())
         let showsAge = verdict.source == .cache || answer.freshness.initialAge >= .seconds(1)
-        writer.write(answer, verdict.status, exchange, query, showsAge: showsAge, facts: facts)
+        writer.write(answer, verdict.status, visit, query, showsAge: showsAge, facts: facts)
     }
 
-    func writeHit(
-        _ answer: CachedAnswer, _ ttl: Duration, _ exchange: Exchange, _ query: PageQuery, _ admission: Admission
-    ) {
+    func writeHit(_ answer: CachedAnswer, _ ttl: Duration, _ visit: Visit, _ query: PageQuery) {
         let seconds = max(Int(ttl.components.seconds), 0)
-        write(answer, .hit(ttl: seconds), exchange, query, admission, facts: nil)
+        write(answer, .hit(ttl: seconds), visit, query, facts: nil)
     }
 
-    func writeStale(
-        _ old: PageCache.StandIn, _ exchange: Exchange, _ query: PageQuery, _ admission: Admission, facts: CallFacts?
-    ) {
+    func writeStale(_ old: PageCache.StandIn, _ visit: Visit, _ query: PageQuery, facts: CallFacts?) {
         // Rounded away from freshness.
         let seconds = Int(old.ttl.components.seconds) - (old.ttl.components.attoseconds < 0 ? 1 : 0)
-        write(old.answer, .stale(old.why, ttl: seconds), exchange, query, admission, facts: facts)
+        write(old.answer, .stale(old.why, ttl: seconds), visit, query, facts: facts)
     }
 
     func relay(
-        _ live: LivePage, _ exchange: Exchange, _ call: UpstreamCall, _ admission: Admission, _ verdict: CacheVerdict
+        _ live: LivePage, _ visit: Visit, _ call: UpstreamCall, _ verdict: CacheVerdict
     ) async throws(FlowExit) {
         defer { withExtendedLifetime(live) {} }
-        let relay = ResponseRelay(
-            links: links, corsOrigin: admission.corsOrigin, environment: environment, verdict: verdict)
-        try await relay.run(live.response, call, exchange, body: live.body)
+        let relay = ResponseRelay(links: links, environment: environment, verdict: verdict)
+        try await relay.run(live.response, call, visit, body: live.body)
     }
 }

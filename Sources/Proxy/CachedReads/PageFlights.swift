@@ -8,14 +8,13 @@ import RateLimiting
 extension PageService {
     /// Joins a fetch or begins one, and waits for what comes of it.
     func land(
-        _ exchange: Exchange, _ call: UpstreamCall, _ query: PageQuery, _ admission: Admission,
-        _ deadline: ContinuousClock.Instant, mayShare: Bool
+        _ visit: Visit, _ call: UpstreamCall, _ query: PageQuery, deadline: ContinuousClock.Instant, mayShare: Bool
     ) async throws(FlowExit) -> (PageOutcome, isFollower: Bool) {
         let flight: Flight<PageOutcome>
         let waiter: Flight<PageOutcome>.Waiter
         var isFollower = false
-        let key = cache.store.variant(of: query.key, request: exchange.head.fields)
-        var page = fetch(call, query, key, exchange, admission)
+        let key = cache.store.variant(of: query.key, request: visit.fields)
+        var page = fetch(call, query, key, visit)
         let boarding =
             mayShare
             ? cache.flights.board(
@@ -25,21 +24,21 @@ extension PageService {
         case .follow(let joined, let me): (flight, waiter, isFollower) = (joined, me, true)
         case .lead(let begun, let me):
             (flight, waiter) = (begun, me)
-            start(page, flight, patience: call.turn.wait, on: exchange.executor)
+            start(page, flight, patience: call.turn.wait, on: visit.wire.executor)
         case .alone(let reason):
             (flight, waiter) = cache.flights.alone(rank: call.turn.priority.rawValue, deadline: deadline)
             page.wasTooLarge = reason == .tooLarge
-            start(page, flight, patience: call.turn.wait, on: exchange.executor)
+            start(page, flight, patience: call.turn.wait, on: visit.wire.executor)
         }
         let asked = environment.now()
         let landing = await flight.landing(of: waiter)
         let waited = environment.now() - asked
         switch landing {
         case .ended(let outcome):
-            if isFollower { exchange.progress.facts.upstreamTime += waited }
+            if isFollower { visit.progress.facts.upstreamTime += waited }
             return (outcome, isFollower)
         case .late:
-            if isFollower { exchange.progress.facts.queueTime += waited }
+            if isFollower { visit.progress.facts.queueTime += waited }
             let isForToken = !isFollower && page.progress.waitsFor == .token
             let failure = isForToken ? .tokenTooLate : Failure.tooLate(gate(call).refusalOfLate(call.turn))
             var facts = isFollower ? CallFacts() : page.progress.factsSoFar(of: waited)
@@ -50,7 +49,7 @@ extension PageService {
             if isFollower { facts.upstreamTime = waited } else { facts = page.progress.factsSoFar(of: waited) }
             // What the leader asked for may be under way without it.
             if facts.attempts > 0, flight.wasSent { facts.wasSent = true }
-            exchange.progress.facts.add(facts)
+            visit.progress.facts.add(facts)
             throw .callerLeft
         }
     }
@@ -87,30 +86,30 @@ extension PageService {
     }
 
     /// Nobody waits for it, so it takes no turn that somebody else could want: it is begun when one is free, or not now.
-    func refreshInBackground(_ exchange: Exchange, _ query: PageQuery, _ admission: Admission) {
-        guard !exchange.isDraining else { return }
+    func refreshInBackground(_ visit: Visit, _ query: PageQuery) {
+        guard !visit.wire.isDraining else { return }
         var call = UpstreamCall(
-            exchange, match: admission.route.resolve(headers: exchange.head.fields), admission: admission,
-            body: .none, settings: sender.settings)
+            visit, match: visit.admission.route.resolve(headers: visit.fields), body: .none, settings: sender.settings)
         call.turn.priority = .background
         guard let permit = gate(call).tryAdmit(call.turn) else { return }
         let turn = HeldPermit(permit)
-        let key = cache.store.variant(of: query.key, request: exchange.head.fields)
+        let key = cache.store.variant(of: query.key, request: visit.fields)
         guard let flight = cache.flights.refresh(key, rank: Self.backgroundRank) else { return }
-        var fetch = fetch(call, query, key, exchange, admission)
+        var fetch = fetch(call, query, key, visit)
         fetch.turn = turn
-        start(fetch, flight, on: exchange.executor)
+        start(fetch, flight, on: visit.wire.executor)
     }
 
     private func fetch(
-        _ call: UpstreamCall, _ query: PageQuery, _ key: CacheKey, _ exchange: Exchange, _ admission: Admission
+        _ call: UpstreamCall, _ query: PageQuery, _ key: CacheKey, _ visit: Visit
     ) -> PageFetch {
         PageFetch(
             sender: sender, cache: cache,
             builder: PageBuilder(links: links, lifetimes: cache.lifetimes, runs: cache.runs, environment: environment),
             call: call.shared(), query: query, flightKey: key,
-            page: PageQuery.listPage(exchange.head, admission.route, partition: admission.partition ?? ""),
-            request: exchange.head.fields, wantsNew: query.directives.wantsNew)
+            page: PageQuery.listPage(
+                visit.head, visit.admission.route, partition: visit.admission.partition ?? ""),
+            request: visit.fields, wantsNew: query.directives.wantsNew)
     }
 
     func gate(_ call: UpstreamCall) -> Gate { sender.pacing.gate(call.gateKey) }

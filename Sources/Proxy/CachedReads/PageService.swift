@@ -43,21 +43,21 @@ final class PageService: Sendable {
     }
 
     /// Answers at once if a stored answer will do. Synchronous: a hit starts no task and leaves no thread.
-    func answerAtOnce(_ exchange: Exchange, _ query: PageQuery, _ admission: Admission) -> Bool {
+    func answerAtOnce(_ visit: Visit, _ query: PageQuery) -> Bool {
         let now = environment.now()
         guard !query.directives.noStore else { return false }
-        switch cache.store.find(query.key, request: exchange.head.fields, now: now) {
+        switch cache.store.find(query.key, request: visit.fields, now: now) {
         case .fresh(let answer, let ttl):
             guard query.directives.accept(answer, ttl, now) == nil else { return false }
-            writeHit(answer, ttl, exchange, query, admission)
+            writeHit(answer, ttl, visit, query)
             return true
         case .expired(let answer, let staleness):
-            guard query.directives == .none, let why = reasonToGive(answer, staleness, now, admission) else {
+            guard query.directives == .none, let why = reasonToGive(answer, staleness, now, visit.admission) else {
                 return false
             }
-            refreshInBackground(exchange, query, admission)
+            refreshInBackground(visit, query)
             let old = PageCache.StandIn(answer: answer, why: why, ttl: .zero - staleness)
-            writeStale(old, exchange, query, admission, facts: nil)
+            writeStale(old, visit, query, facts: nil)
             return true
         case .nothing: return false
         }
@@ -86,67 +86,63 @@ final class PageService: Sendable {
     // MARK: In the flow
 
     /// Answers a read that the cache could not answer at once.
-    func answer(
-        _ exchange: Exchange, _ call: UpstreamCall, _ query: PageQuery, _ admission: Admission
-    ) async throws(FlowExit) {
+    func answer(_ visit: Visit, _ call: UpstreamCall, _ query: PageQuery) async throws(FlowExit) {
         // Another request may have brought it meanwhile.
-        if answerAtOnce(exchange, query, admission) { return }
-        let forward = forwarding(query, exchange.head.fields)
+        if answerAtOnce(visit, query) { return }
+        let forward = forwarding(query, visit.fields)
         if query.directives.onlyIfCached { throw .failed(.notCached) }
-        let wait = min(Prefer.wait(in: exchange.head.fields) ?? maxWait, maxWait)
+        let wait = min(Prefer.wait(in: visit.fields) ?? maxWait, maxWait)
         // Who would only wait to be told to wait is told at once.
         if let pause = gate(call).pause(for: call.turn), pause > wait, let refusal = gate(call).refusal(of: call.turn) {
-            exchange.progress.facts.rateLimit = sender.rateLimit(call)
-            return try standIn(for: .tooLate(refusal), exchange, query, admission)
+            visit.progress.facts.rateLimit = sender.rateLimit(call)
+            return try standIn(for: .tooLate(refusal), visit, query)
         }
         let deadline = environment.now() + wait
         var flights = 0
         while true {
             flights += 1
             let (outcome, isFollower) = try await land(
-                exchange, call, query, admission, deadline, mayShare: flights < Self.maxFlights)
+                visit, call, query, deadline: deadline, mayShare: flights < Self.maxFlights)
             switch outcome {
-            case .answer(_, let news) where isFollower && !news.suits(exchange.head.fields): continue
+            case .answer(_, let news) where isFollower && !news.suits(visit.fields): continue
             case .answer(let answer, let news):
-                if !isFollower { exchange.progress.facts.add(news.facts) }
-                if let old = cache.standIn(forStatus: answer.status.code, query, exchange.head.fields) {
-                    return writeStale(old, exchange, query, admission, facts: exchange.progress.facts)
+                if !isFollower { visit.progress.facts.add(news.facts) }
+                if let old = cache.standIn(forStatus: answer.status.code, query, visit.fields) {
+                    return writeStale(old, visit, query, facts: visit.facts)
                 }
-                if let ttl = news.ttlOfStored { return writeHit(answer, ttl, exchange, query, admission) }
+                if let ttl = news.ttlOfStored { return writeHit(answer, ttl, visit, query) }
                 let fate: CacheVerdict.Fate = isFollower ? .collapsed : news.notStored.map { .notStored($0) } ?? .stored
                 let verdict = CacheVerdict.forwarded(forward, fate, isRefreshed: news.isRefreshed)
-                return write(answer, verdict, exchange, query, admission, facts: exchange.progress.facts)
+                return write(answer, verdict, visit, query, facts: visit.facts)
             case .live(let live):
-                exchange.progress.facts.add(live.facts)
+                visit.progress.facts.add(live.facts)
                 let code = live.response.status.code
-                if let old = cache.standIn(forStatus: code, query, exchange.head.fields) {
+                if let old = cache.standIn(forStatus: code, query, visit.fields) {
                     await live.response.discard()
-                    return writeStale(old, exchange, query, admission, facts: exchange.progress.facts)
+                    return writeStale(old, visit, query, facts: visit.facts)
                 }
                 let fate = live.reason.map { CacheVerdict.Fate.notStored($0) } ?? .streamed
                 let verdict = CacheVerdict.forwarded(forward, fate, isRefreshed: false)
-                return try await relay(live, exchange, call, admission, verdict)
+                return try await relay(live, visit, call, verdict)
             case .failed(let failure, let facts):
-                if !isFollower { exchange.progress.facts.add(facts) }
-                return try standIn(for: failure, exchange, query, admission)
+                if !isFollower { visit.progress.facts.add(facts) }
+                return try standIn(for: failure, visit, query)
             case .notSent(let failure, let facts):
                 if environment.now() < deadline, flights <= Self.maxFlights, isFollower { continue }
-                exchange.progress.facts.add(isFollower ? CallFacts(rateLimit: facts.rateLimit) : facts)
-                return try standIn(for: failure, exchange, query, admission)
+                visit.progress.facts.add(isFollower ? CallFacts(rateLimit: facts.rateLimit) : facts)
+                return try standIn(for: failure, visit, query)
             case .alone, .dropped: continue
             }
         }
     }
 
     /// The stored answer in place of the error, if it may be; else the error.
-    private func standIn(
-        for failure: Failure, _ exchange: Exchange, _ query: PageQuery, _ admission: Admission
-    ) throws(FlowExit) {
-        guard let old = cache.standIn(for: failure.reason, query, exchange.head.fields) else {
+    private func standIn(for failure: Failure, _ visit: Visit, _ query: PageQuery) throws(FlowExit) {
+        guard let old = cache.standIn(for: failure.reason, query, visit.fields) else {
             throw .failed(failure)
         }
-        exchange.record.detail = failure.detail
-        writeStale(old, exchange, query, admission, facts: exchange.progress.facts)
+        visit.record.detail = failure.detail
+        writeStale(old, visit, query, facts: visit.facts)
     }
 
     // MARK: Why it goes upstream

@@ -17,9 +17,10 @@ struct PageWriter {
     ///   - showsAge: for answers out of the cache, and those that already had an age when they came.
     ///   - facts: of the call upstream, if there was one for this tool.
     func write(
-        _ answer: CachedAnswer, _ status: CacheStatus, _ exchange: Exchange, _ query: PageQuery, showsAge: Bool,
+        _ answer: CachedAnswer, _ status: CacheStatus, _ visit: Visit, _ query: PageQuery, showsAge: Bool,
         facts: CallFacts?
     ) {
+        let exchange = visit.wire
         let base = query.base
         let isKnownToTool = query.hasPreconditions && isKnownToTool(answer, base, exchange.head.fields)
         let code = isKnownToTool ? HTTPResponse.Status.notModified : answer.status
@@ -39,9 +40,9 @@ struct PageWriter {
             head.writeStaticString("Cache-Status: ")
             status.write(into: &head)
             head.writeStaticString("\r\nx-correlation-id: ")
-            head.writeString(exchange.record.correlationID)
+            head.writeString(visit.correlationID)
             head.writeStaticString("\r\n")
-            if let facts { writeFacts(facts, exchange, into: &head) }
+            if let facts { writeFacts(facts, visit, into: &head) }
         }
         if hasBody {
             if isSmall {
@@ -53,8 +54,8 @@ struct PageWriter {
         exchange.end()
     }
 
-    private func writeFacts(_ facts: CallFacts, _ exchange: Exchange, into head: inout ByteBuffer) {
-        var fields: HTTPFields = [.serverTiming: facts.times.serverTiming(of: now - exchange.record.started)]
+    private func writeFacts(_ facts: CallFacts, _ visit: Visit, into head: inout ByteBuffer) {
+        var fields: HTTPFields = [.serverTiming: facts.times.serverTiming(of: now - visit.record.started)]
         facts.addRateLimit(to: &fields)
         for field in fields { ResponseHead.write(field, into: &head) }
     }

@@ -9,11 +9,11 @@ import Tokens
 enum FrontDeskDecision {
     case forward(Admission)
     /// Answered here: a browser's preflight.
-    case preflight(origin: String)
+    case preflight(origin: String, Admission)
     /// Answered here: what methods this proxy serves.
-    case options
-    /// An error of ours; a page of the origin may read it. `caller`: who was refused, if that is known.
-    case refuse(Failure, corsOrigin: String?, caller: String?)
+    case options(Admission)
+    /// An error of ours, to whoever was found out by then.
+    case refuse(Failure, Admission)
 }
 
 /// The rules that need nothing but the head. Immutable; usable from every event loop.
@@ -36,16 +36,17 @@ struct FrontDesk: Sendable {
     }
 
     func decide(_ head: RequestHead) -> FrontDeskDecision {
+        let route = ClashAPI.match(method: head.method, target: head.target)
         var (origin, name): (String?, String?)
         do throws(Failure) {
-            return try admit(head, &origin, &name)
+            return try admit(head, route, &origin, &name)
         } catch {
-            return .refuse(error, corsOrigin: origin, caller: name)
+            return .refuse(error, Admission(refused: name, route: route, corsOrigin: origin))
         }
     }
 
     private func admit(
-        _ head: RequestHead, _ origin: inout String?, _ name: inout String?
+        _ head: RequestHead, _ route: RouteMatch, _ origin: inout String?, _ name: inout String?
     ) throws(Failure) -> FrontDeskDecision {
         if head.fields[values: .via].contains(where: { $0.contains(pseudonym) }) {
             throw Failure(
@@ -54,7 +55,7 @@ struct FrontDesk: Sendable {
         }
         if head.isAboutServer {
             _ = try origins.admit(head)
-            return .options
+            return .options(Admission(refused: nil, route: route))
         }
         if head.isAbsoluteForm, let authority = head.authority, !origins.isOwn(authority) {
             throw .invalid("The request target names another host: this is not a forward proxy.")
@@ -62,7 +63,7 @@ struct FrontDesk: Sendable {
         if let defect = ClashAPI.checkTarget(head.target) { throw .invalid(defect.sentence) }
         origin = try origins.admit(head)
         if let origin, head.method == .options, head.fields[.accessControlRequestMethod] != nil {
-            return .preflight(origin: origin)
+            return .preflight(origin: origin, Admission(refused: nil, route: route))
         }
         let authenticated = try authenticator.authenticate(head.fields)
         var caller = authenticated.caller
@@ -76,7 +77,6 @@ struct FrontDesk: Sendable {
         if let length = head.framing.declaredLength, length > maxBodyBytes {
             throw .bodyTooLarge(limit: maxBodyBytes)
         }
-        let route = ClashAPI.match(method: head.method, target: head.target)
         // The refusal of a call that its body could make a recorded one may be recorded, which the flow does.
         if route.operationClass != .delete, !route.bodyDecides { try Self.authorize(caller, route.operationClass) }
         guard passesTokens else {

@@ -6,6 +6,19 @@ import NIOCore
 import NIOHTTP1
 import RateLimiting
 
+/// What follows from the bytes of a head and the configuration alone, once the front desk has let it through.
+private final class KnownVisit {
+    let admission: Admission
+    let query: PageQuery?
+    let path: String
+
+    init(admission: Admission, query: PageQuery?, path: String) {
+        self.admission = admission
+        self.query = query
+        self.path = path
+    }
+}
+
 /// Serves the requests of one listener. Immutable but for the counters in `activity`; usable from every event loop.
 final class ProxyService: RequestHandling {
     let activity: Activity
@@ -32,95 +45,85 @@ final class ProxyService: RequestHandling {
 
     var isDraining: Bool { activity.isDraining }
 
-    func newRecord(
-        _ head: RequestHead, path: String, offeredID: String?, on connection: ConnectionHandler
-    ) -> ExchangeRecord {
-        var record = ExchangeRecord(
-            correlationID: CorrelationID.choose(offeredID, environment), peer: connection.peer,
-            started: environment.now())
-        record.method = head.method.rawValue
-        record.path = path
-        return record
-    }
-
-    func handle(_ exchange: Exchange, on connection: ConnectionHandler) {
+    func handle(_ exchange: Exchange) {
         activity.exchangeBegan()
         if isDraining {
-            return end(exchange, .shuttingDown())
+            let route = ClashAPI.match(method: exchange.head.method, target: exchange.head.target)
+            return end(visit(exchange, Admission(refused: nil, route: route)), .shuttingDown())
         }
-        if let known = exchange.known, let admission = known.admission {
-            return forward(exchange, admission, known.query, connection)
+        if let known = exchange.known?.memo as? KnownVisit {
+            return forward(Visit(exchange, known.admission, known.query, path: known.path, environment: environment))
         }
         switch desk.decide(exchange.head) {
-        case .refuse(let failure, let corsOrigin, let caller):
-            if let caller { exchange.record.caller = caller }
-            refuse(exchange, failure, corsOrigin: corsOrigin)
-        case .preflight(let origin):
-            var fields = OriginPolicy.preflightFields(exchange.head, origin: origin)
-            OwnFields.add(correlationID: exchange.record.correlationID, to: &fields)
-            answerHere(exchange, fields)
-        case .options:
-            var fields: HTTPFields = [.allow: OwnFields.allowedMethods]
-            fields[.date] = CivilTime(unixSeconds: environment.wallTime().seconds).httpDate
-            OwnFields.add(correlationID: exchange.record.correlationID, to: &fields)
-            answerHere(exchange, fields)
+        case .refuse(let failure, let admission): refuse(visit(exchange, admission), failure)
+        case .preflight(let origin, let admission):
+            answerHere(visit(exchange, admission), OriginPolicy.preflightFields(exchange.head, origin: origin))
+        case .options(let admission):
+            answerHere(
+                visit(exchange, admission),
+                [
+                    .allow: OwnFields.allowedMethods,
+                    .date: CivilTime(unixSeconds: environment.wallTime().seconds).httpDate,
+                ])
         case .forward(let admission):
             let query = flow.pages?.query(exchange.head, admission)
-            exchange.known?.query = query
-            exchange.known?.admission = admission
-            forward(exchange, admission, query, connection)
+            let visit = Visit(exchange, admission, query, environment: environment)
+            exchange.known?.memo = KnownVisit(admission: admission, query: query, path: visit.record.path)
+            forward(visit)
         }
+    }
+
+    /// Of what the cache is not asked.
+    private func visit(_ exchange: Exchange, _ admission: Admission) -> Visit {
+        Visit(exchange, admission, nil, environment: environment)
     }
 
     /// 204: what was asked stands in the fields.
-    private func answerHere(_ exchange: Exchange, _ fields: HTTPFields) {
-        exchange.respond(.noContent, fields, body: [])
-        flow.finish(exchange, .answered)
+    private func answerHere(_ visit: Visit, _ fields: HTTPFields) {
+        var fields = fields
+        OwnFields.add(correlationID: visit.correlationID, to: &fields)
+        visit.wire.respond(.noContent, fields, body: [])
+        flow.finish(visit, .answered)
         activity.exchangeEnded()
     }
 
     /// Answers out of the cache at once, or starts the flow.
-    private func forward(
-        _ exchange: Exchange, _ admission: Admission, _ query: PageQuery?, _ connection: ConnectionHandler
-    ) {
-        guard let query, let pages = flow.pages, pages.answerAtOnce(exchange, query, admission) else {
-            return start(exchange, admission, query, connection)
+    private func forward(_ visit: Visit) {
+        guard let query = visit.query, let pages = flow.pages, pages.answerAtOnce(visit, query) else {
+            return start(visit)
         }
-        exchange.record.caller = admission.caller.name
-        exchange.record.operation = admission.route.operation.name
-        flow.finish(exchange, .answered)
+        visit.record.operation = visit.admission.route.operation.name
+        flow.finish(visit, .answered)
         activity.exchangeEnded()
     }
 
-    private func start(
-        _ exchange: Exchange, _ admission: Admission, _ query: PageQuery?, _ connection: ConnectionHandler
-    ) {
-        let bound = NIOLoopBound(exchange, eventLoop: exchange.executor.eventLoop)
-        let task = Task(executorPreference: exchange.executor) { [self] in
-            await flow.run(bound.value, admission, query)
+    private func start(_ visit: Visit) {
+        let bound = NIOLoopBound(visit, eventLoop: visit.wire.executor.eventLoop)
+        let task = Task(executorPreference: visit.wire.executor) { [self] in
+            await flow.run(bound.value)
             activity.exchangeEnded()
         }
-        connection.onCallerLeft = { task.cancel() }
+        visit.wire.onLeaving = { task.cancel() }
     }
 
     /// A refused delete is recorded before its sender hears of it, whoever that is.
-    private func refuse(_ exchange: Exchange, _ failure: Failure, corsOrigin: String?) {
-        guard failure.reason == .originNotAllowed, let denied = flow.deniedUnasked(exchange) else {
-            return end(exchange, failure, corsOrigin: corsOrigin)
+    private func refuse(_ visit: Visit, _ failure: Failure) {
+        guard failure.reason == .originNotAllowed, let denied = flow.deniedUnasked(visit) else {
+            return end(visit, failure)
         }
-        let bound = NIOLoopBound(exchange, eventLoop: exchange.executor.eventLoop)
-        Task(executorPreference: exchange.executor) { [self] in
+        let bound = NIOLoopBound(visit, eventLoop: visit.wire.executor.eventLoop)
+        Task(executorPreference: visit.wire.executor) { [self] in
             await denied()
-            end(bound.value, failure, corsOrigin: corsOrigin)
+            end(bound.value, failure)
         }
     }
 
-    private func end(_ exchange: Exchange, _ failure: Failure, corsOrigin: String? = nil) {
-        let operation = ClashAPI.match(method: exchange.head.method, target: exchange.head.target).operation
-        if operation.version != .other, ClashAPI.checkTarget(exchange.head.target) == nil {
-            exchange.record.operation = operation.name
+    private func end(_ visit: Visit, _ failure: Failure) {
+        let operation = visit.admission.route.operation
+        if operation.version != .other, ClashAPI.checkTarget(visit.head.target) == nil {
+            visit.record.operation = operation.name
         }
-        flow.refuse(exchange, failure, version: operation.version, corsOrigin: corsOrigin)
+        flow.refuse(visit, failure)
         activity.exchangeEnded()
     }
 

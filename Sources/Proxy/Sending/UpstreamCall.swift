@@ -29,9 +29,9 @@ struct UpstreamCall {
     let gateKey: String?
 
     init(
-        _ exchange: Exchange, match: OperationMatch, admission: Admission, body: CallBody, settings: UpstreamSettings
+        _ visit: Visit, match: OperationMatch, body: CallBody, settings: UpstreamSettings
     ) {
-        let head = exchange.head
+        let (head, admission) = (visit.head, visit.admission)
         self.match = match
         caller = admission.caller
         authorization = admission.authorization
@@ -46,7 +46,7 @@ struct UpstreamCall {
         }
         request = UpstreamRequest(origin: settings.origin, method: head.method, target: head.target)
         request.fields = Self.fields(
-            head, match: match, correlationID: exchange.record.correlationID, via: settings.via)
+            head, match: match, correlationID: visit.correlationID, via: settings.via)
         if let authorization { request.fields.append(authorization) }
         if case .bytes(let bytes) = body { request.body = .bytes(bytes) }
         // Repeating is the flow's business, with its budget; libcurl would do it unasked and without end.

@@ -1,9 +1,9 @@
-// What the front desk has found out about a request that it let through.
+// What the front desk has found out about a request: who asks, and for what.
 
 import ClashAPI
 import HTTPTypes
 
-/// What the front desk lets through, with all it found out.
+/// What the front desk has found out about a request.
 struct Admission: Sendable {
     let caller: Caller
     let route: RouteMatch
@@ -16,6 +16,28 @@ struct Admission: Sendable {
     /// The browser origin that may read the answer, nil for tools.
     let corsOrigin: String?
 
+    init(
+        caller: Caller, route: RouteMatch, partition: String?, authorization: HTTPField?, gateKey: String?,
+        corsOrigin: String?
+    ) {
+        self.caller = caller
+        self.route = route
+        self.partition = partition
+        self.authorization = authorization
+        self.gateKey = gateKey
+        self.corsOrigin = corsOrigin
+    }
+
     /// Whose answers may be mixed: with the proxy's own credentials everybody is the same to upstream.
     static let ownPartition = "own"
+
+    /// As far as the front desk got with a request that it does not let through.
+    ///
+    /// - Parameter name: the caller's, where that is known.
+    init(refused name: String?, route: RouteMatch, corsOrigin: String? = nil) {
+        self.init(
+            caller: Caller(name: name ?? "-", allow: []), route: route, partition: nil, authorization: nil,
+            gateKey: nil,
+            corsOrigin: corsOrigin)
+    }
 }
