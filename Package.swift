@@ -76,9 +76,19 @@ let package = Package(
             swiftSettings: strict
         ),
         .target(
+            name: "Configuration",
+            dependencies: [
+                "Audit", "RateLimiting", "Tokens",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "TOMLKit", package: "TOMLKit"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(
             name: "Proxy",
             dependencies: [
-                "CurlTransport", "ClashAPI", "Tokens", "Caching", "RateLimiting", "Audit",
+                "CurlTransport", "ClashAPI", "Tokens", "Caching", "RateLimiting", "Audit", "Configuration",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -86,7 +96,6 @@ let package = Package(
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
-                .product(name: "TOMLKit", package: "TOMLKit"),
             ],
             swiftSettings: strict
         ),
@@ -105,7 +114,7 @@ let package = Package(
         .executableTarget(
             name: "clash-proxy",
             dependencies: [
-                "Proxy", "Simulator", "Audit", "CArguments",
+                "Proxy", "Configuration", "Simulator", "Audit", "CArguments",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -155,9 +164,14 @@ let package = Package(
             dependencies: ["Audit", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: strict),
         .testTarget(
+            name: "ConfigurationTests",
+            dependencies: ["Configuration", "Audit", "Tokens", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
             name: "ProxyTests",
             dependencies: [
-                "Proxy", "Caching", "ClashAPI", "CurlTransport", "RateLimiting", "Tokens", "TestSupport",
+                "Proxy", "Caching", "Configuration", "ClashAPI", "CurlTransport", "RateLimiting", "Tokens",
+                "TestSupport",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -166,7 +180,7 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "Proxy", "Simulator", "Audit", "clash-proxy", "TestSupport",
+                "Proxy", "Configuration", "Simulator", "Audit", "clash-proxy", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
             ],
             // What earlier releases wrote; read by path.

@@ -1,5 +1,6 @@
 // The text of an access-log line, in both formats, and the writer that never waits for its reader.
 
+import Caching
 import FoundationEssentials
 import Glibc
 import Testing

@@ -2,8 +2,10 @@
 
 import Audit
 import ClashAPI
+import Configuration
 import HTTPTypes
 import Logging
+import RateLimiting
 import Tokens
 
 enum AuditStartup {

@@ -1,5 +1,6 @@
 // Who asks: finds the caller of a request. Without `[[caller]]` tables everybody is "anonymous".
 
+import Configuration
 import Crypto
 import HTTPTypes
 

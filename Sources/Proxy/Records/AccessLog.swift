@@ -1,5 +1,6 @@
 // One line per request on standard output, as text for people or JSON for collectors. No secret, no query.
 
+import Configuration
 import Synchronization
 
 /// Formats and writes access-log lines. Usable from every event loop.

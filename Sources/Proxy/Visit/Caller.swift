@@ -1,5 +1,7 @@
 // Who asks. A caller is an authenticated tool; without `[[caller]]` tables everybody is "anonymous".
 
+import Configuration
+
 /// An authenticated tool and its rights.
 struct Caller: Sendable, Equatable {
     let name: String
