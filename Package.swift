@@ -170,7 +170,8 @@ let package = Package(
         .testTarget(
             name: "ProxyTests",
             dependencies: [
-                "Proxy", "Configuration", "ClashAPI", "CurlTransport", "RateLimiting", "Tokens", "TestSupport",
+                "Proxy", "Caching", "Configuration", "ClashAPI", "CurlTransport", "RateLimiting", "Tokens",
+                "TestSupport",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),

@@ -5,7 +5,6 @@
 // that leaves is noticed without a read.
 
 import Configuration
-import Configuration
 import DequeModule
 import HTTPTypes
 import NIOCore
@@ -18,8 +17,6 @@ final class ConnectionHandler: ChannelInboundHandler {
     typealias OutboundOut = ByteBuffer
 
     let peer: String
-    /// Called when the tool leaves in mid-request.
-    var onCallerLeft: (() -> Void)?
     /// To stand behind the decoder.
     private(set) lazy var decodedParts = DecodedParts(self)
 
@@ -90,10 +87,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         isClosed = true
         state.closed()
         timer.cancel()
-        if let exchange = current {
-            exchange.connectionLost()
-            onCallerLeft?()
-        }
+        current?.connectionLost()
         context.fireChannelInactive()
     }
 
@@ -108,7 +102,6 @@ final class ConnectionHandler: ChannelInboundHandler {
             guard let exchange = current else { return close() }
             exchange.cutShort()
             state.bodyEnded()
-            onCallerLeft?()
         case nil: break
         }
     }
@@ -132,7 +125,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         while true {
             switch state.next(hasParts: !parts.isEmpty, isWritable: isWritable) {
             case .take: accept(parts.removeFirst())
-            case .handOver: if let current { proxy.handle(current, on: self) }
+            case .handOver: if let current { proxy.handle(current) }
             case .read:
                 context?.read()
                 return expectTimer()
@@ -188,8 +181,8 @@ final class ConnectionHandler: ChannelInboundHandler {
 
     private func exchange(_ head: RequestHead, _ known: KnownRequest?, offeredID: String?) -> Exchange {
         Exchange(
-            head: head, known: known, record: proxy.newRecord(head, offeredID: offeredID, on: self),
-            maxBodyBytes: limits.maxBodyBytes, connection: self, executor: executor)
+            head: head, known: known, peer: peer, offeredID: offeredID, maxBodyBytes: limits.maxBodyBytes,
+            connection: self, executor: executor)
     }
 
     /// Where this connection was accepted: the base of links for HTTP/1.0 tools that send no Host.
@@ -274,7 +267,6 @@ extension ConnectionHandler: ExchangeConnection {
     func exchangeFinished(_ exchange: Exchange, isReusable: Bool) {
         guard exchange === current else { return }
         current = nil
-        onCallerLeft = nil
         state.finished(isReusable: isReusable, isAnswered: exchange.hasAnswered && !exchange.wasAborted, now: now)
         if isReusable { return goOn() }
         if case .lingering = state.phase { linger() } else { close() }

@@ -4,7 +4,6 @@
 // (`received…`, `writabilityChanged`, `connectionLost`), the flow pulls and writes. Demand travels backwards: the
 // socket is only read when the flow asks for body bytes, and `write` waits while the tool does not keep up.
 
-import Audit
 import Caching
 import HTTPTypes
 import NIOCore
@@ -35,16 +34,16 @@ final class Exchange {
     let head: RequestHead
     /// The head as others bring it too, where what is found out about it may be kept.
     let known: KnownRequest?
-    /// Facts gathered on the way, for headers and the access log.
-    var record: ExchangeRecord
-    /// What its call upstream takes.
-    let progress = CallProgress()
-    /// What the audit log says about this call, when its kind is recorded.
-    var auditCall: AuditCall?
+    /// The tool's address.
+    let peer: String
+    /// The correlation id that the tool sent, if any.
+    let offeredID: String?
     /// Set while the process drains: the answer says `Connection: close`.
     var isDraining = false
     /// The time to drain was over while this exchange still ran: it is us who leave.
     private(set) var isCutShort = false
+    /// Called when the tool has left, or when the exchange is cut short.
+    var onLeaving: (() -> Void)?
     /// Runs tasks on this connection's event loop.
     let executor: EventLoopExecutor
 
@@ -55,7 +54,8 @@ final class Exchange {
     private var bodyParts: [ByteBuffer] = []
     private var bodyState = BodyState.arriving
     private var bodyReader: CheckedContinuation<Void, Never>?
-    private var bodyBytes = 0
+    /// Bytes of the request body that have come.
+    private(set) var bytesIn = 0
     private let maxBodyBytes: Int
 
     // Response side.
@@ -63,6 +63,12 @@ final class Exchange {
     private var unsent = ByteBuffer()
     private var framing = ResponseFraming.none
     private var writer: CheckedContinuation<Void, Never>?
+    /// Of the answer; 0 while there is none that the tool could see.
+    private(set) var status = 0
+    /// Bytes of the answer's body that were handed over while the tool was there.
+    private(set) var bytesOut = 0
+    /// Whether another request may follow this one.
+    private var isReusable = false
     private(set) var callerHasLeft = false
     private(set) var wasAborted = false
 
@@ -77,12 +83,13 @@ final class Exchange {
     }
 
     init(
-        head: RequestHead, known: KnownRequest?, record: ExchangeRecord, maxBodyBytes: Int,
+        head: RequestHead, known: KnownRequest?, peer: String, offeredID: String?, maxBodyBytes: Int,
         connection: any ExchangeConnection, executor: EventLoopExecutor
     ) {
         self.known = known
         self.head = head
-        self.record = record
+        self.peer = peer
+        self.offeredID = offeredID
         self.maxBodyBytes = maxBodyBytes
         self.connection = connection
         self.executor = executor
@@ -126,7 +133,7 @@ final class Exchange {
     }
 
     private func sendContinueIfExpected() {
-        guard head.expectsContinue, bodyBytes == 0, case .arriving = bodyState, case .pending = answer else { return }
+        guard head.expectsContinue, bytesIn == 0, case .arriving = bodyState, case .pending = answer else { return }
         guard !sentContinue else { return }
         sentContinue = true
         connection?.send(ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n"), flush: true)
@@ -135,9 +142,8 @@ final class Exchange {
 
     func receivedBody(_ bytes: ByteBuffer) {
         guard case .arriving = bodyState else { return }
-        bodyBytes += bytes.readableBytes
-        record.bytesIn = bodyBytes
-        if bodyBytes > maxBodyBytes {
+        bytesIn += bytes.readableBytes
+        if bytesIn > maxBodyBytes {
             bodyParts = []
             bodyState = .failed(.bodyTooLarge(limit: maxBodyBytes))
         } else if case .pending = answer {
@@ -189,7 +195,7 @@ final class Exchange {
         answer = .streaming
         framing = head.isHTTP10 && wanted == .chunked ? .untilClose : wanted
         bodyParts = []
-        if !callerHasLeft { record.status = status.code }
+        if !callerHasLeft { self.status = status.code }
         ResponseHead.write(status, fields, framing, connection: connectionHeader, into: &unsent)
     }
 
@@ -202,7 +208,7 @@ final class Exchange {
         answer = .streaming
         framing = wanted
         bodyParts = []
-        if !callerHasLeft { record.status = status.code }
+        if !callerHasLeft { self.status = status.code }
         let connectionHeader = connectionHeader
         unsent.writeLines(room: room) { lines in
             ResponseHead.putStatus(status, into: &lines)
@@ -217,13 +223,13 @@ final class Exchange {
     func appendWhole(_ body: SplicedBody, _ base: String) {
         let before = unsent.readableBytes
         body.write(base: base, into: &unsent)
-        if !callerHasLeft { record.bytesOut += unsent.readableBytes - before }
+        if !callerHasLeft { bytesOut += unsent.readableBytes - before }
     }
 
     /// Hands a body to the socket together with what is waiting, in parts that are not copied.
     func sendWhole(_ body: SplicedBody, _ base: String) {
         guard let connection else { return }
-        if !callerHasLeft { record.bytesOut += body.length(base: base) }
+        if !callerHasLeft { bytesOut += body.length(base: base) }
         if unsent.readableBytes > 0 { connection.send(unsent, flush: false) }
         unsent = ByteBuffer()
         if body.isWhole(base: base) { return connection.send(body.bytes, flush: true) }
@@ -255,29 +261,30 @@ final class Exchange {
     func end() {
         guard case .streaming = answer else { return }
         if framing == .chunked, head.method != .head { unsent.writeStaticString("0\r\n\r\n") }
-        endsReusable = reusable
+        isReusable = reusable
         answer = .ended
         flushUnsent()
     }
 
-    /// The body can not be completed: closes without a proper end, so that it is never taken for whole.
+    /// The body cannot be completed: the connection is closed without a proper end, so that it is never taken for whole.
     func abort() {
         if case .ended = answer { return }
         answer = .ended
         wasAborted = true
     }
 
-    /// The last of all: what is to be written down of it has been. An answer that is not complete by now never will be.
-    func finish() {
+    /// Nothing is left to be said: the connection goes on to its next request, or closes. To be called once, after whatever
+    /// else belongs to this request. An answer that is not complete by now never will be.
+    func leave() {
         abort()
+        onLeaving = nil
         let left = connection
         connection = nil
-        left?.exchangeFinished(self, isReusable: endsReusable)
+        left?.exchangeFinished(self, isReusable: isReusable)
     }
-    private var endsReusable = false
 
     private func append(_ bytes: [UInt8]) {
-        if !callerHasLeft { record.bytesOut += bytes.count }
+        if !callerHasLeft { bytesOut += bytes.count }
         if framing == .chunked {
             ResponseHead.writeChunk(bytes, into: &unsent)
         } else {
@@ -307,10 +314,13 @@ final class Exchange {
     }
 
     func connectionLost() {
+        // What was answered to its end is no less answered.
+        if case .ended = answer { return }
         callerHasLeft = true
         connection = nil
         wakeBodyReader()
         writabilityChanged()
+        onLeaving?()
     }
 
     /// The tool went away by itself, not because we ended the connection.
@@ -318,20 +328,16 @@ final class Exchange {
 
     /// Breaks off what waits for the tool; the rest is broken off with the flow's task.
     func cutShort() {
+        if case .ended = answer { return }
         guard !callerHasLeft else { return }
         isCutShort = true
         failBody(.shuttingDown())
         writabilityChanged()
+        onLeaving?()
     }
 }
 
 extension HTTPResponse.Status {
     /// 1xx, 204 and 304 never have a body (RFC 9112, 6.3).
     var hasNoBody: Bool { code == 204 || code == 304 || code < 200 }
-}
-
-extension Failure {
-    static func bodyTooLarge(limit: Int) -> Failure {
-        Failure(.bodyTooLarge, "The request body is larger than \(limit) bytes (listen.max_body_bytes).")
-    }
 }

@@ -24,7 +24,7 @@ import Testing
         #expect(rig.service.held.count == 1)
         rig.service.held[0].respond(.ok, [:], body: [])
         #expect(rig.sentText().hasPrefix("HTTP/1.1 200") && rig.service.held.count == 1)
-        rig.service.held[0].finish()
+        rig.service.held[0].leave()
         #expect(rig.service.held.count == 2)
     }
 
@@ -33,7 +33,7 @@ import Testing
         let rig = try rig()
         rig.read(Self.get + Self.get)
         rig.service.held[0].begin(.ok, [:], .length(5))
-        rig.service.held[0].finish()
+        rig.service.held[0].leave()
         #expect(!rig.channel.isActive && rig.service.held.count == 1)
     }
 
@@ -51,10 +51,10 @@ import Testing
             Self.get + "POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n" + Self.get)
         rig.service.held[0].respond(.ok, [:], body: [])
         #expect(rig.service.held.count == 1)
-        rig.service.held[0].finish()
+        rig.service.held[0].leave()
         #expect(rig.service.held.count == 2 && rig.service.held[1].bodyFailure?.reason == .invalidRequest)
         rig.service.held[1].respond(.badRequest, [:], body: [])
-        rig.service.held[1].finish()
+        rig.service.held[1].leave()
         #expect(rig.service.held.count == 2 && rig.sentText().contains("Connection: close"))
     }
 
@@ -83,7 +83,7 @@ import Testing
         #expect(rig.service.held[0].bodyFailure?.reason == .requestTimeout)
         #expect(rig.service.held[0].bodyFailure?.message.contains("listen.min_rate") == true)
         rig.service.held[0].respond(.requestTimeout, [:], body: [])
-        rig.service.held[0].finish()
+        rig.service.held[0].leave()
         #expect(rig.sentText().contains(" 408 "))
     }
 
@@ -110,7 +110,7 @@ import Testing
         busy.service.isDraining = true
         busy.tell(.finish)
         busy.service.held[0].respond(.ok, [:], body: [])
-        busy.service.held[0].finish()
+        busy.service.held[0].leave()
         #expect(busy.sentText().contains("Connection: close") && !busy.channel.isActive)
         #expect(busy.service.held.count == 1)
     }
@@ -139,7 +139,7 @@ import Testing
         rig.read(Self.get)
         rig.channel.close(promise: nil)
         #expect(rig.service.held[0].callerHasLeft && rig.service.held[0].callerLeftFirst)
-        rig.service.held[0].finish()
+        rig.service.held[0].leave()
         #expect(rig.sent().isEmpty)
     }
 }

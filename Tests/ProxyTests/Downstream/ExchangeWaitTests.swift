@@ -44,7 +44,7 @@ import Testing
             else { return .otherwise }
             let exchange = Exchange(
                 head: head, known: nil,
-                record: ExchangeRecord(correlationID: "id", peer: "peer", started: .now), maxBodyBytes: 10,
+                peer: "peer", offeredID: nil, maxBodyBytes: 10,
                 connection: tool, executor: executor)
             if forBody {
                 do throws(RequestBodyError) { _ = try await exchange.nextBodyPart() } catch {

@@ -23,19 +23,14 @@ final class NotingService: RequestHandling {
 
     func overLimitAnswer(peer: String) -> ByteBuffer { ByteBuffer() }
 
-    func newRecord(_ head: RequestHead, offeredID: String?, on connection: ConnectionHandler) -> ExchangeRecord {
-        let id = offeredID.flatMap { CorrelationID.isAcceptable($0) ? $0 : nil } ?? "none"
-        return ExchangeRecord(correlationID: id, peer: connection.peer, started: .now)
-    }
-
-    func handle(_ exchange: Exchange, on connection: ConnectionHandler) {
+    func handle(_ exchange: Exchange) {
         if exchange.known?.memo != nil { known += 1 }
         exchange.known?.memo = Mark()
         let head = exchange.head
         let facts = [
-            exchange.record.peer, head.method.rawValue, head.target, head.path, head.authorityText, "\(head.isHTTP10)",
+            exchange.peer, head.method.rawValue, head.target, head.path, head.authorityText, "\(head.isHTTP10)",
             "\(head.keepsAlive)", "\(head.isAbsoluteForm)", "\(head.framing)", "\(exchange.requestIsComplete)",
-            "id=" + exchange.record.correlationID,
+            "id=" + (exchange.offeredID.flatMap { CorrelationID.isAcceptable($0) ? $0 : nil } ?? "none"),
         ]
         let fields = head.fields.map { field in
             "\(field.name.rawName)=\(field.withUnsafeBytesOfValue { Array($0) })"
@@ -43,7 +38,7 @@ final class NotingService: RequestHandling {
         notes.append((facts + fields).joined(separator: " "))
         if holds { return held.append(exchange) }
         exchange.respond(.ok, [:], body: [])
-        exchange.finish()
+        exchange.leave()
     }
 
     func refuse(_ failure: Failure, _ head: HTTPRequestHead?, on connection: ConnectionHandler) {

@@ -1,0 +1,121 @@
+// Answers a tool with an answer that is kept: 200 or, if it has these bytes already, 304; HEAD from GET.
+
+import Caching
+import ClashAPI
+import HTTPTypes
+import NIOCore
+
+struct PageWriter {
+    let links: LinkSettings
+    let corsOrigin: String?
+    let now: ContinuousClock.Instant
+
+    /// A body as it is kept goes to the socket without being copied, unless that costs less than a second piece.
+    private static let copiedBytes = 1 << 10
+    /// One that is put together for this tool is copied up to here: its pieces are many and small.
+    private static let copiedPieces = 64 << 10
+
+    /// - Parameters:
+    ///   - showsAge: for answers out of the cache, and those that already had an age when they came.
+    ///   - facts: of the call upstream, if there was one for this tool.
+    func write(
+        _ answer: CachedAnswer, _ status: CacheStatus, _ visit: Visit, _ query: PageQuery, showsAge: Bool,
+        facts: CallFacts?
+    ) {
+        let exchange = visit.wire
+        let base = query.base
+        let isKnownToTool = query.hasPreconditions && isKnownToTool(answer, base, exchange.head.fields)
+        let code = isKnownToTool ? HTTPResponse.Status.notModified : answer.status
+        let length = answer.body.length(base: base.text)
+        let hasBody = !isKnownToTool && exchange.head.method != .head && answer.status != .noContent
+        let isSmall = length <= (answer.body.isWhole(base: base.text) ? Self.copiedBytes : Self.copiedPieces)
+        exchange.begin(
+            code, framing: isKnownToTool || answer.status == .noContent ? .none : .length(length),
+            room: ResponseHead.usualBytes + (hasBody && isSmall ? length : 0)
+        ) { head in
+            writeFields(answer, isKnownToTool, query, into: &head)
+            if showsAge {
+                head.put("Age: ")
+                head.put(number: Int(answer.age(at: now).components.seconds))
+                head.put("\r\n")
+            }
+            head.put("Cache-Status: ")
+            status.put(into: &head)
+            head.put("\r\nx-correlation-id: ")
+            head.put(text: visit.correlationID)
+            head.put("\r\n")
+            if let facts { writeFacts(facts, visit, into: &head) }
+        }
+        if hasBody {
+            if isSmall {
+                exchange.appendWhole(answer.body, base.text)
+            } else {
+                exchange.sendWhole(answer.body, base.text)
+            }
+        }
+        exchange.end()
+    }
+
+    private func writeFacts(_ facts: CallFacts, _ visit: Visit, into head: inout HeadLines) {
+        var fields: HTTPFields = [.serverTiming: facts.times.serverTiming(of: now - visit.record.started)]
+        facts.addRateLimit(to: &fields)
+        for field in fields { head.put(field) }
+    }
+
+    private func isKnownToTool(_ answer: CachedAnswer, _ base: LinkBase, _ request: HTTPFields) -> Bool {
+        answer.status == .ok
+            && Conditional.isNotModified(
+                request: request, etag: PageHead.etag(answer, base: base), lastModified: answer.fields[.lastModified])
+    }
+
+    private func writeFields(
+        _ answer: CachedAnswer, _ isKnownToTool: Bool, _ query: PageQuery, into head: inout HeadLines
+    ) {
+        if !isKnownToTool, answer.status == .ok, corsOrigin == nil, !answer.dependsOnBase,
+            let rendered = answer.rendering as? PageHead
+        {
+            head.put(rendered.lines)
+        } else {
+            writeSomeFields(answer, isKnownToTool, query, into: &head)
+        }
+        if answer.status == .ok { PageHead.putETag(answer, base: query.base, into: &head) }
+    }
+
+    /// Fields that differ from the common head: a 304 has few (RFC 9110, 15.4.5), browsers get their grant.
+    private func writeSomeFields(
+        _ answer: CachedAnswer, _ isKnownToTool: Bool, _ query: PageQuery, into head: inout HeadLines
+    ) {
+        var fields = answer.fields
+        if let word = OwnFields.cacheControl(for: fields, isKnown: query.isKnown) { fields.append(word) }
+        if answer.status == .ok { fields[.eTag] = nil }
+        if isKnownToTool { fields = HTTPFields(fields.filter { HeaderTraits.of($0.name).contains(.inNotModified) }) }
+        if fields.contains(.location) {
+            fields.replace(
+                .location,
+                LinkTranslator(rules: links.rules, allowedPrefixes: links.allowPrefixes, base: query.base.text)
+                    .rewriteLocation)
+        }
+        if let corsOrigin {
+            fields = HTTPFields(fields.filter { !HeaderTraits.of($0.name).contains(.cors) })
+            OwnFields.addGrant(for: corsOrigin, to: &fields)
+        }
+        fields.append(OwnFields.via)
+        for field in fields { head.put(field) }
+    }
+}
+
+extension CachedAnswer {
+    /// A `Location` leads to this proxy, as the tool knows it.
+    fileprivate var dependsOnBase: Bool { fields.contains { $0.name == .location } }
+}
+
+extension CacheStatus {
+    fileprivate func put(into head: inout HeadLines) {
+        if case .hit(let ttl) = self {
+            head.put("clash-proxy; hit; ttl=")
+            head.put(number: ttl)
+        } else {
+            head.put(text: headerValue)
+        }
+    }
+}
