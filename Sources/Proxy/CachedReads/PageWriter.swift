@@ -17,10 +17,9 @@ struct PageWriter {
     ///   - showsAge: for answers out of the cache, and those that already had an age when they came.
     ///   - facts: of the call upstream, if there was one for this tool.
     func write(
-        _ answer: CachedAnswer, _ status: CacheStatus, _ visit: Visit, _ query: PageQuery, showsAge: Bool,
-        facts: CallFacts?
+        _ reply: StoredReply, _ visit: Visit, _ query: PageQuery
     ) {
-        let exchange = visit.wire
+        let (answer, status, exchange) = (reply.answer, reply.verdict.status, visit.wire)
         let base = query.base
         let isKnownToTool = query.hasPreconditions && isKnownToTool(answer, base, exchange.head.fields)
         let code = isKnownToTool ? HTTPResponse.Status.notModified : answer.status
@@ -32,7 +31,7 @@ struct PageWriter {
             room: ResponseHead.usualBytes + (hasBody && isSmall ? length : 0)
         ) { head in
             writeFields(answer, isKnownToTool, query, into: &head)
-            if showsAge {
+            if reply.showsAge {
                 head.writeStaticString("Age: ")
                 head.writeDecimal(Int(answer.age(at: now).components.seconds))
                 head.writeStaticString("\r\n")
@@ -42,7 +41,7 @@ struct PageWriter {
             head.writeStaticString("\r\nx-correlation-id: ")
             head.writeString(visit.correlationID)
             head.writeStaticString("\r\n")
-            if let facts { writeFacts(facts, visit, into: &head) }
+            if reply.cameByCall { writeFacts(visit.facts, visit, into: &head) }
         }
         if hasBody {
             if isSmall {
