@@ -29,7 +29,7 @@ enum PageOutcome: Sendable {
     /// A complete answer, and how it came about.
     case answer(CachedAnswer, PageNews)
     /// Upstream's answer as it comes, for the one who began the fetch.
-    case live(LivePage)
+    case live(LiveAnswer)
     /// The answer was for one only: everybody else fetches alone.
     case alone(CacheReason)
     /// Nobody got an answer.

@@ -16,6 +16,8 @@ struct PageFetch: Sendable {
     let builder: PageBuilder
     /// What is sent: the request of the tool that began it, without what is about that tool alone.
     var call: UpstreamCall
+    /// How long the tool that began it would wait for a turn.
+    var patience: Duration?
     var query: PageQuery
     /// The key with its variant, as far as that was known when it began.
     var flightKey: CacheKey
@@ -24,14 +26,21 @@ struct PageFetch: Sendable {
     let request: HTTPFields
     /// Whether an answer that was stored meanwhile would do.
     let wantsNew: Bool
-    /// A turn that was there at once.
-    var turn: HeldPermit?
-    /// A credential that was there at once.
-    var credential: CallCredential?
     /// What is known of it so far, for the one who began it as well.
     var progress = CallProgress()
     /// Whether the answer was too large to be kept a moment ago.
     var wasTooLarge = false
+
+    /// What comes of it.
+    private struct Landing {
+        var everybody: PageOutcome
+        /// What only the one who began it gets.
+        var leader: LiveAnswer?
+        /// What only the one who began it gets, where that is complete.
+        var complete: PageOutcome?
+        /// Taken by the one who began it before all of it was here.
+        var early: LiveAnswer?
+    }
 
     /// What is known when an answer's head has come.
     private struct Arrival {
@@ -39,22 +48,62 @@ struct PageFetch: Sendable {
         let received: ContinuousClock.Instant
         let delay: Duration
         let facts: CallFacts
-        let permit: HeldPermit
     }
 
     /// Fetches, stores, and tells everybody who waits.
     func run(_ flight: Flight<PageOutcome>) async {
-        let (everybody, leader) = await fetch(flight)
-        switch everybody {
-        case .failed(let failure, _): cache.trouble.fetchEnded(failure.reason, now: cache.environment.now())
-        case .answer, .alone: cache.trouble.fetchEnded(nil, now: cache.environment.now())
+        var landing: Landing
+        do throws(FlowExit) {
+            var permit = try await turn()
+            landing = try await fetch(flight, &permit)
+            // The place upstream is taken for as long as the tool that began it reads from there.
+            await conclude(flight, landing)?.untilDone()
+            permit.release()
+        } catch {
+            landing = Landing(everybody: outcome(of: error))
+            _ = conclude(flight, landing)
+        }
+        await fetchFirstPage(after: landing.everybody)
+    }
+
+    /// A turn. Nobody waits for a refresh in the background, so that takes one that is free, or none.
+    private func turn() async throws(FlowExit) -> Gate.Permit {
+        let gate = sender.pacing.gate(call.gateKey)
+        if let permit = gate.tryAdmit(call.turn) { return permit }
+        if call.turn.priority == .background { throw .callerLeft }
+        var asked = call.turn
+        asked.wait = patience
+        if let refusal = gate.refusal(of: asked) {
+            progress.facts.rateLimit = sender.rateLimit(call)
+            throw .failed(.tooLate(refusal))
+        }
+        return try await sender.turn(call, progress)
+    }
+
+    /// Tells everybody who waits. Returns what the one who began the fetch still reads from upstream.
+    private func conclude(_ flight: Flight<PageOutcome>, _ landing: Landing) -> LiveAnswer? {
+        let now = cache.environment.now()
+        switch landing.everybody {
+        case .failed(let failure, _): cache.trouble.fetchEnded(failure.reason, now: now)
+        case .answer, .alone: cache.trouble.fetchEnded(nil, now: now)
         case .live, .notSent, .dropped: break
         }
         // First nobody may join any more: later ones look into the cache again.
         cache.flights.remove(flight, flightKey)
-        cache.store.sweep(now: cache.environment.now())
-        flight.end(everybody, leader: leader)
-        await fetchFirstPage(after: everybody)
+        cache.store.sweep(now: now)
+        let isTaken = flight.end(landing.everybody, leader: landing.leader.map { .live($0) } ?? landing.complete)
+        guard let live = landing.leader else { return landing.early }
+        if !isTaken { live.response.body.cancel() }
+        return isTaken ? live : nil
+    }
+
+    private func outcome(of error: FlowExit) -> PageOutcome {
+        switch error {
+        case .callerLeft: .dropped
+        case .failed(let failure) where failure.reason == .rateLimited || failure.reason == .queueFull:
+            .notSent(failure, progress.facts)
+        case .failed(let failure): .failed(failure, progress.facts)
+        }
     }
 
     /// A later page that the first one of its list is too old for, or contradicts, is good only beside a new first page.
@@ -72,87 +121,64 @@ struct PageFetch: Sendable {
         first.call.request.target = call.match.route.firstPageTarget
         first.call.match = ClashAPI.match(method: .get, target: first.call.request.target).resolve(headers: request)
         first.call.turn.priority = .background
-        guard let permit = sender.pacing.gate(call.gateKey).tryAdmit(first.call.turn) else { return }
-        first.turn = HeldPermit(permit)
-        first.credential = nil
         first.progress = CallProgress()
-        guard let flight = cache.flights.refresh(first.flightKey, rank: PageService.backgroundRank) else { return }
+        guard let flight = cache.flights.refresh(first.flightKey, rank: CachedReads.backgroundRank) else { return }
         await first.run(flight)
     }
 
-    private func fetch(_ flight: Flight<PageOutcome>) async -> (everybody: PageOutcome, leader: PageOutcome?) {
-        do throws(FlowExit) {
-            var permit: Gate.Permit
-            if let taken = turn?.take() { permit = taken } else { permit = try await sender.turn(call, progress) }
-            if !wantsNew, storedMeanwhile() != nil {
-                // Who asks after a write that is answered from now on must not get what is found here.
-                flight.sent()
-                if let stored = storedMeanwhile() { return (stored, nil) }
-                flight.held()
-            }
-            let token: CallCredential
-            if let credential { token = credential } else { token = try await sender.credential(call, progress) }
-            flight.sent()
-            let ticket = cache.store.begin(query.key)
-            defer { cache.store.end(ticket) }
-            let expired = revalidatable()
-            let asked = cache.environment.now()
-            let hold: (Bool) -> Bool = { isHeld in
-                guard isHeld else {
-                    flight.sent()
-                    return true
-                }
-                // Who would only wait to be told to wait is told at once.
-                let pause = sender.pacing.gate(call.gateKey).pause(for: call.turn)
-                flight.held(until: pause.map { cache.environment.now() + $0 })
-                // With an answer at hand nobody waits for upstream's pause to end.
-                return cache.standIn(for: .rateLimited, query, request) == nil
-            }
-            var response = try await sender.send(
-                call(revalidating: expired), progress, token, &permit, held: hold)
-            if response.status == .notModified {
-                if let expired, let outcome = refreshed(expired, response, asked, ticket, progress.facts) {
-                    await response.discard()
-                    return outcome
-                }
-                // It speaks of something else than what is stored: the answer itself is needed.
+    /// From the token to the answer that is stored or handed on. The store is looked at once the fetch counts as sent:
+    /// who asks after a write that is answered from now on must not get what is found here.
+    private func fetch(
+        _ flight: Flight<PageOutcome>, _ permit: inout Gate.Permit
+    ) async throws(FlowExit) -> Landing {
+        let credential = try await sender.credential(call, progress)
+        flight.sent()
+        let ticket = cache.store.begin(query.key)
+        defer { cache.store.end(ticket) }
+        let asked = cache.environment.now()
+        var expired: CachedAnswer?
+        switch cache.store.find(query.key, request: request, now: asked) {
+        case .fresh(let answer, let ttl) where !wantsNew:
+            // Another fetch brought it while this one waited.
+            return Landing(everybody: .answer(answer, PageNews(ttlOfStored: ttl)))
+        case .expired(let answer, _) where answer.hasValidator: expired = answer
+        case .fresh, .expired, .nothing: break
+        }
+        var response = try await send(call(revalidating: expired), credential, flight, &permit)
+        if response.status == .notModified {
+            if let expired, let landing = refreshed(expired, response, asked, ticket, progress.facts) {
                 await response.discard()
-                response = try await sender.send(call, progress, token, &permit, held: hold)
-                // Nobody asked whether something is still good.
-                if response.status == .notModified { throw FlowExit.failed(.notAsked) }
+                return landing
             }
-            let arrival = Arrival(
-                ticket: ticket, received: cache.environment.now(), delay: cache.environment.now() - asked,
-                facts: progress.facts, permit: HeldPermit(permit))
-            defer { withExtendedLifetime(arrival) {} }
-            return try await take(response, arrival, flight)
-        } catch {
-            switch error {
-            case .callerLeft: return (.dropped, nil)
-            case .failed(let failure) where failure.reason == .rateLimited || failure.reason == .queueFull:
-                return (.notSent(failure, progress.facts), nil)
-            case .failed(let failure): return (.failed(failure, progress.facts), nil)
+            // It speaks of something else than what is stored: the answer itself is needed.
+            await response.discard()
+            response = try await send(call, credential, flight, &permit)
+            // Nobody asked whether something is still good.
+            if response.status == .notModified { throw .failed(.notAsked) }
+        }
+        let received = cache.environment.now()
+        let arrival = Arrival(ticket: ticket, received: received, delay: received - asked, facts: progress.facts)
+        return try await take(response, arrival, flight)
+    }
+
+    /// Sends it. While upstream refuses it for now, those who wait for it may leave, and with an answer at hand nobody
+    /// waits for the end of the pause.
+    private func send(
+        _ call: UpstreamCall, _ credential: CallCredential, _ flight: Flight<PageOutcome>, _ permit: inout Gate.Permit
+    ) async throws(FlowExit) -> UpstreamResponse {
+        try await sender.send(call, progress, credential, &permit) { isHeld in
+            guard isHeld else {
+                flight.sent()
+                return true
             }
+            // Who would only wait to be told to wait is told at once.
+            let pause = sender.pacing.gate(call.gateKey).pause(for: call.turn)
+            flight.held(until: pause.map { cache.environment.now() + $0 })
+            return cache.standIn(for: .rateLimited, query, request) == nil
         }
     }
 
-    /// What another fetch brought while this one waited for its turn.
-    private func storedMeanwhile() -> PageOutcome? {
-        guard
-            case .fresh(let answer, let ttl) = cache.store.find(
-                query.key, request: request, now: cache.environment.now())
-        else { return nil }
-        return .answer(answer, PageNews(ttlOfStored: ttl))
-    }
-
     // MARK: Revalidation
-
-    /// An expired answer that upstream can be asked about.
-    private func revalidatable() -> CachedAnswer? {
-        guard case .expired(let answer, _) = cache.store.find(query.key, request: request, now: cache.environment.now())
-        else { return nil }
-        return answer.fields.contains(.eTag) || answer.fields.contains(.lastModified) ? answer : nil
-    }
 
     private func call(revalidating answer: CachedAnswer?) -> UpstreamCall {
         guard let answer else { return call }
@@ -167,7 +193,7 @@ struct PageFetch: Sendable {
     private func refreshed(
         _ old: CachedAnswer, _ response: UpstreamResponse, _ asked: ContinuousClock.Instant,
         _ ticket: CacheStore.Ticket, _ facts: CallFacts
-    ) -> (everybody: PageOutcome, leader: PageOutcome?)? {
+    ) -> Landing? {
         let fields = builder.withDate(response.fields.endToEnd(dropping: .dropDownstream))
         guard Conditional.confirms(stored: old.fields, by: fields) else { return nil }
         let now = cache.environment.now()
@@ -177,13 +203,14 @@ struct PageFetch: Sendable {
             let new = builder.renewed(old, merged, freshness, receivedAt: now, isKnown: query.isKnown)
             let reason = cache.store.refresh(
                 old, with: new, under: query.key, request: request, ticket: ticket, now: now)
-            return (.answer(new, news(reason, facts, merged, isRefreshed: true)), nil)
+            return Landing(everybody: .answer(new, news(reason, facts, merged, isRefreshed: true)))
         case .refuse(let reason):
             cache.store.remove(query.key, request: request, only: old)
             cache.flights.remember(flightKey, reason)
             let new = builder.renewed(
                 old, merged, Freshness(lifetime: .zero), receivedAt: now, isKnown: query.isKnown)
-            return (.alone(reason), .answer(new, news(reason, facts, merged, isRefreshed: true)))
+            return Landing(
+                everybody: .alone(reason), complete: .answer(new, news(reason, facts, merged, isRefreshed: true)))
         }
     }
 
@@ -201,7 +228,7 @@ struct PageFetch: Sendable {
 
     private func take(
         _ response: UpstreamResponse, _ arrival: Arrival, _ flight: Flight<PageOutcome>
-    ) async throws(FlowExit) -> (everybody: PageOutcome, leader: PageOutcome?) {
+    ) async throws(FlowExit) -> Landing {
         let fields = response.fields.endToEnd(dropping: .dropDownstream)
         if response.status == .notFound || response.status == .gone {
             cache.store.remove(query.key, request: request)
@@ -214,32 +241,31 @@ struct PageFetch: Sendable {
         var limit = cache.store.maxBodyBytes
         if case .refuse(let reason) = verdict {
             guard response.status.isShareable, !response.fields.contains(.setCookie) else {
-                return alone(LivePage(response, reason: reason, facts: arrival.facts, permit: arrival.permit))
+                return alone(LiveAnswer(response, reason: reason, facts: arrival.facts))
             }
             limit = min(limit, Self.maxErrorBytes)
         }
         if wasTooLarge { limit = 0 }
         var body = PageBody(for: query.key, from: cache.store)
         defer { body.giveBack() }
+        var early: LiveAnswer?
         do throws(FlowExit) {
             try await body.fill(response.body, limit: limit, call.traits) { growing in
-                flight.endForLeader(
-                    .live(
-                        LivePage(
-                            response, growing: growing, reason: nil, facts: arrival.facts, permit: arrival.permit)))
+                let live = LiveAnswer(response, growing: growing, reason: nil, facts: arrival.facts)
+                if flight.endForLeader(.live(live)) { early = live }
             }
         } catch {
             if case .failed(let failure) = error { body.growing?.end(.failed(failure)) }
             throw error
         }
-        guard body.isWhole else { return tooLarge(response, body, arrival) }
+        guard body.isWhole else { return tooLarge(response, body, arrival, early) }
         body.growing?.end(.whole)
         var facts = arrival.facts
         facts.upstreamTime += cache.environment.now() - arrival.received
         switch verdict {
         case .refuse(let reason):
             let answer = builder.error(response.status, fields, body.chunks, receivedAt: arrival.received)
-            return (.answer(answer, news(reason, facts, response.fields)), nil)
+            return Landing(everybody: .answer(answer, news(reason, facts, response.fields)))
         case .store(let freshness):
             let built = await builder.page(
                 call.match, request, fields, body.chunks, freshness, askedAt: arrival.received - arrival.delay,
@@ -247,34 +273,34 @@ struct PageFetch: Sendable {
                 endIsProven: response.body.endIsProven, base: query.base.text)
             if built.isBrokenOff { throw .failed(.brokenOff) }
             let reason = store(built, response.fields, arrival.ticket)
-            return (.answer(built.answer, news(reason, facts, response.fields)), nil)
+            return Landing(everybody: .answer(built.answer, news(reason, facts, response.fields)))
         }
     }
 
     /// What was already taken off upstream goes to the first tool, which takes the rest itself.
     private func tooLarge(
-        _ response: UpstreamResponse, _ body: PageBody, _ arrival: Arrival
-    ) -> (everybody: PageOutcome, leader: PageOutcome?) {
+        _ response: UpstreamResponse, _ body: PageBody, _ arrival: Arrival, _ early: LiveAnswer?
+    ) -> Landing {
         let reason = body.isOutOfRoom ? CacheReason.noRoom : .tooLarge
         if let growing = body.growing {
             growing.end(.rest(response.body))
             cache.flights.remember(flightKey, reason)
-            return (.alone(reason), nil)
+            if early == nil { response.body.cancel() }
+            return Landing(everybody: .alone(reason), early: early)
         }
         let growing = GrowingBody(body.chunks)
         growing.end(.rest(response.body))
         return alone(
-            LivePage(
-                response, growing: body.chunks.isEmpty ? nil : growing, reason: reason, facts: arrival.facts,
-                permit: arrival.permit))
+            LiveAnswer(
+                response, growing: body.chunks.isEmpty ? nil : growing, reason: reason, facts: arrival.facts))
     }
 
     /// The answer goes to the one who began the fetch, as it comes; the others fetch for themselves, and nobody queues
     /// behind another for this key for a while.
-    private func alone(_ live: LivePage) -> (everybody: PageOutcome, leader: PageOutcome?) {
+    private func alone(_ live: LiveAnswer) -> Landing {
         let reason = live.reason ?? .rememberedUncacheable
         cache.flights.remember(flightKey, reason)
-        return (.alone(reason), .live(live))
+        return Landing(everybody: .alone(reason), leader: live)
     }
 
     private func store(_ built: PageBuilder.Built, _ fields: HTTPFields, _ ticket: CacheStore.Ticket) -> CacheReason? {
@@ -316,6 +342,11 @@ struct PageFetch: Sendable {
 extension HTTPResponse.Status {
     /// Errors and redirections are answers for all who wait for the same; other successes may be one tool's own.
     fileprivate var isShareable: Bool { code >= 300 && code != 304 }
+}
+
+extension CachedAnswer {
+    /// Whether upstream can be asked if it is still good.
+    fileprivate var hasValidator: Bool { fields.contains(.eTag) || fields.contains(.lastModified) }
 }
 
 extension Failure {

@@ -5,15 +5,19 @@ import ClashAPI
 import HTTPTypes
 import RateLimiting
 
-extension PageService {
+extension CachedReads {
     /// Joins a fetch or begins one, and waits for what comes of it.
+    ///
+    /// - Parameter isFirst: what the visit knows of the store is still new.
     func land(
-        _ visit: Visit, _ call: UpstreamCall, _ query: PageQuery, deadline: ContinuousClock.Instant, mayShare: Bool
+        _ visit: Visit, _ call: UpstreamCall, _ query: PageQuery, deadline: ContinuousClock.Instant, isFirst: Bool,
+        mayShare: Bool
     ) async throws(FlowExit) -> (PageOutcome, isFollower: Bool) {
         let flight: Flight<PageOutcome>
         let waiter: Flight<PageOutcome>.Waiter
         var isFollower = false
-        let key = cache.store.variant(of: query.key, request: visit.fields)
+        let known = isFirst ? visit.lookup?.variant : nil
+        let key = known ?? cache.store.variant(of: query.key, request: visit.fields)
         var page = fetch(call, query, key, visit)
         let boarding =
             mayShare
@@ -24,11 +28,11 @@ extension PageService {
         case .follow(let joined, let me): (flight, waiter, isFollower) = (joined, me, true)
         case .lead(let begun, let me):
             (flight, waiter) = (begun, me)
-            start(page, flight, patience: call.turn.wait, on: visit.wire.executor)
+            start(page, flight, on: visit.wire.executor)
         case .alone(let reason):
             (flight, waiter) = cache.flights.alone(rank: call.turn.priority.rawValue, deadline: deadline)
             page.wasTooLarge = reason == .tooLarge
-            start(page, flight, patience: call.turn.wait, on: visit.wire.executor)
+            start(page, flight, on: visit.wire.executor)
         }
         let asked = environment.now()
         let landing = await flight.landing(of: waiter)
@@ -54,31 +58,11 @@ extension PageService {
         }
     }
 
-    /// With a turn that is free and a token the request counts as sent at once; else it waits for them, unless whoever
-    /// begins it has not the patience for that.
-    private func start(
-        _ fetch: PageFetch, _ flight: Flight<PageOutcome>, patience: Duration? = nil, on executor: EventLoopExecutor
-    ) {
-        var fetch = fetch
-        if fetch.turn == nil {
-            if let permit = gate(fetch.call).tryAdmit(fetch.call.turn) {
-                fetch.turn = HeldPermit(permit)
-            } else {
-                var asked = fetch.call.turn
-                asked.wait = patience
-                if let refusal = gate(fetch.call).refusal(of: asked) {
-                    cache.flights.remove(flight, fetch.flightKey)
-                    let facts = CallFacts(rateLimit: sender.rateLimit(fetch.call))
-                    return flight.end(.notSent(.tooLate(refusal), facts))
-                }
-            }
-        }
-        if fetch.turn != nil {
-            fetch.credential = sender.credentialAtOnce()
-            if fetch.credential == nil { fetch.progress.waitsFor = .token } else { flight.sent() }
-        }
+    /// The fetch runs here and now until it has to wait: with a turn that is free and a token at hand its request counts as
+    /// sent when this returns.
+    private func start(_ fetch: PageFetch, _ flight: Flight<PageOutcome>, on executor: EventLoopExecutor) {
         fetches.exchangeBegan()
-        let task = Task(executorPreference: executor) { [fetch, fetches] in
+        let task = Task.immediate(executorPreference: executor) { [fetches] in
             await fetch.run(flight)
             fetches.exchangeEnded()
         }
@@ -86,18 +70,12 @@ extension PageService {
     }
 
     /// Nobody waits for it, so it takes no turn that somebody else could want: it is begun when one is free, or not now.
-    func refreshInBackground(_ visit: Visit, _ query: PageQuery) {
-        guard !visit.wire.isDraining else { return }
+    func refreshInBackground(_ visit: Visit, _ query: PageQuery, _ key: CacheKey) {
+        guard !visit.wire.isDraining, let flight = cache.flights.refresh(key, rank: Self.backgroundRank) else { return }
         var call = UpstreamCall(
             visit, match: visit.admission.route.resolve(headers: visit.fields), body: .none, settings: sender.settings)
         call.turn.priority = .background
-        guard let permit = gate(call).tryAdmit(call.turn) else { return }
-        let turn = HeldPermit(permit)
-        let key = cache.store.variant(of: query.key, request: visit.fields)
-        guard let flight = cache.flights.refresh(key, rank: Self.backgroundRank) else { return }
-        var fetch = fetch(call, query, key, visit)
-        fetch.turn = turn
-        start(fetch, flight, on: visit.wire.executor)
+        start(fetch(call, query, key, visit), flight, on: visit.wire.executor)
     }
 
     private func fetch(
@@ -106,7 +84,7 @@ extension PageService {
         PageFetch(
             sender: sender, cache: cache,
             builder: PageBuilder(links: links, lifetimes: cache.lifetimes, runs: cache.runs, environment: environment),
-            call: call.shared(), query: query, flightKey: key,
+            call: call.shared(), patience: call.turn.wait, query: query, flightKey: key,
             page: PageQuery.listPage(
                 visit.head, visit.admission.route, partition: visit.admission.partition ?? ""),
             request: visit.fields, wantsNew: query.directives.wantsNew)

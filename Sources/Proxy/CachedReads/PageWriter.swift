@@ -15,14 +15,8 @@ struct PageWriter {
     /// One that is put together for this tool is copied up to here: its pieces are many and small.
     private static let copiedPieces = 64 << 10
 
-    /// - Parameters:
-    ///   - showsAge: for answers out of the cache, and those that already had an age when they came.
-    ///   - facts: of the call upstream, if there was one for this tool.
-    func write(
-        _ answer: CachedAnswer, _ status: CacheStatus, _ visit: Visit, _ query: PageQuery, showsAge: Bool,
-        facts: CallFacts?
-    ) {
-        let exchange = visit.wire
+    func write(_ reply: StoredReply, _ visit: Visit, _ query: PageQuery) {
+        let (answer, status, exchange) = (reply.answer, reply.verdict.status, visit.wire)
         let base = query.base
         let isKnownToTool = query.hasPreconditions && isKnownToTool(answer, base, exchange.head.fields)
         let code = isKnownToTool ? HTTPResponse.Status.notModified : answer.status
@@ -34,7 +28,7 @@ struct PageWriter {
             room: ResponseHead.usualBytes + (hasBody && isSmall ? length : 0)
         ) { head in
             writeFields(answer, isKnownToTool, query, into: &head)
-            if showsAge {
+            if reply.showsAge {
                 head.put("Age: ")
                 head.put(number: Int(answer.age(at: now).components.seconds))
                 head.put("\r\n")
@@ -44,7 +38,7 @@ struct PageWriter {
             head.put("\r\nx-correlation-id: ")
             head.put(text: visit.correlationID)
             head.put("\r\n")
-            if let facts { writeFacts(facts, visit, into: &head) }
+            if reply.cameByCall { writeFacts(visit.facts, visit, into: &head) }
         }
         if hasBody {
             if isSmall {

@@ -33,13 +33,13 @@ final class ProxyService: RequestHandling {
     }
 
     /// Nil when the cache is turned off.
-    var pages: PageService? { flow.pages }
+    var reads: CachedReads? { flow.reads }
 
     /// Prometheus text.
     func metrics() -> String {
         let pacing = flow.sender.pacing
         let gates = GateExposition.text(pacing.gates.map(\.statistics), observes: pacing.observes)
-        return (pages?.metrics() ?? "") + gates
+        return (reads?.metrics() ?? "") + gates
     }
 
     var isDraining: Bool { activity.isDraining }
@@ -65,7 +65,7 @@ final class ProxyService: RequestHandling {
                     .date: CivilTime(unixSeconds: environment.wallTime().seconds).httpDate,
                 ])
         case .forward(let admission):
-            let query = flow.pages?.query(exchange.head, admission)
+            let query = flow.reads?.query(exchange.head, admission)
             let visit = Visit(exchange, admission, query, environment: environment)
             exchange.known?.memo = KnownVisit(service: self, admission: admission, query: query)
             forward(visit)
@@ -88,9 +88,8 @@ final class ProxyService: RequestHandling {
 
     /// Answers out of the cache at once, or starts the flow.
     private func forward(_ visit: Visit) {
-        guard let query = visit.query, let pages = flow.pages, pages.answerAtOnce(visit, query) else {
-            return start(visit)
-        }
+        guard let query = visit.query, let reply = reads?.atOnce(visit, query) else { return start(visit) }
+        flow.give(reply, visit)
         visit.record.operation = visit.admission.route.operation.name
         flow.finish(visit, .answered)
         activity.exchangeEnded()

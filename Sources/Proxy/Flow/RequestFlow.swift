@@ -19,14 +19,18 @@ enum Answer {
     case upstream(UpstreamResponse, startedRun: StartedRuns.Token?)
     /// Upstream's answer was lost, or a 5xx; a read has proved that the delete was carried out.
     case settledAsDone
+    /// Kept, or about to be.
+    case stored(StoredReply)
+    /// Upstream's to a read, as it comes.
+    case live(LiveAnswer, CacheVerdict)
 }
 
 /// The modules that a request passes, wired once. One flow serves all connections.
 final class RequestFlow: Sendable {
     let sender: UpstreamSender
-    let links: LinkSettings
+    private let relay: ResponseRelay
     /// Nil when the cache is turned off.
-    let pages: PageService?
+    let reads: CachedReads?
     /// Nil only where `audit.required = false` and the log could not be opened.
     let audit: AuditTrail?
     let events: EventLog
@@ -34,12 +38,12 @@ final class RequestFlow: Sendable {
     let accessLog: AccessLog?
 
     init(
-        sender: UpstreamSender, links: LinkSettings, pages: PageService?, audit: AuditTrail?,
+        sender: UpstreamSender, links: LinkSettings, reads: CachedReads?, audit: AuditTrail?,
         environment: Environment, accessLog: AccessLog?
     ) {
         self.sender = sender
-        self.links = links
-        self.pages = pages
+        relay = ResponseRelay(links: links, environment: environment)
+        self.reads = reads
         self.audit = audit
         events = sender.events
         self.environment = environment
@@ -49,9 +53,14 @@ final class RequestFlow: Sendable {
     /// Runs on the connection's event loop. Finishes the visit and returns.
     func run(_ visit: Visit) async {
         do throws(FlowExit) {
+            // Its body is here, its class settled and permitted.
             let call = try await classify(visit)
-            if let query = visit.query, query.mayBeFetched, let pages {
-                try await pages.answer(visit, call, query)
+            if let query = visit.query, query.mayBeFetched, let reads {
+                // Joins a fetch, or leads one: turn, credential, send and store are the fetch's, which others share.
+                switch try await reads.answer(visit, call, query) {
+                case .stored(let reply): try await relay(.stored(reply), call, visit)
+                case .live(let live, let verdict): try await relay(.live(live, verdict), call, visit)
+                }
             } else {
                 try refuseIfOnlyCached(visit)
                 var permit = try await sender.turn(call, visit.progress)
@@ -162,11 +171,11 @@ final class RequestFlow: Sendable {
         do throws(FlowExit) {
             response = try await sender.send(call, progress, credential, &permit, body: visit.wire)
         } catch {
-            if progress.facts.wasSent { pages?.cache.written(call.match, status: progress.facts.lastStatus) }
+            if progress.facts.wasSent { reads?.cache.written(call.match, status: progress.facts.lastStatus) }
             guard let audit, let entry else { throw error }
             return try await settle(error, call, entry, audit, progress)
         }
-        let run = pages?.cache.written(call.match, status: response.status.code)
+        let run = reads?.cache.written(call.match, status: response.status.code)
         guard let audit, let entry else { return .upstream(response, startedRun: run) }
         let asked = environment.now()
         defer { progress.facts.auditTime += environment.now() - asked }
@@ -206,7 +215,7 @@ final class RequestFlow: Sendable {
 
     /// What was cached while nobody knew is not true any more either.
     private func settledAsDone(_ call: UpstreamCall) -> Answer {
-        pages?.cache.written(call.match, status: nil)
+        reads?.cache.written(call.match, status: nil)
         return .settledAsDone
     }
 
@@ -227,15 +236,29 @@ final class RequestFlow: Sendable {
         if [403, 428, 429].contains(status) { await audit.denied(call, status: status) }
     }
 
+    /// Brings the answer to the tool.
     private func relay(_ answer: Answer, _ call: UpstreamCall, _ visit: Visit) async throws(FlowExit) {
-        let relay = ResponseRelay(links: links, environment: environment)
         switch answer {
         case .upstream(let response, let run):
             var body = RelayedBody(response.body)
-            if let run { body.listener = pages?.cache.runs.listener(run) }
-            try await relay.run(response, call, visit, body: body)
+            if let run { body.listener = reads?.cache.runs.listener(run) }
+            let verdict = CacheVerdict.passed(isRead: call.traits.isSafe)
+            try await relay.run(response, call, visit, verdict, body: body)
+        case .live(let live, let verdict):
+            defer { live.done() }
+            try await relay.run(live.response, call, visit, verdict, body: live.body)
+        case .stored(let reply): give(reply, visit)
         case .settledAsDone: relay.settled(visit)
         }
+    }
+
+    /// Answers with what is kept.
+    func give(_ reply: StoredReply, _ visit: Visit) {
+        guard let query = visit.query else { preconditionFailure("only reads that the cache was asked for have one") }
+        visit.record.cache = reply.verdict
+        visit.record.source = reply.verdict.source
+        PageWriter(links: relay.links, corsOrigin: visit.admission.corsOrigin, now: environment.now())
+            .write(reply, visit, query)
     }
 
     // MARK: The one end
@@ -268,7 +291,7 @@ final class RequestFlow: Sendable {
     /// What never became a request has its line from `ProxyService.refuse`.
     func finish(_ visit: Visit, _ outcome: Outcome) {
         guard let record = visit.close(outcome) else { return }
-        if let verdict = record.cache { pages?.counters.count(verdict) }
+        if let verdict = record.cache { reads?.counters.count(verdict) }
         accessLog?.write(record, outcome: outcome)
         visit.wire.leave()
     }

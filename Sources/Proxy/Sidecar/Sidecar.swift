@@ -90,12 +90,12 @@ public final class Sidecar: Sendable {
             retries: RetryPolicy(budget: RetryBudget(), backoff: Backoff(), environment: environment),
             maxWait: config.rate.maxWait, events: events, environment: environment)
         let links = try Self.links(config)
-        let pages = cache.map {
-            PageService(
+        let reads = cache.map {
+            CachedReads(
                 cache: $0, sender: sender, links: links, maxWait: config.rate.maxWait, environment: environment)
         }
         let flow = RequestFlow(
-            sender: sender, links: links, pages: pages, audit: audit, environment: environment, accessLog: accessLog)
+            sender: sender, links: links, reads: reads, audit: audit, environment: environment, accessLog: accessLog)
         service = ProxyService(
             desk: FrontDesk(config, pseudonym: settings.pseudonym), flow: flow,
             activity: Activity(maxConnections: config.listen.maxConnections),
@@ -121,7 +121,7 @@ public final class Sidecar: Sendable {
             let report = AdminReport(
                 notReady: { [weak self] in self?.notReadyReasons ?? ["stopped"] },
                 degraded: { [weak self] in self?.degradedReasons ?? [] },
-                purge: { [pages = service.pages] in pages?.cache.purge($0) },
+                purge: { [reads = service.reads] in reads?.cache.purge($0) },
                 metrics: { [service] in service.metrics() })
             let adminListener = try await Listener.start(
                 address, key: "admin.address", limits: AdminService.limits(config.listen),
@@ -195,7 +195,7 @@ public final class Sidecar: Sendable {
         await credentials.source?.stop()
         await transport.shutdown(grace: .milliseconds(100))
         // Fetches that nobody waited for have failed by now, and end on event loops that are still there.
-        if let fetches = service.pages?.fetches { _ = await waitUntilQuiet(fetches, within: .seconds(2)) }
+        if let fetches = service.reads?.fetches { _ = await waitUntilQuiet(fetches, within: .seconds(2)) }
         if !finished {
             // What was broken off still gets its answer and its record.
             service.activity.waitAgain()

@@ -12,6 +12,8 @@ final class Visit {
     let admission: Admission
     /// What the cache is asked; nil where it has no say.
     let query: PageQuery?
+    /// What the cache was found to hold when it was asked and had no answer to give; nil while it was not asked.
+    var lookup: CacheStore.Lookup?
     /// What its line in the access log will say.
     var record: ExchangeRecord
     /// What the audit log says about this call, when its kind is recorded and no intent stands there yet.

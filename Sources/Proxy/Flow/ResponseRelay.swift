@@ -5,23 +5,23 @@ import ClashAPI
 import CurlTransport
 import HTTPTypes
 
-struct ResponseRelay {
+struct ResponseRelay: Sendable {
     let links: LinkSettings
     let environment: Environment
-    /// What the cache had to do with it; nil: nothing.
-    var verdict: CacheVerdict?
 
     /// So much of a page is looked at before its head goes out, so that ordinary pages keep a Content-Length.
     private static let heldPageBytes = 256 << 10
 
-    /// - Parameter body: where the bytes come from, if not straight from the response.
+    /// - Parameters:
+    ///   - verdict: what the cache had to do with it.
+    ///   - body: where the bytes come from.
     func run(
-        _ response: UpstreamResponse, _ call: UpstreamCall, _ visit: Visit, body: RelayedBody? = nil
+        _ response: UpstreamResponse, _ call: UpstreamCall, _ visit: Visit, _ verdict: CacheVerdict,
+        body given: RelayedBody
     ) async throws(FlowExit) {
-        let verdict = verdict ?? .passed(isRead: call.traits.isSafe)
         visit.record.cache = verdict
         visit.record.source = verdict.source
-        var body = body ?? RelayedBody(response.body)
+        var body = given
         var fields = answerFields(response, call, visit, verdict)
         let isPage =
             call.match.operation.carriesLinks && response.isJSON && response.status != .partialContent

@@ -9,7 +9,7 @@ import NIOCore
 import RateLimiting
 
 /// The reads of tools and the cache between them and upstream. Usable from every event loop.
-final class PageService: Sendable {
+final class CachedReads: Sendable {
     let cache: PageCache
     let sender: UpstreamSender
     let links: LinkSettings
@@ -42,25 +42,25 @@ final class PageService: Sendable {
         admission.partition.flatMap { PageQuery.of(head, admission.route, partition: $0, links: links) }
     }
 
-    /// Answers at once if a stored answer will do. Synchronous: a hit starts no task and leaves no thread.
-    func answerAtOnce(_ visit: Visit, _ query: PageQuery) -> Bool {
+    /// A stored answer, if one will do at once; else what was found stays with the visit. Synchronous: a hit starts no task
+    /// and leaves no thread.
+    func atOnce(_ visit: Visit, _ query: PageQuery) -> StoredReply? {
+        guard !query.directives.noStore else { return nil }
         let now = environment.now()
-        guard !query.directives.noStore else { return false }
-        switch cache.store.find(query.key, request: visit.fields, now: now) {
-        case .fresh(let answer, let ttl):
-            guard query.directives.accept(answer, ttl, now) == nil else { return false }
-            writeHit(answer, ttl, visit, query)
-            return true
+        let lookup = cache.store.lookUp(query.key, request: visit.fields, now: now)
+        switch lookup.found {
+        case .fresh(let answer, let ttl) where query.directives.accept(answer, ttl, now) == nil:
+            return StoredReply(hit: answer, ttl: ttl)
         case .expired(let answer, let staleness):
             guard query.directives == .none, let why = reasonToGive(answer, staleness, now, visit.admission) else {
-                return false
+                break
             }
-            refreshInBackground(visit, query)
-            let old = PageCache.StandIn(answer: answer, why: why, ttl: .zero - staleness)
-            writeStale(old, visit, query, facts: nil)
-            return true
-        case .nothing: return false
+            refreshInBackground(visit, query, lookup.variant)
+            return StoredReply(PageCache.StandIn(answer: answer, why: why, ttl: .zero - staleness), cameByCall: false)
+        case .fresh, .nothing: break
         }
+        visit.lookup = lookup
+        return nil
     }
 
     /// Why an expired answer goes out without waiting for upstream; nil when it does not.
@@ -85,11 +85,9 @@ final class PageService: Sendable {
 
     // MARK: In the flow
 
-    /// Answers a read that the cache could not answer at once.
-    func answer(_ visit: Visit, _ call: UpstreamCall, _ query: PageQuery) async throws(FlowExit) {
-        // Another request may have brought it meanwhile.
-        if answerAtOnce(visit, query) { return }
-        let forward = forwarding(query, visit.fields)
+    /// Answers a read that the cache could not answer at once: joins a fetch or begins one.
+    func answer(_ visit: Visit, _ call: UpstreamCall, _ query: PageQuery) async throws(FlowExit) -> ReadAnswer {
+        let forwarding = forwarding(query, visit.lookup)
         if query.directives.onlyIfCached { throw .failed(.notCached) }
         let wait = min(Prefer.wait(in: visit.fields) ?? maxWait, maxWait)
         // Who would only wait to be told to wait is told at once.
@@ -102,28 +100,21 @@ final class PageService: Sendable {
         while true {
             flights += 1
             let (outcome, isFollower) = try await land(
-                visit, call, query, deadline: deadline, mayShare: flights < Self.maxFlights)
+                visit, call, query, deadline: deadline, isFirst: flights == 1, mayShare: flights < Self.maxFlights)
             switch outcome {
             case .answer(_, let news) where isFollower && !news.suits(visit.fields): continue
             case .answer(let answer, let news):
                 if !isFollower { visit.progress.facts.add(news.facts) }
-                if let old = cache.standIn(forStatus: answer.status.code, query, visit.fields) {
-                    return writeStale(old, visit, query, facts: visit.facts)
-                }
-                if let ttl = news.ttlOfStored { return writeHit(answer, ttl, visit, query) }
-                let fate: CacheVerdict.Fate = isFollower ? .collapsed : news.notStored.map { .notStored($0) } ?? .stored
-                let verdict = CacheVerdict.forwarded(forward, fate, isRefreshed: news.isRefreshed)
-                return write(answer, verdict, visit, query, facts: visit.facts)
+                return .stored(reply(answer, news, forwarding, isFollower: isFollower, visit, query))
             case .live(let live):
                 visit.progress.facts.add(live.facts)
-                let code = live.response.status.code
-                if let old = cache.standIn(forStatus: code, query, visit.fields) {
+                if let old = cache.standIn(forStatus: live.response.status.code, query, visit.fields) {
                     await live.response.discard()
-                    return writeStale(old, visit, query, facts: visit.facts)
+                    live.done()
+                    return .stored(StoredReply(old, cameByCall: true))
                 }
                 let fate = live.reason.map { CacheVerdict.Fate.notStored($0) } ?? .streamed
-                let verdict = CacheVerdict.forwarded(forward, fate, isRefreshed: false)
-                return try await relay(live, visit, call, verdict)
+                return .live(live, .forwarded(forwarding, fate, isRefreshed: false))
             case .failed(let failure, let facts):
                 if !isFollower { visit.progress.facts.add(facts) }
                 return try standIn(for: failure, visit, query)
@@ -136,28 +127,40 @@ final class PageService: Sendable {
         }
     }
 
-    /// The stored answer in place of the error, if it may be; else the error.
-    private func standIn(for failure: Failure, _ visit: Visit, _ query: PageQuery) throws(FlowExit) {
-        guard let old = cache.standIn(for: failure.reason, query, visit.fields) else {
-            throw .failed(failure)
+    /// A complete answer, or what is stored in its place.
+    private func reply(
+        _ answer: CachedAnswer, _ news: PageNews, _ forwarding: Forwarding, isFollower: Bool, _ visit: Visit,
+        _ query: PageQuery
+    ) -> StoredReply {
+        if let old = cache.standIn(forStatus: answer.status.code, query, visit.fields) {
+            return StoredReply(old, cameByCall: true)
         }
+        if let ttl = news.ttlOfStored { return StoredReply(hit: answer, ttl: ttl) }
+        let fate: CacheVerdict.Fate = isFollower ? .collapsed : news.notStored.map { .notStored($0) } ?? .stored
+        return StoredReply(answer, .forwarded(forwarding, fate, isRefreshed: news.isRefreshed), cameByCall: true)
+    }
+
+    /// The stored answer in place of the error, if it may be; else the error.
+    private func standIn(
+        for failure: Failure, _ visit: Visit, _ query: PageQuery
+    ) throws(FlowExit) -> ReadAnswer {
+        guard let old = cache.standIn(for: failure.reason, query, visit.fields) else { throw .failed(failure) }
         visit.record.detail = failure.detail
-        writeStale(old, visit, query, facts: visit.facts)
+        return .stored(StoredReply(old, cameByCall: true))
     }
 
     // MARK: Why it goes upstream
 
-    private func forwarding(_ query: PageQuery, _ request: HTTPFields) -> Forwarding {
-        let now = environment.now()
-        if query.directives.noStore { return Forwarding(why: .request, detail: .requestNoStore) }
-        switch cache.store.find(query.key, request: request, now: now) {
+    /// - Parameter lookup: what the store held when it was asked; nil: it was not to be asked.
+    private func forwarding(_ query: PageQuery, _ lookup: CacheStore.Lookup?) -> Forwarding {
+        guard let lookup else { return Forwarding(why: .request, detail: .requestNoStore) }
+        switch lookup.found {
         case .fresh(let answer, let ttl):
-            return Forwarding(why: .request, detail: query.directives.accept(answer, ttl, now))
+            return Forwarding(why: .request, detail: query.directives.accept(answer, ttl, environment.now()))
         case .expired: return Forwarding(why: .stale)
         case .nothing(let why):
             // It could have waited for what is under way, had it not asked for something newer.
-            let refused = query.directives.refusalOfFetched
-            if let refused, cache.flights.hasSent(cache.store.variant(of: query.key, request: request)) {
+            if let refused = query.directives.refusalOfFetched, cache.flights.hasSent(lookup.variant) {
                 return Forwarding(why: .request, detail: refused)
             }
             return Forwarding(why: why)
