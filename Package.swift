@@ -28,6 +28,10 @@ let package = Package(
         .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
     ],
     targets: [
+        // Calls of libc that Swift does not see.
+        .systemLibrary(name: "CGround"),
+        // What every room stands on.
+        .target(name: "Ground", dependencies: ["CGround"], swiftSettings: strict),
         // libcurl's module map and the C shims for its variadic calls.
         .systemLibrary(
             name: "CCurl",
@@ -36,22 +40,23 @@ let package = Package(
         ),
         .target(
             name: "CurlTransport",
-            dependencies: ["CCurl", "CZlib", .product(name: "HTTPTypes", package: "swift-http-types")],
+            dependencies: ["Ground", "CCurl", "CZlib", .product(name: "HTTPTypes", package: "swift-http-types")],
             swiftSettings: strict
         ),
         .target(
             name: "ClashAPI",
-            dependencies: [.product(name: "HTTPTypes", package: "swift-http-types")],
+            dependencies: ["Ground", .product(name: "HTTPTypes", package: "swift-http-types")],
             swiftSettings: strict
         ),
         .target(
             name: "Tokens",
-            dependencies: [.product(name: "Crypto", package: "swift-crypto")],
+            dependencies: ["Ground", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: strict
         ),
         .target(
             name: "RateLimiting",
             dependencies: [
+                "Ground",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "HeapModule", package: "swift-collections"),
             ],
@@ -60,6 +65,7 @@ let package = Package(
         .target(
             name: "Caching",
             dependencies: [
+                "Ground",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "DequeModule", package: "swift-collections"),
@@ -72,13 +78,13 @@ let package = Package(
         .systemLibrary(name: "CAudit"),
         .target(
             name: "Audit",
-            dependencies: ["CAudit", .product(name: "Crypto", package: "swift-crypto")],
+            dependencies: ["Ground", "CAudit", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: strict
         ),
         .target(
             name: "Proxy",
             dependencies: [
-                "CurlTransport", "ClashAPI", "Tokens", "Caching", "RateLimiting", "Audit",
+                "Ground", "CurlTransport", "ClashAPI", "Tokens", "Caching", "RateLimiting", "Audit",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -105,7 +111,7 @@ let package = Package(
         .executableTarget(
             name: "clash-proxy",
             dependencies: [
-                "Proxy", "Simulator", "Audit", "CArguments",
+                "Ground", "Proxy", "Simulator", "Audit", "CArguments",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -114,19 +120,22 @@ let package = Package(
         ),
         // Raw scripted sockets and a hand-moved clock, shared by the test targets.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+        .testTarget(name: "GroundTests", dependencies: ["Ground", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "CurlTransportTests",
             dependencies: [
-                "CurlTransport", "TestSupport", .product(name: "HTTPTypes", package: "swift-http-types"),
+                "Ground", "CurlTransport", "TestSupport", .product(name: "HTTPTypes", package: "swift-http-types"),
             ],
             swiftSettings: strict),
         .testTarget(
             name: "ClashAPITests",
-            dependencies: ["ClashAPI", "TestSupport", .product(name: "HTTPTypes", package: "swift-http-types")],
+            dependencies: [
+                "Ground", "ClashAPI", "TestSupport", .product(name: "HTTPTypes", package: "swift-http-types"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "TokensTests",
-            dependencies: ["Tokens", "TestSupport", .product(name: "Crypto", package: "swift-crypto")],
+            dependencies: ["Ground", "Tokens", "TestSupport", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: strict),
         .testTarget(
             name: "SimulatorTests",
@@ -139,25 +148,25 @@ let package = Package(
         .testTarget(
             name: "RateLimitingTests",
             dependencies: [
-                "RateLimiting", "TestSupport", .product(name: "HeapModule", package: "swift-collections"),
+                "Ground", "RateLimiting", "TestSupport", .product(name: "HeapModule", package: "swift-collections"),
             ],
             swiftSettings: strict),
         .testTarget(
             name: "CachingTests",
             dependencies: [
-                "Caching", "TestSupport",
+                "Ground", "Caching", "TestSupport",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
             ],
             swiftSettings: strict),
         .testTarget(
             name: "AuditTests",
-            dependencies: ["Audit", .product(name: "Crypto", package: "swift-crypto")],
+            dependencies: ["Ground", "Audit", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: strict),
         .testTarget(
             name: "ProxyTests",
             dependencies: [
-                "Proxy", "ClashAPI", "CurlTransport", "RateLimiting", "Tokens", "TestSupport",
+                "Ground", "Proxy", "ClashAPI", "CurlTransport", "RateLimiting", "Tokens", "TestSupport",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -166,7 +175,7 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "Proxy", "Simulator", "Audit", "clash-proxy", "TestSupport",
+                "Ground", "Proxy", "Simulator", "Audit", "clash-proxy", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
             ],
             // What earlier releases wrote; read by path.
