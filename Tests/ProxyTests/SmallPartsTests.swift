@@ -1,5 +1,6 @@
 // Authorities, preferences, correlation ids, dates: small parts with exact rules.
 
+import Edge
 import HTTPTypes
 import Testing
 

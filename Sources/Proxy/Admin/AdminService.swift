@@ -2,9 +2,9 @@
 
 import ClashAPI
 import Configuration
+import Edge
 import HTTPTypes
 import NIOCore
-import NIOHTTP1
 
 /// What the admin listener tells. Closures, so that it knows nothing of what it reports on.
 struct AdminReport: Sendable {
@@ -63,11 +63,11 @@ final class AdminService: RequestHandling {
         answer(exchange, refusal)
     }
 
-    func refuse(_ failure: Failure, _ head: HTTPRequestHead?, on connection: ConnectionHandler) {
-        connection.sendLast(lastAnswer(failure, peer: connection.peer, toHead: head?.method == .HEAD))
+    func answer(_ failure: WireFailure, to request: RefusedRequest) -> LastAnswer {
+        lastAnswer(Failure(failure), peer: request.peer)
     }
 
-    func overLimitAnswer(peer: String) -> ByteBuffer {
+    func overLimitAnswer(peer: String) -> LastAnswer {
         lastAnswer(
             Failure(
                 .tooManyConnections, "Too many connections to the admin address (\(activity.openConnections)).",
@@ -75,17 +75,13 @@ final class AdminService: RequestHandling {
             peer: peer)
     }
 
-    private func lastAnswer(_ failure: Failure, peer: String, toHead: Bool = false) -> ByteBuffer {
+    private func lastAnswer(_ failure: Failure, peer: String) -> LastAnswer {
         let record = ExchangeRecord(
             correlationID: CorrelationID.choose(nil, environment), peer: peer, started: environment.now())
         events.refused(failure, record)
         let answer = failure.answer(
             FailureContext(correlationID: record.correlationID, wallTime: environment.wallTime()))
-        var bytes = ByteBuffer()
-        ResponseHead.write(
-            answer.status, answer.fields, .length(answer.body.count), connection: "close", into: &bytes)
-        if !toHead { bytes.writeBytes(answer.body) }
-        return bytes
+        return LastAnswer(answer.status, answer.fields, body: answer.body)
     }
 
     // MARK: Who may ask
@@ -149,6 +145,7 @@ final class AdminService: RequestHandling {
             answer(exchange, content(exchange.head, form: String(buffer: form)))
         } catch {
             guard case .failed(let failure) = error else { return exchange.leave() }
+            let failure = Failure(failure)
             let row = failure.reason.answer(.other)
             answer(exchange, .error(row.status, row.code, failure.message))
         }

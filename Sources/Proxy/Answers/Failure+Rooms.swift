@@ -2,6 +2,7 @@
 
 import Audit
 import CurlTransport
+import Edge
 import RateLimiting
 import Tokens
 
@@ -29,6 +30,30 @@ extension Failure {
             repetition = transfer.repetition(call)
         }
         wasSent = transfer.sent
+    }
+}
+
+extension Failure {
+    /// What the edge could not take, or the rest of a body that cannot be had.
+    init(_ wire: WireFailure) {
+        self.init(wire.reason.failureReason, wire.message, target: wire.target)
+        if wire.reason == .shuttingDown { self = .shuttingDown() }
+    }
+}
+
+extension WireFailure.Reason {
+    fileprivate var failureReason: FailureReason {
+        switch self {
+        case .invalid: .invalidRequest
+        case .methodNotAllowed: .methodNotAllowed
+        case .methodNotImplemented: .methodNotImplemented
+        case .versionNotSupported: .versionNotSupported
+        case .timeout: .requestTimeout
+        case .bodyTooLarge: .bodyTooLarge
+        case .targetTooLong: .targetTooLong
+        case .headersTooLarge: .headersTooLarge
+        case .shuttingDown: .shuttingDown
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 import Caching
 import ClashAPI
 import CurlTransport
+import Edge
 import HTTPTypes
 import NIOCore
 import RateLimiting

@@ -3,6 +3,7 @@
 
 import ClashAPI
 import Configuration
+import Edge
 import HTTPTypes
 import Tokens
 
@@ -49,6 +50,11 @@ struct FrontDesk: Sendable {
     private func admit(
         _ head: RequestHead, _ route: RouteMatch, _ origin: inout String?, _ name: inout String?
     ) throws(Failure) -> FrontDeskDecision {
+        if let field = head.fields.first(where: { HeaderTraits.of($0.name).contains(.refused) }) {
+            throw .invalid(
+                "Overriding the method by header is not allowed: send the request with the method you mean.",
+                target: field.name.rawName)
+        }
         if head.fields[values: .via].contains(where: { $0.contains(pseudonym) }) {
             throw Failure(
                 .loopDetected,

@@ -8,6 +8,7 @@ import Audit
 import Caching
 import ClashAPI
 import CurlTransport
+import Edge
 import HTTPTypes
 import NIOCore
 import RateLimiting

@@ -5,6 +5,7 @@
 
 import ClashAPI
 import CurlTransport
+import Edge
 import HTTPTypes
 import NIOCore
 
@@ -33,7 +34,7 @@ enum RequestBodyReader {
             return try await exchange.nextBodyPart()
         } catch {
             switch error {
-            case .failed(let failure): throw .failed(failure)
+            case .failed(let failure): throw .failed(Failure(failure))
             case .callerLeft: throw .callerLeft
             }
         }

@@ -2,6 +2,7 @@
 
 import ClashAPI
 import CurlTransport
+import Edge
 import HTTPTypes
 import RateLimiting
 

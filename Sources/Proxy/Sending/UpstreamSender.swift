@@ -3,6 +3,7 @@
 
 import ClashAPI
 import CurlTransport
+import Edge
 import HTTPTypes
 import NIOCore
 import RateLimiting
@@ -152,7 +153,7 @@ struct UpstreamSender: Sendable {
             case .success(let answered): response = answered
             case .failure(let failure):
                 guard let failure = Failure(failure, call.traits) else { throw .callerLeft }
-                if failure.repetition == .unwise { throw .failed(body?.bodyFailure ?? failure) }
+                if failure.repetition == .unwise { throw .failed(body?.bodyFailure.map { Failure($0) } ?? failure) }
                 guard await mayRepeat(&tries, progress, isFree: failure.repetition == .free) else {
                     throw .failed(failure)
                 }

@@ -5,6 +5,7 @@ import Audit
 import ClashAPI
 import Configuration
 import CurlTransport
+import Edge
 import Glibc
 import Logging
 import NIOCore
@@ -113,8 +114,8 @@ public final class Sidecar: Sendable {
                 Gate.Closing(scope: pause.scope, cause: pause.cause, remaining: pause.remaining), id: nil)
         }
         let listener = try await Listener.start(
-            config.listen.address, key: "listen.address", limits: ConnectionLimits(config.listen), service: service,
-            group: group, logger: logger)
+            config.listen.address.place, key: "listen.address", limits: ConnectionLimits(config.listen),
+            service: service, group: group, trouble: acceptTrouble("listen.address"))
         listening.add(listener)
         var admin: String?
         if let address = config.admin.address {
@@ -124,9 +125,9 @@ public final class Sidecar: Sendable {
                 purge: { [reads = service.reads] in reads?.cache.purge($0) },
                 metrics: { [service] in service.metrics() })
             let adminListener = try await Listener.start(
-                address, key: "admin.address", limits: AdminService.limits(config.listen),
+                address.place, key: "admin.address", limits: AdminService.limits(config.listen),
                 service: AdminService(report, config.admin, events: events, environment: environment), group: group,
-                logger: logger)
+                trouble: acceptTrouble("admin.address"))
             listening.addAdmin(adminListener)
             admin = Self.url(of: adminListener.channel, address)
         }
@@ -231,6 +232,13 @@ public final class Sidecar: Sendable {
     }
 
     // MARK: Parts
+
+    private func acceptTrouble(_ key: String) -> AcceptTrouble {
+        { [logger] remedy, error in
+            logger.error(
+                "no new connections for now: \(remedy)", metadata: ["listener": "\(key)", "error": "\(error)"])
+        }
+    }
 
     private static func tokenSource(
         _ config: Config, _ transport: CurlTransport, _ environment: Environment, _ events: EventLog

@@ -2,6 +2,7 @@
 
 import Caching
 import ClashAPI
+import Edge
 import HTTPTypes
 
 /// A read whose answer may come from the cache.

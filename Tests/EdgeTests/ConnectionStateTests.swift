@@ -3,7 +3,7 @@
 import NIOCore
 import Testing
 
-@testable import Proxy
+@testable import Edge
 
 @Suite struct ConnectionStateTests {
     typealias Phase = ConnectionState.Phase

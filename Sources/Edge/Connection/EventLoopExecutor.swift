@@ -3,12 +3,15 @@
 import NIOCore
 
 /// A task executor over one event loop. Jobs run in the order in which they were enqueued.
-final class EventLoopExecutor: TaskExecutor {
-    let eventLoop: any EventLoop
+package final class EventLoopExecutor: TaskExecutor {
+    /// The loop that its jobs run on.
+    package let eventLoop: any EventLoop
 
-    init(_ eventLoop: any EventLoop) { self.eventLoop = eventLoop }
+    /// An executor of `eventLoop`.
+    package init(_ eventLoop: any EventLoop) { self.eventLoop = eventLoop }
 
-    func enqueue(_ job: consuming ExecutorJob) {
+    /// See `TaskExecutor`.
+    package func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         eventLoop.execute { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
     }

@@ -6,7 +6,7 @@ import HTTPTypes
 import NIOCore
 
 /// Takes pieces of text in their order. Lives as long as the call of `ByteBuffer.writeLines` that makes it.
-struct HeadLines {
+package struct HeadLines {
     private let room: UnsafeMutableRawBufferPointer
     private(set) var count = 0
     /// What the room did not hold.
@@ -24,19 +24,21 @@ struct HeadLines {
         count += bytes.count
     }
 
-    mutating func put(_ text: StaticString) {
+    /// Text of a value.
+    package mutating func put(_ text: StaticString) {
         put(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
-    mutating func put(text: String) {
+    /// Text of a value, without line ends.
+    package mutating func put(text: String) {
         var text = text
         text.withUTF8 { put(UnsafeRawBufferPointer($0)) }
     }
 
-    mutating func put(_ bytes: ByteBuffer) { bytes.withUnsafeReadableBytes { put($0) } }
+    private mutating func put(_ bytes: ByteBuffer) { bytes.withUnsafeReadableBytes { put($0) } }
 
     /// Decimal digits.
-    mutating func put(number: Int) {
+    package mutating func put(number: Int) {
         var digits: (UInt64, UInt64, UInt64) = (0, 0, 0)
         withUnsafeMutableBytes(of: &digits) { room in
             var (start, left) = (room.count, number.magnitude)
@@ -53,13 +55,41 @@ struct HeadLines {
         }
     }
 
+    /// Begins the line of a field; what is put next is its value.
+    package mutating func begin(_ name: StaticString) {
+        put(name)
+        put(": ")
+    }
+
+    /// Ends the line of a field.
+    package mutating func endLine() { put("\r\n") }
+
+    /// Lines that were made before.
+    package mutating func put(_ lines: FieldLines) { put(lines.bytes) }
+
     /// A field as a line, its value byte for byte.
-    mutating func put(_ field: HTTPField) {
+    package mutating func put(_ field: HTTPField) {
         put(text: field.name.rawName)
         put(": ")
         field.withUnsafeBytesOfValue { put(UnsafeRawBufferPointer($0)) }
         put("\r\n")
     }
+}
+
+/// Fields as they stand in a head, made once for answers that are given often. Immutable.
+package final class FieldLines: Sendable {
+    fileprivate let bytes: ByteBuffer
+
+    /// The lines of `fields`, in their order.
+    package init(_ fields: some Sequence<HTTPField>) {
+        var lines = ByteBuffer()
+        for field in fields { ResponseHead.write(field, into: &lines) }
+        // As much as is needed, and no more: this is held for long.
+        bytes = ByteBuffer(bytes: lines.readableBytesView)
+    }
+
+    /// Bytes held.
+    package var byteCount: Int { bytes.storageCapacity }
 }
 
 extension ByteBuffer {

@@ -7,7 +7,7 @@ import NIOPosix
 import Synchronization
 import Testing
 
-@testable import Proxy
+@testable import Edge
 
 @Suite struct ExchangeWaitTests {
     /// A tool that neither sends nor takes anything.

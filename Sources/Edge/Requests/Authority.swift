@@ -1,16 +1,17 @@
 // Host and port out of `Host` and absolute-form targets, and what counts as this machine.
 
-import Configuration
+import Ground
 
 /// A host with an optional port, as in the `Host` header (RFC 9110, 7.2).
-struct Authority: Equatable {
+package struct Authority: Equatable, Sendable {
     /// Lower-cased, without the brackets of an IPv6 address.
-    let host: String
-    let port: Int?
+    package let host: String
+    /// 0 to 65535; nil where none stands there.
+    package let port: Int?
 
     /// Nil when the text is not `host`, `host:port`, `[v6]` or `[v6]:port` of plain characters. The check is strict
     /// because the text ends up inside links that tools follow.
-    init?(_ text: some StringProtocol) {
+    package init?(_ text: some StringProtocol) {
         var rest = Substring(text)
         if rest.utf8.first == UInt8(ascii: "[") {
             guard let end = rest.firstIndex(of: "]") else { return nil }
@@ -42,7 +43,7 @@ struct Authority: Equatable {
     }
 
     /// `localhost`, names below it, and loopback addresses: names that DNS cannot rebind.
-    var isLoopback: Bool { HostName.isLoopback(host) || host.hasSuffix(".localhost") }
+    package var isLoopback: Bool { HostName.isLoopback(host) || host.hasSuffix(".localhost") }
 }
 
 extension UInt8 {

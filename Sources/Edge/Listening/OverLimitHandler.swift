@@ -12,8 +12,10 @@ final class OverLimitHandler: ChannelInboundHandler {
     init(_ service: any RequestHandling) { self.service = service }
 
     func channelActive(context: ChannelHandlerContext) {
-        let bytes = service.overLimitAnswer(peer: context.remoteAddress?.ipAddress ?? "unix")
+        let answer = service.overLimitAnswer(peer: context.remoteAddress?.ipAddress ?? "unix")
         let channel = context.channel
-        context.writeAndFlush(wrapOutboundOut(bytes)).whenComplete { _ in channel.close(promise: nil) }
+        context.writeAndFlush(wrapOutboundOut(answer.bytes(toHead: false))).whenComplete { _ in
+            channel.close(promise: nil)
+        }
     }
 }

@@ -4,7 +4,7 @@ import HTTPTypes
 import NIOCore
 import Testing
 
-@testable import Proxy
+@testable import Edge
 
 @Suite struct ResponseHeadTests {
     private func written(

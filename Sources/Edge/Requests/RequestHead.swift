@@ -1,19 +1,22 @@
 // One request head, checked: everything that HTTP forbids or that could be read in two ways is refused here,
 // before anybody decides anything by it.
 
+import Ground
 import HTTPTypes
 import NIOCore
 import NIOHTTP1
 
 /// How the request body is framed.
-enum RequestFraming: Equatable {
+package enum RequestFraming: Equatable, Sendable {
+    /// There is no body.
     case none
     /// Bytes announced by `Content-Length`.
     case length(Int)
+    /// `Transfer-Encoding: chunked`.
     case chunked
 
     /// Bytes, when they are announced.
-    var declaredLength: Int? {
+    package var declaredLength: Int? {
         switch self {
         case .none: 0
         case .length(let bytes): bytes
@@ -24,28 +27,33 @@ enum RequestFraming: Equatable {
 
 /// A well-formed request head in origin form. Immutable; it follows from the bytes of the head alone, unless it
 /// `dependsOnConnection`.
-final class RequestHead: Sendable {
-    let method: HTTPRequest.Method
+package final class RequestHead: Sendable {
+    /// One of those that are served.
+    package let method: HTTPRequest.Method
     /// Path and query exactly as they came.
-    let target: String
+    package let target: String
     /// The target without its query.
-    let path: String
+    package let path: String
     /// Without the correlation id: heads that differ in nothing else are one to everybody who looks at it.
-    let fields: HTTPFields
+    package let fields: HTTPFields
     /// The correlation id that the tool offers, whatever it looks like.
-    let offeredID: String?
+    package let offeredID: String?
     /// From the absolute-form target, else from `Host`.
-    let authority: Authority?
+    package let authority: Authority?
     /// The same as text, for links; where neither is there, what the connection was accepted at.
-    let authorityText: String
+    package let authorityText: String
     /// The head names no host, as HTTP/1.0 allows.
-    let dependsOnConnection: Bool
+    package let dependsOnConnection: Bool
     /// The target came as `http://host/…` and must therefore name this very host.
-    let isAbsoluteForm: Bool
-    let isHTTP10: Bool
-    let keepsAlive: Bool
-    let framing: RequestFraming
-    let expectsContinue: Bool
+    package let isAbsoluteForm: Bool
+    /// The tool speaks HTTP/1.0.
+    package let isHTTP10: Bool
+    /// The tool wants to go on with the connection.
+    package let keepsAlive: Bool
+    /// Whether a body follows, and how it ends.
+    package let framing: RequestFraming
+    /// The tool waits for `100 Continue` before it sends the body.
+    package let expectsContinue: Bool
 
     private static func path(of target: String) -> String {
         let bytes = target.utf8.span
@@ -56,25 +64,25 @@ final class RequestHead: Sendable {
     }
 
     /// Targets longer than this get 414.
-    static let maxTargetBytes = 8_192
+    package static let maxTargetBytes = 8_192
 
     /// Whether it asks about this proxy as a whole: `OPTIONS *` (RFC 9110 section 9.3.7).
-    var isAboutServer: Bool { target == "*" }
+    package var isAboutServer: Bool { target == "*" }
 
     /// Checks a decoded head. Throws 400 `InvalidRequest`, or what the method, the version or the target is refused with.
     ///
     /// - Parameters:
     ///   - bytes: the head as it came, where values in it may be no UTF-8.
     ///   - localAuthority: where the connection was accepted, for heads that name no host.
-    init(
+    package init(
         _ head: HTTPRequestHead, bytes: ByteBuffer? = nil, localAuthority: () -> String = { "" }
-    ) throws(Failure) {
+    ) throws(WireFailure) {
         guard head.version.major == 1 else {
-            throw Failure(.versionNotSupported, "Only HTTP/1.0 and HTTP/1.1 are spoken here.")
+            throw WireFailure(.versionNotSupported, "Only HTTP/1.0 and HTTP/1.1 are spoken here.")
         }
         let method = try Self.checkedMethod(head.method.rawValue)
         guard head.uri.utf8.count <= Self.maxTargetBytes else {
-            throw Failure(.targetTooLong, "The request target is longer than \(Self.maxTargetBytes) bytes.")
+            throw WireFailure(.targetTooLong, "The request target is longer than \(Self.maxTargetBytes) bytes.")
         }
         var fields = try Self.checkedFields(head.headers, bytes)
         let isHTTP10 = head.version.minor == 0
@@ -103,20 +111,23 @@ final class RequestHead: Sendable {
         self.isAbsoluteForm = isAbsoluteForm
     }
 
-    private static func checkedMethod(_ name: String) throws(Failure) -> HTTPRequest.Method {
+    /// The methods that are served, as `Allow` lists them.
+    package static let allowedMethods = "GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE"
+
+    private static func checkedMethod(_ name: String) throws(WireFailure) -> HTTPRequest.Method {
         guard let method = HTTPRequest.Method(rawValue: name) else { throw .invalid("The method is not a token.") }
         switch method {
         case .get, .head, .options, .post, .put, .patch, .delete: return method
         case .connect, .trace:
-            throw Failure(.methodNotAllowed, "The method \(name) is not allowed here; \(OwnFields.allowedMethods) are.")
+            throw WireFailure(.methodNotAllowed, "The method \(name) is not allowed here; \(allowedMethods) are.")
         default:
-            throw Failure(
+            throw WireFailure(
                 .methodNotImplemented,
-                "The method \(name.prefix(32)) is not implemented here; \(OwnFields.allowedMethods) are.")
+                "The method \(name.prefix(32)) is not implemented here; \(allowedMethods) are.")
         }
     }
 
-    private static func checkedFields(_ headers: HTTPHeaders, _ bytes: ByteBuffer?) throws(Failure) -> HTTPFields {
+    private static func checkedFields(_ headers: HTTPHeaders, _ bytes: ByteBuffer?) throws(WireFailure) -> HTTPFields {
         var fields = HTTPFields()
         fields.reserveCapacity(headers.count)
         let lines = bytes.map(fieldLines)
@@ -127,14 +138,9 @@ final class RequestHead: Sendable {
             }
             // The decoder leaves the blanks behind a value, which are no part of it (RFC 9110, 5.5).
             let isPadded = text.utf8.last == UInt8(ascii: " ") || text.utf8.last == UInt8(ascii: "\t")
-            let value = isPadded ? text[...].trimmedSpaces : text
+            let value = isPadded ? String(text.trimmedBlanks) : text
             guard HTTPField.isValidValue(value) else {
                 throw .invalid("The header \(fieldName.rawName) has a value with bytes that are not allowed.")
-            }
-            if HeaderTraits.of(fieldName).contains(.refused) {
-                throw .invalid(
-                    "Overriding the method by header is not allowed: send the request with the method you mean.",
-                    target: fieldName.rawName)
             }
             if let lines {
                 fields.append(HTTPField(name: fieldName, value: lines[index]))
@@ -159,7 +165,7 @@ final class RequestHead: Sendable {
 
     private static func splitTarget(
         _ uri: String, _ fields: HTTPFields, isHTTP10: Bool, mayBeStar: Bool
-    ) throws(Failure) -> (target: String, authority: String, isAbsolute: Bool) {
+    ) throws(WireFailure) -> (target: String, authority: String, isAbsolute: Bool) {
         let hosts = fields[values: .host]
         guard hosts.count <= 1 else { throw .invalid("There is more than one Host header.", target: "Host") }
         guard hosts.count == 1 || isHTTP10 else { throw .invalid("The Host header is missing.", target: "Host") }
@@ -175,7 +181,7 @@ final class RequestHead: Sendable {
 
     /// The decoder already refuses Transfer-Encoding together with Content-Length and lengths that disagree;
     /// what it lets through is a coding other than `chunked`, which could not be passed on faithfully.
-    private static func checkedFraming(_ fields: HTTPFields, isHTTP10: Bool) throws(Failure) -> RequestFraming {
+    private static func checkedFraming(_ fields: HTTPFields, isHTTP10: Bool) throws(WireFailure) -> RequestFraming {
         let codings = fields[values: .transferEncoding]
         let lengths = fields[values: .contentLength]
         if !codings.isEmpty {
@@ -190,5 +196,24 @@ final class RequestHead: Sendable {
             throw .invalid("Content-Length must be one decimal number.", target: "Content-Length")
         }
         return length == 0 ? .none : .length(length)
+    }
+}
+
+extension HTTPFields {
+    /// What `Connection` lists, in lower case (RFC 9110 section 7.6.1).
+    fileprivate var connectionOptions: [String] {
+        guard contains(.connection) else { return [] }
+        return self[values: .connection].flatMap { $0.utf8.split(separator: UInt8(ascii: ",")) }
+            .map { Substring($0).trimmedBlanks.lowercased() }.filter { !$0.isEmpty }
+    }
+}
+
+extension HTTPField.Name {
+    fileprivate static let correlationID = known("x-correlation-id")
+    fileprivate static let host = known("Host")
+
+    private static func known(_ name: String) -> HTTPField.Name {
+        guard let name = HTTPField.Name(name) else { preconditionFailure("the constants above are tokens") }
+        return name
     }
 }

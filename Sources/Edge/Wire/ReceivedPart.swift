@@ -4,10 +4,11 @@ import NIOCore
 import NIOHTTP1
 
 /// A head that is known, and what is kept for it beyond.
-final class KnownRequest {
-    let head: RequestHead
+package final class KnownRequest {
+    /// The head, checked.
+    package let head: RequestHead
     /// What the service behind the listener has found out about it; see `RequestHandling.handle`.
-    var memo: AnyObject?
+    package var memo: AnyObject?
 
     init(_ head: RequestHead) { self.head = head }
 }
@@ -21,5 +22,5 @@ enum ReceivedPart {
     case body(ByteBuffer)
     case end
     /// What comes here and behind can not be understood.
-    case failed(Failure)
+    case failed(WireFailure)
 }

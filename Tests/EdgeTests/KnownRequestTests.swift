@@ -5,7 +5,7 @@ import NIOEmbedded
 import TestSupport
 import Testing
 
-@testable import Proxy
+@testable import Edge
 
 @Suite struct KnownRequestTests {
     private static let get = "GET /clashdetection/tests HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: k\r\n\r\n"

@@ -2,8 +2,10 @@
 // would burn a core: it is not asked for a while. What is open goes on, and so do the other listeners.
 
 import Glibc
-import Logging
 import NIOCore
+
+/// Hears that no connection can be accepted for now, and what helps.
+package typealias AcceptTrouble = @Sendable (_ remedy: String, _ error: any Error) -> Void
 
 /// Stands first in the pipeline of a listening socket. Confined to its event loop.
 final class AcceptPause: ChannelInboundHandler {
@@ -14,21 +16,17 @@ final class AcceptPause: ChannelInboundHandler {
     private static let length = TimeAmount.milliseconds(250)
     private static let logsOnceIn = TimeAmount.seconds(60)
 
-    private let key: String
-    private let logger: Logger
+    private let tell: AcceptTrouble
     private var quietUntil = NIODeadline.uptimeNanoseconds(0)
 
-    /// - Parameter key: names the listener in the log.
-    init(key: String, logger: Logger) {
-        self.key = key
-        self.logger = logger
-    }
+    /// - Parameter tell: is told at most once a minute.
+    init(_ tell: @escaping AcceptTrouble) { self.tell = tell }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         guard let error = error as? IOError else { return context.fireErrorCaught(error) }
         // Others are the end of a connection that was not accepted yet, or of the listener.
         guard let remedy = Self.remedy(error.errnoCode) else { return }
-        tell(error, remedy)
+        say(error, remedy)
         // A read that failed is still wanted; only without automatic reads does the socket leave the selector.
         let channel = context.channel
         try? channel.syncOptions?.setOption(.autoRead, value: false)
@@ -47,11 +45,10 @@ final class AcceptPause: ChannelInboundHandler {
         }
     }
 
-    private func tell(_ error: IOError, _ remedy: String) {
+    private func say(_ error: IOError, _ remedy: String) {
         let now = NIODeadline.now()
         guard now >= quietUntil else { return }
         quietUntil = now + Self.logsOnceIn
-        logger.error(
-            "no new connections for now: \(remedy)", metadata: ["listener": "\(key)", "error": "\(error)"])
+        tell(remedy, error)
     }
 }

@@ -49,7 +49,7 @@ struct RawHead: Equatable {
     private static func value(_ rest: Range<Int>, of bytes: UnsafeRawBufferPointer) -> Range<Int>? {
         let start = rest.first.map { bytes[$0] == 0x20 } == true ? rest.lowerBound + 1 : rest.lowerBound
         let value = start..<rest.upperBound
-        guard (1...CorrelationID.maxBytes).contains(value.count) else { return nil }
-        return bytes[value].allSatisfy(CorrelationID.isAcceptable) ? value : nil
+        guard (1...OfferedID.maxBytes).contains(value.count) else { return nil }
+        return bytes[value].allSatisfy(OfferedID.isAcceptable) ? value : nil
     }
 }

@@ -4,17 +4,18 @@
 // (`received…`, `writabilityChanged`, `connectionLost`), the flow pulls and writes. Demand travels backwards: the
 // socket is only read when the flow asks for body bytes, and `write` waits while the tool does not keep up.
 
-import Caching
 import HTTPTypes
 import NIOCore
 
 /// The tool closed the connection, or it broke. Not an error of ours: the outcome is `callerLeft`.
-struct CallerLeft: Error {}
+package struct CallerLeft: Error {}
 
 /// Why the body of a request could not be had.
-enum RequestBodyError: Error {
+package enum RequestBodyError: Error {
+    /// The tool is gone, or the task was cancelled.
     case callerLeft
-    case failed(Failure)
+    /// It is malformed, too large, too slow, or the process ends.
+    case failed(WireFailure)
 }
 
 /// What an exchange asks of its connection.
@@ -30,22 +31,24 @@ protocol ExchangeConnection: AnyObject {
     func exchangeFinished(_ exchange: Exchange, isReusable: Bool)
 }
 
-final class Exchange {
-    let head: RequestHead
+/// One request and its answer. Confined to its event loop.
+package final class Exchange {
+    /// The request, checked.
+    package let head: RequestHead
     /// The head as others bring it too, where what is found out about it may be kept.
-    let known: KnownRequest?
+    package let known: KnownRequest?
     /// The tool's address.
-    let peer: String
+    package let peer: String
     /// The correlation id that the tool sent, if any.
-    let offeredID: String?
+    package let offeredID: String?
     /// Set while the process drains: the answer says `Connection: close`.
-    var isDraining = false
+    package var isDraining = false
     /// The time to drain was over while this exchange still ran: it is us who leave.
-    private(set) var isCutShort = false
+    package private(set) var isCutShort = false
     /// Called when the tool has left, or when the exchange is cut short.
-    var onLeaving: (() -> Void)?
+    package var onLeaving: (() -> Void)?
     /// Runs tasks on this connection's event loop.
-    let executor: EventLoopExecutor
+    package let executor: EventLoopExecutor
 
     /// Until the answer is complete or the tool is gone.
     private var connection: (any ExchangeConnection)?
@@ -55,7 +58,7 @@ final class Exchange {
     private var bodyState = BodyState.arriving
     private var bodyReader: CheckedContinuation<Void, Never>?
     /// Bytes of the request body that have come.
-    private(set) var bytesIn = 0
+    package private(set) var bytesIn = 0
     private let maxBodyBytes: Int
 
     // Response side.
@@ -64,18 +67,19 @@ final class Exchange {
     private var framing = ResponseFraming.none
     private var writer: CheckedContinuation<Void, Never>?
     /// Of the answer; 0 while there is none that the tool could see.
-    private(set) var status = 0
+    package private(set) var status = 0
     /// Bytes of the answer's body that were handed over while the tool was there.
-    private(set) var bytesOut = 0
+    package private(set) var bytesOut = 0
     /// Whether another request may follow this one.
     private var isReusable = false
-    private(set) var callerHasLeft = false
+    /// The connection is gone, and the answer was not complete.
+    package private(set) var callerHasLeft = false
     private(set) var wasAborted = false
 
     private enum BodyState {
         case arriving
         case complete
-        case failed(Failure)
+        case failed(WireFailure)
     }
 
     private enum AnswerState {
@@ -98,10 +102,10 @@ final class Exchange {
     // MARK: Request body
 
     /// Whether all of the request has been received.
-    var requestIsComplete: Bool { if case .complete = bodyState { true } else { false } }
+    package var requestIsComplete: Bool { if case .complete = bodyState { true } else { false } }
 
     /// The next bytes of the request body; nil at its end.
-    func nextBodyPart() async throws(RequestBodyError) -> ByteBuffer? {
+    package func nextBodyPart() async throws(RequestBodyError) -> ByteBuffer? {
         sendContinueIfExpected()
         while true {
             if case .failed(let failure) = bodyState { throw .failed(failure) }
@@ -159,14 +163,14 @@ final class Exchange {
     }
 
     /// The rest of the body can not be had: malformed chunks, or a tool that stopped sending.
-    func failBody(_ failure: Failure) {
+    func failBody(_ failure: WireFailure) {
         guard case .arriving = bodyState else { return }
         bodyState = .failed(failure)
         wakeBodyReader()
     }
 
     /// Why the body could not be read to its end, if so.
-    var bodyFailure: Failure? { if case .failed(let failure) = bodyState { failure } else { nil } }
+    package var bodyFailure: WireFailure? { if case .failed(let failure) = bodyState { failure } else { nil } }
 
     private func wakeBodyReader() {
         guard let reader = bodyReader else { return }
@@ -178,10 +182,10 @@ final class Exchange {
     // MARK: Answer
 
     /// Whether a head has been handed over; after it the status can not change any more.
-    var hasAnswered: Bool { if case .pending = answer { false } else { true } }
+    package var hasAnswered: Bool { if case .pending = answer { false } else { true } }
 
     /// Answers completely: head and body leave in one write.
-    func respond(_ status: HTTPResponse.Status, _ fields: HTTPFields, body: [UInt8]) {
+    package func respond(_ status: HTTPResponse.Status, _ fields: HTTPFields, body: [UInt8]) {
         let bodyless = status.hasNoBody
         unsent.reserveCapacity(minimumWritableBytes: ResponseHead.usualBytes + body.count)
         begin(status, fields, bodyless ? .none : .length(body.count))
@@ -190,7 +194,7 @@ final class Exchange {
     }
 
     /// Writes the head. `framing` is what the body needs; HTTP/1.0 tools get `untilClose` instead of chunks.
-    func begin(_ status: HTTPResponse.Status, _ fields: HTTPFields, _ wanted: ResponseFraming) {
+    package func begin(_ status: HTTPResponse.Status, _ fields: HTTPFields, _ wanted: ResponseFraming) {
         guard case .pending = answer else { return }
         answer = .streaming
         framing = head.isHTTP10 && wanted == .chunked ? .untilClose : wanted
@@ -200,7 +204,7 @@ final class Exchange {
     }
 
     /// Writes the head of an answer whose lines `writeFields` puts; `room` is what head and body need.
-    func begin(
+    package func begin(
         _ status: HTTPResponse.Status, framing wanted: ResponseFraming, room: Int,
         writeFields: (inout HeadLines) -> Void
     ) {
@@ -219,30 +223,30 @@ final class Exchange {
 
     private var connectionHeader: StaticString? { reusable ? (head.isHTTP10 ? "keep-alive" : nil) : "close" }
 
-    /// Appends a small body to what is waiting.
-    func appendWhole(_ body: SplicedBody, _ base: String) {
-        let before = unsent.readableBytes
-        body.write(base: base, into: &unsent)
-        if !callerHasLeft { bytesOut += unsent.readableBytes - before }
-    }
-
-    /// Hands a body to the socket together with what is waiting, in parts that are not copied.
-    func sendWhole(_ body: SplicedBody, _ base: String) {
-        guard let connection else { return }
-        if !callerHasLeft { bytesOut += body.length(base: base) }
+    /// Hands a whole body over together with what is waiting, without copying it.
+    package func send(whole body: ByteBuffer) {
+        guard let connection, head.method != .head else { return }
+        if !callerHasLeft { bytesOut += body.readableBytes }
         if unsent.readableBytes > 0 { connection.send(unsent, flush: false) }
         unsent = ByteBuffer()
-        if body.isWhole(base: base) { return connection.send(body.bytes, flush: true) }
-        body.forEachPart(base: base) {
-            connection.send($0, flush: false)
-        } writeBase: {
-            connection.send(ByteBuffer(string: $0), flush: false)
-        }
-        connection.send(ByteBuffer(), flush: true)
+        connection.send(body, flush: true)
     }
 
+    /// Appends a piece of a body of known length to what is waiting; small ones are copied.
+    package func append(piece: ByteBuffer) {
+        guard head.method != .head else { return }
+        if !callerHasLeft { bytesOut += piece.readableBytes }
+        if piece.readableBytes <= Self.copiedBytes { return _ = unsent.writeImmutableBuffer(piece) }
+        if unsent.readableBytes > 0 { connection?.send(unsent, flush: false) }
+        unsent = ByteBuffer()
+        connection?.send(piece, flush: false)
+        isUnflushed = true
+    }
+    /// A second piece for the socket costs about as much as to copy so many bytes.
+    private static let copiedBytes = 4 << 10
+
     /// Hands body bytes over; returns when the tool keeps up. Throws `CallerLeft` when it is gone.
-    func write(_ bytes: [UInt8]) async throws(CallerLeft) {
+    package func write(_ bytes: [UInt8]) async throws(CallerLeft) {
         if callerHasLeft { throw CallerLeft() }
         if head.method == .head { return }
         append(bytes)
@@ -255,10 +259,10 @@ final class Exchange {
     }
 
     /// Sends what is waiting, now: a head must not wait for a slow body.
-    func flush() { if !callerHasLeft { flushUnsent() } }
+    package func flush() { if !callerHasLeft { flushUnsent() } }
 
     /// The body is complete.
-    func end() {
+    package func end() {
         guard case .streaming = answer else { return }
         if framing == .chunked, head.method != .head { unsent.writeStaticString("0\r\n\r\n") }
         isReusable = reusable
@@ -267,7 +271,7 @@ final class Exchange {
     }
 
     /// The body cannot be completed: the connection is closed without a proper end, so that it is never taken for whole.
-    func abort() {
+    package func abort() {
         if case .ended = answer { return }
         answer = .ended
         wasAborted = true
@@ -275,7 +279,7 @@ final class Exchange {
 
     /// Nothing is left to be said: the connection goes on to its next request, or closes. To be called once, after whatever
     /// else belongs to this request. An answer that is not complete by now never will be.
-    func leave() {
+    package func leave() {
         abort()
         onLeaving = nil
         let left = connection
@@ -293,10 +297,13 @@ final class Exchange {
     }
 
     private func flushUnsent() {
-        guard unsent.readableBytes > 0 else { return }
+        guard unsent.readableBytes > 0 || isUnflushed else { return }
         connection?.send(unsent, flush: true)
         unsent = ByteBuffer()
+        isUnflushed = false
     }
+    /// Pieces have been handed to the connection and not been flushed.
+    private var isUnflushed = false
 
     /// A connection is only kept when the request was read to its end and both sides can tell where the answer ends.
     private var reusable: Bool {
@@ -324,14 +331,14 @@ final class Exchange {
     }
 
     /// The tool went away by itself, not because we ended the connection.
-    var callerLeftFirst: Bool { callerHasLeft && !isCutShort }
+    package var callerLeftFirst: Bool { callerHasLeft && !isCutShort }
 
     /// Breaks off what waits for the tool; the rest is broken off with the flow's task.
     func cutShort() {
         if case .ended = answer { return }
         guard !callerHasLeft else { return }
         isCutShort = true
-        failBody(.shuttingDown())
+        failBody(.shuttingDown)
         writabilityChanged()
         onLeaving?()
     }
@@ -339,5 +346,5 @@ final class Exchange {
 
 extension HTTPResponse.Status {
     /// 1xx, 204 and 304 never have a body (RFC 9112, 6.3).
-    var hasNoBody: Bool { code == 204 || code == 304 || code < 200 }
+    package var hasNoBody: Bool { code == 204 || code == 304 || code < 200 }
 }

@@ -1,15 +1,14 @@
 // Opens a listening socket (TCP, IPv6 or unix), for tools or for operators, and gives every connection its lean pipeline.
 
-import Configuration
 import Glibc
-import Logging
 import NIOCore
 import NIOHTTP1
 import NIOPosix
 
 /// A listening socket.
-struct Listener {
-    let channel: any Channel
+package struct Listener: Sendable {
+    /// The socket. Closing it ends nothing that was accepted.
+    package let channel: any Channel
     /// Of a unix socket.
     let file: SocketFile?
 
@@ -18,9 +17,9 @@ struct Listener {
     /// Binds and listens. Throws `ListenError` with what to do about it.
     ///
     /// - Parameter key: the configuration key that the address stands in.
-    static func start(
-        _ address: ListenAddress, key: String, limits: ConnectionLimits, service: any RequestHandling,
-        group: MultiThreadedEventLoopGroup, logger: Logger
+    package static func start(
+        _ address: ListenPlace, key: String, limits: ConnectionLimits, service: any RequestHandling,
+        group: MultiThreadedEventLoopGroup, trouble: @escaping AcceptTrouble
     ) async throws -> Listener {
         let executors = ExecutorTable(group)
         let bootstrap = ServerBootstrap(group: group)
@@ -28,7 +27,7 @@ struct Listener {
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(AcceptPause(key: key, logger: logger))
+                    try channel.pipeline.syncOperations.addHandler(AcceptPause(trouble))
                 }
             }
             .childChannelOption(.autoRead, value: false)
@@ -67,7 +66,7 @@ struct Listener {
     }
 
     private static func bind(
-        _ bootstrap: ServerBootstrap, to address: ListenAddress, key: String
+        _ bootstrap: ServerBootstrap, to address: ListenPlace, key: String
     ) async throws -> any Channel {
         do {
             switch address {
@@ -91,14 +90,14 @@ struct Listener {
 }
 
 /// The address can not be listened on.
-public struct ListenError: Error, CustomStringConvertible {
-    let address: ListenAddress
+package struct ListenError: Error, CustomStringConvertible {
+    let address: ListenPlace
     /// The configuration key that the address stands in.
     let key: String
     let underlying: any Error
 
     /// What happened and what to do.
-    public var description: String {
+    package var description: String {
         if let io = underlying as? IOError, io.errnoCode == EADDRINUSE {
             return "\(address) is already in use: another clash-proxy or another program listens there. "
                 + "Stop it, or choose another \(key)."
@@ -107,7 +106,7 @@ public struct ListenError: Error, CustomStringConvertible {
             return "\(address) may not be listened on by this user: choose a port above 1023 or another path."
         }
         if case .unix(let path) = address, let io = underlying as? IOError, [ENOENT, ENOTDIR].contains(io.errnoCode) {
-            let folder = FilePath.folder(of: path)
+            let folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? ""
             return "\(address) can not be listened on: there is no folder \(folder.isEmpty ? "." : folder). "
                 + "Make it, or choose another \(key)."
         }
@@ -138,12 +137,5 @@ final class ExecutorTable: Sendable {
 
     subscript(loop: any EventLoop) -> EventLoopExecutor {
         executors[ObjectIdentifier(loop)] ?? EventLoopExecutor(loop)
-    }
-}
-
-extension TimeAmount {
-    init(_ duration: Duration) {
-        let (seconds, attoseconds) = duration.components
-        self = .nanoseconds(seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
     }
 }

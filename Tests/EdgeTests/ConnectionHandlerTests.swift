@@ -5,7 +5,7 @@ import NIOCore
 import NIOEmbedded
 import Testing
 
-@testable import Proxy
+@testable import Edge
 
 @Suite struct ConnectionHandlerTests {
     private static let get = "GET /clashdetection/tests HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -52,7 +52,7 @@ import Testing
         rig.service.held[0].respond(.ok, [:], body: [])
         #expect(rig.service.held.count == 1)
         rig.service.held[0].leave()
-        #expect(rig.service.held.count == 2 && rig.service.held[1].bodyFailure?.reason == .invalidRequest)
+        #expect(rig.service.held.count == 2 && rig.service.held[1].bodyFailure?.reason == .invalid)
         rig.service.held[1].respond(.badRequest, [:], body: [])
         rig.service.held[1].leave()
         #expect(rig.service.held.count == 2 && rig.sentText().contains("Connection: close"))
@@ -66,7 +66,7 @@ import Testing
         #expect(slow.service.notes.isEmpty)
         slow.read("Host: h\r\n")
         slow.pass(.seconds(1))
-        #expect(slow.service.notes.count == 1 && slow.sentText() == "refused")
+        #expect(slow.service.notes.count == 1 && slow.sentText().hasSuffix("refused"))
         let silent = try rig()
         silent.pass(.seconds(10))
         #expect(!silent.channel.isActive && silent.service.notes.isEmpty)
@@ -80,7 +80,7 @@ import Testing
         rig.pass(.seconds(9))
         #expect(rig.service.held[0].bodyFailure == nil)
         rig.pass(.seconds(1))
-        #expect(rig.service.held[0].bodyFailure?.reason == .requestTimeout)
+        #expect(rig.service.held[0].bodyFailure?.reason == .timeout)
         #expect(rig.service.held[0].bodyFailure?.message.contains("listen.min_rate") == true)
         rig.service.held[0].respond(.requestTimeout, [:], body: [])
         rig.service.held[0].leave()

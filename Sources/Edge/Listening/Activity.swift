@@ -4,7 +4,7 @@ import NIOCore
 import Synchronization
 
 /// Counts connections and exchanges of one listener. Usable from every thread.
-final class Activity: Sendable {
+package final class Activity: Sendable {
     private struct State {
         var channels: [ObjectIdentifier: any Channel] = [:]
         var exchanges = 0
@@ -17,11 +17,15 @@ final class Activity: Sendable {
     private let draining = Atomic(false)
     private let maxConnections: Int
 
-    init(maxConnections: Int) { self.maxConnections = maxConnections }
+    /// - Parameter maxConnections: how many are let in at once.
+    package init(maxConnections: Int) { self.maxConnections = maxConnections }
 
-    var isDraining: Bool { draining.load(ordering: .acquiring) }
-    var openConnections: Int { state.withLock { $0.channels.count } }
-    var runningExchanges: Int { state.withLock { $0.exchanges } }
+    /// Whether `drain` was called.
+    package var isDraining: Bool { draining.load(ordering: .acquiring) }
+    /// Connections that are open now.
+    package var openConnections: Int { state.withLock { $0.channels.count } }
+    /// Exchanges under way now.
+    package var runningExchanges: Int { state.withLock { $0.exchanges } }
 
     /// Registers a connection; false when there are already `max_connections`.
     func open(_ channel: any Channel) -> Bool {
@@ -36,10 +40,11 @@ final class Activity: Sendable {
         update { $0.channels[ObjectIdentifier(channel)] = nil }
     }
 
-    func exchangeBegan() { state.withLock { $0.exchanges += 1 } }
+    /// An exchange is under way.
+    package func exchangeBegan() { state.withLock { $0.exchanges += 1 } }
 
     /// An exchange may outlive its connection: a delete that was sent is finished without its tool.
-    func exchangeEnded() { update { $0.exchanges -= 1 } }
+    package func exchangeEnded() { update { $0.exchanges -= 1 } }
 
     private func update(_ change: (inout sending State) -> Void) {
         let waiters = state.withLock { state -> [CheckedContinuation<Void, Never>] in
@@ -52,13 +57,13 @@ final class Activity: Sendable {
     }
 
     /// Tells every connection to end after its current answer.
-    func drain() {
+    package func drain() {
         draining.store(true, ordering: .releasing)
         tellAll(.finish)
     }
 
     /// Tells every connection that its time is over.
-    func cutShort() { tellAll(.cutShort) }
+    package func cutShort() { tellAll(.cutShort) }
 
     private func tellAll(_ event: DrainEvent) {
         for channel in state.withLock({ Array($0.channels.values) }) {
@@ -67,7 +72,7 @@ final class Activity: Sendable {
     }
 
     /// Returns when nothing is open or running any more.
-    func waitUntilQuiet() async {
+    package func waitUntilQuiet() async {
         await withCheckedContinuation { continuation in
             let isOver = state.withLock { state in
                 if state.isQuiet || state.isGivenUp { return true }
@@ -79,10 +84,10 @@ final class Activity: Sendable {
     }
 
     /// Whether nothing is open or running.
-    var isQuiet: Bool { state.withLock { $0.isQuiet } }
+    package var isQuiet: Bool { state.withLock { $0.isQuiet } }
 
     /// Lets `waitUntilQuiet` return although something still runs, now and when it is called later.
-    func giveUpWaiting() {
+    package func giveUpWaiting() {
         let waiters = state.withLock { state in
             state.isGivenUp = true
             defer { state.waiters = [] }
@@ -92,10 +97,10 @@ final class Activity: Sendable {
     }
 
     /// Makes `waitUntilQuiet` wait anew.
-    func waitAgain() { state.withLock { $0.isGivenUp = false } }
+    package func waitAgain() { state.withLock { $0.isGivenUp = false } }
 
     /// Closes what is still open, hard.
-    func closeAll() {
+    package func closeAll() {
         for channel in state.withLock({ Array($0.channels.values) }) { channel.close(promise: nil) }
     }
 }

@@ -4,18 +4,23 @@ import NIOCore
 import Synchronization
 
 /// Keeps the two listeners. Usable from any thread.
-final class OpenChannels: Sendable {
+package final class OpenChannels: Sendable {
     private let listeners = Mutex<(tools: Listener?, admin: Listener?)>((nil, nil))
 
-    func add(_ listener: Listener) { listeners.withLock { $0.tools = listener } }
-    func addAdmin(_ listener: Listener) { listeners.withLock { $0.admin = listener } }
+    package init() {}
 
-    func closeListener() async {
+    /// The one for tools.
+    package func add(_ listener: Listener) { listeners.withLock { $0.tools = listener } }
+    /// The one for operators.
+    package func addAdmin(_ listener: Listener) { listeners.withLock { $0.admin = listener } }
+
+    /// Accepts no tools any more.
+    package func closeListener() async {
         await close(listeners.withLock { $0.tools })
     }
 
     /// Last of all, so that readiness can be asked until the end.
-    func closeAdmin() async {
+    package func closeAdmin() async {
         await close(listeners.withLock { $0.admin })
     }
 

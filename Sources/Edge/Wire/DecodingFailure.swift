@@ -4,7 +4,7 @@ import NIOHTTP1
 
 enum DecodingFailure {
     /// The failure to answer with; nil when the connection itself broke and nobody is left to be told.
-    static func failure(for error: any Error) -> Failure? {
+    static func failure(for error: any Error) -> WireFailure? {
         guard let error = error as? HTTPParserError else { return nil }
         switch error {
         case .headerOverflow: return .headersTooLarge

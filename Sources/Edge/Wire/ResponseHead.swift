@@ -5,7 +5,7 @@ import HTTPTypes
 import NIOCore
 
 /// How the body of an answer is framed on a tool's connection.
-enum ResponseFraming: Equatable {
+package enum ResponseFraming: Equatable {
     /// No body and no framing header: 204 and 304.
     case none
     /// `Content-Length`. Also for the answer to HEAD, where it says what GET would have sent.
@@ -16,9 +16,9 @@ enum ResponseFraming: Equatable {
     case untilClose
 }
 
-enum ResponseHead {
+package enum ResponseHead {
     /// Room for most heads.
-    static let usualBytes = 1_024
+    package static let usualBytes = 1_024
 
     /// Appends status line, fields and the empty line. `fields` holds no framing and no hop-by-hop header.
     static func write(

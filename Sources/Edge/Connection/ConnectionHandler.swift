@@ -4,8 +4,6 @@
 // Reading is on demand, so pipelined requests wait in the socket (at most what one read delivered waits in `parts`). A tool
 // that leaves is noticed without a read.
 
-import Configuration
-import DequeModule
 import HTTPTypes
 import NIOCore
 import NIOHTTP1
@@ -16,7 +14,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     typealias InboundOut = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    let peer: String
+    private let peer: String
     /// To stand behind the decoder.
     private(set) lazy var decodedParts = DecodedParts(self)
 
@@ -31,7 +29,7 @@ final class ConnectionHandler: ChannelInboundHandler {
 
     private var state: ConnectionState
     /// What was read and is not taken yet.
-    private var parts: Deque<ReceivedPart> = []
+    private var parts: CircularBuffer<ReceivedPart> = []
     private var current: Exchange?
     private(set) var isWritable = true
     private let timer = LazyTimer()
@@ -142,11 +140,11 @@ final class ConnectionHandler: ChannelInboundHandler {
             current?.receivedEnd()
         case .head(let decoded, let notes, let raw):
             let decoded = notes?.corrected(decoded) ?? decoded
-            do throws(Failure) {
+            do throws(WireFailure) {
                 let head = try RequestHead(decoded, bytes: notes?.bytes) { localAuthority }
                 begin(exchange(head, remember(head, raw), offeredID: head.offeredID), isWhole: false)
             } catch {
-                proxy.refuse(error, decoded, on: self)
+                refuse(error, decoded)
             }
         case .body(let bytes):
             state.bodyCame(bytes.readableBytes)
@@ -155,7 +153,7 @@ final class ConnectionHandler: ChannelInboundHandler {
             state.bodyEnded()
             current?.receivedEnd()
         case .failed(let failure):
-            guard let current else { return proxy.refuse(failure, nil, on: self) }
+            guard let current else { return refuse(failure, nil) }
             state.bodyEnded()
             current.failBody(failure)
         }
@@ -190,14 +188,16 @@ final class ConnectionHandler: ChannelInboundHandler {
         guard let address = context?.channel.localAddress, let host = address.ipAddress, let port = address.port else {
             return "localhost"
         }
-        return ListenAddress.tcp(host: host, port: port).description
+        return ListenPlace.tcp(host: host, port: port).description
     }
 
     // MARK: The end
 
-    /// Sends a complete answer to something that was no request, then closes.
-    func sendLast(_ bytes: ByteBuffer) {
-        send(bytes, flush: true)
+    /// Answers something that was no request, then closes.
+    private func refuse(_ failure: WireFailure, _ head: HTTPRequestHead?) {
+        let request = RefusedRequest(
+            peer: peer, method: head?.method.rawValue, offeredID: head?.headers.first(name: "x-correlation-id"))
+        send(proxy.answer(failure, to: request).bytes(toHead: request.isHead), flush: true)
         state.refused(now: now)
         linger()
     }
@@ -238,7 +238,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         case .nothing: expectTimer()
         case .close: close()
         case .refuseHead:
-            proxy.refuse(.invalid("The request head was not complete within listen.header_timeout."), nil, on: self)
+            refuse(.invalid("The request head was not complete within listen.header_timeout."), nil)
         case .failBody(let slowness):
             state.bodyEnded()
             current?.failBody(.requestTimeout(slowness))
@@ -273,12 +273,12 @@ extension ConnectionHandler: ExchangeConnection {
     }
 }
 
-extension Failure {
-    fileprivate static func requestTimeout(_ slowness: ConnectionState.Slowness) -> Failure {
+extension WireFailure {
+    fileprivate static func requestTimeout(_ slowness: ConnectionState.Slowness) -> WireFailure {
         switch slowness {
-        case .silent: Failure(.requestTimeout, "The request body stopped arriving (listen.idle_timeout).")
+        case .silent: WireFailure(.timeout, "The request body stopped arriving (listen.idle_timeout).")
         case .belowMinRate:
-            Failure(.requestTimeout, "The request body arrived more slowly than listen.min_rate allows.")
+            WireFailure(.timeout, "The request body arrived more slowly than listen.min_rate allows.")
         }
     }
 }

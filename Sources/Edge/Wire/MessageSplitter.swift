@@ -4,6 +4,7 @@
 // know are errors, chunk extensions are swallowed without end. So it is fed whole heads that have been looked at, and then
 // exactly the body that belongs to each. What both of them find must agree, else the request is refused.
 
+import Ground
 import NIOCore
 import NIOHTTP1
 
@@ -113,7 +114,7 @@ final class MessageSplitter {
         guard let open = decoded.openHead else { return state = .head }
         if open.headers.contains(name: "Transfer-Encoding") {
             state = .chunked(ChunkScan(maxTrailerBytes: maxHeadBytes))
-        } else if let length = open.headers.first(name: "Content-Length").flatMap({ Int($0[...].trimmedSpaces) }),
+        } else if let length = open.headers.first(name: "Content-Length").flatMap({ Int($0.trimmedBlanks) }),
             length > 0
         {
             state = .body(left: length)
@@ -160,19 +161,19 @@ final class MessageSplitter {
         decode(slice)
     }
 
-    private func giveUp(_ failure: Failure) {
+    private func giveUp(_ failure: WireFailure) {
         state = .over
         pending = ByteBuffer()
         connection.take(.failed(failure))
     }
 }
 
-extension Failure {
-    fileprivate static let targetTooLong = Failure(
+extension WireFailure {
+    fileprivate static let targetTooLong = WireFailure(
         .targetTooLong, "The request target is longer than \(RequestHead.maxTargetBytes) bytes.")
 
-    static let headersTooLarge = Failure(
+    static let headersTooLarge = WireFailure(
         .headersTooLarge, "The request headers are larger than listen.max_header_bytes, or too many.")
 
-    fileprivate static let unreadable = Failure.invalid("The request is not well-formed HTTP/1.1.")
+    fileprivate static let unreadable = WireFailure.invalid("The request is not well-formed HTTP/1.1.")
 }

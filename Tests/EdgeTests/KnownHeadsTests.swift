@@ -4,7 +4,7 @@ import NIOCore
 import TestSupport
 import Testing
 
-@testable import Proxy
+@testable import Edge
 
 @Suite struct KnownHeadsTests {
     private static let head = "GET /a?b=1 HTTP/1.1\r\nHost: h\r\nX-Api-Key: k\r\n\r\n"
@@ -65,7 +65,7 @@ import Testing
             for change in [0x01, 0x20, 0x80] as [UInt8] {
                 var other = bytes
                 other[index] ^= change
-                let isID = id.contains(index) && CorrelationID.isAcceptable(other[index])
+                let isID = id.contains(index) && OfferedID.isAcceptable(other[index])
                 #expect(heads.find(other) == (isID ? 7 : nil), "byte \(index) changed by \(change)")
             }
         }

@@ -5,7 +5,7 @@ import NIOCore
 import NIOEmbedded
 import NIOHTTP1
 
-@testable import Proxy
+@testable import Edge
 
 /// Answers every request at once, or holds it, and notes what it was handed.
 final class NotingService: RequestHandling {
@@ -21,7 +21,7 @@ final class NotingService: RequestHandling {
 
     private final class Mark {}
 
-    func overLimitAnswer(peer: String) -> ByteBuffer { ByteBuffer() }
+    func overLimitAnswer(peer: String) -> LastAnswer { LastAnswer(.serviceUnavailable, [:], body: []) }
 
     func handle(_ exchange: Exchange) {
         if exchange.known?.memo != nil { known += 1 }
@@ -30,7 +30,7 @@ final class NotingService: RequestHandling {
         let facts = [
             exchange.peer, head.method.rawValue, head.target, head.path, head.authorityText, "\(head.isHTTP10)",
             "\(head.keepsAlive)", "\(head.isAbsoluteForm)", "\(head.framing)", "\(exchange.requestIsComplete)",
-            "id=" + (exchange.offeredID.flatMap { CorrelationID.isAcceptable($0) ? $0 : nil } ?? "none"),
+            "id=" + (exchange.offeredID.flatMap { OfferedID.isAcceptable($0) ? $0 : nil } ?? "none"),
         ]
         let fields = head.fields.map { field in
             "\(field.name.rawName)=\(field.withUnsafeBytesOfValue { Array($0) })"
@@ -41,9 +41,9 @@ final class NotingService: RequestHandling {
         exchange.leave()
     }
 
-    func refuse(_ failure: Failure, _ head: HTTPRequestHead?, on connection: ConnectionHandler) {
-        notes.append("\(connection.peer) refused \(failure.reason) \(failure.message)")
-        connection.sendLast(ByteBuffer(string: "refused"))
+    func answer(_ failure: WireFailure, to request: RefusedRequest) -> LastAnswer {
+        notes.append("\(request.peer) refused \(failure.reason) \(failure.message)")
+        return LastAnswer(.badRequest, [:], body: Array("refused".utf8))
     }
 }
 
