@@ -179,7 +179,8 @@ let package = Package(
         .testTarget(
             name: "ProxyTests",
             dependencies: [
-                "Ground", "Proxy", "Configuration", "ClashAPI", "CurlTransport", "RateLimiting", "Tokens", "TestSupport",
+                "Ground", "Proxy", "Caching", "Configuration", "ClashAPI", "CurlTransport", "RateLimiting",
+                "Tokens", "TestSupport",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
