@@ -21,6 +21,13 @@ import Testing
         }
     }
 
+    @Test("field values are read as UTF-8, else as ISO 8859-1")
+    func fieldText() throws {
+        let name = try #require(HTTPField.Name("X-A"))
+        let texts = [[0x68], [0x50, 0xFC], [], [0xEF, 0xBF, 0xBD]].map { HTTPField(name: name, value: $0).text }
+        #expect(texts == ["h", "Pü", "", "\u{FFFD}"])
+    }
+
     @Test("loopback is what DNS can not rebind")
     func loopback() {
         for host in ["localhost", "a.localhost", "127.0.0.1", "127.255.0.3", "[::1]"] {

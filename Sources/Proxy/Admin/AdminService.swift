@@ -144,8 +144,8 @@ final class AdminService: RequestHandling {
             while let part = try await exchange.nextBodyPart() { form.writeImmutableBuffer(part) }
             answer(exchange, content(exchange.head, form: String(buffer: form)))
         } catch {
-            guard case .failed(let failure) = error else { return exchange.leave() }
-            let failure = Failure(failure)
+            guard case .failed(let cause) = error else { return exchange.leave() }
+            let failure = Failure(cause)
             let row = failure.reason.answer(.other)
             answer(exchange, .error(row.status, row.code, failure.message))
         }
