@@ -230,7 +230,7 @@ struct UpstreamSender: Sendable {
     /// Upstream's id where it is not the one that was sent: support asks for it, so it is logged.
     private static func foreignID(_ fields: HTTPFields, _ sent: HTTPFields) -> String? {
         guard let id = fields[.correlationID], id != sent[.correlationID] else { return nil }
-        return CorrelationID.isAcceptable(id) ? id : nil
+        return OfferedID.isAcceptable(id) ? id : nil
     }
 
     /// After a 401, whose repeat is part of the call and no wait for a turn: a token that is not the refused one, or nil when the 401 is the tool's to see.

@@ -73,6 +73,7 @@ struct PageQuery: Sendable {
             isFirst = !Paging.remove(from: &bytes, start: start)
         }
         appendFields(of: head, route, to: &list)
+        list.seal()
         return ListPage(list: list, isFirst: isFirst)
     }
 }
