@@ -212,7 +212,7 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "Ground", "Proxy", "Configuration", "Simulator", "Audit", "clash-proxy", "TestSupport",
+                "Ground", "Edge", "Proxy", "Configuration", "Simulator", "Audit", "clash-proxy", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
             ],
             // What earlier releases wrote; read by path.
