@@ -8,9 +8,15 @@ package final class Activity: Sendable {
     private struct State {
         var channels: [ObjectIdentifier: any Channel] = [:]
         var exchanges = 0
-        var waiters: [CheckedContinuation<Void, Never>] = []
+        var waiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
+        var waits: UInt64 = 0
         var isGivenUp = false
         var isQuiet: Bool { channels.isEmpty && exchanges == 0 }
+
+        mutating func takeWaiters() -> [CheckedContinuation<Void, Never>] {
+            defer { waiters = [:] }
+            return Array(waiters.values)
+        }
     }
 
     private let state = Mutex(State())
@@ -49,9 +55,7 @@ package final class Activity: Sendable {
     private func update(_ change: (inout sending State) -> Void) {
         let waiters = state.withLock { state -> [CheckedContinuation<Void, Never>] in
             change(&state)
-            guard state.isQuiet else { return [] }
-            defer { state.waiters = [] }
-            return state.waiters
+            return state.isQuiet ? state.takeWaiters() : []
         }
         waiters.forEach { $0.resume() }
     }
@@ -71,15 +75,24 @@ package final class Activity: Sendable {
         }
     }
 
-    /// Returns when nothing is open or running any more.
+    /// Returns when nothing is open or running any more, or when the task is cancelled.
     package func waitUntilQuiet() async {
-        await withCheckedContinuation { continuation in
-            let isOver = state.withLock { state in
-                if state.isQuiet || state.isGivenUp { return true }
-                state.waiters.append(continuation)
-                return false
+        let number = state.withLock { state in
+            state.waits += 1
+            return state.waits
+        }
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let isOver = state.withLock { state in
+                    // Who is cancelled before this has been told already, and finds nobody here.
+                    if state.isQuiet || state.isGivenUp || Task.isCancelled { return true }
+                    state.waiters[number] = continuation
+                    return false
+                }
+                if isOver { continuation.resume() }
             }
-            if isOver { continuation.resume() }
+        } onCancel: {
+            state.withLock { $0.waiters.removeValue(forKey: number) }?.resume()
         }
     }
 
@@ -90,8 +103,7 @@ package final class Activity: Sendable {
     package func giveUpWaiting() {
         let waiters = state.withLock { state in
             state.isGivenUp = true
-            defer { state.waiters = [] }
-            return state.waiters
+            return state.takeWaiters()
         }
         waiters.forEach { $0.resume() }
     }

@@ -226,7 +226,6 @@ public final class Sidecar: Sendable {
             }
             _ = await group.next()
             group.cancelAll()
-            activity.giveUpWaiting()
             return activity.isQuiet
         }
     }
