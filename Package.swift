@@ -28,6 +28,10 @@ let package = Package(
         .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
     ],
     targets: [
+        // Calls of libc that Swift does not see.
+        .systemLibrary(name: "CGround"),
+        // What every room stands on.
+        .target(name: "Ground", dependencies: ["CGround"], swiftSettings: strict),
         // libcurl's module map and the C shims for its variadic calls.
         .systemLibrary(
             name: "CCurl",
@@ -36,22 +40,23 @@ let package = Package(
         ),
         .target(
             name: "CurlTransport",
-            dependencies: ["CCurl", "CZlib", .product(name: "HTTPTypes", package: "swift-http-types")],
+            dependencies: ["Ground", "CCurl", "CZlib", .product(name: "HTTPTypes", package: "swift-http-types")],
             swiftSettings: strict
         ),
         .target(
             name: "ClashAPI",
-            dependencies: [.product(name: "HTTPTypes", package: "swift-http-types")],
+            dependencies: ["Ground", .product(name: "HTTPTypes", package: "swift-http-types")],
             swiftSettings: strict
         ),
         .target(
             name: "Tokens",
-            dependencies: [.product(name: "Crypto", package: "swift-crypto")],
+            dependencies: ["Ground", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: strict
         ),
         .target(
             name: "RateLimiting",
             dependencies: [
+                "Ground",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "HeapModule", package: "swift-collections"),
             ],
@@ -60,6 +65,7 @@ let package = Package(
         .target(
             name: "Caching",
             dependencies: [
+                "Ground",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "DequeModule", package: "swift-collections"),
@@ -72,13 +78,13 @@ let package = Package(
         .systemLibrary(name: "CAudit"),
         .target(
             name: "Audit",
-            dependencies: ["CAudit", .product(name: "Crypto", package: "swift-crypto")],
+            dependencies: ["Ground", "CAudit", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: strict
         ),
         .target(
             name: "Configuration",
             dependencies: [
-                "Audit", "RateLimiting", "Tokens",
+                "Ground", "Audit", "RateLimiting", "Tokens",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "TOMLKit", package: "TOMLKit"),
@@ -88,7 +94,7 @@ let package = Package(
         .target(
             name: "Proxy",
             dependencies: [
-                "CurlTransport", "ClashAPI", "Tokens", "Caching", "RateLimiting", "Audit", "Configuration",
+                "Ground", "CurlTransport", "ClashAPI", "Tokens", "Caching", "RateLimiting", "Audit", "Configuration",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -114,7 +120,7 @@ let package = Package(
         .executableTarget(
             name: "clash-proxy",
             dependencies: [
-                "Proxy", "Configuration", "Simulator", "Audit", "CArguments",
+                "Ground", "Proxy", "Configuration", "Simulator", "Audit", "CArguments",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -123,19 +129,22 @@ let package = Package(
         ),
         // Raw scripted sockets and a hand-moved clock, shared by the test targets.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+        .testTarget(name: "GroundTests", dependencies: ["Ground", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "CurlTransportTests",
             dependencies: [
-                "CurlTransport", "TestSupport", .product(name: "HTTPTypes", package: "swift-http-types"),
+                "Ground", "CurlTransport", "TestSupport", .product(name: "HTTPTypes", package: "swift-http-types"),
             ],
             swiftSettings: strict),
         .testTarget(
             name: "ClashAPITests",
-            dependencies: ["ClashAPI", "TestSupport", .product(name: "HTTPTypes", package: "swift-http-types")],
+            dependencies: [
+                "Ground", "ClashAPI", "TestSupport", .product(name: "HTTPTypes", package: "swift-http-types"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "TokensTests",
-            dependencies: ["Tokens", "TestSupport", .product(name: "Crypto", package: "swift-crypto")],
+            dependencies: ["Ground", "Tokens", "TestSupport", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: strict),
         .testTarget(
             name: "SimulatorTests",
@@ -148,30 +157,30 @@ let package = Package(
         .testTarget(
             name: "RateLimitingTests",
             dependencies: [
-                "RateLimiting", "TestSupport", .product(name: "HeapModule", package: "swift-collections"),
+                "Ground", "RateLimiting", "TestSupport", .product(name: "HeapModule", package: "swift-collections"),
             ],
             swiftSettings: strict),
         .testTarget(
             name: "CachingTests",
             dependencies: [
-                "Caching", "TestSupport",
+                "Ground", "Caching", "TestSupport",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
             ],
             swiftSettings: strict),
         .testTarget(
             name: "AuditTests",
-            dependencies: ["Audit", .product(name: "Crypto", package: "swift-crypto")],
+            dependencies: ["Ground", "Audit", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: strict),
         .testTarget(
             name: "ConfigurationTests",
-            dependencies: ["Configuration", "Audit", "Tokens", "TestSupport"],
+            dependencies: ["Ground", "Configuration", "Audit", "RateLimiting", "Tokens", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
             name: "ProxyTests",
             dependencies: [
-                "Proxy", "Audit", "Caching", "Configuration", "ClashAPI", "CurlTransport", "RateLimiting", "Tokens",
-                "TestSupport",
+                "Ground", "Proxy", "Audit", "Caching", "Configuration", "ClashAPI", "CurlTransport", "RateLimiting",
+                "Tokens", "TestSupport",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -182,7 +191,7 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "Proxy", "Configuration", "Simulator", "Audit", "clash-proxy", "TestSupport",
+                "Ground", "Proxy", "Configuration", "Simulator", "Audit", "clash-proxy", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
             ],
             // What earlier releases wrote; read by path.

@@ -1,0 +1,107 @@
+// JSON strings as we write them (RFC 8259 section 7): log lines, audit records, errors, the state file. Beyond what JSON
+// asks for, DEL, the C1 controls, the two Unicode line separators and what turns the reading direction are escaped, so
+// that no tool takes one line for two and no terminal obeys one.
+
+/// Writes JSON strings.
+package enum JSONText {
+    /// Appends `text` as a JSON string with its quotes.
+    package static func append(_ text: String, to out: inout [UInt8]) {
+        out.append(0x22)
+        appendInside(text, to: &out)
+        out.append(0x22)
+    }
+
+    /// Appends `text` as a JSON string of at most `limit` bytes between the quotes; false if the rest was cut off.
+    package static func append(_ text: String, atMost limit: Int, to out: inout [UInt8]) -> Bool {
+        out.append(0x22)
+        let isWhole = inside(text, atMost: limit, to: &out)
+        out.append(0x22)
+        return isWhole
+    }
+
+    /// Appends `text` as the inside of a JSON string.
+    package static func appendInside(_ text: String, to out: inout [UInt8]) {
+        if isPlain(text) { out.append(contentsOf: text.utf8) } else { _ = inside(text, atMost: .max, to: &out) }
+    }
+
+    /// `text` as a JSON string with its quotes.
+    package static func quoted(_ text: String) -> String { "\"" + escaped(text) + "\"" }
+
+    /// `text` as the inside of a JSON string.
+    package static func escaped(_ text: String) -> String {
+        if isPlain(text) { return text }
+        var bytes: [UInt8] = []
+        _ = inside(text, atMost: .max, to: &bytes)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// Whether the text is ASCII that stands for itself, as nearly all is.
+    private static func isPlain(_ text: String) -> Bool {
+        text.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x22 && $0 != 0x5C && $0 < 0x7F }
+    }
+
+    private static func inside(_ text: String, atMost limit: Int, to out: inout [UInt8]) -> Bool {
+        let utf8 = text.utf8
+        let bytes = utf8.span
+        let start = out.count
+        var index = 0
+        while index < bytes.count {
+            // The longest encoding of one scalar is an escape of 6 bytes.
+            if out.count - start > limit - 6 { break }
+            let length = scalarLength(bytes[index])
+            if length == 1 {
+                appendASCII(bytes[index], to: &out)
+            } else if let unit = unseen(bytes, at: index) {
+                appendEscape(unit, to: &out)
+            } else {
+                for position in index..<min(index + length, bytes.count) { out.append(bytes[position]) }
+            }
+            index += length
+        }
+        return index >= bytes.count
+    }
+
+    private static func scalarLength(_ lead: UInt8) -> Int {
+        switch lead {
+        case ..<0x80: 1
+        case ..<0xE0: 2
+        case ..<0xF0: 3
+        default: 4
+        }
+    }
+
+    /// What is a control or a line end to some reader, or turns the direction of what follows it: U+0080…U+009F,
+    /// U+061C, U+200E, U+200F, U+2028…U+202E, U+2066…U+2069.
+    private static func unseen(_ bytes: Span<UInt8>, at index: Int) -> UInt16? {
+        switch bytes[index] {
+        case 0xC2 where index + 1 < bytes.count && bytes[index + 1] < 0xA0: return UInt16(bytes[index + 1])
+        case 0xD8 where index + 1 < bytes.count && bytes[index + 1] == 0x9C: return 0x061C
+        case 0xE2 where index + 2 < bytes.count:
+            let unit = 0x2000 | UInt16(bytes[index + 1] & 0x3F) << 6 | UInt16(bytes[index + 2] & 0x3F)
+            switch unit {
+            case 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069: return unit
+            default: return nil
+            }
+        default: return nil
+        }
+    }
+
+    private static func appendASCII(_ byte: UInt8, to out: inout [UInt8]) {
+        switch byte {
+        case 0x22, 0x5C:
+            out.append(0x5C)
+            out.append(byte)
+        case 0x0A: out.append(#"\n"#)
+        case 0x0D: out.append(#"\r"#)
+        case 0x09: out.append(#"\t"#)
+        case ..<0x20, 0x7F: appendEscape(UInt16(byte), to: &out)
+        default: out.append(byte)
+        }
+    }
+
+    private static func appendEscape(_ unit: UInt16, to out: inout [UInt8]) {
+        out.append(#"\u"#)
+        Hex.append(UInt8(unit >> 8), to: &out)
+        Hex.append(UInt8(unit & 0xFF), to: &out)
+    }
+}

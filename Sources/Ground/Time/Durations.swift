@@ -1,0 +1,22 @@
+// Durations as whole numbers, for arithmetic that is cheaper than the 128 bits of `Duration` and for text. Conversions
+// are clamped, so that neither they nor a sum of an instant and a span overflows.
+
+/// A span, or an instant counted from some beginning, in nanoseconds.
+package typealias Nanoseconds = Int64
+
+extension Duration {
+    private static var century: Int64 { 3_155_760_000 }
+
+    /// Nanoseconds, at most a century either way; what is finer is cut off.
+    package var clampedNanoseconds: Nanoseconds {
+        let (seconds, attoseconds) = components
+        if abs(seconds) >= Self.century { return seconds.signum() * Self.century * 1_000_000_000 }
+        return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
+    }
+
+    /// Milliseconds, at most a century either way; what is finer is cut off.
+    package var wholeMilliseconds: Int { Int(clampedNanoseconds / 1_000_000) }
+
+    /// Tenths of a millisecond, at most a century either way; what is finer is cut off.
+    package var tenthsOfMilliseconds: Int { Int(clampedNanoseconds / 100_000) }
+}
