@@ -25,15 +25,18 @@ final class FakeEdge: ExchangeConnection {
 
     init(_ over: EventLoopPromise<Reply>) { self.over = over }
 
-    func wantsRead() {}
+    func waits(for wait: ConnectionState.Wait) {}
+
+    func waitEnded() {}
 
     func send(_ bytes: ByteBuffer, flush: Bool) {
         self.bytes.writeImmutableBuffer(bytes)
     }
 
-    func exchangeEnded(_ exchange: Exchange, reusable: Bool) {
-        over.succeed(Self.reply(String(buffer: bytes), isReusable: reusable))
-    }
+    func exchangeFinished(_ exchange: Exchange, isReusable: Bool) { close(isReusable: isReusable) }
+
+    /// Whatever has come by now is the answer.
+    func close(isReusable: Bool) { over.succeed(Self.reply(String(buffer: bytes), isReusable: isReusable)) }
 
     private static func reply(_ text: String, isReusable: Bool) -> Reply {
         let end = text.range(of: "\r\n\r\n")

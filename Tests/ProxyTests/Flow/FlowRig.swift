@@ -97,7 +97,12 @@ final class FlowRig: Sendable {
         func value() async throws -> Reply { try await reply.get() }
 
         /// The tool closes its connection.
-        func leave() { reply.eventLoop.execute { exchange.value.0.connectionLost() } }
+        func leave() {
+            reply.eventLoop.execute {
+                exchange.value.0.connectionLost()
+                exchange.value.1.close(isReusable: false)
+            }
+        }
 
         /// The rest of its body will not come.
         func breakBody() { reply.eventLoop.execute { exchange.value.0.failBody(.invalid("It breaks off.")) } }
@@ -156,8 +161,9 @@ final class FlowRig: Sendable {
         return text
     }
 
-    /// Nothing is under way upstream, and nobody fetches.
+    /// Waits until every visit has ended. Says whether no place upstream is taken then, and nobody fetches.
     func quiet() async -> Bool {
+        await service.activity.waitUntilQuiet()
         await service.reads?.fetches.waitUntilQuiet()
         return service.metrics().contains("clash_proxy_gate_in_flight 0\n")
     }

@@ -172,7 +172,8 @@ import Testing
         await arrived.wait()
         call.leave()
         goOn.open()
-        #expect(try await call.value().status == (wasSent ? 200 : 0), "nobody reads it")
+        #expect(try await call.value().status == 0, "nobody reads it")
+        #expect(await rig.quiet())
         let word = wasSent ? "caller-left:sent" : "caller-left:not-sent"
         #expect(rig.accessLines().first?.contains(" 499 proxy \(word) ") == true)
     }
