@@ -72,13 +72,12 @@ final class RequestFlow: Sendable {
             }
             finish(visit, visit.wire.callerLeftFirst ? .callerLeft(sent: true) : .answered)
         } catch {
-            switch error {
-            case .failed(let failure) where !visit.wire.callerLeftFirst:
+            switch visit.earlyEnd(error) {
+            case .failed(let failure):
                 await recordDenial(visit, failure)
                 refuse(visit, failure)
-            case .callerLeft where visit.wire.isCutShort:
-                refuse(visit, .shuttingDown())
-            case .failed, .callerLeft:
+            case .cutShort: refuse(visit, .shuttingDown())
+            case .toolLeft:
                 visit.wire.abort()
                 finish(visit, .callerLeft(sent: visit.facts.wasSent))
             }

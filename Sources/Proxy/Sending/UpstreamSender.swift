@@ -11,7 +11,7 @@ import Tokens
 /// What it takes to send calls upstream, wired once. Usable from every thread.
 struct UpstreamSender: Sendable {
     let settings: UpstreamSettings
-    let transport: CurlTransport
+    let transport: any Upstream
     let credentials: Credentials
     let pacing: Pacing
     let retries: RetryPolicy
@@ -22,7 +22,7 @@ struct UpstreamSender: Sendable {
     private let authorization = AuthorizationField()
 
     init(
-        settings: UpstreamSettings, transport: CurlTransport, credentials: Credentials, pacing: Pacing,
+        settings: UpstreamSettings, transport: any Upstream, credentials: Credentials, pacing: Pacing,
         retries: RetryPolicy, maxWait: Duration, events: EventLog, environment: Environment
     ) {
         self.settings = settings
