@@ -3,6 +3,7 @@
 // of one caller's calls changes go before reads, but after three changes in a row a read goes that could.
 
 import DequeModule
+import Ground
 
 struct CallerQueue: Sendable {
     typealias ID = UInt64

@@ -2,6 +2,7 @@
 // its weight goes next. A caller whose lanes are all closed, or who has as many places as it may, is set aside until
 // that may be over, and then goes on from where the others are; nobody saves up turns by being away.
 
+import Ground
 import HeapModule
 
 struct ClassQueue: Sendable {

@@ -1,5 +1,7 @@
 // What upstream counts together and closes together: the windows, the pace and the pauses of one of its clients.
 
+import Ground
+
 struct ClientBook: Sendable {
     private(set) var windows: WindowSet
     private(set) var runWindows: WindowSet

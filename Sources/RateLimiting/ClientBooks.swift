@@ -8,6 +8,8 @@
 //  3. A newcomer's call takes no turn of the client it claims, but waits while that client's calls must, and while it is
 //     under way one call of that client's hard windows is kept for it: if upstream accepts the token, it counts there.
 
+import Ground
+
 struct ClientBooks: Sendable {
     typealias ID = UInt64
 

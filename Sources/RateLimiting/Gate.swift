@@ -1,6 +1,7 @@
 // The one gate of the process: the shell around `GateState`, with its lock, its one timer and those who are suspended in
 // it. A call that need not wait takes the lock once and does not suspend.
 
+import Ground
 import Synchronization
 
 /// Lets calls through as the limits, upstream's pauses and fairness allow. Safe to use from any thread.
@@ -10,13 +11,13 @@ public final class Gate: Sendable {
 
     private struct Core {
         var state: GateState
+        var timer: DeadlineTimer
         var waiters: [GateState.ID: Waiter] = [:]
-        var timer: (due: Nanoseconds, task: Task<Void, Never>)?
         /// Grows with each change of what a restart should know.
         var version: UInt64 = 0
     }
 
-    private let time: GateTime
+    private let time: Time
     private let start: ContinuousClock.Instant
     private let file: GateStateFile?
     private let core: Mutex<Core>
@@ -26,8 +27,8 @@ public final class Gate: Sendable {
 
     /// A gate that begins as if half a burst had been spent, and with the pauses that `file` remembers. `seed` is for
     /// jitter. `passesTokens`: tools bring their own tokens, and the windows are those of each token's client.
-    public init(
-        limits: GateLimits, passesTokens: Bool = false, time: GateTime = .system, seed: UInt64,
+    package init(
+        limits: GateLimits, passesTokens: Bool = false, time: Time = .system, seed: UInt64,
         file: GateStateFile? = nil
     ) {
         self.time = time
@@ -41,7 +42,7 @@ public final class Gate: Sendable {
                 state.restore(memory, now: 0, wallMilliseconds: wall)
             }
         }
-        core = Mutex(Core(state: state))
+        core = Mutex(Core(state: state, timer: DeadlineTimer(time: time)))
     }
 
     // MARK: Coming
@@ -257,23 +258,15 @@ public final class Gate: Sendable {
         return resumed
     }
 
-    /// Sees to it that the timer ends no later than the next event. One that ends too early finds nothing to do:
-    /// cheaper than moving it each time.
+    /// Sees to it that the timer fires no later than the next event.
     private func rearm(_ core: inout Core, now: Nanoseconds) {
         guard let due = core.state.nextEvent(now: now) else { return }
-        if let timer = core.timer {
-            guard due < timer.due else { return }
-            timer.task.cancel()
-        }
-        core.timer = (due, Task.detached { await self.wake(due) })
+        core.timer.pull(to: start.advanced(by: .nanoseconds(due))) { self.wake() }
     }
 
-    private func wake(_ due: Nanoseconds) async {
-        try? await time.sleep(start.advanced(by: .nanoseconds(due)))
+    private func wake() {
         settleCore { core, now in
-            // A timer that was replaced is cancelled under this lock.
-            if Task.isCancelled { return ((), GateState.Turn()) }
-            core.timer = nil
+            guard core.timer.fired() else { return ((), GateState.Turn()) }
             return ((), core.state.passed(now: now))
         }
     }

@@ -1,6 +1,8 @@
 // What a gate knows that must outlive the process: upstream's pauses, by the wall clock, since that is the only one that
 // outlives it too. A text of lines; the last one is a checksum, and a text that is not whole counts as none.
 
+import Ground
+
 /// The pauses of a gate as they are kept over a restart.
 public struct GateMemory: Sendable, Equatable {
     /// One pause.

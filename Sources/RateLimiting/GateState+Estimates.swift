@@ -1,5 +1,7 @@
 // How long a wait will be: to refuse at once what can not end in time, and to tell the refused when to come back.
 
+import Ground
+
 extension GateState {
     /// Further ahead nobody is promised a turn of his own.
     private static let longestQueueOfPromises = 300 * Nanoseconds.oneSecond

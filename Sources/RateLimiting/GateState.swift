@@ -8,6 +8,8 @@
 //  3. Nobody waits who could go: whatever makes room hands it on before it returns.
 //  4. Each call that was queued is named by exactly one later event, unless it is cancelled.
 
+import Ground
+
 struct GateState: Sendable {
     typealias ID = WaitingRoom.ID
 

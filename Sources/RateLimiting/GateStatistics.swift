@@ -1,5 +1,7 @@
 // How a gate stands, for the metrics.
 
+import Ground
+
 /// A snapshot of a gate.
 public struct GateStatistics: Sendable, Equatable {
     /// Calls that wait, by class.

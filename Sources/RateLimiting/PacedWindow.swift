@@ -6,6 +6,7 @@
 // do and not always equally.
 
 import DequeModule
+import Ground
 
 struct PacedWindow: Sendable {
     /// By so many nanoseconds one call may take longer on its way than another, without upstream counting one too many.

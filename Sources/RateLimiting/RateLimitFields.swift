@@ -1,6 +1,8 @@
 // `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10): what the windows allow, and what is
 // left of that. Structured fields (RFC 9651): lists of strings with integer parameters.
 
+import Ground
+
 /// The values of the two fields.
 public struct RateLimitFields: Sendable, Equatable {
     /// For `RateLimit-Policy`: each window by its name, quota `q` and length `w` in seconds.

@@ -4,6 +4,7 @@
 //  1. A call that was added is taken out by exactly one of `next`, `remove` and `expired`.
 //  2. `hasReady` is false only if every call that waits was found unable to go since the last `unpark`.
 
+import Ground
 import HeapModule
 
 struct WaitingRoom: Sendable {

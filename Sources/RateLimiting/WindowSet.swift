@@ -1,5 +1,7 @@
 // Several windows at once: a call goes when all of them have room, and counts in each.
 
+import Ground
+
 struct WindowSet: Sendable {
     private(set) var windows: [PacedWindow]
     private var learned = LearnedPace()

@@ -1,5 +1,6 @@
 // Pauses after a refusal: how wide, how long, never early, and how the gate opens afterwards.
 
+import Ground
 import TestSupport
 import Testing
 

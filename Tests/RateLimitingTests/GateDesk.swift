@@ -1,5 +1,6 @@
 // A gate state with a clock that the test moves, for tests that tell a short story.
 
+import Ground
 import Testing
 
 @testable import RateLimiting

@@ -1,5 +1,6 @@
 // The gate with its lock, timer and suspended callers.
 
+import Ground
 import Synchronization
 import TestSupport
 import Testing
@@ -58,7 +59,7 @@ struct GateTests {
         return Gate(
             limits: GateLimits(
                 windows: windows, maxInFlight: permits, maxQueue: queue, maxWait: .seconds(wait), observe: observe),
-            time: GateTime(now: { clock.now }, sleep: { try await clock.sleep(until: $0) }), seed: 1)
+            time: Time(now: { clock.now }, sleep: { try await clock.sleep(until: $0) }), seed: 1)
     }
 
     @Test("a permit goes back once: at the end of its scope, when it is released, or with an error")

@@ -1,6 +1,7 @@
 // The one promise that nothing may break: never more than N sends in any span of a window's length. Long random runs,
 // each beside a plain list of the instants at which calls were sent.
 
+import Ground
 import TestSupport
 import Testing
 

@@ -1,5 +1,6 @@
 // A small burst, then an even pace; what a restart and refusals teach.
 
+import Ground
 import Testing
 
 @testable import RateLimiting

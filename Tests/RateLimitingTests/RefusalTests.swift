@@ -1,5 +1,6 @@
 // Who is turned away, when, and what he is told.
 
+import Ground
 import TestSupport
 import Testing
 

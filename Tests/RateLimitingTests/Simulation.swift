@@ -1,6 +1,7 @@
 // Tools that call through a gate state, in simulated time: each has some threads, each thread thinks, asks for its turn,
 // calls, and begins again when the answer is there. Calls arrive upstream a random while after they were sent.
 
+import Ground
 import HeapModule
 import TestSupport
 

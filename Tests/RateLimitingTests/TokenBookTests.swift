@@ -1,5 +1,6 @@
 // Tools that bring their own tokens: what a token claims costs nobody else anything until upstream has accepted it.
 
+import Ground
 import TestSupport
 import Testing
 

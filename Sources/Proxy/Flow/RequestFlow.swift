@@ -119,20 +119,23 @@ final class RequestFlow: Sendable {
         return UpstreamCall(visit, match: match, body: body, settings: sender.settings)
     }
 
-    /// Waits for the call's turn. A delete that is refused because upstream is down is recorded, as not sent.
     private func turn(_ call: UpstreamCall, _ visit: Visit) async throws(FlowExit) -> Gate.Permit {
         do throws(FlowExit) {
             return try await sender.turn(call, visit.progress)
         } catch {
-            if case .failed(let failure) = error, failure.reason.isUpstreamDown, let audit,
-                let recorded = visit.auditCall
-            {
-                await audit.notSent(
-                    recorded, call.match,
-                    Reading(correlationID: recorded.id, authorization: nil, token: call.turn.token))
-            }
+            await recordNotSent(error, call, visit)
             throw error
         }
+    }
+
+    /// A delete that comes no further because upstream is down is recorded all the same, as not sent.
+    private func recordNotSent(_ exit: FlowExit, _ call: UpstreamCall, _ visit: Visit) async {
+        guard case .failed(let failure) = exit, failure.reason.isUpstreamDown, let audit,
+            let recorded = visit.auditCall
+        else { return }
+        visit.auditCall = nil
+        await audit.notSent(
+            recorded, call.match, Reading(correlationID: recorded.id, authorization: nil, token: call.turn.token))
     }
 
     /// Makes the intent of an audited call durable, with what is about to go; nil for calls that are not recorded.
@@ -150,6 +153,7 @@ final class RequestFlow: Sendable {
             snapshot = try await self.snapshot(call, reading, audit.reader, progress, &permit)
         } catch {
             audit.giveBackBudget(recorded, call.match, takenAt: taken)
+            await recordNotSent(error, call, visit)
             throw error
         }
         let asked = environment.now()

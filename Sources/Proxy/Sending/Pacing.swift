@@ -3,6 +3,7 @@
 import ClashAPI
 import Configuration
 import CurlTransport
+import Ground
 import HTTPTypes
 import RateLimiting
 
@@ -13,7 +14,7 @@ struct Pacing: Sendable {
     let observes: Bool
 
     /// - Parameter passesTokens: whether tools bring their own tokens.
-    init(_ limits: GateLimits, passesTokens: Bool, time: GateTime, file: GateStateFile?) {
+    init(_ limits: GateLimits, passesTokens: Bool, time: Time, file: GateStateFile?) {
         // What a file remembers is about the proxy's own client.
         gate = Gate(
             limits: limits, passesTokens: passesTokens, time: time, seed: .random(in: .min ... .max),
