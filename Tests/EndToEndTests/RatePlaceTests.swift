@@ -44,6 +44,27 @@ import Testing
         }
     }
 
+    @Test("answers too large to hold take half of the places; the next is refused in words, and waits when that is known")
+    func large() async throws {
+        let body = "\"\(String(repeating: "x", count: 8_000_000))\""
+        let flags = ["cache.enabled=true", "cache.max_entry_bytes=64KiB", "rate.max_in_flight=2"]
+        try await withLimits(flags) { rig, origin async throws in
+            origin.become { _, request in request.requestLine.contains("large") ? json(body) : json("{}") }
+            let first = try await rig.begin("GET", "\(Path.tests)?large=1")
+            #expect(try await first.responseHead().status == 200)
+            let refused = try await rig.get("\(Path.tests)?large=2")
+            refused.expectError(429, "RateLimitExceeded", reason: "rate-limited", retryAfter: 1...1)
+            #expect(refused.text.contains("too large to be held") && refused.text.contains("no rate limit"))
+            #expect(try await rig.get("\(Path.tests)?small=1").status == 200, "half of the places are left to others")
+            let second = try await rig.begin("GET", "\(Path.tests)?large=2")
+            try await rig.waitForQueue(1)
+            #expect(try await rig.get("\(Path.tests)?small=2").status == 200, "it holds up nobody")
+            #expect(origin.arrivals("large=2").count == 1, "it is not sent for nothing again")
+            first.close()
+            #expect(try await second.answer().text.count == body.count)
+        }
+    }
+
     @Test("when all places are taken the refusal says so, and invents no seconds")
     func full() async throws {
         let release = Latch()

@@ -1,6 +1,7 @@
 // Deletes whose answers are lost, many at once or carried out late: each is looked at, before everybody else's calls, until
 // it is gone or five seconds are over. All times are on a clock that the test moves.
 
+import FoundationEssentials
 import Synchronization
 import TestSupport
 import Testing
@@ -148,6 +149,30 @@ import Testing
         try await withLossy(lossy, flags: ["rate.windows=10/1m"]) { rig, _ async throws in
             #expect(try await delete(rig, 1).answer(to: "POST").status == 202)
             #expect(try await rig.isHeld("/clashdetection/tests"), "others keep to it")
+        }
+    }
+
+    @Test("what start-up settles ends with the proxy, and what it could not settle stays open for the next one")
+    func startUp() async throws {
+        let lossy = Lossy { _ in json("{}") }
+        try await withLossy(lossy) { rig, _ async throws in
+            let client = try await delete(rig, 1)
+            try await eventually("a first look") { lossy.looks.withLock { $0.count == 1 } }
+            // What a crash would leave: an intent without an outcome.
+            let copy = "\(rig.folder.path)/copy"
+            try FileManager.default.copyItem(atPath: rig.auditFolder, toPath: copy)
+            let second = try await rig.startAnother(audit: "copy")
+            try await eventually("its look") { lossy.looks.withLock { $0.count == 2 } }
+            #expect(await second.sidecar.drain())
+            #expect(try rig.story(of: "d-1", in: copy) == ["intent"])
+            lossy.answer.withLock { $0 = { _ in Self.gone } }
+            let third = try await rig.startAnother(audit: "copy")
+            try await eventually("it is settled") {
+                try rig.story(of: "d-1", in: copy) == ["intent", "recovered deleted"]
+            }
+            #expect(await third.sidecar.drain())
+            rig.clock.advance(by: .milliseconds(250))
+            #expect(try await client.answer(to: "POST").status == 202)
         }
     }
 
