@@ -3,7 +3,7 @@
 // is drawn once for secrets and seeds.
 
 import Glibc
-import RateLimiting
+import Ground
 import Synchronization
 import Tokens
 
@@ -105,5 +105,5 @@ extension Environment {
         }
     }
     /// The same clock for the gate.
-    var gateTime: GateTime { GateTime(now: now, sleep: sleep) }
+    var gateTime: Time { Time(now: now, sleep: sleep) }
 }

@@ -5,6 +5,7 @@ import ClashAPI
 import Configuration
 import Edge
 import HTTPTypes
+import RateLimiting
 import Tokens
 
 /// What happens to a request head.
@@ -90,7 +91,7 @@ struct FrontDesk: Sendable {
             return .forward(
                 Admission(
                     caller: caller, route: route, partition: Admission.ownPartition, authorization: nil,
-                    gateKey: nil, corsOrigin: origin))
+                    corsOrigin: origin))
         }
         if authenticated.keyStandsInForToken {
             throw Failure(
@@ -105,7 +106,8 @@ struct FrontDesk: Sendable {
         return .forward(
             Admission(
                 caller: caller, route: route, partition: token?.partition, authorization: authorization,
-                gateKey: token?.gateKey, corsOrigin: origin))
+                token: token.map { GateRequest.Token(id: $0.partition, client: $0.gateKey) },
+                isFairByAddress: authenticator.isOpen, corsOrigin: origin))
     }
 
     /// Whether the caller has none of the rights that the request could need, whatever its body says.

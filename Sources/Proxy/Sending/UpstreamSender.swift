@@ -15,6 +15,7 @@ struct UpstreamSender: Sendable {
     let transport: any Upstream
     let credentials: Credentials
     let pacing: Pacing
+    let health: UpstreamHealth
     let retries: RetryPolicy
     /// The longest that any call waits.
     let maxWait: Duration
@@ -24,12 +25,13 @@ struct UpstreamSender: Sendable {
 
     init(
         settings: UpstreamSettings, transport: any Upstream, credentials: Credentials, pacing: Pacing,
-        retries: RetryPolicy, maxWait: Duration, events: EventLog, environment: Environment
+        health: UpstreamHealth, retries: RetryPolicy, maxWait: Duration, events: EventLog, environment: Environment
     ) {
         self.settings = settings
         self.transport = transport
         self.credentials = credentials
         self.pacing = pacing
+        self.health = health
         self.retries = retries
         self.maxWait = maxWait
         self.events = events
@@ -38,7 +40,7 @@ struct UpstreamSender: Sendable {
 
     /// A turn among the calls that may be under way, within the limits of the rate.
     func turn(_ call: UpstreamCall, _ progress: CallProgress) async throws(FlowExit) -> Gate.Permit {
-        let gate = pacing.gate(call.gateKey)
+        let gate = pacing.gate
         if let permit = gate.tryAdmit(call.turn) { return permit }
         progress.waitsFor = .turn
         let asked = environment.now()
@@ -51,15 +53,16 @@ struct UpstreamSender: Sendable {
     }
 
     /// Counts a send that is about to be made; waits first if upstream has asked for a pause since the turn was given.
+    /// What is sent ends the place.
     func countSend(
         _ permit: inout Gate.Permit, _ call: UpstreamCall, _ progress: CallProgress
-    ) async throws(FlowExit) {
-        if permit.trySend() { return }
+    ) async throws(FlowExit) -> Gate.Place {
+        if let place = permit.trySend() { return place }
         progress.waitsFor = .turn
         let asked = environment.now()
         defer { progress.facts.queueTime += environment.now() - asked }
         do throws(Gate.Refusal) {
-            try await permit.send()
+            return try await permit.send()
         } catch {
             throw exit(error, call, progress)
         }
@@ -86,7 +89,7 @@ struct UpstreamSender: Sendable {
 
     /// What the limits leave to such calls.
     func rateLimit(_ call: UpstreamCall) -> RateLimitFields? {
-        pacing.gate(call.gateKey).rateLimitFields(for: call.turn)
+        pacing.gate.rateLimitFields(for: call.turn)
     }
 
     /// What calls are sent with, unless that has to be waited for.
@@ -146,11 +149,14 @@ struct UpstreamSender: Sendable {
         var tries = 0
         retries.budget.recordCall()
         while true {
-            try await countSend(&permit, call, progress)
+            let place = try await countSend(&permit, call, progress)
             _ = held(false)
             let response: UpstreamResponse
-            switch await attempt(call, progress, credential, body) {
-            case .success(let answered): response = answered
+            switch await attempt(call, progress, credential, body, place) {
+            case .success(let answered):
+                response = answered
+                if answered.acceptsCredentials { permit.accepted() }
+                progress.facts.rateLimit = rateLimit(call)
             case .failure(let failure):
                 guard let failure = Failure(failure, call.traits) else { throw .callerLeft }
                 if failure.repetition == .unwise { throw .failed(body?.bodyFailure.map { Failure($0) } ?? failure) }
@@ -162,13 +168,13 @@ struct UpstreamSender: Sendable {
             if response.isRateLimited {
                 let wait = response.retryAfter(wallSeconds: environment.wallTime().seconds)
                 let closing = permit.refused(cause: response.limitCause, retryAfter: wait)
-                events.paused(closing, gate: call.gateKey, id: call.request.fields[.correlationID])
+                events.paused(closing, gate: closing.whose, id: call.request.fields[.correlationID])
                 progress.facts.rateLimit = rateLimit(call)
                 // It was not done, whatever its method.
                 guard call.traits.bodyIsReplayable, !pacing.observes else { return response }
                 await response.discard()
                 guard held(true) else {
-                    throw exit(pacing.gate(call.gateKey).refusalOfLate(call.turn), call, progress)
+                    throw exit(pacing.gate.refusalOfLate(call.turn), call, progress)
                 }
                 continue
             }
@@ -196,11 +202,13 @@ struct UpstreamSender: Sendable {
         return await retries.allows(&tries, isFree: isFree)
     }
 
-    /// One attempt. A body that still arrives is pumped alongside.
+    /// One attempt, in the place that it ends. A body that still arrives is pumped alongside.
     private func attempt(
-        _ call: UpstreamCall, _ progress: CallProgress, _ credential: CallCredential, _ body: Exchange?
+        _ call: UpstreamCall, _ progress: CallProgress, _ credential: CallCredential, _ body: Exchange?,
+        _ place: Gate.Place
     ) async -> Result<UpstreamResponse, TransferFailure> {
         var request = call.request
+        request.ended = { place.end() }
         if case .own(let token) = credential {
             request.fields[.authorization] = nil
             request.fields.append(authorization.field(for: token))
@@ -211,14 +219,14 @@ struct UpstreamSender: Sendable {
         defer { progress.facts.upstreamTime += environment.now() - asked }
         do throws(TransferFailure) {
             let response = try await transport.execute(request)
-            events.answered(response.fields, id: call.request.fields[.correlationID])
+            health.reached()
+            events.answered(response.fields)
             progress.facts.wasSent = true
             progress.facts.lastStatus = response.status.code
-            progress.facts.rateLimit = rateLimit(call)
             progress.facts.upstreamID = Self.foreignID(response.fields, request.fields)
             return .success(response)
         } catch {
-            events.failed(error, id: call.request.fields[.correlationID])
+            health.failed(error, id: call.request.fields[.correlationID])
             progress.facts.wasSent = progress.facts.wasSent || error.sent
             if error.sent { progress.facts.lastStatus = nil }
             return .failure(error)
