@@ -118,11 +118,12 @@ final class FlowRig: Sendable {
     ) async throws -> Call {
         let length = body.map { [("Content-Length", String($0.utf8.count + (isWhole ? 0 : 1)))] } ?? []
         let head = try head(method, target, [("Host", "localhost")] + headers + length)
+        let offered = headers.first { $0.0 == "x-correlation-id" }?.1
         let over = loop.makePromise(of: Reply.self)
         let exchange = try await loop.submit { [self] in
             let edge = FakeEdge(over)
             let exchange = Exchange(
-                head: head, known: nil, peer: "127.0.0.1", offeredID: head.fields[.correlationID],
+                head: head, known: nil, peer: "127.0.0.1", offeredID: offered,
                 maxBodyBytes: 1 << 20, connection: edge, executor: EventLoopExecutor(loop))
             if let body { exchange.receivedBody(ByteBuffer(string: body)) }
             if isWhole { exchange.receivedEnd() }
