@@ -23,9 +23,11 @@ final class ProxyService: RequestHandling {
     let activity: Activity
     private let desk: FrontDesk
     private let flow: RequestFlow
+    private let held: HeldBytes
     private let environment: Environment
 
-    init(desk: FrontDesk, flow: RequestFlow, activity: Activity, environment: Environment) {
+    init(desk: FrontDesk, flow: RequestFlow, activity: Activity, held: HeldBytes, environment: Environment) {
+        self.held = held
         self.desk = desk
         self.flow = flow
         self.activity = activity
@@ -51,7 +53,7 @@ final class ProxyService: RequestHandling {
             return end(visit(exchange, Admission(refused: nil, route: route)), .shuttingDown())
         }
         if let known = exchange.known?.memo as? KnownVisit, known.service === self {
-            return forward(Visit(exchange, known.admission, known.query, environment: environment))
+            return forward(Visit(exchange, known.admission, known.query, held: held, environment: environment))
         }
         switch desk.decide(exchange.head) {
         case .refuse(let failure, let admission): refuse(visit(exchange, admission), failure)
@@ -66,7 +68,7 @@ final class ProxyService: RequestHandling {
                 ])
         case .forward(let admission):
             let query = flow.reads?.query(exchange.head, admission)
-            let visit = Visit(exchange, admission, query, environment: environment)
+            let visit = Visit(exchange, admission, query, held: held, environment: environment)
             exchange.known?.memo = KnownVisit(service: self, admission: admission, query: query)
             forward(visit)
         }
@@ -74,7 +76,7 @@ final class ProxyService: RequestHandling {
 
     /// Of what the cache is not asked.
     private func visit(_ exchange: Exchange, _ admission: Admission) -> Visit {
-        Visit(exchange, admission, nil, environment: environment)
+        Visit(exchange, admission, nil, held: held, environment: environment)
     }
 
     /// 204: what was asked stands in the fields.

@@ -102,7 +102,7 @@ final class RequestFlow: Sendable {
         let isUnread = FrontDesk.hasNoRight(caller, route) && !visit.wire.requestIsComplete
         let (body, match) =
             isUnread
-            ? (.none, route.resolve(headers: visit.fields)) : try await RequestBodyReader.read(visit.wire, route)
+            ? (.none, route.resolve(headers: visit.fields)) : try await RequestBodyReader.read(visit, route)
         visit.record.operation = match.operation.name
         if !isUnread || audit?.policy.records(unread: route) == true {
             visit.auditCall = audit?.call(match, visit, caller)

@@ -204,8 +204,6 @@ struct UpstreamSender: Sendable {
             request.fields[.authorization] = nil
             request.fields.append(authorization.field(for: token))
         }
-        let pump = body.flatMap { RequestBodyReader.startPump($0, call.body, into: &request) }
-        defer { pump?.cancel() }
         progress.facts.attempts += 1
         progress.waitsFor = .upstream
         let asked = environment.now()
