@@ -55,6 +55,9 @@ struct PacedWindow: Sendable {
         return max(hard, now + Nanoseconds(((1 - credit) * interval / pace).rounded(.up)))
     }
 
+    /// Whether it counts nothing.
+    var isUnspent: Bool { window.spent == 0 && window.reserved == 0 }
+
     /// When the hard window has room; `never` where only the end of a reservation can tell.
     func hardOpening(now: Nanoseconds) -> Nanoseconds { isHeld ? window.opening(now: now) : now }
 
@@ -72,10 +75,14 @@ struct PacedWindow: Sendable {
         if admittedSincePlan > window.limit / 128 { plan(now: now) }
     }
 
-    mutating func cancelReservation() {
+    /// `paced`: as it was reserved.
+    mutating func cancelReservation(paced: Bool) {
         window.cancelReservation()
-        credit = min(credit + 1, burst)
+        if paced { credit = min(credit + 1, burst) }
     }
+
+    /// A send that was not reserved here.
+    mutating func record(now: Nanoseconds) { window.record(1, at: now) }
 
     mutating func send(now: Nanoseconds) { window.send(now: now) }
 

@@ -26,6 +26,14 @@ struct WindowSet: Sendable {
         return latest
     }
 
+    /// The same for a call that need not keep to the pace.
+    func openingAheadOfPace(now: Nanoseconds) -> Nanoseconds {
+        windows.reduce(now) { max($0, $1.hardOpening(now: now)) }
+    }
+
+    /// Whether nothing is counted.
+    var isUnspent: Bool { reserved == 0 && windows.allSatisfy(\.isUnspent) }
+
     /// When no hard window is full any more, as far as is known.
     func hardOpening(now: Nanoseconds) -> Nanoseconds {
         var latest = now
@@ -53,9 +61,15 @@ struct WindowSet: Sendable {
         for index in windows.indices { windows[index].reserve(now: now, paced: paced) }
     }
 
-    mutating func cancelReservation() {
+    /// `paced`: as it was reserved.
+    mutating func cancelReservation(paced: Bool) {
         reserved -= 1
-        for index in windows.indices { windows[index].cancelReservation() }
+        for index in windows.indices { windows[index].cancelReservation(paced: paced) }
+    }
+
+    /// A send that was not reserved here.
+    mutating func record(now: Nanoseconds) {
+        for index in windows.indices { windows[index].record(now: now) }
     }
 
     mutating func send(now: Nanoseconds) {

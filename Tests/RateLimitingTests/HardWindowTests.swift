@@ -113,7 +113,7 @@ private struct WindowRun {
         }
         if crowd(sends, limits.windows) { problems.append("too many sends at \(now)") }
         if crowd(runSends, limits.runWindows) { problems.append("too many runs at \(now)") }
-        if state.inFlight != tickets.count { problems.append("permits were lost") }
+        if state.places.taken != tickets.count { problems.append("permits were lost") }
         if state.room.count != waiting.count { problems.append("waiting calls were lost") }
     }
 }

@@ -146,7 +146,7 @@ struct Simulation {
     private mutating func answered(_ id: UInt64, _ retryAfter: Int64?) {
         guard let ticket = calls[id]?.ticket, let tool = calls[id]?.tool else { return }
         if let retryAfter {
-            let (_, turn) = state.refusedUpstream(
+            let (_, _, turn) = state.refusedUpstream(
                 ticket, cause: cause, retryAfter: .told(.seconds(retryAfter)), now: now)
             take(turn)
             calls[id]?.askedAt = now

@@ -4,6 +4,7 @@
 import ClashAPI
 import Configuration
 import HTTPTypes
+import RateLimiting
 import Tokens
 
 /// What happens to a request head.
@@ -84,7 +85,7 @@ struct FrontDesk: Sendable {
             return .forward(
                 Admission(
                     caller: caller, route: route, partition: Admission.ownPartition, authorization: nil,
-                    gateKey: nil, corsOrigin: origin))
+                    corsOrigin: origin))
         }
         if authenticated.keyStandsInForToken {
             throw Failure(
@@ -99,7 +100,8 @@ struct FrontDesk: Sendable {
         return .forward(
             Admission(
                 caller: caller, route: route, partition: token?.partition, authorization: authorization,
-                gateKey: token?.gateKey, corsOrigin: origin))
+                token: token.map { GateRequest.Token(id: $0.partition, client: $0.gateKey) },
+                isFairByAddress: authenticator.isOpen, corsOrigin: origin))
     }
 
     /// Whether the caller has none of the rights that the request could need, whatever its body says.

@@ -40,8 +40,8 @@ final class ProxyService: RequestHandling {
     /// Prometheus text.
     func metrics() -> String {
         let pacing = flow.sender.pacing
-        let gates = GateExposition.text(pacing.gates.map(\.statistics), observes: pacing.observes)
-        return (reads?.metrics() ?? "") + gates
+        let gate = GateExposition.text(pacing.gate.statistics, observes: pacing.observes)
+        return (reads?.metrics() ?? "") + gate
     }
 
     var isDraining: Bool { activity.isDraining }

@@ -63,7 +63,7 @@ final class RequestFlow: Sendable {
                 }
             } else {
                 try refuseIfOnlyCached(visit)
-                var permit = try await sender.turn(call, visit.progress)
+                var permit = try await turn(call, visit)
                 let credential = try await sender.credential(call, visit.progress)
                 let entry = try await recordIntent(call, visit, &permit)
                 let answer = try await send(call, visit, credential, &permit, entry)
@@ -118,6 +118,22 @@ final class RequestFlow: Sendable {
         return UpstreamCall(visit, match: match, body: body, settings: sender.settings)
     }
 
+    /// Waits for the call's turn. A delete that is refused because upstream is down is recorded, as not sent.
+    private func turn(_ call: UpstreamCall, _ visit: Visit) async throws(FlowExit) -> Gate.Permit {
+        do throws(FlowExit) {
+            return try await sender.turn(call, visit.progress)
+        } catch {
+            if case .failed(let failure) = error, failure.reason.isUpstreamDown, let audit,
+                let recorded = visit.auditCall
+            {
+                await audit.notSent(
+                    recorded, call.match,
+                    Reading(correlationID: recorded.id, authorization: nil, token: call.turn.token))
+            }
+            throw error
+        }
+    }
+
     /// Makes the intent of an audited call durable, with what is about to go; nil for calls that are not recorded.
     /// However often the call is sent after that, there is one outcome, and a refusal is no denial any more.
     private func recordIntent(
@@ -126,7 +142,7 @@ final class RequestFlow: Sendable {
         guard let audit, let recorded = visit.auditCall else { return nil }
         let progress = visit.progress
         let reading = Reading(
-            correlationID: recorded.id, authorization: call.authorization, gateKey: call.gateKey)
+            correlationID: recorded.id, authorization: call.authorization, token: call.turn.token)
         let taken = try audit.takeBudget(recorded, call.match)
         let snapshot: [UInt8]?
         do throws(FlowExit) {
@@ -151,9 +167,9 @@ final class RequestFlow: Sendable {
         guard audit?.takesSnapshot(of: call.match) == true else { return nil }
         if let stored = reader.stored(call.match) { return stored }
         guard reader.hasSnapshot(of: call.match) else { return nil }
-        try await sender.countSend(&permit, call, progress)
+        let place = try await sender.countSend(&permit, call, progress)
         let asked = environment.now()
-        let snapshot = await reader.snapshot(call.match, reading, permit)
+        let snapshot = await reader.snapshot(call.match, reading, permit, place)
         progress.facts.auditTime += environment.now() - asked
         try await sender.renewTurn(&permit, call, progress)
         return snapshot
@@ -168,7 +184,7 @@ final class RequestFlow: Sendable {
         let progress = visit.progress
         let response: UpstreamResponse
         do throws(FlowExit) {
-            response = try await sender.send(call, progress, credential, &permit, body: visit.wire)
+            response = try await sender.deliver(call, credential, &permit, progress)
         } catch {
             if progress.facts.wasSent { reads?.cache.written(call.match, status: progress.facts.lastStatus) }
             guard let audit, let entry else { throw error }

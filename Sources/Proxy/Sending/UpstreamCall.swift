@@ -23,8 +23,6 @@ struct UpstreamCall {
     let authorization: HTTPField?
     /// How it asks for its turn.
     var turn: GateRequest
-    /// Whose calls upstream counts together, in pass-through mode.
-    let gateKey: String?
 
     init(
         _ visit: Visit, match: OperationMatch, body: CallBody, settings: UpstreamSettings
@@ -34,7 +32,8 @@ struct UpstreamCall {
         caller = admission.caller
         authorization = admission.authorization
         turn = GateRequest(match, admission.caller, wait: Prefer.wait(in: head.fields))
-        gateKey = admission.gateKey
+        turn.token = admission.token
+        if admission.isFairByAddress { turn.peer = visit.record.peer }
         self.body = body
         let isSafe = head.method == .get || head.method == .head || head.method == .options
         traits = CallTraits(isSafe: isSafe, bodyIsReplayable: true)
