@@ -19,14 +19,9 @@ struct Reading: Sendable {
 
 /// Small reads on the proxy's own behalf.
 struct ObjectReader: Sendable {
-    let transport: any Upstream
-    let credentials: Credentials
+    let sender: UpstreamSender
     /// What is stored of an object, in the words of the API; nil where nothing is, or stored answers are kept apart.
     let cached: @Sendable (OperationMatch, _ id: String) -> [UInt8]?
-    let settings: UpstreamSettings
-    let pacing: Pacing
-    let health: UpstreamHealth
-    let events: EventLog
     let environment: Environment
 
     /// What one read brings is here by then, or not at all.
@@ -122,7 +117,7 @@ struct ObjectReader: Sendable {
         let request = GateRequest(
             caller: "clash-proxy", priority: .settling, operation: "settle", api: .init(version),
             wait: end - environment.now(), token: reading.token)
-        guard await authorization(reading) != nil, var permit = try? await pacing.gate.admit(request),
+        guard await authorization(reading) != nil, var permit = try? await sender.pacing.gate.admit(request),
             let place = permit.trySend()
         else { return nil }
         guard let response = await read(target, version, reading, permit, place) else { return .nothing }
@@ -132,7 +127,7 @@ struct ObjectReader: Sendable {
         case 200: return .there
         default:
             // Upstream may have asked for a pause that outlasts all looks.
-            let pause = pacing.gate.pause(for: request) ?? .zero
+            let pause = sender.pacing.gate.pause(for: request) ?? .zero
             return environment.now() + pause < end ? .nothing : nil
         }
     }
@@ -156,7 +151,7 @@ struct ObjectReader: Sendable {
     }
 
     private func authorization(_ reading: Reading) async -> HTTPField? {
-        guard case .own(let tokens) = credentials else { return reading.authorization }
+        guard case .own(let tokens) = sender.credentials else { return reading.authorization }
         return (try? await tokens.current()).map { HTTPField(name: .authorization, value: $0.headerValue) }
     }
 
@@ -165,35 +160,18 @@ struct ObjectReader: Sendable {
         _ place: Gate.Place
     ) async -> UpstreamResponse? {
         guard let authorization = await authorization(reading) else { return nil }
-        var request = UpstreamRequest(origin: settings.origin, target: target)
-        request.ended = { place.end() }
+        var request = UpstreamRequest(origin: sender.settings.origin, target: target)
         request.fields.append(authorization)
         request.fields[.accept] = "application/vnd.bentley.itwin-platform.\(version == .v1 ? "v1" : "v2")+json"
         request.fields[.correlationID] = reading.correlationID
         request.fields[.acceptEncoding] = "identity"
         request.decodesContent = true
-        request.fields.append(settings.via)
+        request.fields.append(sender.settings.via)
         request.repeatable = false
         request.cancellation = .always
         request.firstByteTimeout = Self.patience
         request.stallTimeout = Self.patience
-        let response: UpstreamResponse
-        do throws(TransferFailure) {
-            response = try await transport.execute(request)
-        } catch {
-            health.failed(error, id: reading.correlationID)
-            return nil
-        }
-        health.reached()
-        events.answered(response.fields)
-        if response.isRateLimited {
-            let wait = response.retryAfter(wallSeconds: environment.wallTime().seconds)
-            let closing = permit.refused(cause: response.limitCause, retryAfter: wait)
-            events.paused(closing, gate: closing.whose, id: reading.correlationID)
-        } else if response.acceptsCredentials {
-            permit.accepted()
-        }
-        return response
+        return try? await sender.sendOnce(request, permit, place)
     }
 }
 

@@ -166,15 +166,21 @@ struct PageFetch: Sendable {
     private func send(
         _ call: UpstreamCall, _ credential: CallCredential, _ flight: Flight<PageOutcome>, _ permit: inout Gate.Permit
     ) async throws(FlowExit) -> UpstreamResponse {
-        try await sender.send(call, progress, credential, &permit) { isHeld in
-            guard isHeld else {
-                flight.sent()
-                return true
+        var tries = sender.tries(with: credential)
+        while true {
+            let place = try await sender.countSend(&permit, call, progress)
+            flight.sent()
+            switch try await sender.attempt(call, &tries, permit, place, progress) {
+            case .answer(let response): return response
+            case .again: continue
+            case .refusedForNow:
+                // Who would only wait to be told to wait is told at once.
+                let pause = sender.pacing.gate.pause(for: call.turn)
+                flight.held(until: pause.map { cache.environment.now() + $0 })
+                if cache.standIn(for: .rateLimited, query, request) != nil {
+                    throw sender.refusedTooLong(call, progress)
+                }
             }
-            // Who would only wait to be told to wait is told at once.
-            let pause = sender.pacing.gate.pause(for: call.turn)
-            flight.held(until: pause.map { cache.environment.now() + $0 })
-            return cache.standIn(for: .rateLimited, query, request) == nil
         }
     }
 

@@ -189,7 +189,7 @@ final class RequestFlow: Sendable {
         let progress = visit.progress
         let response: UpstreamResponse
         do throws(FlowExit) {
-            response = try await sender.send(call, progress, credential, &permit, body: visit.wire)
+            response = try await sender.deliver(call, credential, &permit, progress)
         } catch {
             if progress.facts.wasSent { reads?.cache.written(call.match, status: progress.facts.lastStatus) }
             guard let audit, let entry else { throw error }

@@ -13,7 +13,7 @@ final class UpstreamHealth: Sendable {
         var hasEnded = false
     }
 
-    private let transport: CurlTransport
+    private let transport: any Upstream
     private let origin: UpstreamOrigin
     private let gate: Gate
     private let events: EventLog
@@ -23,7 +23,7 @@ final class UpstreamHealth: Sendable {
     private let isInDoubt = Atomic(false)
 
     init(
-        transport: CurlTransport, origin: UpstreamOrigin, gate: Gate, events: EventLog, environment: Environment
+        transport: any Upstream, origin: UpstreamOrigin, gate: Gate, events: EventLog, environment: Environment
     ) {
         self.transport = transport
         self.origin = origin

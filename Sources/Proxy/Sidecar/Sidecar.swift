@@ -86,16 +86,15 @@ public final class Sidecar: Sendable {
         let cache = config.cache.enabled ? PageCache(config.cache, environment: environment) : nil
         // Where tools bring their own tokens, nobody's stored answers are shown in another's records.
         let shared = config.token.mode == .passthrough ? nil : cache
-        let reader = ObjectReader(
-            transport: transport, credentials: credentials, cached: { shared?.snapshot($0, $1) }, settings: settings,
-            pacing: pacing, health: health, events: events, environment: environment)
-        audit = try await AuditStartup.open(
-            config, software: Self.software, reader: reader, environment: environment, events: events)
         let sender = UpstreamSender(
             settings: settings, transport: transport, credentials: credentials,
             pacing: pacing, health: health,
             retries: RetryPolicy(budget: RetryBudget(), backoff: Backoff(), environment: environment),
             maxWait: config.rate.maxWait, events: events, environment: environment)
+        let reader = ObjectReader(
+            sender: sender, cached: { shared?.snapshot($0, $1) }, environment: environment)
+        audit = try await AuditStartup.open(
+            config, software: Self.software, reader: reader, environment: environment, events: events)
         let links = try Self.links(config)
         let reads = cache.map {
             CachedReads(

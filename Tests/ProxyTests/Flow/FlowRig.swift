@@ -59,17 +59,18 @@ final class FlowRig: Sendable {
         let pacing = Pacing(
             GateLimits(
                 windows: config.rate.windows, runWindows: config.rate.runWindows, maxInFlight: config.rate.maxInFlight,
-                maxWait: config.rate.maxWait), perTool: false, time: environment.gateTime, file: nil)
+                maxWait: config.rate.maxWait), passesTokens: false, time: environment.gateTime, file: nil)
+        let health = UpstreamHealth(
+            transport: upstream, origin: origin, gate: pacing.gate, events: events, environment: environment)
         let cache = config.cache.enabled ? PageCache(config.cache, environment: environment) : nil
-        let reader = ObjectReader(
-            transport: upstream, credentials: .own(tokens), cached: { cache?.snapshot($0, $1) }, settings: settings,
-            pacing: pacing, events: events, environment: environment)
-        audit = try await AuditStartup.open(
-            config, software: "test", reader: reader, environment: environment, events: events)
         let sender = UpstreamSender(
             settings: settings, transport: upstream, credentials: .own(tokens), pacing: pacing,
+            health: health,
             retries: RetryPolicy(budget: RetryBudget(), backoff: Backoff(first: .zero), environment: environment),
             maxWait: config.rate.maxWait, events: events, environment: environment)
+        let reader = ObjectReader(sender: sender, cached: { cache?.snapshot($0, $1) }, environment: environment)
+        audit = try await AuditStartup.open(
+            config, software: "test", reader: reader, environment: environment, events: events)
         let links = LinkSettings(
             rules: [try LinkRule(prefix: "https://api.bentley.com")], allowPrefixes: config.upstream.allowPrefixes,
             publicURL: nil, scheme: "http")
