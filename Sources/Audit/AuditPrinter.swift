@@ -1,5 +1,7 @@
 // Rows as text: a table for people, JSON for programs, CSV for spreadsheets. Row by row, so that memory stays constant.
 
+import Ground
+
 /// How rows are printed.
 public enum AuditFormat: String, Sendable, CaseIterable {
     /// Columns for a terminal; long values are cut.

@@ -1,6 +1,8 @@
 // A record but for what only the writer knows: number, time and hashes. Encoded on the calling thread, so that the
 // writer's thread copies, hashes and syncs, and does nothing else.
 
+import Ground
+
 /// What a record is about; the value of its `event` member.
 enum RecordEvent: String, Sendable, CaseIterable {
     case opened, intent, outcome, denied, recovered, closed
@@ -68,10 +70,9 @@ struct RecordDraft: Sendable, Equatable {
     static func outcome(_ outcome: AuditOutcome, of call: EncodedCall, intent: UInt64) -> RecordDraft {
         var tail = result(outcome.result, status: outcome.status)
         tail.append(#","attempts":"#)
-        tail.append(decimal: UInt64(max(0, outcome.attempts)))
+        tail.append(decimal: max(0, outcome.attempts))
         tail.append(#","duration_ms":"#)
-        let (seconds, attoseconds) = outcome.duration.components
-        tail.append(decimal: UInt64(max(0, min(seconds, 1 << 40) * 1000 + attoseconds / 1_000_000_000_000_000)))
+        tail.append(decimal: max(0, outcome.duration.wholeMilliseconds))
         return RecordDraft(event: .outcome, call: call, intent: intent, tail: tail)
     }
 
@@ -87,7 +88,7 @@ struct RecordDraft: Sendable, Equatable {
     static func denied(_ call: AuditCall, status: Int) -> RecordDraft {
         var tail: [UInt8] = []
         tail.append(#","status":"#)
-        tail.append(decimal: UInt64(max(0, status)))
+        tail.append(decimal: max(0, status))
         return RecordDraft(event: .denied, call: EncodedCall(call), intent: nil, tail: tail)
     }
 
@@ -103,7 +104,7 @@ struct RecordDraft: Sendable, Equatable {
         var tail: [UInt8] = []
         if let status {
             tail.append(#","status":"#)
-            tail.append(decimal: UInt64(max(0, status)))
+            tail.append(decimal: max(0, status))
         }
         tail.append(#","result":""#)
         tail += result.rawValue.utf8

@@ -1,5 +1,7 @@
 // What is about to be deleted, as a member of its intent. Never longer than 64 KiB, never able to end the record early.
 
+import Ground
+
 enum Snapshot {
     static let maxBytes = 65_536
 
