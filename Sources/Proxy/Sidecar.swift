@@ -5,6 +5,7 @@ import Audit
 import ClashAPI
 import CurlTransport
 import Glibc
+import Ground
 import Logging
 import NIOCore
 import NIOPosix
@@ -51,7 +52,7 @@ public final class Sidecar: Sendable {
         self.config = config
         self.environment = environment
         self.logger = logger
-        guard let upstream = UpstreamOrigin(url: config.upstream.url.origin) else {
+        guard let upstream = Origin(url: config.upstream.url.origin) else {
             throw Failure(.internalError, "upstream.url is not usable")
         }
         group = MultiThreadedEventLoopGroup(numberOfThreads: UsableCores.count())

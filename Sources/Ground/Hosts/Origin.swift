@@ -26,11 +26,11 @@ package struct Origin: Sendable, Hashable {
     /// Whether the host can only mean this machine.
     package var isLoopback: Bool { HostName.isLoopback(host) }
 
-    /// Splits an absolute URL where its authority ends: before the first `/`, `?` or `#`. Nil where what stands before is
-    /// no origin. The rest is not looked at.
+    /// Splits an absolute URL without a fragment where its authority ends: before the first `/` or `?`. Nil where what
+    /// stands before is no origin. The rest is not looked at.
     package static func split(_ url: String) -> (origin: Origin, rest: Substring)? {
         guard let mark = url.firstRange(of: "://") else { return nil }
-        let end = url[mark.upperBound...].firstIndex { $0 == "/" || $0 == "?" || $0 == "#" } ?? url.endIndex
+        let end = url[mark.upperBound...].firstIndex { $0 == "/" || $0 == "?" } ?? url.endIndex
         return Origin(url: String(url[..<end])).map { ($0, url[end...]) }
     }
 
