@@ -239,7 +239,7 @@ public final class Sidecar: Sendable {
             throw Failure(.internalError, "token.token_url is not usable")
         }
         return TokenSource(
-            configuration: TokenSource.Configuration(config.token), endpoint: endpoint, time: environment.tokenTime,
+            configuration: TokenSource.Configuration(config.token), endpoint: endpoint, time: environment.time,
             log: { events.token($0) })
     }
 

@@ -1,6 +1,7 @@
 // Shared by the tests beside this module: request heads from parts, and an environment whose clock and chance are the
 // test's.
 
+import Ground
 import HTTPTypes
 import NIOHTTP1
 import TestSupport
@@ -54,7 +55,9 @@ extension Environment {
         wall: WallTime = WallTime(seconds: 784_111_777)
     ) -> Environment {
         Environment(
-            now: { clock.now }, wallTime: { wall }, random: { random }, randomBits: { bits },
-            sleep: { try await clock.sleep(until: $0) })
+            time: Time(
+                now: { clock.now }, sleep: { try await clock.sleep(until: $0) }, random: { random },
+                wallTime: { wall }),
+            randomBits: { bits })
     }
 }

@@ -2,6 +2,7 @@
 
 import Audit
 import ClashAPI
+import Ground
 import HTTPTypes
 import Logging
 import Tokens

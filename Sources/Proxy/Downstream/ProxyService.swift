@@ -1,6 +1,7 @@
 // Between the connections and the flow: asks the front desk about each request and starts its flow.
 
 import ClashAPI
+import Ground
 import HTTPTypes
 import NIOCore
 import NIOHTTP1
@@ -61,7 +62,7 @@ final class ProxyService: RequestHandling {
             answerHere(exchange, fields)
         case .options:
             var fields: HTTPFields = [.allow: RequestHead.allowedMethods]
-            fields[.date] = CivilTime(unixSeconds: environment.wallTime().seconds).httpDate
+            fields[.date] = HTTPDate.text(environment.wallTime().seconds)
             OwnFields.add(correlationID: exchange.record.correlationID, to: &fields)
             answerHere(exchange, fields)
         case .forward(let admission):

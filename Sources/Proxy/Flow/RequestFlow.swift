@@ -8,6 +8,7 @@ import Audit
 import Caching
 import ClashAPI
 import CurlTransport
+import Ground
 import HTTPTypes
 import NIOCore
 import RateLimiting

@@ -3,6 +3,7 @@
 import Caching
 import ClashAPI
 import CurlTransport
+import Ground
 import HTTPTypes
 
 /// How links in answers are rewritten.
@@ -84,7 +85,7 @@ struct ResponseRelay {
         if fields.contains(.location) { fields.replace(.location, translator(exchange).rewriteLocation) }
         // RFC 9110 section 6.6.1.
         if fields[.date] == nil {
-            fields[.date] = CivilTime(unixSeconds: environment.wallTime().seconds).httpDate
+            fields[.date] = HTTPDate.text(environment.wallTime().seconds)
         }
         if let word = OwnFields.cacheControl(for: response.fields, isKnown: call.match.isKnown) { fields.append(word) }
         exchange.progress.facts.addRateLimit(to: &fields)

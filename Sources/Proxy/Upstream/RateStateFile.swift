@@ -2,6 +2,7 @@
 // the call that learnt of a pause does not wait for the disk.
 
 import Glibc
+import Ground
 import Logging
 import NIOPosix
 import RateLimiting
@@ -27,10 +28,7 @@ final class RateStateFile: Sendable {
         GateStateFile(
             read: { [path] in try? TextFile.read(path) + "\n" },
             write: { self.write($0) },
-            wallMilliseconds: {
-                let time = environment.wallTime()
-                return time.seconds * 1_000 + Int64(time.nanoseconds) / 1_000_000
-            })
+            wallMilliseconds: { environment.wallTime().millisecondsSinceEpoch })
     }
 
     private func write(_ text: String) {
