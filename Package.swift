@@ -82,9 +82,19 @@ let package = Package(
             swiftSettings: strict
         ),
         .target(
+            name: "Configuration",
+            dependencies: [
+                "Ground", "Audit", "RateLimiting", "Tokens",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "TOMLKit", package: "TOMLKit"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(
             name: "Proxy",
             dependencies: [
-                "Ground", "CurlTransport", "ClashAPI", "Tokens", "Caching", "RateLimiting", "Audit",
+                "Ground", "CurlTransport", "ClashAPI", "Tokens", "Caching", "RateLimiting", "Audit", "Configuration",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -92,7 +102,6 @@ let package = Package(
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
-                .product(name: "TOMLKit", package: "TOMLKit"),
             ],
             swiftSettings: strict
         ),
@@ -111,7 +120,7 @@ let package = Package(
         .executableTarget(
             name: "clash-proxy",
             dependencies: [
-                "Ground", "Proxy", "Simulator", "Audit", "CArguments",
+                "Ground", "Proxy", "Configuration", "Simulator", "Audit", "CArguments",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -164,9 +173,14 @@ let package = Package(
             dependencies: ["Ground", "Audit", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: strict),
         .testTarget(
+            name: "ConfigurationTests",
+            dependencies: ["Ground", "Configuration", "Audit", "Tokens", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
             name: "ProxyTests",
             dependencies: [
-                "Ground", "Proxy", "ClashAPI", "CurlTransport", "RateLimiting", "Tokens", "TestSupport",
+                "Ground", "Proxy", "Configuration", "ClashAPI", "CurlTransport", "RateLimiting", "Tokens",
+                "TestSupport",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -175,7 +189,7 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "Ground", "Proxy", "Simulator", "Audit", "clash-proxy", "TestSupport",
+                "Ground", "Proxy", "Configuration", "Simulator", "Audit", "clash-proxy", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
             ],
             // What earlier releases wrote; read by path.

@@ -3,6 +3,7 @@
 
 import Audit
 import ClashAPI
+import Configuration
 import CurlTransport
 import Glibc
 import Ground
@@ -245,11 +246,8 @@ public final class Sidecar: Sendable {
 
     private static func limits(_ config: Config) -> GateLimits {
         let rate = config.rate
-        func windows(_ windows: [RateWindow]) -> [GateWindow] {
-            windows.map { GateWindow(limit: $0.limit, span: $0.span) }
-        }
         return GateLimits(
-            windows: windows(rate.windows), runWindows: windows(rate.runWindows),
+            windows: rate.windows, runWindows: rate.runWindows,
             maxInFlight: min(rate.maxInFlight, config.upstream.maxConnections), maxQueue: rate.maxQueue,
             maxWait: rate.maxWait, observe: rate.observe)
     }

@@ -1,6 +1,7 @@
 // How many cores this process may use: the machine's, no more than its affinity lets it, and no more than the CPU quota of
 // its container can keep busy.
 
+import Configuration
 import NIOCore
 
 /// Cores for event loops.

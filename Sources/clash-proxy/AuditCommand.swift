@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Audit
+import Configuration
 import Glibc
 import Proxy
 

@@ -1,6 +1,7 @@
 // `clash-proxy cache purge`: drops stored answers of a running proxy.
 
 import ArgumentParser
+import Configuration
 import Proxy
 
 struct CacheCommand: AsyncParsableCommand {

@@ -3,6 +3,7 @@
 import ArgumentParser
 import Audit
 import CArguments
+import Configuration
 import Glibc
 import Proxy
 

@@ -1,6 +1,7 @@
 // The options that all commands with a configuration share.
 
 import ArgumentParser
+import Configuration
 import Glibc
 import Proxy
 

@@ -1,6 +1,7 @@
 // `clash-proxy login`: a person signs in with a browser, for `token.mode = "refresh_token"`.
 
 import ArgumentParser
+import Configuration
 import Glibc
 import Proxy
 import UnixSignals

@@ -1,6 +1,7 @@
 // What the process asks of the kernel before it serves.
 
 import ArgumentParser
+import Configuration
 import Glibc
 import Logging
 import Proxy

@@ -1,6 +1,7 @@
 // The simulator's flags.
 
 import ArgumentParser
+import Configuration
 import Simulator
 
 struct SimulatorOptions: ParsableArguments {

@@ -18,6 +18,7 @@ import Testing
         arguments: [
             #"{"reports":[{"id":"a","text":"} ] \" \\"},{"n":-1.5e3}],"_links":{"next":null}}"#, "[[],[{}]]",
             #""a\"b""#,
+            #"["a long text without anything in it, then \\\" and \\\\","","12345678","1234567\"","\\u005b"]"#,
         ])
     func prefixes(text: String) {
         let bytes = Array(text.utf8)

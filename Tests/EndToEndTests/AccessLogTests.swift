@@ -5,6 +5,8 @@ import Proxy
 import TestSupport
 import Testing
 
+@testable import Configuration
+
 @Suite(.timeLimit(.minutes(8))) struct AccessLogTests {
     @Test("every request has exactly one line, with what is needed to find and judge it")
     func oneLineEach() async throws {

@@ -6,6 +6,8 @@ import Simulator
 import TestSupport
 import Testing
 
+@testable import Configuration
+
 @Suite(.enabled(if: Program.isBuilt)) struct AuditCommandTests {
     /// A few deletes by two callers, and a refusal; on request with reasons so long that the log needs four files.
     private func withStory(

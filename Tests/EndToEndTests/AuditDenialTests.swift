@@ -5,6 +5,8 @@ import Simulator
 import TestSupport
 import Testing
 
+@testable import Configuration
+
 @Suite struct AuditDenialTests {
     @Test("a delete without the right is 403 and recorded as denied with the caller's name", arguments: ["v1", "v2"])
     func permission(version: String) async throws {

@@ -5,6 +5,8 @@ import Simulator
 import TestSupport
 import Testing
 
+@testable import Configuration
+
 @Suite(.timeLimit(.minutes(8))) struct CacheAccessTests {
     // MARK: Callers
 

@@ -4,6 +4,8 @@ import Proxy
 import TestSupport
 import Testing
 
+@testable import Configuration
+
 @Suite(.timeLimit(.minutes(8))) struct CallerTests {
     private static let v1Run = "/clashdetection/runs/AbC"
     private static let deletion = "/clash-detection/itwins/i/reports/jobs/deletion"

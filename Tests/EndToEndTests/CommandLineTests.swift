@@ -7,6 +7,8 @@ import Simulator
 import TestSupport
 import Testing
 
+@testable import Configuration
+
 @Suite(.enabled(if: Program.isBuilt)) struct CommandLineTests {
     private func run(
         _ arguments: [String], in place: String? = nil, environment: [String: String] = [:]

@@ -5,6 +5,8 @@ import Simulator
 import TestSupport
 import Testing
 
+@testable import Configuration
+
 @Suite(.timeLimit(.minutes(8))) struct EdgeLimitTests {
     private static let path = "/clashdetection/tests"
     private static let chunked = "POST \(path) HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"

@@ -1,5 +1,6 @@
 // Start, limits on connections, readiness, and an orderly end.
 
+import Configuration
 import Proxy
 import Simulator
 import TestSupport

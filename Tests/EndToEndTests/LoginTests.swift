@@ -8,6 +8,8 @@ import Synchronization
 import TestSupport
 import Testing
 
+@testable import Configuration
+
 @Suite(.timeLimit(.minutes(8))) struct LoginTests {
     @Test("from nothing to a call: the proxy says what to do, a person signs in, and the proxy goes on by itself")
     func whole() async throws {

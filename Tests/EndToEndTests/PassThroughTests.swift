@@ -5,6 +5,8 @@ import Simulator
 import TestSupport
 import Testing
 
+@testable import Configuration
+
 @Suite(.timeLimit(.minutes(8))) struct PassThroughTests {
     @Test("a tool's token goes upstream byte for byte, and the proxy asks for none of its own")
     func unchanged() async throws {

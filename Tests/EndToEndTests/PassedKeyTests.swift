@@ -4,6 +4,8 @@ import Proxy
 import TestSupport
 import Testing
 
+@testable import Configuration
+
 @Suite(.timeLimit(.minutes(8))) struct PassedKeyTests {
     /// What a tool sends (`KEY` stands for the key), which status it gets, and the `Authorization` that upstream sees.
     private struct Case {

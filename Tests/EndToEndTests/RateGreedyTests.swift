@@ -7,6 +7,8 @@ import Synchronization
 import TestSupport
 import Testing
 
+@testable import Configuration
+
 @Suite(.timeLimit(.minutes(15))) struct RateGreedyTests {
     /// Scripts ask again as soon as they are answered, from one to five threads; people think for two seconds.
     private static let scripts = 24

@@ -7,6 +7,8 @@ import Synchronization
 import TestSupport
 import Testing
 
+@testable import Configuration
+
 /// A scripted origin that dates arrivals by the rig's clock.
 final class LimitedOrigin: Sendable {
     struct Arrival: Sendable {

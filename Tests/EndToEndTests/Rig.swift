@@ -7,6 +7,8 @@ import Simulator
 import Synchronization
 import TestSupport
 
+@testable import Configuration
+
 /// A running proxy with its upstream.
 final class Rig: Sendable {
     let simulator: Simulator

@@ -6,6 +6,8 @@ import Simulator
 import TestSupport
 import Testing
 
+@testable import Configuration
+
 @Suite(.timeLimit(.minutes(8))) struct SecrecyTests {
     @Test("no token, secret or key is in any byte a tool gets or in any log line, whatever goes wrong")
     func nowhere() async throws {

@@ -5,6 +5,7 @@ import HTTPTypes
 import NIOHTTP1
 import Testing
 
+@testable import Configuration
 @testable import Proxy
 
 @Suite struct FrontDeskTests {
@@ -97,6 +98,10 @@ import Testing
             $0.listen.address = .tcp(host: "10.1.2.3", port: 8080)
         }
         #expect(listening == "anonymous v1.tests.list -")
+        let named = try decide(.GET, "/clashdetection/tests", [("Host", "Clash.example.com:8080")]) {
+            $0.listen.hosts = ["clash.example.com"]
+        }
+        #expect(named == "anonymous v1.tests.list -")
     }
 
     @Test("a foreign page is refused, an allowed one is let in, its preflight needs no key")

@@ -1,5 +1,6 @@
 // Asks a running proxy's admin listener one thing. For the commands that look at or act on a running proxy.
 
+import Configuration
 import NIOCore
 import NIOPosix
 

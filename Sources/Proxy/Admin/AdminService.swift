@@ -1,6 +1,7 @@
 // The operators' side: health, readiness, metrics and purge, on an address of its own that is as guarded as the tools'.
 
 import ClashAPI
+import Configuration
 import Ground
 import HTTPTypes
 import NIOCore

@@ -1,5 +1,7 @@
 // Whether a running proxy is ready. For container health checks.
 
+import Configuration
+
 /// A one-shot question to `/readyz`.
 public enum HealthCheck {
     /// What the proxy said.

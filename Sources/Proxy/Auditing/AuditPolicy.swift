@@ -2,6 +2,7 @@
 
 import Audit
 import ClashAPI
+import Configuration
 import HTTPTypes
 
 /// The configured part of auditing. Immutable.

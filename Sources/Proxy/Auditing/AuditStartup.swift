@@ -2,9 +2,11 @@
 
 import Audit
 import ClashAPI
+import Configuration
 import Ground
 import HTTPTypes
 import Logging
+import RateLimiting
 import Tokens
 
 enum AuditStartup {

@@ -1,5 +1,7 @@
 // How many deletes a caller may ask for in a span of time. Counted at the intent, recomputed from the log at start.
 
+import Configuration
+import RateLimiting
 import Synchronization
 
 /// The rule, as a value: at most `limit` deletes of one caller in any span of the window's length.
@@ -8,7 +10,7 @@ struct DeleteBudgetState {
     private let span: Duration
     private var spent: [String: [ContinuousClock.Instant]] = [:]
 
-    init(_ window: RateWindow) {
+    init(_ window: GateWindow) {
         limit = window.limit
         span = window.span
     }
@@ -38,9 +40,9 @@ struct DeleteBudgetState {
 /// The budgets of all callers. Usable from every thread.
 final class DeleteBudget: Sendable {
     private let state: Mutex<DeleteBudgetState>
-    private let window: RateWindow
+    private let window: GateWindow
 
-    init(_ window: RateWindow) {
+    init(_ window: GateWindow) {
         self.window = window
         state = Mutex(DeleteBudgetState(window))
     }

@@ -3,6 +3,7 @@
 // Reading is on demand. While an answer is under way nothing more is read, so pipelined requests wait in the
 // socket (at most what one read delivered waits in `pipelined`). A tool that leaves is noticed without a read.
 
+import Configuration
 import DequeModule
 import HTTPTypes
 import NIOCore

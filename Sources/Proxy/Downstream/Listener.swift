@@ -1,5 +1,6 @@
 // Opens a listening socket (TCP, IPv6 or unix), for tools or for operators, and gives every connection its lean pipeline.
 
+import Configuration
 import Glibc
 import Logging
 import NIOCore

@@ -1,5 +1,6 @@
 // What a connection is given: its limits, and who handles its requests.
 
+import Configuration
 import NIOCore
 import NIOHTTP1
 

@@ -1,6 +1,7 @@
 // Which gate a call passes, and how upstream's words about limits are read: the meeting of flow and rate limiting.
 
 import ClashAPI
+import Configuration
 import CurlTransport
 import HTTPTypes
 import RateLimiting

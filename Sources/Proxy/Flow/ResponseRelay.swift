@@ -200,5 +200,5 @@ extension UpstreamResponse {
     }
 
     /// JSON by its media type, whatever the vendor calls it.
-    var isJSON: Bool { fields[.contentType]?.lowercased().contains("json") ?? false }
+    var isJSON: Bool { fields.mediaTypeIsJSON }
 }

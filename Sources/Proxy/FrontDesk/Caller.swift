@@ -1,5 +1,6 @@
 // Who asks. A caller is an authenticated tool; without `[[caller]]` tables everybody is "anonymous".
 
+import Configuration
 import Crypto
 import HTTPTypes
 

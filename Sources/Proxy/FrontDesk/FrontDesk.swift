@@ -2,6 +2,7 @@
 // Who are you, what is this, may you. The order is a security property: nothing is looked up for a stranger.
 
 import ClashAPI
+import Configuration
 import HTTPTypes
 import Tokens
 

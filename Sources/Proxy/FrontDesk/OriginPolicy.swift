@@ -1,6 +1,7 @@
 // A browser on the same machine is not a tool: a web page must not be able to delete through this proxy, neither by
 // a plain cross-site POST nor by pointing its own host name at 127.0.0.1 (DNS rebinding).
 
+import Configuration
 import HTTPTypes
 
 /// The rules for browser origins and for the host a request is addressed to. Immutable.

@@ -1,5 +1,7 @@
 // Host and port out of `Host` and absolute-form targets, and what counts as this machine.
 
+import Configuration
+
 /// A host with an optional port, as in the `Host` header (RFC 9110, 7.2).
 struct Authority: Equatable {
     /// Lower-cased, without the brackets of an IPv6 address.

@@ -31,3 +31,22 @@ extension HTTPFields {
             })
     }
 }
+
+extension HTTPFields {
+    private static let json = Array("json".utf8)
+
+    /// Whether `Content-Type` is JSON, whatever the vendor calls it. Byte by byte: every answer is asked, and searching text
+    /// for text costs more than all else that is done with its head.
+    var mediaTypeIsJSON: Bool {
+        guard let type = self[.contentType] else { return false }
+        let word = Self.json
+        var matched = 0
+        for byte in type.utf8 {
+            // A mismatch in mid-word can begin the word anew: its first letter does not come again in it.
+            if byte | 0x20 != word[matched] { matched = 0 }
+            if byte | 0x20 == word[matched] { matched += 1 }
+            if matched == word.count { return true }
+        }
+        return false
+    }
+}

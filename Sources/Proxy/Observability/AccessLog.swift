@@ -1,5 +1,6 @@
 // One line per request on standard output, as text for people or JSON for collectors. No secret, no query.
 
+import Configuration
 import Ground
 import Synchronization
 

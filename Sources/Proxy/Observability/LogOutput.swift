@@ -1,5 +1,6 @@
 // The application log: text for people or JSON for collectors, one line an event, on standard error.
 
+import Configuration
 import Ground
 import Logging
 

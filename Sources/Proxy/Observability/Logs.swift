@@ -1,5 +1,6 @@
 // The application log of a process, made from the configuration.
 
+import Configuration
 import Glibc
 public import Logging
 

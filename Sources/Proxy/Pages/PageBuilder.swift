@@ -86,7 +86,7 @@ struct PageBuilder: Sendable {
         askedAt: ContinuousClock.Instant, receivedAt: ContinuousClock.Instant, page: ListPage?, endIsProven: Bool
     ) async -> Built {
         let coding = ContentCoding(fields)
-        let isJSON = fields[.contentType]?.lowercased().contains("json") ?? false
+        let isJSON = fields.mediaTypeIsJSON
         let rewrites = isJSON && coding.isNone && match.operation.carriesLinks
         var reading = PageReading(match.operation, coding: coding, rewrites: rewrites ? links : nil)
         let (body, digest, rows) = await reading.read(chunks, isJSON: isJSON)

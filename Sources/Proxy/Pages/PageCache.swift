@@ -2,6 +2,7 @@
 
 import Caching
 import ClashAPI
+import Configuration
 import CurlTransport
 import HTTPTypes
 import NIOCore

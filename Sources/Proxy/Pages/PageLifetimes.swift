@@ -1,6 +1,7 @@
 // How long an answer is fresh where upstream does not say: by its operation and by what its body shows.
 
 import ClashAPI
+import Configuration
 
 /// The TTLs of the configuration.
 struct PageLifetimes: Sendable {

@@ -4,6 +4,7 @@
 // loopback, or the address pasted by hand; whichever brings the right code first is taken. Code, state and tokens are
 // printed nowhere.
 
+import Configuration
 import CurlTransport
 import Tokens
 

@@ -1,6 +1,7 @@
 // `rate.state_file`: upstream's pauses over a restart. Written beside and moved into place by a thread of its own, so that
 // the call that learnt of a pause does not wait for the disk.
 
+import Configuration
 import Glibc
 import Ground
 import Logging

@@ -1,6 +1,7 @@
 // What `[token]` means to the token source and to a sign-in: both must say the same client and the same endpoint, or the
 // one would not take what the other has brought.
 
+import Configuration
 import Tokens
 
 extension TokenSource.Configuration {

@@ -3,7 +3,7 @@
 import Testing
 import Tokens
 
-@testable import Proxy
+@testable import Configuration
 
 @Suite("Configuration checks")
 struct ConfigCheckTests {

@@ -3,6 +3,8 @@
 // is written here and nowhere else. Values in a loaded `Config` are already checked, alone and
 // against each other; see ConfigKeys for the ranges and ConfigChecks for the relations.
 
+import RateLimiting
+
 /// Everything proxy.conf, the environment and `--set` can say. A value type, free to share.
 public struct Config: Sendable, Equatable {
     /// `[listen]`: where tools connect.
@@ -189,9 +191,9 @@ extension Config {
     /// `[rate]`.
     public struct Rate: Sendable, Equatable {
         /// Hard caps on all calls; empty: none.
-        public var windows = [RateWindow(limit: 5000, span: .seconds(60))]
+        public var windows = [GateWindow(limit: 5000, span: .seconds(60))]
         /// Hard caps on starting runs; empty: none.
-        public var runWindows = [RateWindow(limit: 6, span: .seconds(1))]
+        public var runWindows = [GateWindow(limit: 6, span: .seconds(1))]
         /// Calls that may be upstream at once.
         public var maxInFlight = 16
         /// The longest a call waits for its turn; zero: it never waits.
@@ -217,7 +219,7 @@ extension Config {
         /// What is recorded besides deletes.
         public var also: Set<AuditExtra> = [.run, .cancel]
         /// Deletes per caller; nil: no limit.
-        public var deleteBudget: RateWindow?
+        public var deleteBudget: GateWindow?
         /// Size at which a new file is begun.
         public var rotateBytes = 64 << 20
         /// Age at which whole files are retired; nil: never.
@@ -265,7 +267,7 @@ extension Config {
         /// Places upstream at once; 0: three quarters of `rate.max_in_flight`.
         public var maxInFlight = 0
         /// Hard caps of its own.
-        public var windows: [RateWindow] = []
+        public var windows: [GateWindow] = []
     }
 
     /// How a caller is recognised.

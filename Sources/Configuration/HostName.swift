@@ -4,10 +4,10 @@
 import Glibc
 
 /// Rules for hosts.
-enum HostName {
+package enum HostName {
     /// Whether `host` (v6 without brackets) can only mean this machine: `localhost`, 127.0.0.0/8, ::1, and their v4-mapped
     /// forms. Everybody who asks this asks here.
-    static func isLoopback(_ host: String) -> Bool {
+    package static func isLoopback(_ host: String) -> Bool {
         if host.lowercased() == "localhost" { return true }
         if let bytes = addressBytes(host, family: AF_INET, count: 4) { return bytes[0] == 127 }
         guard let bytes = addressBytes(host, family: AF_INET6, count: 16) else { return false }
@@ -42,12 +42,12 @@ enum HostName {
     }
 
     /// The 4 or 16 bytes of a numeric address without brackets; nil for anything else.
-    static func addressBytes(_ text: String) -> [UInt8]? {
+    package static func addressBytes(_ text: String) -> [UInt8]? {
         addressBytes(text, family: AF_INET, count: 4) ?? addressBytes(text, family: AF_INET6, count: 16)
     }
 
     /// The usual text of 4 or 16 bytes.
-    static func text(of bytes: [UInt8]) -> String {
+    package static func text(of bytes: [UInt8]) -> String {
         var buffer = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
         inet_ntop(bytes.count == 4 ? AF_INET : AF_INET6, bytes, &buffer, socklen_t(buffer.count))
         return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)

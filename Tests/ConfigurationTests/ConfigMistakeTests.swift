@@ -2,7 +2,7 @@
 
 import Testing
 
-@testable import Proxy
+@testable import Configuration
 
 @Suite("Configuration mistakes")
 struct ConfigMistakeTests {

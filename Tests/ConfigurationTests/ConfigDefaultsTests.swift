@@ -3,7 +3,7 @@
 import Glibc
 import Testing
 
-@testable import Proxy
+@testable import Configuration
 
 @Suite("Configuration defaults")
 struct ConfigDefaultsTests {
@@ -11,7 +11,7 @@ struct ConfigDefaultsTests {
     static func shipped() throws -> String {
         let here = try #require(realpath(#filePath, nil))
         defer { free(here) }
-        let root = String(cString: here).split(separator: "/").dropLast(4).joined(separator: "/")
+        let root = String(cString: here).split(separator: "/").dropLast(3).joined(separator: "/")
         let sources = try ConfigSources.read(config: "/\(root)/proxy.conf", environment: [:], flags: [])
         return try #require(sources.file).text
     }

@@ -2,7 +2,7 @@
 // that file, elsewhere at the working directory. So whoever reads the same file from another folder finds the same log,
 // socket and sign-in.
 
-enum FilePath {
+package enum FilePath {
     /// `path` as seen from the working directory, when it was written in a file of `folder`.
     static func rebase(_ path: String, _ folder: String) -> String {
         path.isEmpty || path.hasPrefix("/") || folder.isEmpty ? path : folder + "/" + path
@@ -16,7 +16,7 @@ enum FilePath {
     }
 
     /// The folder of the file at `path`; empty for the working directory.
-    static func folder(of path: String) -> String {
+    package static func folder(of path: String) -> String {
         guard let slash = path.lastIndex(of: "/") else { return "" }
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }

@@ -2,7 +2,7 @@
 
 import Testing
 
-@testable import Proxy
+@testable import Configuration
 
 @Suite("Limits of a container")
 struct ContainerLimitsTests {
@@ -121,17 +121,6 @@ struct ContainerLimitsTests {
         chosen = try loadConfig("[cache]\nmax_bytes = \"32MiB\"\n")
         chosen.fit(ContainerLimits().with(memory: 256 << 20))
         #expect(chosen.warnings.isEmpty && !chosen.effectiveTOML().contains("lowered"))
-    }
-
-    @Test("event loops follow machine, affinity and CPU quota, whichever is least, and are at least one")
-    func eventLoops() {
-        for (machine, allowed, cpus, expected) in [
-            (8, 8, nil, 8), (8, 2, nil, 2), (8, 8, 1.5, 2), (8, 8, 0.1, 1), (2, 8, 7.0, 2), (8, 8, 3.0, 3),
-            (0, 0, nil, 1),
-        ] as [(Int, Int, Double?, Int)] {
-            let limits = ContainerLimits().with(cpus: cpus)
-            #expect(UsableCores.count(machine: machine, allowed: allowed, limits) == expected)
-        }
     }
 }
 

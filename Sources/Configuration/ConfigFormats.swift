@@ -1,5 +1,6 @@
 // The formats of this proxy's own kinds of value: addresses, URLs, paths, origins, windows, keys.
 
+import RateLimiting
 import Tokens
 
 extension ConfigFormat where Value == String {
@@ -195,7 +196,7 @@ extension ConfigFormat where Value == TokenParameter {
     }
 }
 
-extension ConfigFormat where Value == RateWindow {
+extension ConfigFormat where Value == GateWindow {
     static let window = ConfigFormat(expects: "calls per duration like \"5000/1m\"") { text throws(ValueProblem) in
         try Quantity.parseWindow(text, .milliseconds(1)...(.seconds(86_400)))
     } write: {

@@ -1,6 +1,6 @@
 // Shared by the configuration tests: loading from text with nothing around it.
 
-import Proxy
+import Configuration
 
 /// What the default client credentials refer to.
 let testCredentials = ["CLASH_CLIENT_ID": "service-abc", "CLASH_CLIENT_SECRET": "hunter2"]

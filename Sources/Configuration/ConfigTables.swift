@@ -1,5 +1,7 @@
 // The keys of the arrays of tables: [[caller]], [[issuer]], [[audit_sink]].
 
+import RateLimiting
+
 /// The arrays of tables that a configuration can hold.
 enum ConfigTable: String, CaseIterable, Sendable {
     case caller, issuer
@@ -118,7 +120,7 @@ struct CallerDraft: Sendable, Equatable {
     var priority = CallerPriority.interactive
     var weight = 1
     var maxInFlight = 0
-    var windows: [RateWindow] = []
+    var windows: [GateWindow] = []
 }
 
 extension CallerDraft {

@@ -1,6 +1,8 @@
 // The sections and tables of proxy.conf whose features come later: read and checked already, so that a file can say
 // them and a mistake in them is told. ConfigKeys marks what is not in force.
 
+import RateLimiting
+
 extension Config {
     /// `[fleet]`.
     public struct Fleet: Sendable, Equatable {
@@ -85,7 +87,7 @@ extension Config {
         /// As for callers.
         public var maxInFlight = 0
         /// As for callers.
-        public var windows: [RateWindow] = []
+        public var windows: [GateWindow] = []
     }
 
     /// One `[[audit_sink]]`.

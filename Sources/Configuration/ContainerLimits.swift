@@ -28,7 +28,7 @@ public struct ContainerLimits: Sendable, Equatable {
     public var cacheCeiling: Int? { memory.map { $0 / 4 } }
 
     /// How many threads the quota can keep busy, rounded up; at least 1.
-    var threads: Int? { cpus.map { max(1, Int($0.rounded(.up))) } }
+    package var threads: Int? { cpus.map { max(1, Int($0.rounded(.up))) } }
 }
 
 extension Config {

@@ -1,9 +1,10 @@
 // How values get in: precedence, forms outside TOML, variables inside strings, and finding the file.
 
 import Glibc
+import RateLimiting
 import Testing
 
-@testable import Proxy
+@testable import Configuration
 
 @Suite("Configuration loading")
 struct ConfigLoadingTests {
@@ -30,7 +31,7 @@ struct ConfigLoadingTests {
         let config = try loadConfig(flags: flags).config
         #expect(
             config.rate.windows == [
-                RateWindow(limit: 500, span: .seconds(60)), RateWindow(limit: 5000, span: .seconds(3600)),
+                GateWindow(limit: 500, span: .seconds(60)), GateWindow(limit: 5000, span: .seconds(3600)),
             ])
         #expect(config.audit.also == [.cancel])
         #expect(config.listen.corsOrigins == [])

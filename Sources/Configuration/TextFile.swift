@@ -3,14 +3,14 @@
 
 import Glibc
 
-enum TextFile {
+package enum TextFile {
     /// Also of what is no regular file: a pipe would be waited for without end.
-    struct Unreadable: Error {}
+    package struct Unreadable: Error {}
 
     private static let maxBytes = 64 << 10
 
     /// The file's text without trailing line ends. Throws when it can not be read, is empty or far too large.
-    static func read(_ path: String) throws -> String {
+    package static func read(_ path: String) throws -> String {
         let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
         guard descriptor >= 0 else { throw Unreadable() }
         defer { close(descriptor) }

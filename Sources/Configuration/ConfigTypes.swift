@@ -1,6 +1,8 @@
 // The small vocabulary of the configuration: choices whose raw values are the words of proxy.conf,
 // and the compound values (windows, link prefixes, key hashes) with the rules for their text.
 
+import RateLimiting
+
 /// What a caller may do: the classes of the operation table, and `approve`.
 public enum Permission: String, Sendable, Hashable, CaseIterable {
     /// Calls that change nothing.
@@ -87,14 +89,6 @@ public enum CallerPriority: String, Sendable, CaseIterable {
     case interactive
     /// Nobody does.
     case batch
-}
-
-/// At most `limit` calls in any span of `span`; written `"5000/1m"`.
-public struct RateWindow: Sendable, Hashable {
-    /// 1 or more.
-    public var limit: Int
-    /// Longer than zero.
-    public var span: Duration
 }
 
 /// Absolute links that begin with `prefix` become paths of this proxy that begin with `replacement`.

@@ -3,7 +3,7 @@
 
 import Testing
 
-@testable import Proxy
+@testable import Configuration
 
 @Suite("Configuration origins")
 struct ConfigOriginsTests {

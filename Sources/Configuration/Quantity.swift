@@ -1,6 +1,8 @@
 // Durations and sizes as text: a whole number and one unit, `30s`, `64MiB`. Reading never overflows;
 // writing picks the largest unit that loses nothing, so that text read is text written.
 
+import RateLimiting
+
 enum Quantity {
     private static let times: [(unit: String, milliseconds: Int)] = [
         ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1),
@@ -26,7 +28,7 @@ enum Quantity {
     }
 
     /// `"5000/1m"`.
-    static func parseWindow(_ text: String, _ spans: ClosedRange<Duration>) throws(ValueProblem) -> RateWindow {
+    static func parseWindow(_ text: String, _ spans: ClosedRange<Duration>) throws(ValueProblem) -> GateWindow {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count == 2, let limit = HostName.number(parts[0]) else {
             throw ValueProblem("is not a number of calls, a slash and a duration")
@@ -36,7 +38,7 @@ enum Quantity {
         guard spans.contains(span) else {
             throw ValueProblem("has a span outside \(duration(spans.lowerBound)) to \(duration(spans.upperBound))")
         }
-        return RateWindow(limit: limit, span: span)
+        return GateWindow(limit: limit, span: span)
     }
 
     /// Whole milliseconds; finer parts are cut off.
