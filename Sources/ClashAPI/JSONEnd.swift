@@ -35,71 +35,81 @@ public struct JSONEnd: Sendable {
         let bytes = chunk.span
         var at = 0
         while at < bytes.count {
-            switch place {
-            case .before: begin(bytes, &at)
-            case .structure: passStructure(bytes, &at)
-            case .string: passString(bytes, &at)
-            case .escape:
-                place = .string
+            let end = min(at + Self.blockBytes, bytes.count)
+            if depth > 0, end - at == Self.blockBytes,
+                pass(bytes.bytes.unsafeLoadUnaligned(fromByteOffset: at, as: SIMD16<UInt8>.self))
+            {
+                at = end
+            }
+            while at < end {
+                pass(bytes[at])
                 at += 1
-            case .after: return
             }
         }
     }
 
-    private mutating func begin(_ bytes: Span<UInt8>, _ at: inout Int) {
-        switch bytes[at] {
-        case UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "\r"), UInt8(ascii: "\n"): break
-        case UInt8(ascii: "{"), UInt8(ascii: "["): (place, depth) = (.structure, 1)
-        case UInt8(ascii: "\""): place = .string
-        default: place = .after
+    private mutating func pass(_ byte: UInt8) {
+        switch (place, byte) {
+        case (.string, UInt8(ascii: "\"")): place = depth == 0 ? .after : .structure
+        case (.string, UInt8(ascii: "\\")): place = .escape
+        case (.escape, _): place = .string
+        case (.structure, UInt8(ascii: "\"")), (.before, UInt8(ascii: "\"")): place = .string
+        case (.structure, UInt8(ascii: "{")), (.structure, UInt8(ascii: "[")): depth += 1
+        case (.structure, UInt8(ascii: "}")), (.structure, UInt8(ascii: "]")):
+            depth -= 1
+            if depth == 0 { place = .after }
+        case (.before, UInt8(ascii: "{")), (.before, UInt8(ascii: "[")): (place, depth) = (.structure, 1)
+        case (.before, UInt8(ascii: " ")), (.before, UInt8(ascii: "\t")), (.before, UInt8(ascii: "\r")),
+            (.before, UInt8(ascii: "\n")):
+            break
+        case (.before, _): place = .after
+        case (.structure, _), (.string, _), (.after, _): break
         }
-        at += 1
     }
 
-    /// On to the next string, or to the end.
-    private mutating func passStructure(_ bytes: Span<UInt8>, _ at: inout Int) {
-        var depth = depth
-        while at < bytes.count {
-            let byte = bytes[at]
-            at += 1
-            if byte == UInt8(ascii: "\"") {
-                place = .string
-                break
-            }
-            // Both kinds of brackets differ in this bit only, and no other byte becomes one by it.
-            switch byte | 0x20 {
-            case UInt8(ascii: "{"): depth += 1
-            case UInt8(ascii: "}"): depth -= 1
-            default: continue
-            }
-            if depth == 0 {
-                place = .after
-                break
-            }
+    private static let blockBytes = 16
+
+    /// Sixteen bytes inside a document at once. False, and nothing has changed, where one of them is a backslash, or may be
+    /// the document's last.
+    @inline(__always)
+    private mutating func pass(_ block: SIMD16<UInt8>) -> Bool {
+        if case .escape = place { return false }
+        let slashes = Self.halves(block .== SIMD16(repeating: UInt8(ascii: "\\")))
+        if slashes[0] | slashes[1] != 0 { return false }
+        // Both kinds of brackets differ in this bit only, and no other byte becomes one by it.
+        let folded = block | SIMD16(repeating: 0x20)
+        let quotes = Self.halves(block .== SIMD16(repeating: UInt8(ascii: "\"")))
+        let (opening, closing) = (
+            Self.halves(folded .== SIMD16(repeating: UInt8(ascii: "{"))),
+            Self.halves(folded .== SIMD16(repeating: UInt8(ascii: "}")))
+        )
+        var (isString, depth) = (false, depth)
+        if case .string = place { isString = true }
+        for half in 0..<2 {
+            // Each byte says whether it stands in a string: whether the quotes up to it are odd in number.
+            var inside = quotes[half]
+            inside ^= inside << 8
+            inside ^= inside << 16
+            inside ^= inside << 32
+            if isString { inside = ~inside }
+            isString = inside >> 63 == 1
+            let closed = Self.count(closing[half] & ~inside)
+            guard closed < depth else { return false }
+            depth += Self.count(opening[half] & ~inside) - closed
         }
+        place = isString ? .string : .structure
         self.depth = depth
+        return true
     }
 
-    /// On to the end of the string, or behind a backslash, eight bytes at a time.
-    private mutating func passString(_ bytes: Span<UInt8>, _ at: inout Int) {
-        while at + 8 <= bytes.count {
-            let word = UInt64(littleEndian: bytes.bytes.unsafeLoadUnaligned(fromByteOffset: at, as: UInt64.self))
-            let found = Self.marks(word, UInt8(ascii: "\"")) | Self.marks(word, UInt8(ascii: "\\"))
-            at += found == 0 ? 8 : found.trailingZeroBitCount / 8
-            if found != 0 { break }
-        }
-        while at < bytes.count {
-            let byte = bytes[at]
-            at += 1
-            if byte == UInt8(ascii: "\"") { return place = depth == 0 ? .after : .structure }
-            if byte == UInt8(ascii: "\\") { return place = .escape }
-        }
+    /// How many of the bytes are all ones.
+    private static func count(_ mask: UInt64) -> Int {
+        Int(truncatingIfNeeded: ((mask & 0x0101_0101_0101_0101) &* 0x0101_0101_0101_0101) >> 56)
     }
 
-    /// The top bit of the first byte of `word` that is `byte`, and perhaps of later ones; zero where none is.
-    private static func marks(_ word: UInt64, _ byte: UInt8) -> UInt64 {
-        let difference = word ^ (UInt64(byte) &* 0x0101_0101_0101_0101)
-        return (difference &- 0x0101_0101_0101_0101) & ~difference & 0x8080_8080_8080_8080
+    /// The first and the last eight bytes, each all ones or zero, the first byte lowest.
+    private static func halves(_ mask: SIMDMask<SIMD16<Int8>>) -> SIMD2<UInt64> {
+        let halves = unsafeBitCast(mask, to: SIMD2<UInt64>.self)
+        return SIMD2(halves[0].littleEndian, halves[1].littleEndian)
     }
 }

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import ClashAPI
@@ -31,4 +32,16 @@ import Testing
 
     @Test("what is no JSON is never inside", arguments: ["", "  \n", "<html>{", "Service Unavailable [", "null", "12"])
     func other(text: String) { #expect(!isInside(text.utf8)) }
+
+    @Test("many bytes at once mean what they mean one by one", arguments: 1...40 as ClosedRange<UInt64>)
+    func blocks(seed: UInt64) {
+        var random = SeededGenerator(seed: seed)
+        for _ in 0..<200 {
+            let text = (0..<Int.random(in: 1...70, using: &random)).map { _ in
+                "{}[]\"\\ a:,1".utf8.randomElement(using: &random) ?? 0
+            }
+            let whole = Array("[[{".utf8) + text
+            #expect(isInside(whole, by: 1) == isInside(whole, by: 90), "\(String(decoding: whole, as: UTF8.self))")
+        }
+    }
 }
