@@ -88,7 +88,7 @@ public struct AuditPrinter: Sendable {
         out += call.id
         out += call.members
         out.append(#","result":"#)
-        JSONText.append(row.result, to: &out)
+        JSONText.append(row.result, .lines, to: &out)
         for (name, value) in [
             ("status", row.status), ("attempts", row.attempts), ("duration_ms", row.duration),
             ("closed_by", row.closedBy.map { Int(clamping: $0) }),

@@ -20,7 +20,7 @@ extension EncodedCall {
     init(_ call: AuditCall) {
         id = []
         id.append(#","id":"#)
-        JSONText.append(call.id, to: &id)
+        JSONText.append(call.id, .lines, to: &id)
         members = []
         Self.append(#","operation":"#, call.operation, to: &members)
         Self.append(#","method":"#, call.method, to: &members)
@@ -29,13 +29,13 @@ extension EncodedCall {
             members.append(#","objects":["#)
             for (index, object) in call.objects.enumerated() {
                 if index > 0 { members.append(0x2C) }
-                JSONText.append(object, to: &members)
+                JSONText.append(object, .lines, to: &members)
             }
             members.append(0x5D)
         }
         Self.append(#","itwin":"#, call.itwin, to: &members)
         members.append(#","caller":{"name":"#)
-        JSONText.append(call.caller.name, to: &members)
+        JSONText.append(call.caller.name, .lines, to: &members)
         Self.append(#","address":"#, call.caller.address, to: &members)
         Self.append(#","via":"#, call.caller.via, to: &members)
         members.append(0x7D)
@@ -45,7 +45,7 @@ extension EncodedCall {
     private static func append(_ name: StaticString, _ text: String, to out: inout [UInt8]) {
         guard !text.isEmpty else { return }
         out.append(name)
-        JSONText.append(text, to: &out)
+        JSONText.append(text, .lines, to: &out)
     }
 }
 
@@ -96,7 +96,7 @@ struct RecordDraft: Sendable, Equatable {
     static func lifecycle(_ event: RecordEvent, reason: String) -> RecordDraft {
         var members: [UInt8] = []
         members.append(#","reason":"#)
-        JSONText.append(reason, to: &members)
+        JSONText.append(reason, .lines, to: &members)
         return RecordDraft(event: event, call: EncodedCall(id: [], members: members), intent: nil, tail: [])
     }
 

@@ -12,7 +12,8 @@ enum Snapshot {
             // In valid JSON a raw line end stands between tokens only, where it means nothing.
             for byte in bytes where byte != 0x0A && byte != 0x0D { out.append(byte) }
         } else {
-            _ = JSONText.append(String(decoding: bytes.prefix(maxBytes), as: UTF8.self), atMost: maxBytes, to: &out)
+            _ = JSONText.append(
+                String(decoding: bytes.prefix(maxBytes), as: UTF8.self), .lines, atMost: maxBytes, to: &out)
         }
     }
 }

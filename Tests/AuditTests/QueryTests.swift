@@ -170,7 +170,7 @@ struct QueryTests {
         var printer = AuditPrinter(.json)
         let call = AuditCall.make("a\u{1B}\u{202E}b")
         let row = printer.text(AuditRow(seq: 1, time: AuditTime(microseconds: 0), call: call, result: "done"))
-        #expect(row.contains(#"a\u001b\u202eb"#) || row.contains(#"a\u001B\u202Eb"#), "\(row)")
+        #expect(row.contains(#"a\u001b\u202Eb"#) || row.contains(#"a\u001B\u202Eb"#), "\(row)")
         #expect(JSONCheck.isContainer(Array(row.utf8)))
     }
 
