@@ -53,9 +53,7 @@ public final class Sidecar: Sendable {
         self.config = config
         self.environment = environment
         self.logger = logger
-        guard let upstream = Origin(url: config.upstream.url.origin) else {
-            throw Failure(.internalError, "upstream.url is not usable")
-        }
+        let upstream = config.upstream.url.server
         group = MultiThreadedEventLoopGroup(numberOfThreads: UsableCores.count())
         // Beside the calls there must always be room for one to the token endpoint.
         transport = try CurlTransport(

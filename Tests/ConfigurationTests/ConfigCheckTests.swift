@@ -1,5 +1,6 @@
 // Relations between keys, what counts as loopback, and which keys stop a start or are only warned about.
 
+import Ground
 import Testing
 import Tokens
 

@@ -21,6 +21,8 @@ struct HostTests {
         #expect(origin.url == url)
         #expect(origin.host == host)
         #expect(origin.port == port)
+        #expect("\(origin.scheme.rawValue)://\(origin.authority)" == url)
+        #expect(origin == Origin(scheme: origin.scheme, host: host, port: port))
     }
 
     @Test(

@@ -26,7 +26,7 @@ struct TimeTests {
         #expect(WallTime(seconds: 1, nanoseconds: 3) < WallTime(seconds: 2))
     }
 
-    @Test("durations become whole numbers, cut off towards zero and never beyond a century")
+    @Test("durations become whole numbers, cut off towards zero and never beyond their limits")
     func durations() {
         #expect(Duration.milliseconds(1500).clampedNanoseconds == 1_500_000_000)
         #expect(Duration.nanoseconds(-7).clampedNanoseconds == -7)
@@ -37,7 +37,12 @@ struct TimeTests {
             Duration.microseconds(2_999).wholeMilliseconds == 2 && Duration.microseconds(-2_999).wholeMilliseconds == -2
         )
         #expect(Duration.microseconds(2_999).tenthsOfMilliseconds == 29)
-        #expect(Duration.seconds(Int64.max / 2).wholeMilliseconds == 3_155_760_000_000)
+        for milliseconds in [0, 1, -1, 999, -999, .max, .min, .max / 1_000 * 1_000] {
+            #expect(Duration.milliseconds(milliseconds).wholeMilliseconds == milliseconds)
+        }
+        #expect(Duration.seconds(Int64.max / 2).wholeMilliseconds == .max)
+        #expect(Duration.seconds(Int64.min / 2).wholeMilliseconds == .min)
+        #expect(Duration.seconds(Int64.max / 2).tenthsOfMilliseconds == 31_557_600_000_000)
     }
 
     @Test("the machine's wall clock says what other libraries read from it")

@@ -1,6 +1,7 @@
 // The decisions of the front desk and of the origin rules, from a configuration and a head alone.
 
 import ClashAPI
+import Ground
 import HTTPTypes
 import NIOHTTP1
 import Testing

@@ -14,8 +14,13 @@ extension Duration {
         return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
     }
 
-    /// Milliseconds, at most a century either way; what is finer is cut off.
-    package var wholeMilliseconds: Int { Int(clampedNanoseconds / 1_000_000) }
+    /// Milliseconds; what is finer is cut off. What is more than an `Int` holds (292 million years) becomes its limit.
+    package var wholeMilliseconds: Int {
+        let (seconds, attoseconds) = components
+        let (product, isTooLarge) = Int(seconds).multipliedReportingOverflow(by: 1_000)
+        let (sum, overflows) = product.addingReportingOverflow(Int(attoseconds / 1_000_000_000_000_000))
+        return isTooLarge || overflows ? (seconds < 0 ? .min : .max) : sum
+    }
 
     /// Tenths of a millisecond, at most a century either way; what is finer is cut off.
     package var tenthsOfMilliseconds: Int { Int(clampedNanoseconds / 100_000) }

@@ -1,6 +1,6 @@
 // Host and port out of `Host` and absolute-form targets, and what counts as this machine.
 
-import Configuration
+import Ground
 
 /// A host with an optional port, as in the `Host` header (RFC 9110, 7.2).
 struct Authority: Equatable {
