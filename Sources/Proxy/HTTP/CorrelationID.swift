@@ -1,5 +1,7 @@
 // The id by which a request is found in our log, in Bentley's support desk and in the audit log.
 
+import Ground
+
 enum CorrelationID {
     /// The tool's own id if it is 1–128 of `[A-Za-z0-9._-]`, else a new random UUID (version 4).
     static func choose(_ offered: String?, _ environment: Environment) -> String {
@@ -34,7 +36,7 @@ enum CorrelationID {
                 }
                 let word = digit < 16 ? high : low
                 let nibble = UInt8((word >> UInt64((15 - digit % 16) * 4)) & 0xF)
-                buffer[position] = nibble < 10 ? 0x30 + nibble : 0x57 + nibble
+                buffer[position] = Hex.digit(nibble)
                 position += 1
             }
             return 36
