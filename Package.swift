@@ -174,13 +174,13 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "ConfigurationTests",
-            dependencies: ["Ground", "Configuration", "Audit", "Tokens", "TestSupport"],
+            dependencies: ["Ground", "Configuration", "Audit", "RateLimiting", "Tokens", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
             name: "ProxyTests",
             dependencies: [
-                "Ground", "Proxy", "Configuration", "ClashAPI", "CurlTransport", "RateLimiting", "Tokens",
-                "TestSupport",
+                "Ground", "Proxy", "Caching", "Configuration", "ClashAPI", "CurlTransport", "RateLimiting",
+                "Tokens", "TestSupport",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),

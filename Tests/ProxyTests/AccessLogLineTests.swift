@@ -1,5 +1,6 @@
 // The text of an access-log line, in both formats, and the writer that never waits for its reader.
 
+import Caching
 import FoundationEssentials
 import Glibc
 import Testing
@@ -12,35 +13,33 @@ import Testing
         (record.method, record.path, record.caller) = ("GET", "/a%22b", "team \"x\"")
         (record.operation, record.source, record.status) = ("v1.tests.list", .upstream, 200)
         (record.bytesIn, record.bytesOut) = (1, 22)
+        record.times = CallTimes(
+            queueTime: .microseconds(1_250), auditTime: .microseconds(400), upstreamTime: .milliseconds(30))
+        record.attempts = 2
         return record
     }
 
-    private var call: CallFacts {
-        CallFacts(
-            queueTime: .microseconds(1_250), auditTime: .microseconds(400), upstreamTime: .milliseconds(30), attempts: 2
-        )
-    }
-
-    private func text(
-        _ record: ExchangeRecord, _ call: CallFacts, _ outcome: Outcome, _ total: Duration
-    ) -> String {
+    private func text(_ record: ExchangeRecord, _ outcome: Outcome, total: Duration) -> String {
         var builder = LineBuilder()
         builder.text("T")
-        AccessLog.text(record, call, outcome, total, to: &builder)
+        AccessLog.text(record, outcome, total: total, to: &builder)
         return String(decoding: builder.bytes, as: UTF8.self)
     }
 
     @Test("as text a line has the facts in their order")
     func text() {
         #expect(
-            text(record, call, .answered, .milliseconds(33))
+            text(record, .answered, total: .milliseconds(33))
                 == "T id-1 127.0.0.1 \"team \\\"x\\\"\" v1.tests.list GET /a%22b 200 upstream answered in=1 out=22 total=33.0ms "
                 + "queue=1.2ms token=0.0ms audit=0.4ms upstream=30.0ms other=1.3ms attempts=2\n")
-        var (detailed, call) = (record, call)
-        call.upstreamID = "up-1"
+        var detailed = record
+        detailed.upstreamID = "up-1"
+        detailed.cache = .stale(.rateLimited, ttl: -3)
         detailed.detail = "a \"b\"\nc"
-        let line = text(detailed, call, .callerLeft(sent: true), .zero)
-        #expect(line.hasSuffix(" upstream_id=up-1 detail=\"a \\\"b\\\"\\nc\"\n") && line.contains(" caller-left:sent "))
+        let line = text(detailed, .callerLeft(sent: true), total: .zero)
+        #expect(
+            line.hasSuffix(" cache=stale:rate-limited upstream_id=up-1 detail=\"a \\\"b\\\"\\nc\"\n")
+                && line.contains(" caller-left:sent "))
         #expect(line.filter { $0 == "\n" }.count == 1)
     }
 
@@ -50,7 +49,7 @@ import Testing
         record.detail = "\u{0}\u{7F}\t\\\"é\n"
         var builder = LineBuilder()
         builder.text("{\"time\":\"T")
-        AccessLog.json(record, call, .cut(.upstreamTimeout), .milliseconds(33), to: &builder)
+        AccessLog.json(record, .cut(.upstreamTimeout), total: .milliseconds(33), to: &builder)
         let line = String(decoding: builder.bytes, as: UTF8.self)
         struct Line: Decodable {
             let caller, detail, outcome, path: String

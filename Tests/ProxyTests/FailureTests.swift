@@ -30,6 +30,18 @@ import Testing
         }
     }
 
+    @Test("the status agrees with who caused the failure")
+    func causes() {
+        for reason in FailureReason.allCases {
+            let code = reason.answer(.v2).status.code
+            switch Failure(reason, "").cause {
+            case .tool: #expect((400..<500).contains(code) || [501, 504, 505, 508].contains(code), "\(reason)")
+            case .proxy: #expect([429, 500, 503].contains(code), "\(reason)")
+            case .upstream: #expect([502, 504].contains(code), "\(reason)")
+            }
+        }
+    }
+
     @Test("v1 has its own word for too many requests")
     func versions() {
         #expect(FailureReason.rateLimited.answer(.v1).code == "TooManyRequests")

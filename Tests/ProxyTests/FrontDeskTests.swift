@@ -27,9 +27,9 @@ import Testing
         {
         case .forward(let admission):
             return "\(admission.caller.name) \(admission.route.operation.name) \(admission.corsOrigin ?? "-")"
-        case .preflight(let origin): return "preflight \(origin)"
+        case .preflight(let origin, _): return "preflight \(origin)"
         case .options: return "options"
-        case .refuse(let failure, let origin, _): return "\(failure.reason.rawValue) \(origin ?? "-")"
+        case .refuse(let failure, let admission): return "\(failure.reason.rawValue) \(admission.corsOrigin ?? "-")"
         }
     }
 

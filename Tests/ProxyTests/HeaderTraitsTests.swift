@@ -42,7 +42,11 @@ import Testing
 
     @Test("a shared fetch carries every field of the cache's key, and each in its one spelling only")
     func sharedFetch() {
-        let key = [HTTPField.Name.accept, .prefer] + HTTPField.Name.selecting
+        let key = [HTTPField.Name.accept, .prefer] + HeaderTraits.names(with: .selecting)
+        #expect(key.count == 5)
+        for name in HeaderTraits.names(with: .selecting) {
+            #expect(HeaderTraits.of(name).contains(.inEveryKey), "\(name)")
+        }
         for name in key { #expect(HeaderTraits.of(name).contains(.sharedFetch), "\(name)") }
         let tool = fields([
             "Accept": "a", "repository-id": "r", "repository_id": "x", "Cookie": "c", "Accept-Language": "de",

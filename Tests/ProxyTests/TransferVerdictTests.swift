@@ -16,10 +16,13 @@ import Testing
     private func verdict(
         _ reason: TransferFailure.Reason, _ traits: CallTraits, sent: Bool, headReceived: Bool = false
     ) -> String {
-        switch TransferFailure(reason: reason, sent: sent, headReceived: headReceived).verdict(traits) {
-        case .retry(let otherwise, let isFree): "\(isFree ? "free" : "again"): \(otherwise.reason.rawValue)"
-        case .fail(let failure): failure.reason.rawValue
-        case .callerLeft: "left"
+        let transfer = TransferFailure(reason: reason, sent: sent, headReceived: headReceived)
+        guard let failure = Failure(transfer, traits) else { return "left" }
+        #expect(failure.wasSent == sent)
+        return switch failure.repetition {
+        case .free: "free: \(failure.reason.rawValue)"
+        case .budgeted: "again: \(failure.reason.rawValue)"
+        case .unwise: failure.reason.rawValue
         }
     }
 

@@ -31,6 +31,9 @@ public final class Flight<Outcome: Sendable>: Sendable {
         var timer: DeadlineTimer
         var drop: (@Sendable () -> Void)?
         var isDropped = false
+
+        /// Whether somebody began it who will still come for an outcome: a refresh that nobody waits for has no leader.
+        var expectsLeader: Bool { lastID > 0 && !leaderHasLeft }
     }
 
     private static var leaderID: FlightState.WaiterID { 1 }
@@ -151,32 +154,41 @@ public final class Flight<Outcome: Sendable>: Sendable {
     }
 
     /// Everybody gets `outcome`, but for the leader where there is something that only one can have.
-    public func end(_ outcome: Outcome, leader: Outcome? = nil) {
-        let landings = core.withLock { core -> [(CheckedContinuation<Landing, Never>, Landing)] in
+    ///
+    /// - Returns: whether `leader` goes to somebody: a leader that left before does not get it.
+    @discardableResult
+    public func end(_ outcome: Outcome, leader: Outcome? = nil) -> Bool {
+        let (landings, isTaken) = core.withLock { core -> ([(CheckedContinuation<Landing, Never>, Landing)], Bool) in
             _ = core.state.ended()
             core.outcome = outcome
             // A leader that joined and does not wait yet will come for it; one that left will not.
             let isAwaited = core.continuations[Self.leaderID] != nil
-            if !isAwaited, !core.leaderHasLeft, core.leaderOutcome == nil { core.leaderOutcome = leader }
+            let isExpected = !isAwaited && core.expectsLeader && core.leaderOutcome == nil
+            if isExpected { core.leaderOutcome = leader }
             core.timer.cancel()
             core.drop = nil
             defer { core.continuations = [:] }
-            return core.continuations.map { id, continuation in
-                (continuation, .ended(id == Self.leaderID ? leader ?? outcome : outcome))
+            let landings = core.continuations.map { id, continuation in
+                (continuation, Landing.ended(id == Self.leaderID ? leader ?? outcome : outcome))
             }
+            return (landings, leader != nil && (isAwaited || isExpected))
         }
         for (continuation, landing) in landings { continuation.resume(returning: landing) }
+        return isTaken
     }
 
-    /// The leader has what it needs; the others wait on. Nothing happens if it has left.
-    public func endForLeader(_ outcome: Outcome) {
-        let continuation = core.withLock { core in
+    /// The leader has what it needs; the others wait on. False, and nothing happens, if it has left.
+    @discardableResult
+    public func endForLeader(_ outcome: Outcome) -> Bool {
+        let (continuation, isTaken) = core.withLock { core in
             _ = core.state.leave(Self.leaderID)
             let continuation = core.continuations.removeValue(forKey: Self.leaderID)
-            if continuation == nil, !core.leaderHasLeft { core.leaderOutcome = outcome }
-            return continuation
+            let isExpected = continuation == nil && core.expectsLeader
+            if isExpected { core.leaderOutcome = outcome }
+            return (continuation, continuation != nil || isExpected)
         }
         continuation?.resume(returning: .ended(outcome))
+        return isTaken
     }
 
     private static func drop(_ core: inout Core) -> (@Sendable () -> Void)? {

@@ -21,6 +21,14 @@ public final class CacheStore: Sendable {
         case nothing(CacheStatus.Forward)
     }
 
+    /// One look at the store, to be carried along instead of looking again.
+    public struct Lookup: Sendable {
+        /// What was found.
+        public let found: Found
+        /// The key that tells the variants of an answer apart, as far as they were known.
+        public let variant: CacheKey
+    }
+
     /// The right to store one fetch's answer; to be given back by `end`.
     public struct Ticket: Sendable {
         let epoch: InvalidationLog.Epoch
@@ -74,14 +82,21 @@ public final class CacheStore: Sendable {
 
     /// What is stored for a request. `request` is looked at where upstream's answers vary by more than the key.
     public func find(_ key: CacheKey, request: HTTPFields, now: Instant) -> Found {
+        lookUp(key, request: request, now: now).found
+    }
+
+    /// The same, with the key that tells the variants of the answer apart.
+    public func lookUp(_ key: CacheKey, request: HTTPFields, now: Instant) -> Lookup {
         shard(key).withLock { shard in
             let variant = shard.variant(of: key, request: request)
             guard let (answer, bound) = shard.find(variant) else {
-                return .nothing(shard.variesBeyondKey(key) ? .varyMiss : .uriMiss)
+                return Lookup(found: .nothing(shard.variesBeyondKey(key) ? .varyMiss : .uriMiss), variant: variant)
             }
             var ttl = answer.timeToLive(at: now)
             if let bound { ttl = min(ttl, now.duration(to: bound)) }
-            return ttl > .zero ? .fresh(answer, ttl: ttl) : .expired(answer, staleness: .zero - ttl)
+            return Lookup(
+                found: ttl > .zero ? .fresh(answer, ttl: ttl) : .expired(answer, staleness: .zero - ttl),
+                variant: variant)
         }
     }
 

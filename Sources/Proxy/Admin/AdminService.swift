@@ -53,15 +53,7 @@ final class AdminService: RequestHandling {
     /// It answers until the process ends, so that readiness can be asked for.
     var isDraining: Bool { false }
 
-    func newRecord(
-        _ head: RequestHead, path: String, offeredID: String?, on connection: ConnectionHandler
-    ) -> ExchangeRecord {
-        ExchangeRecord(
-            correlationID: CorrelationID.choose(offeredID, environment), peer: connection.peer,
-            started: environment.now())
-    }
-
-    func handle(_ exchange: Exchange, on connection: ConnectionHandler) {
+    func handle(_ exchange: Exchange) {
         let head = exchange.head
         guard let refusal = refusal(head) else {
             guard head.method == .post, head.framing != .none else { return answer(exchange, content(head, form: "")) }
@@ -130,6 +122,7 @@ final class AdminService: RequestHandling {
         var fields: HTTPFields = [.contentType: answer.type, .cacheControl: "no-store"]
         if let allow = answer.allow { fields[.allow] = allow }
         exchange.respond(answer.status, fields, body: Array(answer.body.utf8))
+        exchange.leave()
     }
 
     private func content(_ head: RequestHead, form: String) -> AdminAnswer {
@@ -156,7 +149,10 @@ final class AdminService: RequestHandling {
             while let part = try await exchange.nextBodyPart() { form.writeImmutableBuffer(part) }
             answer(exchange, content(exchange.head, form: String(buffer: form)))
         } catch {
-            guard case .failed(let failure) = error else { return exchange.abort() }
+            guard case .failed(let failure) = error else {
+                exchange.abort()
+                return exchange.leave()
+            }
             let row = failure.reason.answer(.other)
             answer(exchange, .error(row.status, row.code, failure.message))
         }

@@ -31,14 +31,14 @@ struct AuditPolicy: Sendable {
     /// The call as every one of its records repeats it.
     ///
     /// - Parameter caller: nil for who was refused before it was asked who it is.
-    func call(_ match: OperationMatch, _ exchange: Exchange, _ caller: Caller?) -> AuditCall {
+    func call(_ match: OperationMatch, _ visit: Visit, _ caller: Caller?) -> AuditCall {
         AuditCall(
-            id: exchange.record.correlationID, operation: match.operation.name,
-            method: exchange.head.method.rawValue, target: exchange.head.target, objects: match.objectIDs,
+            id: visit.correlationID, operation: match.operation.name,
+            method: visit.head.method.rawValue, target: visit.head.target, objects: match.objectIDs,
             itwin: match.itwin ?? "",
             caller: AuditCaller(
-                name: (caller ?? .anonymous).name, address: exchange.record.peer, via: via(caller)),
-            reason: exchange.head.fields.text(of: .auditReason) ?? "")
+                name: (caller ?? .anonymous).name, address: visit.record.peer, via: via(caller)),
+            reason: visit.fields.text(of: .auditReason) ?? "")
     }
 
     /// How the caller showed who it is.

@@ -14,10 +14,11 @@ enum AuditStartup {
     /// can not be written.
     /// With `audit.required = false` that is a warning, and nil.
     static func open(
-        _ config: Config, reader: ObjectReader, environment: Environment, events: EventLog
+        _ config: Config, software: String, reader: ObjectReader, environment: Environment, events: EventLog
     ) async throws -> AuditTrail? {
         do {
-            return try await openLog(config, reader: reader, environment: environment, events: events)
+            return try await openLog(
+                config, software: software, reader: reader, environment: environment, events: events)
         } catch {
             guard !config.audit.required else { throw error }
             events.logger.warning("nothing is recorded: the audit log can not be opened: \(error)")
@@ -26,13 +27,13 @@ enum AuditStartup {
     }
 
     private static func openLog(
-        _ config: Config, reader: ObjectReader, environment: Environment, events: EventLog
+        _ config: Config, software: String, reader: ObjectReader, environment: Environment, events: EventLog
     ) async throws -> AuditTrail {
         let settings = config.audit
         let log = try await AuditLog.open(
             folder: settings.path,
             options: AuditOptions(
-                software: Sidecar.software, rotateBytes: Int64(settings.rotateBytes),
+                software: software, rotateBytes: Int64(settings.rotateBytes),
                 wallTime: { environment.auditTime }, now: environment.now, healthChanged: { events.audit($0) }))
         for note in log.recovery.notes { events.logger.warning("audit log: \(note)") }
         let policy = AuditPolicy(

@@ -33,8 +33,8 @@ struct AuditTrail: Sendable {
     // MARK: Before
 
     /// The call to record, or nil when its kind is not recorded.
-    func call(_ match: OperationMatch, _ exchange: Exchange, _ caller: Caller?) -> AuditCall? {
-        policy.records(match) ? policy.call(match, exchange, caller) : nil
+    func call(_ match: OperationMatch, _ visit: Visit, _ caller: Caller?) -> AuditCall? {
+        policy.records(match) ? policy.call(match, visit, caller) : nil
     }
 
     /// Counts a delete against its caller's budget; the moment it was counted at. Throws 429 when it is used up.
@@ -152,21 +152,5 @@ extension ObjectFate {
         case .gone: .deleted
         case .there, .unknown: .unknown
         }
-    }
-}
-
-extension Failure {
-    init(_ unavailable: AuditUnavailable) {
-        self.init(
-            .auditUnavailable, "The audit log can not be written, so nothing is deleted: \(unavailable.detail)",
-            retryAfter: max(unavailable.retryAfter, .seconds(1)), detail: unavailable.cause.rawValue)
-    }
-
-    /// A delete without an answer, whose object a read still found.
-    static func stillThere(_ failure: Failure) -> Failure {
-        Failure(
-            .outcomeUnknown,
-            "The call was sent and no answer came. The object was still there when last looked at, and may yet be "
-                + "deleted: read it before you send the call again.", detail: failure.detail)
     }
 }

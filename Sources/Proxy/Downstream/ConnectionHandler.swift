@@ -28,8 +28,6 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
     private let timer = LazyTimer()
     /// Since when the tool owes something to the exchange that is under way: body bytes, or room for the answer.
     private var silentSince = NIODeadline.now()
-    /// Called when the tool leaves in mid-request.
-    var onCallerLeft: (() -> Void)?
     /// How long and how much is still read after a last answer, before the connection is closed hard.
     private static let lingerTime = TimeAmount.seconds(2)
     private static let lingerBytes = 4 << 20
@@ -98,10 +96,7 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
     func channelInactive(context: ChannelHandlerContext) {
         phase = .closed
         timer.cancel()
-        if let exchange = current {
-            exchange.connectionLost()
-            onCallerLeft?()
-        }
+        current?.connectionLost()
         context.fireChannelInactive()
     }
 
@@ -205,7 +200,7 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
     }
 
     private func exchange(_ known: KnownHead, _ decoded: HTTPRequestHead) -> Exchange {
-        exchange(known.head, known, path: known.path, offeredID: KnownHeads.offeredID(decoded))
+        exchange(known.head, known, offeredID: KnownHeads.offeredID(decoded))
     }
 
     private func newExchange(_ decoded: HTTPRequestHead, _ notes: HeadNotes?) throws(Failure) -> Exchange {
@@ -214,13 +209,13 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
         let isOfConnection = head.authorityText.isEmpty
         if isOfConnection { head.authorityText = ownAuthority }
         let known = isOfConnection || notes != nil ? nil : knownHeads.remember(decoded, head)
-        return exchange(head, known, path: known?.path ?? head.path, offeredID: head.fields[.correlationID])
+        return exchange(head, known, offeredID: head.fields[.correlationID])
     }
 
-    private func exchange(_ head: RequestHead, _ known: KnownHead?, path: String, offeredID: String?) -> Exchange {
+    private func exchange(_ head: RequestHead, _ known: KnownHead?, offeredID: String?) -> Exchange {
         Exchange(
-            head: head, known: known, record: proxy.newRecord(head, path: path, offeredID: offeredID, on: self),
-            maxBodyBytes: limits.maxBodyBytes, connection: self, executor: executor)
+            head: head, known: known, peer: peer, offeredID: offeredID, maxBodyBytes: limits.maxBodyBytes,
+            connection: self, executor: executor)
     }
 
     /// Where this connection was accepted: the base of links for HTTP/1.0 tools that send no Host.
@@ -236,7 +231,7 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
     private func startCurrentIfWaiting() {
         guard let exchange = current, !currentHasStarted else { return }
         currentHasStarted = true
-        proxy.handle(exchange, on: self)
+        proxy.handle(exchange)
     }
 
     // MARK: ExchangeConnection
@@ -257,7 +252,6 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
     func exchangeEnded(_ exchange: Exchange, reusable: Bool) {
         guard exchange === current else { return }
         current = nil
-        onCallerLeft = nil
         guard phase != .closed else { return }
         guard reusable else {
             if exchange.hasAnswered, !exchange.wasAborted { linger() } else { close() }
@@ -327,7 +321,6 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
     private func cutShort() {
         guard phase == .busy, let exchange = current else { return close() }
         exchange.cutShort()
-        onCallerLeft?()
     }
 
     // MARK: Closing

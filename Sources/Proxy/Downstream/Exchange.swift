@@ -4,7 +4,6 @@
 // (`received…`, `writabilityChanged`, `connectionLost`), the flow pulls and writes. Demand travels backwards: the
 // socket is only read when the flow asks for body bytes, and `write` waits while the tool does not keep up.
 
-import Audit
 import Caching
 import HTTPTypes
 import NIOCore
@@ -32,16 +31,16 @@ final class Exchange {
     let head: RequestHead
     /// The same head as other requests had it, with what is already known about it.
     let known: KnownHead?
-    /// Facts gathered on the way, for headers and the access log.
-    var record: ExchangeRecord
-    /// What its call upstream takes.
-    let progress = CallProgress()
-    /// What the audit log says about this call, when its kind is recorded.
-    var auditCall: AuditCall?
+    /// The tool's address.
+    let peer: String
+    /// The correlation id that the tool sent, if any.
+    let offeredID: String?
     /// Set while the process drains: the answer says `Connection: close`.
     var isDraining = false
     /// The time to drain was over while this exchange still ran: it is us who leave.
     private(set) var isCutShort = false
+    /// Called when the tool has left, or when the exchange is cut short.
+    var onLeaving: (() -> Void)?
     /// Runs tasks on this connection's event loop.
     let executor: EventLoopExecutor
 
@@ -51,7 +50,8 @@ final class Exchange {
     private var bodyParts: [ByteBuffer] = []
     private var bodyState = BodyState.arriving
     private var bodyReader: CheckedContinuation<Void, Never>?
-    private var bodyBytes = 0
+    /// Bytes of the request body that have come.
+    private(set) var bytesIn = 0
     private let maxBodyBytes: Int
 
     // Response side.
@@ -59,6 +59,12 @@ final class Exchange {
     private var unsent = ByteBuffer()
     private var framing = ResponseFraming.none
     private var writer: CheckedContinuation<Void, Never>?
+    /// Of the answer; 0 while there is none that the tool could see.
+    private(set) var status = 0
+    /// Bytes of the answer's body that were handed over while the tool was there.
+    private(set) var bytesOut = 0
+    /// Whether another request may follow this one.
+    private var isReusable = false
     private(set) var callerHasLeft = false
     private(set) var wasAborted = false
 
@@ -73,12 +79,13 @@ final class Exchange {
     }
 
     init(
-        head: RequestHead, known: KnownHead?, record: ExchangeRecord, maxBodyBytes: Int,
+        head: RequestHead, known: KnownHead?, peer: String, offeredID: String?, maxBodyBytes: Int,
         connection: any ExchangeConnection, executor: EventLoopExecutor
     ) {
         self.known = known
         self.head = head
-        self.record = record
+        self.peer = peer
+        self.offeredID = offeredID
         self.maxBodyBytes = maxBodyBytes
         self.connection = connection
         self.executor = executor
@@ -105,7 +112,7 @@ final class Exchange {
     }
 
     private func sendContinueIfExpected() {
-        guard head.expectsContinue, bodyBytes == 0, case .arriving = bodyState, case .pending = answer else { return }
+        guard head.expectsContinue, bytesIn == 0, case .arriving = bodyState, case .pending = answer else { return }
         guard !sentContinue else { return }
         sentContinue = true
         connection?.send(ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n"), flush: true)
@@ -114,9 +121,8 @@ final class Exchange {
 
     func receivedBody(_ bytes: ByteBuffer) {
         guard case .arriving = bodyState else { return }
-        bodyBytes += bytes.readableBytes
-        record.bytesIn = bodyBytes
-        if bodyBytes > maxBodyBytes {
+        bytesIn += bytes.readableBytes
+        if bytesIn > maxBodyBytes {
             bodyParts = []
             bodyState = .failed(.bodyTooLarge(limit: maxBodyBytes))
         } else if case .pending = answer {
@@ -172,7 +178,7 @@ final class Exchange {
         answer = .streaming
         framing = head.isHTTP10 && wanted == .chunked ? .untilClose : wanted
         bodyParts = []
-        if !callerHasLeft { record.status = status.code }
+        if !callerHasLeft { self.status = status.code }
         let connectionHeader = reusable ? (head.isHTTP10 ? "keep-alive" : nil) : "close"
         ResponseHead.write(status, fields, framing, connection: connectionHeader, into: &unsent)
     }
@@ -186,7 +192,7 @@ final class Exchange {
         answer = .streaming
         framing = wanted
         bodyParts = []
-        if !callerHasLeft { record.status = status.code }
+        if !callerHasLeft { self.status = status.code }
         unsent.reserveCapacity(minimumWritableBytes: room)
         ResponseHead.writeStatus(status, into: &unsent)
         writeFields(&unsent)
@@ -198,13 +204,13 @@ final class Exchange {
     func appendWhole(_ body: SplicedBody, _ base: String) {
         let before = unsent.readableBytes
         body.write(base: base, into: &unsent)
-        if !callerHasLeft { record.bytesOut += unsent.readableBytes - before }
+        if !callerHasLeft { bytesOut += unsent.readableBytes - before }
     }
 
     /// Hands a large body to the socket in parts that are not copied.
     func sendWhole(_ body: SplicedBody, _ base: String) {
         flushUnsent()
-        if !callerHasLeft { record.bytesOut += body.length(baseLength: base.utf8.count) }
+        if !callerHasLeft { bytesOut += body.length(baseLength: base.utf8.count) }
         body.forEachPart(base: base) {
             connection?.send($0, flush: false)
         } writeBase: {
@@ -232,22 +238,27 @@ final class Exchange {
     func end() {
         guard case .streaming = answer else { return }
         if framing == .chunked, head.method != .head { unsent.writeStaticString("0\r\n\r\n") }
-        let keep = reusable
+        isReusable = reusable
         answer = .ended
         flushUnsent()
-        connection?.exchangeEnded(self, reusable: keep)
     }
 
-    /// The body can not be completed: closes without a proper end, so that it is never taken for whole.
+    /// The body cannot be completed: the connection is closed without a proper end, so that it is never taken for whole.
     func abort() {
         if case .ended = answer { return }
         answer = .ended
         wasAborted = true
-        connection?.exchangeEnded(self, reusable: false)
+    }
+
+    /// Nothing is left to be said: the connection goes on to its next request, or closes. To be called once, after `end`
+    /// or `abort` and after whatever else belongs to this request.
+    func leave() {
+        onLeaving = nil
+        connection?.exchangeEnded(self, reusable: isReusable)
     }
 
     private func append(_ bytes: [UInt8]) {
-        if !callerHasLeft { record.bytesOut += bytes.count }
+        if !callerHasLeft { bytesOut += bytes.count }
         if framing == .chunked {
             ResponseHead.writeChunk(bytes, into: &unsent)
         } else {
@@ -276,9 +287,12 @@ final class Exchange {
     }
 
     func connectionLost() {
+        // What was answered to its end is no less answered.
+        if case .ended = answer { return }
         callerHasLeft = true
         wakeBodyReader()
         writabilityChanged()
+        onLeaving?()
     }
 
     /// The tool went away by itself, not because we ended the connection.
@@ -286,20 +300,16 @@ final class Exchange {
 
     /// Breaks off what waits for the tool; the rest is broken off with the flow's task.
     func cutShort() {
+        if case .ended = answer { return }
         guard !callerHasLeft else { return }
         isCutShort = true
         failBody(.shuttingDown())
         writabilityChanged()
+        onLeaving?()
     }
 }
 
 extension HTTPResponse.Status {
     /// 1xx, 204 and 304 never have a body (RFC 9112, 6.3).
     var hasNoBody: Bool { code == 204 || code == 304 || code < 200 }
-}
-
-extension Failure {
-    static func bodyTooLarge(limit: Int) -> Failure {
-        Failure(.bodyTooLarge, "The request body is larger than \(limit) bytes (listen.max_body_bytes).")
-    }
 }

@@ -4,21 +4,16 @@
 import HTTPTypes
 import NIOHTTP1
 
-/// A head and everything that follows from its bytes and the configuration alone.
+/// A head that was seen before.
 final class KnownHead {
     fileprivate let decoded: HTTPRequestHead
     let head: RequestHead
-    /// The target without its query.
-    let path: String
-    /// What the front desk decided, once it has let it through.
-    var admission: Admission?
-    /// What the cache is asked for it.
-    var query: PageQuery?
+    /// What the service behind the listener has found out about it.
+    var memo: AnyObject?
 
     fileprivate init(_ decoded: HTTPRequestHead, _ head: RequestHead) {
         self.decoded = decoded
         self.head = head
-        path = head.path
     }
 }
 

@@ -35,13 +35,9 @@ protocol RequestHandling: AnyObject, Sendable {
     var activity: Activity { get }
     /// What a connection gets that is one too many.
     func overLimitAnswer(peer: String) -> ByteBuffer
-    /// Takes a request over. Called on the event loop; must end the exchange exactly once, now or later.
-    func handle(_ exchange: Exchange, on connection: ConnectionHandler)
+    /// Takes a request over. Called on the event loop; must end the exchange and leave it, once, now or later.
+    func handle(_ exchange: Exchange)
     /// Answers what never became a request; `head` is nil where it could not even be decoded.
     func refuse(_ failure: Failure, _ head: HTTPRequestHead?, on connection: ConnectionHandler)
-    /// A new exchange record for a head that has just been read; `offeredID` is the tool's correlation id.
-    func newRecord(
-        _ head: RequestHead, path: String, offeredID: String?, on connection: ConnectionHandler
-    ) -> ExchangeRecord
     var isDraining: Bool { get }
 }

@@ -52,9 +52,6 @@ struct BodyEnd {
         guard endedInside else { return }
         let failure = TransferFailure(
             reason: .truncated, sent: true, headReceived: true, detail: "the body stops inside its coding or its JSON")
-        switch failure.verdict(call) {
-        case .callerLeft: throw .callerLeft
-        case .fail(let failure), .retry(let failure, _): throw .failed(failure)
-        }
+        throw Failure(failure, call).map { .failed($0) } ?? .callerLeft
     }
 }

@@ -14,26 +14,24 @@ import NIOCore
 import RateLimiting
 import Tokens
 
-/// Why a flow ends early.
-enum FlowExit: Error {
-    case failed(Failure)
-    case callerLeft
-}
-
 /// What the tool gets.
 enum Answer {
     /// With what is to hear what upstream says about a run that it has started.
     case upstream(UpstreamResponse, startedRun: StartedRuns.Token?)
     /// Upstream's answer was lost, or a 5xx; a read has proved that the delete was carried out.
     case settledAsDone
+    /// Kept, or about to be.
+    case stored(StoredReply)
+    /// Upstream's to a read, as it comes.
+    case live(LiveAnswer, CacheVerdict)
 }
 
 /// The modules that a request passes, wired once. One flow serves all connections.
 final class RequestFlow: Sendable {
     let sender: UpstreamSender
-    let links: LinkSettings
+    private let relay: ResponseRelay
     /// Nil when the cache is turned off.
-    let pages: PageService?
+    let reads: CachedReads?
     /// Nil only where `audit.required = false` and the log could not be opened.
     let audit: AuditTrail?
     let events: EventLog
@@ -41,49 +39,49 @@ final class RequestFlow: Sendable {
     let accessLog: AccessLog?
 
     init(
-        sender: UpstreamSender, links: LinkSettings, pages: PageService?, audit: AuditTrail?,
+        sender: UpstreamSender, links: LinkSettings, reads: CachedReads?, audit: AuditTrail?,
         environment: Environment, accessLog: AccessLog?
     ) {
         self.sender = sender
-        self.links = links
-        self.pages = pages
+        relay = ResponseRelay(links: links, environment: environment)
+        self.reads = reads
         self.audit = audit
         events = sender.events
         self.environment = environment
         self.accessLog = accessLog
     }
 
-    /// Runs on the connection's event loop. Ends the exchange and returns.
-    ///
-    /// - Parameter query: what the cache was asked, for reads that it may answer.
-    func run(_ exchange: Exchange, _ admission: Admission, _ query: PageQuery?) async {
-        exchange.record.caller = admission.caller.name
+    /// Runs on the connection's event loop. Finishes the visit and returns.
+    func run(_ visit: Visit) async {
         do throws(FlowExit) {
-            let call = try await classify(exchange, admission)
-            if let query, query.mayBeFetched, let pages {
-                try await pages.answer(exchange, call, query, admission)
+            // Its body is here, its class settled and permitted.
+            let call = try await classify(visit)
+            if let query = visit.query, query.mayBeFetched, let reads {
+                // Joins a fetch, or leads one: turn, credential, send and store are the fetch's, which others share.
+                switch try await reads.answer(visit, call, query) {
+                case .stored(let reply): try await relay(.stored(reply), call, visit)
+                case .live(let live, let verdict): try await relay(.live(live, verdict), call, visit)
+                }
             } else {
-                try refuseIfOnlyCached(exchange)
-                var permit = try await sender.turn(call, exchange.progress)
-                let credential = try await sender.credential(call, exchange.progress)
-                let entry = try await recordIntent(call, exchange, &permit)
-                let answer = try await send(call, exchange, credential, &permit, entry)
-                try await relay(answer, call, exchange, admission)
+                try refuseIfOnlyCached(visit)
+                var permit = try await sender.turn(call, visit.progress)
+                let credential = try await sender.credential(call, visit.progress)
+                let entry = try await recordIntent(call, visit, &permit)
+                let answer = try await send(call, visit, credential, &permit, entry)
+                try await relay(answer, call, visit)
                 permit.release()
             }
-            finish(exchange, exchange.callerLeftFirst ? .callerLeft(sent: true) : .answered)
+            finish(visit, visit.wire.callerLeftFirst ? .callerLeft(sent: true) : .answered)
         } catch {
             switch error {
-            case .failed(let failure) where !exchange.callerLeftFirst:
-                await recordDenial(exchange, failure)
-                refuse(exchange, failure, version: admission.route.operation.version, corsOrigin: admission.corsOrigin)
-            case .callerLeft where exchange.isCutShort:
-                refuse(
-                    exchange, .shuttingDown(), version: admission.route.operation.version,
-                    corsOrigin: admission.corsOrigin)
+            case .failed(let failure) where !visit.wire.callerLeftFirst:
+                await recordDenial(visit, failure)
+                refuse(visit, failure)
+            case .callerLeft where visit.wire.isCutShort:
+                refuse(visit, .shuttingDown())
             case .failed, .callerLeft:
-                exchange.abort()
-                finish(exchange, .callerLeft(sent: exchange.progress.facts.wasSent))
+                visit.wire.abort()
+                finish(visit, .callerLeft(sent: visit.facts.wasSent))
             }
         }
     }
@@ -91,44 +89,44 @@ final class RequestFlow: Sendable {
     // MARK: Steps
 
     /// A read that no cache stands before, and that wants to hear of nothing else.
-    private func refuseIfOnlyCached(_ exchange: Exchange) throws(FlowExit) {
-        let method = exchange.head.method
-        guard method == .get || method == .head, exchange.head.fields.contains(.cacheControl),
-            RequestDirectives(exchange.head.fields).onlyIfCached
+    private func refuseIfOnlyCached(_ visit: Visit) throws(FlowExit) {
+        let method = visit.head.method
+        guard method == .get || method == .head, visit.fields.contains(.cacheControl),
+            RequestDirectives(visit.fields).onlyIfCached
         else { return }
         throw .failed(.notCached)
     }
 
     /// Settles what the request is. Where the body decides the class, it is read to its end first.
-    private func classify(_ exchange: Exchange, _ admission: Admission) async throws(FlowExit) -> UpstreamCall {
+    private func classify(_ visit: Visit) async throws(FlowExit) -> UpstreamCall {
         // A call that its caller may not make is not waited for: what has not come yet is not looked at.
-        let route = admission.route
-        let isUnread = FrontDesk.hasNoRight(admission.caller, route) && !exchange.requestIsComplete
+        let (caller, route) = (visit.admission.caller, visit.admission.route)
+        let isUnread = FrontDesk.hasNoRight(caller, route) && !visit.wire.requestIsComplete
         let (body, match) =
             isUnread
-            ? (.none, route.resolve(headers: exchange.head.fields)) : try await RequestBodyReader.read(exchange, route)
-        exchange.record.operation = match.operation.name
+            ? (.none, route.resolve(headers: visit.fields)) : try await RequestBodyReader.read(visit.wire, route)
+        visit.record.operation = match.operation.name
         if !isUnread || audit?.policy.records(unread: route) == true {
-            exchange.auditCall = audit?.call(match, exchange, admission.caller)
+            visit.auditCall = audit?.call(match, visit, caller)
         }
         do throws(Failure) {
-            try FrontDesk.authorize(admission.caller, match.operationClass)
-            try audit?.policy.checkReason(match, exchange.head.fields)
+            try FrontDesk.authorize(caller, match.operationClass)
+            try audit?.policy.checkReason(match, visit.fields)
             try audit?.policy.checkObjects(match)
-            try OwnTag.checkMatch(exchange.head.fields)
+            try OwnTag.checkMatch(visit.fields)
         } catch {
             throw .failed(error)
         }
-        return UpstreamCall(exchange, match: match, admission: admission, body: body, settings: sender.settings)
+        return UpstreamCall(visit, match: match, body: body, settings: sender.settings)
     }
 
     /// Makes the intent of an audited call durable, with what is about to go; nil for calls that are not recorded.
     /// However often the call is sent after that, there is one outcome, and a refusal is no denial any more.
     private func recordIntent(
-        _ call: UpstreamCall, _ exchange: Exchange, _ permit: inout Gate.Permit
+        _ call: UpstreamCall, _ visit: Visit, _ permit: inout Gate.Permit
     ) async throws(FlowExit) -> AuditEntry? {
-        guard let audit, let recorded = exchange.auditCall else { return nil }
-        let progress = exchange.progress
+        guard let audit, let recorded = visit.auditCall else { return nil }
+        let progress = visit.progress
         let reading = Reading(
             correlationID: recorded.id, authorization: call.authorization, gateKey: call.gateKey)
         let taken = try audit.takeBudget(recorded, call.match)
@@ -142,7 +140,7 @@ final class RequestFlow: Sendable {
         let asked = environment.now()
         defer { progress.facts.auditTime += environment.now() - asked }
         let entry = try await audit.begin(recorded, call.match, reading, snapshot, budgetTakenAt: taken)
-        exchange.auditCall = nil
+        visit.auditCall = nil
         return entry
     }
 
@@ -166,19 +164,19 @@ final class RequestFlow: Sendable {
     /// Sends the call. Before anything of the answer goes to the tool, the cache has dropped what is not true any more
     /// and the outcome of a recorded call is durable.
     private func send(
-        _ call: UpstreamCall, _ exchange: Exchange, _ credential: CallCredential, _ permit: inout Gate.Permit,
+        _ call: UpstreamCall, _ visit: Visit, _ credential: CallCredential, _ permit: inout Gate.Permit,
         _ entry: AuditEntry?
     ) async throws(FlowExit) -> Answer {
-        let progress = exchange.progress
+        let progress = visit.progress
         let response: UpstreamResponse
         do throws(FlowExit) {
-            response = try await sender.send(call, progress, credential, &permit, body: exchange)
+            response = try await sender.send(call, progress, credential, &permit, body: visit.wire)
         } catch {
-            if progress.facts.wasSent { pages?.cache.written(call.match, status: progress.facts.lastStatus) }
+            if progress.facts.wasSent { reads?.cache.written(call.match, status: progress.facts.lastStatus) }
             guard let audit, let entry else { throw error }
             return try await settle(error, call, entry, audit, progress)
         }
-        let run = pages?.cache.written(call.match, status: response.status.code)
+        let run = reads?.cache.written(call.match, status: response.status.code)
         guard let audit, let entry else { return .upstream(response, startedRun: run) }
         let asked = environment.now()
         defer { progress.facts.auditTime += environment.now() - asked }
@@ -218,76 +216,84 @@ final class RequestFlow: Sendable {
 
     /// What was cached while nobody knew is not true any more either.
     private func settledAsDone(_ call: UpstreamCall) -> Answer {
-        pages?.cache.written(call.match, status: nil)
+        reads?.cache.written(call.match, status: nil)
         return .settledAsDone
     }
 
     /// Records what was refused with 403 before its caller was asked for, if it is recorded whatever its body says; nil
     /// where there is nothing to record. Its body is nobody's to read.
-    func deniedUnasked(_ exchange: Exchange) -> (@Sendable () async -> Void)? {
-        guard let audit, ClashAPI.checkTarget(exchange.head.target) == nil else { return nil }
-        let route = ClashAPI.match(method: exchange.head.method, target: exchange.head.target)
-        guard audit.policy.records(unread: route) else { return nil }
-        let match = route.resolve(headers: exchange.head.fields)
-        guard let call = audit.call(match, exchange, nil) else { return nil }
+    func deniedUnasked(_ visit: Visit) -> (@Sendable () async -> Void)? {
+        let route = visit.admission.route
+        guard let audit, ClashAPI.checkTarget(visit.head.target) == nil, audit.policy.records(unread: route),
+            let call = audit.call(route.resolve(headers: visit.fields), visit, nil)
+        else { return nil }
         return { await audit.denied(call, status: 403) }
     }
 
     /// A refusal of an audited call that never got as far as an intent: 403, 428 or 429 by us.
-    private func recordDenial(_ exchange: Exchange, _ failure: Failure) async {
-        guard let audit, let call = exchange.auditCall, exchange.progress.facts.attempts == 0 else { return }
+    private func recordDenial(_ visit: Visit, _ failure: Failure) async {
+        guard let audit, let call = visit.auditCall, visit.facts.attempts == 0 else { return }
         let status = failure.reason.answer(.v2).status.code
         if [403, 428, 429].contains(status) { await audit.denied(call, status: status) }
     }
 
-    private func relay(
-        _ answer: Answer, _ call: UpstreamCall, _ exchange: Exchange, _ admission: Admission
-    ) async throws(FlowExit) {
-        let relay = ResponseRelay(links: links, corsOrigin: admission.corsOrigin, environment: environment)
+    /// Brings the answer to the tool.
+    private func relay(_ answer: Answer, _ call: UpstreamCall, _ visit: Visit) async throws(FlowExit) {
         switch answer {
         case .upstream(let response, let run):
             var body = RelayedBody(response.body)
-            if let run { body.listener = pages?.cache.runs.listener(run) }
-            try await relay.run(response, call, exchange, body: body)
-        case .settledAsDone: relay.settled(exchange)
+            if let run { body.listener = reads?.cache.runs.listener(run) }
+            let verdict = CacheVerdict.passed(isRead: call.traits.isSafe)
+            try await relay.run(response, call, visit, verdict, body: body)
+        case .live(let live, let verdict):
+            defer { live.done() }
+            try await relay.run(live.response, call, visit, verdict, body: live.body)
+        case .stored(let reply): give(reply, visit)
+        case .settledAsDone: relay.settled(visit)
         }
+    }
+
+    /// Answers with what is kept.
+    func give(_ reply: StoredReply, _ visit: Visit) {
+        guard let query = visit.query else { preconditionFailure("only reads that the cache was asked for have one") }
+        visit.record.cache = reply.verdict
+        visit.record.source = reply.verdict.source
+        PageWriter(links: relay.links, corsOrigin: visit.admission.corsOrigin, now: environment.now())
+            .write(reply, visit, query)
     }
 
     // MARK: The one end
 
     /// Answers with an error of our own, or cuts an answer that has begun.
-    func refuse(_ exchange: Exchange, _ failure: Failure, version: APIVersion, corsOrigin: String?) {
-        exchange.record.detail = failure.detail
-        events.refused(failure, exchange.record)
-        if exchange.hasAnswered {
-            exchange.abort()
-            finish(exchange, .cut(failure.reason))
+    func refuse(_ visit: Visit, _ failure: Failure) {
+        visit.record.detail = failure.detail
+        events.refused(failure, visit.record)
+        if visit.wire.hasAnswered {
+            visit.wire.abort()
+            finish(visit, .cut(failure.reason))
             return
         }
-        exchange.record.source = .proxy
+        visit.record.source = .proxy
         let answer = failure.answer(
             FailureContext(
-                version: version, correlationID: exchange.record.correlationID, corsOrigin: corsOrigin,
-                wallTime: environment.wallTime()))
+                version: visit.admission.route.operation.version, correlationID: visit.correlationID,
+                corsOrigin: visit.admission.corsOrigin, wallTime: environment.wallTime()))
         var fields = answer.fields
-        let facts = exchange.progress.facts
+        let facts = visit.facts
         if facts.attempts > 0 || failure.reason == .rateLimited {
-            fields[.serverTiming] = facts.serverTiming(of: environment.now() - exchange.record.started)
+            fields[.serverTiming] = facts.times.serverTiming(of: environment.now() - visit.record.started)
         }
         facts.addRateLimit(to: &fields)
-        exchange.respond(answer.status, fields, body: answer.body)
-        finish(exchange, .refused(failure.reason))
+        visit.wire.respond(answer.status, fields, body: answer.body)
+        finish(visit, .refused(failure.reason))
     }
 
-    /// The end of every request that reached the front desk: its line in the access log. What never became a request
-    /// has its line from `ProxyService.refuse`.
-    func finish(_ exchange: Exchange, _ outcome: Outcome) {
-        // Nobody saw a status: the one that logs have for that.
-        if case .callerLeft = outcome, exchange.record.status == 0 {
-            exchange.record.status = 499
-            exchange.record.source = .proxy
-        }
-        if !exchange.record.cache.isEmpty { pages?.counters.count(exchange.record.cache) }
-        accessLog?.write(exchange.record, exchange.progress.facts, outcome: outcome)
+    /// The end of every request that reached the front desk: its line in the access log, then its connection may go on.
+    /// What never became a request has its line from `ProxyService.refuse`.
+    func finish(_ visit: Visit, _ outcome: Outcome) {
+        guard let record = visit.close(outcome) else { return }
+        if let verdict = record.cache { reads?.counters.count(verdict) }
+        accessLog?.write(record, outcome: outcome)
+        visit.wire.leave()
     }
 }

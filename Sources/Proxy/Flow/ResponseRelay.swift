@@ -6,42 +6,24 @@ import CurlTransport
 import Ground
 import HTTPTypes
 
-/// How links in answers are rewritten.
-final class LinkSettings: Sendable {
-    let rules: [LinkRule]
-    let allowPrefixes: [String]
-    let scheme: String
-
-    /// `public_url` as links begin with it, without a slash at its end; nil: scheme and authority of each request.
-    let base: String?
-
-    init(rules: [LinkRule], allowPrefixes: [String], publicURL: String?, scheme: String) {
-        self.rules = rules
-        self.allowPrefixes = allowPrefixes
-        self.scheme = scheme
-        var base = publicURL
-        while base?.hasSuffix("/") == true { base?.removeLast() }
-        self.base = base
-    }
-}
-
-struct ResponseRelay {
+struct ResponseRelay: Sendable {
     let links: LinkSettings
-    let corsOrigin: String?
     let environment: Environment
-    /// What the cache had to do with it; nil: nothing.
-    var cacheStatus: CacheStatus?
 
     /// So much of a page is looked at before its head goes out, so that ordinary pages keep a Content-Length.
     private static let heldPageBytes = 256 << 10
 
-    /// - Parameter body: where the bytes come from, if not straight from the response.
+    /// - Parameters:
+    ///   - verdict: what the cache had to do with it.
+    ///   - body: where the bytes come from.
     func run(
-        _ response: UpstreamResponse, _ call: UpstreamCall, _ exchange: Exchange, body: RelayedBody? = nil
+        _ response: UpstreamResponse, _ call: UpstreamCall, _ visit: Visit, _ verdict: CacheVerdict,
+        body given: RelayedBody
     ) async throws(FlowExit) {
-        exchange.record.source = .upstream
-        var body = body ?? RelayedBody(response.body)
-        var fields = answerFields(response, call, exchange)
+        visit.record.cache = verdict
+        visit.record.source = verdict.source
+        var body = given
+        var fields = answerFields(response, call, visit, verdict)
         let isPage =
             call.match.operation.carriesLinks && response.isJSON && response.status != .partialContent
             && ContentCoding(response.fields).isNone
@@ -49,74 +31,72 @@ struct ResponseRelay {
         if response.status.hasNoBody {
             fields[.contentType] = nil
             await body.discard()
-            exchange.respond(response.status, timed(fields, exchange), body: [])
-        } else if exchange.head.method == .head {
+            visit.wire.respond(response.status, timed(fields, visit), body: [])
+        } else if visit.head.method == .head {
             // Rewriting changes the length of a page, and only GET knows by how much.
-            exchange.begin(response.status, timed(fields, exchange), isPage ? .none : response.announcedFraming)
+            visit.wire.begin(response.status, timed(fields, visit), isPage ? .none : response.announcedFraming)
             await body.discard()
-            exchange.end()
+            visit.wire.end()
         } else if isPage {
-            try await relayPage(response, fields, &body, exchange, call)
+            try await relayPage(response, fields, &body, visit, call)
         } else {
-            try await relayBytes(response, fields, &body, exchange, call)
+            try await relayBytes(response, fields, &body, visit, call)
         }
     }
 
     /// Says that a delete was carried out, in upstream's place: 204 for DELETE, 202 for a v2 job.
-    func settled(_ exchange: Exchange) {
-        exchange.record.source = .proxy
-        exchange.record.detail = "settled by a read"
-        let isJob = exchange.head.method != .delete
+    func settled(_ visit: Visit) {
+        let verdict = CacheVerdict.settled
+        visit.record.cache = verdict
+        visit.record.source = verdict.source
+        visit.record.detail = "settled by a read"
+        let isJob = visit.head.method != .delete
         var fields = HTTPFields()
         if isJob { fields[.contentType] = "application/json" }
-        fields[.cacheStatus] = "clash-proxy; fwd=method; detail=settled"
-        OwnFields.add(correlationID: exchange.record.correlationID, to: &fields)
-        if let corsOrigin { OriginPolicy.addGrant(for: corsOrigin, to: &fields) }
-        exchange.respond(
-            isJob ? .accepted : .noContent, timed(fields, exchange), body: isJob ? Array("{}".utf8) : [])
+        fields[.cacheStatus] = verdict.status.headerValue
+        OwnFields.add(correlationID: visit.correlationID, corsOrigin: visit.admission.corsOrigin, to: &fields)
+        visit.wire.respond(
+            isJob ? .accepted : .noContent, timed(fields, visit), body: isJob ? Array("{}".utf8) : [])
     }
 
     // MARK: Fields
 
-    private func answerFields(_ response: UpstreamResponse, _ call: UpstreamCall, _ exchange: Exchange) -> HTTPFields {
+    private func answerFields(
+        _ response: UpstreamResponse, _ call: UpstreamCall, _ visit: Visit, _ verdict: CacheVerdict
+    ) -> HTTPFields {
         var dropped = HeaderTraits.dropDownstream
-        if corsOrigin != nil { dropped.insert(.cors) }
+        if visit.admission.corsOrigin != nil { dropped.insert(.cors) }
         var fields = response.fields.endToEnd(dropping: dropped)
-        if fields.contains(.location) { fields.replace(.location, translator(exchange).rewriteLocation) }
+        if fields.contains(.location) { fields.replace(.location, translator(visit).rewriteLocation) }
         // RFC 9110 section 6.6.1.
         if fields[.date] == nil {
             fields[.date] = HTTPDate.text(environment.wallTime().seconds)
         }
         if let word = OwnFields.cacheControl(for: response.fields, isKnown: call.match.isKnown) { fields.append(word) }
-        exchange.progress.facts.addRateLimit(to: &fields)
-        let status =
-            cacheStatus
-            ?? .forwarded(
-                call.traits.isSafe ? .bypass : .method, stored: false, collapsed: false, status: nil, detail: nil)
-        fields.append(HTTPField(name: .cacheStatus, value: status.headerValue))
-        OwnFields.add(correlationID: exchange.record.correlationID, to: &fields)
-        if let corsOrigin { OriginPolicy.addGrant(for: corsOrigin, to: &fields) }
+        visit.progress.facts.addRateLimit(to: &fields)
+        fields.append(HTTPField(name: .cacheStatus, value: verdict.status.headerValue))
+        OwnFields.add(correlationID: visit.correlationID, corsOrigin: visit.admission.corsOrigin, to: &fields)
         return fields
     }
 
     /// With the time until now, when the head goes out.
-    private func timed(_ fields: HTTPFields, _ exchange: Exchange) -> HTTPFields {
+    private func timed(_ fields: HTTPFields, _ visit: Visit) -> HTTPFields {
         var fields = fields
-        let total = environment.now() - exchange.record.started
-        fields.append(HTTPField(name: .serverTiming, value: exchange.progress.facts.serverTiming(of: total)))
+        let total = environment.now() - visit.record.started
+        fields.append(HTTPField(name: .serverTiming, value: visit.progress.facts.times.serverTiming(of: total)))
         return fields
     }
 
-    private func translator(_ exchange: Exchange) -> LinkTranslator {
+    private func translator(_ visit: Visit) -> LinkTranslator {
         LinkTranslator(
-            rules: links.rules, allowedPrefixes: links.allowPrefixes, base: LinkBase(links, exchange.head).text)
+            rules: links.rules, allowedPrefixes: links.allowPrefixes, base: LinkBase(links, visit.head).text)
     }
 
     // MARK: Bodies
 
     /// The bytes as they are.
     private func relayBytes(
-        _ response: UpstreamResponse, _ fields: HTTPFields, _ body: inout RelayedBody, _ exchange: Exchange,
+        _ response: UpstreamResponse, _ fields: HTTPFields, _ body: inout RelayedBody, _ visit: Visit,
         _ call: UpstreamCall
     ) async throws(FlowExit) {
         var end = BodyEnd(response, call.match)
@@ -125,54 +105,54 @@ struct ResponseRelay {
             if try await body.next(call.traits) == nil {
                 await end.read(bytes)
                 try end.check(call.traits)
-                return exchange.respond(response.status, timed(fields, exchange), body: bytes)
+                return visit.wire.respond(response.status, timed(fields, visit), body: bytes)
             }
         }
-        exchange.begin(response.status, timed(fields, exchange), body.declaredLength.map { .length($0) } ?? .chunked)
-        exchange.flush()
+        visit.wire.begin(response.status, timed(fields, visit), body.declaredLength.map { .length($0) } ?? .chunked)
+        visit.wire.flush()
         var count = 0
         // What completes a declared length completes the answer, so it waits for the verdict.
         var last: [UInt8] = []
         while let bytes = try await body.next(call.traits) {
             await end.read(bytes)
             count += bytes.count
-            if count == body.declaredLength { last = bytes } else { try await write(bytes, exchange, body) }
+            if count == body.declaredLength { last = bytes } else { try await write(bytes, visit, body) }
         }
         try end.check(call.traits)
-        if !last.isEmpty { try await write(last, exchange, body) }
-        exchange.end()
+        if !last.isEmpty { try await write(last, visit, body) }
+        visit.wire.end()
     }
 
     /// A page with its links rewritten; in constant memory however long it is.
     private func relayPage(
-        _ response: UpstreamResponse, _ fields: HTTPFields, _ body: inout RelayedBody, _ exchange: Exchange,
+        _ response: UpstreamResponse, _ fields: HTTPFields, _ body: inout RelayedBody, _ visit: Visit,
         _ call: UpstreamCall
     ) async throws(FlowExit) {
-        var rewriter = LinkRewriter(translator: translator(exchange))
+        var rewriter = LinkRewriter(translator: translator(visit))
         var page: [UInt8] = []
         let began = environment.now()
         while page.count < Self.heldPageBytes {
             guard let bytes = try await body.next(call.traits) else {
                 rewriter.finish(into: &page)
-                exchange.progress.facts.upstreamTime += environment.now() - began
+                visit.progress.facts.upstreamTime += environment.now() - began
                 try check(response, rewriter, call)
-                return exchange.respond(response.status, timed(fields, exchange), body: page)
+                return visit.wire.respond(response.status, timed(fields, visit), body: page)
             }
             rewriter.rewrite(bytes, into: &page)
         }
-        exchange.progress.facts.upstreamTime += environment.now() - began
-        exchange.begin(response.status, timed(fields, exchange), .chunked)
-        try await write(page, exchange, body)
+        visit.progress.facts.upstreamTime += environment.now() - began
+        visit.wire.begin(response.status, timed(fields, visit), .chunked)
+        try await write(page, visit, body)
         while let bytes = try await body.next(call.traits) {
             page.removeAll(keepingCapacity: true)
             rewriter.rewrite(bytes, into: &page)
-            try await write(page, exchange, body)
+            try await write(page, visit, body)
         }
         page.removeAll()
         rewriter.finish(into: &page)
-        try await write(page, exchange, body)
+        try await write(page, visit, body)
         try check(response, rewriter, call)
-        exchange.end()
+        visit.wire.end()
     }
 
     private func check(
@@ -182,9 +162,9 @@ struct ResponseRelay {
         try BodyEnd.check(endedInside: rewriter.endedInside, call.traits)
     }
 
-    private func write(_ bytes: [UInt8], _ exchange: Exchange, _ body: RelayedBody) async throws(FlowExit) {
+    private func write(_ bytes: [UInt8], _ visit: Visit, _ body: RelayedBody) async throws(FlowExit) {
         do throws(CallerLeft) {
-            try await exchange.write(bytes)
+            try await visit.wire.write(bytes)
         } catch {
             body.cancel()
             throw .callerLeft

@@ -1,0 +1,132 @@
+// Which failure the errors of the rooms below are. One place for all of them.
+
+import Audit
+import CurlTransport
+import RateLimiting
+import Tokens
+
+/// What kind of call failed.
+struct CallTraits {
+    /// GET, HEAD, OPTIONS: sending it again changes nothing (RFC 9110, 9.2.1).
+    var isSafe: Bool
+    /// The whole body is in memory, or there is none.
+    var bodyIsReplayable: Bool
+}
+
+extension Failure {
+    /// What a failed transfer means for its request; nil when the transfer was given up from our side. Judged by two
+    /// facts: whether upstream may have got the request, and whether it matters if it did.
+    init?(_ transfer: TransferFailure, _ call: CallTraits) {
+        switch transfer.reason {
+        case .cancelled: return nil
+        case .bodyFailed: self = .invalid("The request body broke off.")
+        case .invalidRequest:
+            self.init(
+                .invalidRequest, "The request cannot be forwarded: \(transfer.detail)", detail: transfer.detail)
+        case _ where transfer.sent && !call.isSafe: self = transfer.outcomeUnknown
+        default:
+            self = transfer.visibleFailure
+            repetition = transfer.repetition(call)
+        }
+        wasSent = transfer.sent
+    }
+}
+
+extension TransferFailure {
+    fileprivate func repetition(_ call: CallTraits) -> Repetition {
+        let isConnectionFailure = [.unreachable, .nameNotResolved, .refused, .broke, .repeatRefused].contains(reason)
+        guard isConnectionFailure, !headReceived, call.bodyIsReplayable, call.isSafe || !sent else { return .unwise }
+        return reason == .refused || !call.isSafe ? .free : .budgeted
+    }
+
+    private var logDetail: String { "\(reason.rawValue) curl=\(curlCode) \(detail)" }
+
+    fileprivate var outcomeUnknown: Failure {
+        Failure(
+            .outcomeUnknown,
+            "The call was sent and no answer came, so it may or may not have been carried out. "
+                + "Read the object before you send it again.", detail: logDetail)
+    }
+
+    fileprivate var visibleFailure: Failure {
+        switch reason {
+        case .notTrusted:
+            Failure(
+                .upstreamNotTrusted,
+                "Upstream's TLS certificate is not trusted (upstream.ca_file adds a certificate authority).",
+                detail: logDetail)
+        case .timeoutFirstByte:
+            Failure(
+                .upstreamTimeout, "Upstream did not answer within upstream.first_byte_timeout.", detail: logDetail)
+        case .timeoutStall:
+            Failure(.upstreamTimeout, "Upstream stopped in the middle (upstream.stall_timeout).", detail: logDetail)
+        case .refused:
+            Failure(
+                .upstreamUnreachable, "Upstream refused the call and did not carry it out; send it again.",
+                detail: logDetail)
+        case .nameNotResolved:
+            Failure(.upstreamUnreachable, "Upstream's host name cannot be resolved.", detail: logDetail)
+        case .shutdown: .shuttingDown(detail: detail)
+        case .internalError where !sent:
+            Failure(.internalError, "The proxy failed inside; see its log.", detail: logDetail)
+        case .truncated, .invalidResponse, .internalError:
+            Failure(
+                .upstreamInvalidResponse, "Upstream's answer was cut off or is not valid HTTP.", detail: logDetail)
+        default:
+            Failure(
+                .upstreamUnreachable, "Upstream cannot be reached, or it closed the connection without an answer.",
+                detail: logDetail)
+        }
+    }
+}
+
+extension Failure {
+    static func shuttingDown(detail: String = "") -> Failure {
+        Failure(.shuttingDown, "The proxy is shutting down.", retryAfter: .seconds(5), detail: detail)
+    }
+
+    /// A token is under way, and the call cannot wait for it any longer.
+    static let tokenTooLate = Failure(
+        .rateLimited, "The call would have to wait for a token longer than it may.", retryAfter: .seconds(1),
+        detail: "token-wait")
+
+    /// There is no token to be had.
+    init(_ failure: TokenFailure) {
+        self.init(
+            .tokenUnavailable, "No upstream token: \(failure.message).", retryAfter: failure.retryAfter,
+            detail: failure.reason.rawValue)
+    }
+
+    /// The gate let a call not through; nil when its tool has left.
+    init?(_ refusal: Gate.Refusal) {
+        let wait = refusal.retryAfter ?? .seconds(1)
+        switch refusal.reason {
+        case .cancelled: return nil
+        case .queueFull:
+            self.init(.queueFull, "The proxy has too many calls waiting for upstream.", retryAfter: wait)
+        case .deadline:
+            self.init(
+                .rateLimited, "The call would have to wait for its turn longer than it may.", retryAfter: wait,
+                detail: refusal.reason.rawValue)
+        case .coolDown, .observing:
+            self.init(
+                .rateLimited, "Upstream limits the rate of calls and asks to wait longer than the call may.",
+                retryAfter: wait, detail: refusal.reason.rawValue)
+        }
+    }
+
+    /// Nothing can be recorded, so nothing is sent.
+    init(_ unavailable: AuditUnavailable) {
+        self.init(
+            .auditUnavailable, "The audit log cannot be written, so nothing is deleted: \(unavailable.detail)",
+            retryAfter: max(unavailable.retryAfter, .seconds(1)), detail: unavailable.cause.rawValue)
+    }
+
+    /// A delete without an answer, whose object a read still found.
+    static func stillThere(_ failure: Failure) -> Failure {
+        Failure(
+            .outcomeUnknown,
+            "The call was sent and no answer came. The object was still there when last looked at, and may yet be "
+                + "deleted: read it before you send the call again.", detail: failure.detail)
+    }
+}

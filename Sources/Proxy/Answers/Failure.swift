@@ -1,0 +1,101 @@
+// The one error type of a request: why it failed and through whom, what is known about its sending, and what the tool may
+// be told. `FailureReason.answer` turns a reason into status, code and cause; nothing else does.
+
+import ClashAPI
+
+/// Why the proxy itself answers with an error. The raw value is stable: log lines, metrics and `Proxy-Status` carry it.
+public enum FailureReason: String, Sendable, CaseIterable {
+    case invalidRequest = "invalid-request"
+    case callerKeyMissing = "caller-key-missing"
+    case callerKeyUnknown = "caller-key-unknown"
+    case tokenMissing = "token-missing"
+    case permissionDenied = "permission-denied"
+    case originNotAllowed = "origin-not-allowed"
+    case operationNotFound = "operation-not-found"
+    case methodNotAllowed = "method-not-allowed"
+    case methodNotImplemented = "method-not-implemented"
+    case versionNotSupported = "version-not-supported"
+    case requestTimeout = "request-timeout"
+    case preconditionFailed = "precondition-failed"
+    case bodyTooLarge = "body-too-large"
+    case targetTooLong = "target-too-long"
+    case headersTooLarge = "headers-too-large"
+    case rateLimited = "rate-limited"
+    case queueFull = "queue-full"
+    case upstreamUnreachable = "upstream-unreachable"
+    case upstreamNotTrusted = "upstream-not-trusted"
+    case upstreamInvalidResponse = "upstream-invalid-response"
+    case upstreamTimeout = "upstream-timeout"
+    case outcomeUnknown = "outcome-unknown"
+    case deleteBudgetExceeded = "delete-budget-exceeded"
+    case auditReasonRequired = "audit-reason-required"
+    case auditUnavailable = "audit-unavailable"
+    case tokenUnavailable = "token-unavailable"
+    case tooManyConnections = "too-many-connections"
+    case notCached = "not-cached"
+    case shuttingDown = "shutting-down"
+    case loopDetected = "loop-detected"
+    case internalError = "internal-error"
+}
+
+/// Through whom a request failed.
+enum FailureCause: Sendable {
+    /// What was asked is not right, or not allowed.
+    case tool
+    /// This proxy: its limits, its log, its token, its end.
+    case proxy
+    /// Upstream, or the way there.
+    case upstream
+}
+
+/// What it would mean to send a failed call once more.
+enum Repetition: Sendable {
+    /// It might be carried out twice, or fail the same way again.
+    case unwise
+    /// It is harmless; an outage could make many of it, so it draws on the budget of retries.
+    case budgeted
+    /// It is harmless, and surely was not carried out: it draws on no budget.
+    case free
+}
+
+/// One failed request.
+public struct Failure: Error, Sendable {
+    /// Why, from a bounded set.
+    public var reason: FailureReason
+    /// One sentence for the tool: what is wrong and what to do. Never holds a secret or bytes of a credential.
+    public var message: String
+    /// The request part that is wrong (a header or parameter name), if there is one.
+    public var target: String?
+    /// When trying again makes sense; becomes `Retry-After` and is repeated in words in the message.
+    public var retryAfter: Duration?
+    /// For our log only.
+    public var detail: String
+    /// Whether upstream may have carried the call out; false for what failed here.
+    var wasSent = false
+    /// Whether the call may be sent again.
+    var repetition = Repetition.unwise
+
+    /// Through whom it failed.
+    var cause: FailureCause { reason.answer(.other).cause }
+
+    /// Makes a failure; `message` is shown to the tool, `detail` only to the log.
+    public init(
+        _ reason: FailureReason, _ message: String, target: String? = nil, retryAfter: Duration? = nil,
+        detail: String = ""
+    ) {
+        self.reason = reason
+        self.message = message
+        self.target = target
+        self.retryAfter = retryAfter
+        self.detail = detail
+    }
+
+    /// A request that breaks the rules of HTTP or of this proxy.
+    static func invalid(_ message: String, target: String? = nil) -> Failure {
+        Failure(.invalidRequest, message, target: target)
+    }
+
+    static func bodyTooLarge(limit: Int) -> Failure {
+        Failure(.bodyTooLarge, "The request body is larger than \(limit) bytes (listen.max_body_bytes).")
+    }
+}

@@ -1,0 +1,43 @@
+// Turns a failure into bytes: the same JSON shape that upstream uses, so that a tool's error handling works on both,
+// and headers that say who speaks.
+
+import ClashAPI
+import Ground
+import HTTPTypes
+
+/// Everything about a request that its error answer needs.
+struct FailureContext {
+    var version = APIVersion.v2
+    var correlationID: String
+    var corsOrigin: String?
+    var wallTime: WallTime
+}
+
+extension Failure {
+    /// The complete answer: status, fields without framing, body.
+    func answer(_ context: FailureContext) -> (status: HTTPResponse.Status, fields: HTTPFields, body: [UInt8]) {
+        let row = reason.answer(context.version)
+        var fields = HTTPFields()
+        fields[.contentType] = "application/json"
+        fields[.date] = HTTPDate.text(context.wallTime.seconds)
+        if let retryAfter { fields[.retryAfter] = String(retryAfter.wholeSecondsUp) }
+        if row.status == .unauthorized { fields[.wwwAuthenticate] = "Bearer" }
+        fields[.proxyStatus] = "clash-proxy; error=\(row.proxyError); details=\"\(reason.rawValue)\""
+        if row.status == .methodNotAllowed { fields[.allow] = OwnFields.allowedMethods }
+        OwnFields.add(correlationID: context.correlationID, corsOrigin: context.corsOrigin, to: &fields)
+        return (row.status, fields, body(code: row.code))
+    }
+
+    /// `{"error":{"code":…,"message":…,"target"?:…}}`. The wait stands in the message too: some clients hide headers.
+    private func body(code: String) -> [UInt8] {
+        var text = "{\"error\":{\"code\":\"\(code)\",\"message\":\"\(JSONText.escaped(messageWithWait))\""
+        if let target { text += ",\"target\":\"\(JSONText.escaped(target))\"" }
+        return Array((text + "}}").utf8)
+    }
+
+    private var messageWithWait: String {
+        guard let retryAfter else { return message }
+        let stop = message.hasSuffix(".") ? "" : "."
+        return "\(message)\(stop) Try again in \(retryAfter.wholeSecondsUp) s."
+    }
+}

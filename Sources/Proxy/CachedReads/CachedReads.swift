@@ -1,0 +1,201 @@
+// Answers reads through the cache: at once where a stored answer will do, else by a fetch that others may share, else
+// with what is stored in spite of its age, if upstream can not be asked.
+
+import Caching
+import ClashAPI
+import CurlTransport
+import HTTPTypes
+import NIOCore
+import RateLimiting
+
+/// The reads of tools and the cache between them and upstream. Usable from every event loop.
+final class CachedReads: Sendable {
+    let cache: PageCache
+    let sender: UpstreamSender
+    let links: LinkSettings
+    let maxWait: Duration
+    let counters = CacheCounters()
+    /// Counts the fetches under way, which may outlive the requests that wait for them.
+    let fetches = Activity(maxConnections: 0)
+    let environment: Environment
+
+    init(cache: PageCache, sender: UpstreamSender, links: LinkSettings, maxWait: Duration, environment: Environment) {
+        self.cache = cache
+        self.sender = sender
+        self.links = links
+        self.maxWait = maxWait
+        self.environment = environment
+    }
+
+    /// Of refreshes that nobody waits for; the smaller the more urgent.
+    static let backgroundRank = GateRequest.Priority.background.rawValue
+    /// Who is sent back by the gate tries again while there is time, but not for ever.
+    private static let maxFlights = 3
+
+    /// What it did and holds, as Prometheus text.
+    func metrics() -> String { counters.exposition(cache.store.statistics) }
+
+    // MARK: At the front desk
+
+    /// What the cache is asked for this request; nil when it has no say.
+    func query(_ head: RequestHead, _ admission: Admission) -> PageQuery? {
+        admission.partition.flatMap { PageQuery.of(head, admission.route, partition: $0, links: links) }
+    }
+
+    /// A stored answer, if one will do at once; else what was found stays with the visit. Synchronous: a hit starts no task
+    /// and leaves no thread.
+    func atOnce(_ visit: Visit, _ query: PageQuery) -> StoredReply? {
+        guard !query.directives.noStore else { return nil }
+        let now = environment.now()
+        let lookup = cache.store.lookUp(query.key, request: visit.fields, now: now)
+        switch lookup.found {
+        case .fresh(let answer, let ttl) where query.directives.accept(answer, ttl, now) == nil:
+            return StoredReply(hit: answer, ttl: ttl)
+        case .expired(let answer, let staleness):
+            guard query.directives == .none, let why = reasonToGive(answer, staleness, now, visit.admission) else {
+                break
+            }
+            refreshInBackground(visit, query, lookup.variant)
+            return StoredReply(PageCache.StandIn(answer: answer, why: why, ttl: .zero - staleness), cameByCall: false)
+        case .fresh, .nothing: break
+        }
+        visit.lookup = lookup
+        return nil
+    }
+
+    /// Why an expired answer goes out without waiting for upstream; nil when it does not.
+    private func reasonToGive(
+        _ answer: CachedAnswer, _ staleness: Duration, _ now: ContinuousClock.Instant, _ admission: Admission
+    ) -> StaleReason? {
+        let limits = cache.store.limits
+        if limits.allowsWhileRevalidating(answer.freshness, staleness: staleness) { return .revalidating }
+        guard limits.allowsOnError(answer.freshness, staleness: staleness) else { return nil }
+        if isPaused(admission) { return .rateLimited }
+        return cache.trouble.isOn(now: now) ? .upstreamTimeout : nil
+    }
+
+    /// Whether upstream has asked for a pause that is longer than anybody should wait with an answer at hand.
+    private func isPaused(_ admission: Admission) -> Bool {
+        guard !sender.pacing.observes else { return false }
+        let turn = GateRequest(admission.route.resolve(), admission.caller, wait: nil)
+        return sender.pacing.gate(admission.gateKey).pause(for: turn).map { $0 > Self.patience } ?? false
+    }
+
+    private static let patience = Duration.seconds(1)
+
+    // MARK: In the flow
+
+    /// Answers a read that the cache could not answer at once: joins a fetch or begins one.
+    func answer(_ visit: Visit, _ call: UpstreamCall, _ query: PageQuery) async throws(FlowExit) -> ReadAnswer {
+        let forwarding = forwarding(query, visit.lookup)
+        if query.directives.onlyIfCached { throw .failed(.notCached) }
+        let wait = min(Prefer.wait(in: visit.fields) ?? maxWait, maxWait)
+        // Who would only wait to be told to wait is told at once.
+        if let pause = gate(call).pause(for: call.turn), pause > wait, let refusal = gate(call).refusal(of: call.turn) {
+            visit.progress.facts.rateLimit = sender.rateLimit(call)
+            return try standIn(for: .tooLate(refusal), visit, query)
+        }
+        let deadline = environment.now() + wait
+        var flights = 0
+        while true {
+            flights += 1
+            let (outcome, isFollower) = try await land(
+                visit, call, query, deadline: deadline, isFirst: flights == 1, mayShare: flights < Self.maxFlights)
+            switch outcome {
+            case .answer(_, let news) where isFollower && !news.suits(visit.fields): continue
+            case .answer(let answer, let news):
+                if !isFollower { visit.progress.facts.add(news.facts) }
+                return .stored(reply(answer, news, forwarding, isFollower: isFollower, visit, query))
+            case .live(let live):
+                visit.progress.facts.add(live.facts)
+                if let old = cache.standIn(forStatus: live.response.status.code, query, visit.fields) {
+                    await live.response.discard()
+                    live.done()
+                    return .stored(StoredReply(old, cameByCall: true))
+                }
+                let fate = live.reason.map { CacheVerdict.Fate.notStored($0) } ?? .streamed
+                return .live(live, .forwarded(forwarding, fate, isRefreshed: false))
+            case .failed(let failure, let facts):
+                if !isFollower { visit.progress.facts.add(facts) }
+                return try standIn(for: failure, visit, query)
+            case .notSent(let failure, let facts):
+                if environment.now() < deadline, flights <= Self.maxFlights, isFollower { continue }
+                visit.progress.facts.add(isFollower ? CallFacts(rateLimit: facts.rateLimit) : facts)
+                return try standIn(for: failure, visit, query)
+            case .alone, .dropped: continue
+            }
+        }
+    }
+
+    /// A complete answer, or what is stored in its place.
+    private func reply(
+        _ answer: CachedAnswer, _ news: PageNews, _ forwarding: Forwarding, isFollower: Bool, _ visit: Visit,
+        _ query: PageQuery
+    ) -> StoredReply {
+        if let old = cache.standIn(forStatus: answer.status.code, query, visit.fields) {
+            return StoredReply(old, cameByCall: true)
+        }
+        if let ttl = news.ttlOfStored { return StoredReply(hit: answer, ttl: ttl) }
+        let fate: CacheVerdict.Fate = isFollower ? .collapsed : news.notStored.map { .notStored($0) } ?? .stored
+        return StoredReply(answer, .forwarded(forwarding, fate, isRefreshed: news.isRefreshed), cameByCall: true)
+    }
+
+    /// The stored answer in place of the error, if it may be; else the error.
+    private func standIn(
+        for failure: Failure, _ visit: Visit, _ query: PageQuery
+    ) throws(FlowExit) -> ReadAnswer {
+        guard let old = cache.standIn(for: failure.reason, query, visit.fields) else { throw .failed(failure) }
+        visit.record.detail = failure.detail
+        return .stored(StoredReply(old, cameByCall: true))
+    }
+
+    // MARK: Why it goes upstream
+
+    /// - Parameter lookup: what the store held when it was asked; nil: it was not to be asked.
+    private func forwarding(_ query: PageQuery, _ lookup: CacheStore.Lookup?) -> Forwarding {
+        guard let lookup else { return Forwarding(why: .request, detail: .requestNoStore) }
+        switch lookup.found {
+        case .fresh(let answer, let ttl):
+            return Forwarding(why: .request, detail: query.directives.accept(answer, ttl, environment.now()))
+        case .expired: return Forwarding(why: .stale)
+        case .nothing(let why):
+            // It could have waited for what is under way, had it not asked for something newer.
+            if let refused = query.directives.refusalOfFetched, cache.flights.hasSent(lookup.variant) {
+                return Forwarding(why: .request, detail: refused)
+            }
+            return Forwarding(why: why)
+        }
+    }
+}
+
+extension RequestDirectives {
+    /// Why a stored answer is not good enough for this tool; nil when it is.
+    func accept(_ answer: CachedAnswer, _ ttl: Duration, _ now: ContinuousClock.Instant) -> CacheReason? {
+        if noCache { return .requestNoCache }
+        if let maxAge, answer.age(at: now) > maxAge { return .requestMaxAge }
+        if let minFresh, ttl < minFresh { return .requestMinFresh }
+        return nil
+    }
+
+    /// Why an answer will not do that upstream is giving already; nil when it does.
+    var refusalOfFetched: CacheReason? {
+        guard wantsNew else { return nil }
+        if noCache { return .requestNoCache }
+        if maxAge != nil { return .requestMaxAge }
+        return minFresh == nil ? nil : .requestMinFresh
+    }
+
+    /// Whether only an answer will do that upstream gives from now on.
+    var wantsNew: Bool { self != .none && !onlyIfCached }
+}
+
+extension Failure {
+    /// The call's own deadline is over before its turn has come, or surely will be.
+    static func tooLate(_ refusal: Gate.Refusal) -> Failure {
+        Failure(refusal) ?? Failure(.rateLimited, "The call waits for nobody.", retryAfter: .seconds(1))
+    }
+
+    /// `only-if-cached`, and nothing stored will do (RFC 9111, 5.2.1.7).
+    static let notCached = Failure(
+        .notCached, "The request says 'only-if-cached', and no stored answer will do.")
+}

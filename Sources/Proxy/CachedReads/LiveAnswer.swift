@@ -1,0 +1,49 @@
+// Upstream's answer on its way to the tool that asked first: because it is for that tool only, or large.
+
+import Caching
+import CurlTransport
+import Synchronization
+
+/// Handed from a fetch to the tool that began it, its reader. The fetch keeps its place upstream until the reader says
+/// that it is done, which it must, whatever becomes of its tool.
+final class LiveAnswer: Sendable {
+    let response: UpstreamResponse
+    /// What the fetch takes off upstream and keeps; nil: the body is the response's own.
+    let growing: GrowingBody?
+    /// Why it is not shared; nil while that is not known.
+    let reason: CacheReason?
+    let facts: CallFacts
+    private let reading = Mutex((isOver: false, fetch: CheckedContinuation<Void, Never>?.none))
+
+    init(_ response: UpstreamResponse, growing: GrowingBody? = nil, reason: CacheReason?, facts: CallFacts) {
+        self.response = response
+        self.growing = growing
+        self.reason = reason
+        self.facts = facts
+    }
+
+    var body: RelayedBody {
+        growing.map { RelayedBody($0, declaredLength: response.body.declaredLength) } ?? RelayedBody(response.body)
+    }
+
+    /// The reader needs it no more: it has all of it, or leaves. Later calls do nothing.
+    func done() {
+        let fetch = reading.withLock { reading in
+            reading.isOver = true
+            return reading.fetch.take()
+        }
+        fetch?.resume()
+    }
+
+    /// Returns once the reader is done; what it left unread is given up. For the fetch, once.
+    func untilDone() async {
+        await withCheckedContinuation { continuation in
+            let isOver = reading.withLock { reading in
+                if !reading.isOver { reading.fetch = continuation }
+                return reading.isOver
+            }
+            if isOver { continuation.resume() }
+        }
+        response.body.cancel()
+    }
+}

@@ -1,0 +1,182 @@
+// The cache as the rest of the proxy sees it: what is stored, what is being fetched, and what a write makes untrue.
+
+import Caching
+import ClashAPI
+import Configuration
+import CurlTransport
+import HTTPTypes
+import NIOCore
+
+/// How a complete answer came about.
+struct PageNews: Sendable {
+    /// Nil when it was kept, else why not.
+    var notStored: CacheReason?
+    var facts = CallFacts()
+    /// How long it stays fresh where it was stored already when the fetch got its turn, so that nothing was fetched.
+    var ttlOfStored: Duration?
+    /// Whether upstream only confirmed what was stored.
+    var isRefreshed = false
+    /// What the answer depends on beyond the key, and the values that it was made for.
+    var vary: [HTTPField.Name] = []
+    var varyKey = ""
+
+    /// Whether it answers another request of the same key as well.
+    func suits(_ request: HTTPFields) -> Bool { vary.isEmpty || Vary.key(vary, of: request) == varyKey }
+}
+
+/// What those who wait for a fetch get.
+enum PageOutcome: Sendable {
+    /// A complete answer, and how it came about.
+    case answer(CachedAnswer, PageNews)
+    /// Upstream's answer as it comes, for the one who began the fetch.
+    case live(LiveAnswer)
+    /// The answer was for one only: everybody else fetches alone.
+    case alone(CacheReason)
+    /// Nobody got an answer.
+    case failed(Failure, CallFacts)
+    /// It was refused before it was sent: who may wait longer tries again.
+    case notSent(Failure, CallFacts)
+    /// Nobody waited any more.
+    case dropped
+}
+
+/// Stored answers and flights. Usable from every thread.
+struct PageCache: Sendable {
+    let store: CacheStore
+    let flights: FlightTable<PageOutcome>
+    let lifetimes: PageLifetimes
+    let trouble = UpstreamTrouble()
+    let runs = StartedRuns()
+    let environment: Environment
+
+    init(_ config: Config.Cache, environment: Environment) {
+        store = CacheStore(
+            limits: CacheLimits(
+                maxBytes: config.maxBytes, maxEntryBytes: config.maxEntryBytes,
+                staleWhileRevalidate: config.staleWhileRevalidate, staleIfError: config.staleIfError))
+        flights = FlightTable(time: environment.time)
+        lifetimes = PageLifetimes(config)
+        self.environment = environment
+    }
+
+    // MARK: Writes
+
+    /// A write may have been done: drops all that it makes untrue. To be called before its tool gets the answer.
+    ///
+    /// - Returns: a token for the run that it may have started, whose answer is wanted then.
+    /// - Parameters:
+    ///   - status: upstream's, nil when there was no answer.
+    @discardableResult
+    func written(_ match: OperationMatch, status: Int?) -> StartedRuns.Token? {
+        if let status, Self.wasRefused(status) { return nil }
+        // Before anything is dropped: what is stored from now on is to know of it.
+        let run = match.operation.countsAsRun ? runs.started(match, now: environment.now()) : nil
+        let invalidation = status == nil ? match.invalidationOfUnknownOutcome() : match.invalidation()
+        let now = environment.now()
+        switch invalidation.reach {
+        case .nothing: return nil
+        case .everything:
+            store.invalidate(
+                .everything, deleted: deletedObjects(match), vanished: vanishedIDs(match), now: now)
+        case .tagged, .itwins:
+            let tags = TagSet(invalidation.tags + [Self.unknownOperationTag], hashes: invalidation.heldIDs)
+            store.invalidate(
+                .tagged(tags), deleted: deletedObjects(match), vanished: vanishedIDs(match), now: now)
+        }
+        flights.detachSent()
+        return run
+    }
+
+    /// Client errors but 404, 408 and 410 say that nothing was done.
+    private static func wasRefused(_ status: Int) -> Bool {
+        (400..<500).contains(status) && ![404, 408, 410].contains(status)
+    }
+
+    private func deletedObjects(_ match: OperationMatch) -> TagSet {
+        guard match.deletesWhatItNames, let kind = match.operation.objectKind else { return TagSet([]) }
+        return TagSet(match.objectIDs.flatMap { Tag.aliases(kind, $0) })
+    }
+
+    /// A run, report or result that was deleted is to be named by nothing any more, not by its test either. Tests and
+    /// rules leave traces in what was made with them.
+    private func vanishedIDs(_ match: OperationMatch) -> TagSet {
+        guard match.deletesWhatItNames, [.report, .run, .result].contains(match.operation.objectKind) else {
+            return TagSet([])
+        }
+        return TagSet([], hashes: match.invalidation().heldIDs)
+    }
+
+    /// Answers of operations that the table does not know: every write might concern them.
+    static let unknownOperationTag = "operation:unknown"
+
+    /// An operator wants something dropped. Returns how many stored answers that were.
+    func purge(_ request: PurgeRequest) -> Int {
+        defer { flights.detachSent() }
+        return store.invalidate(request.invalidation, now: environment.now())
+    }
+
+    /// What is stored of an object that is about to be deleted: its row in a list, or the object itself.
+    func snapshot(_ match: OperationMatch, _ id: String) -> [UInt8]? {
+        guard let kind = match.operation.objectKind else { return nil }
+        for answer in store.showing(TagSet([Tag.object(kind, id)])) where ContentCoding(answer.fields).isNone {
+            guard answer.body.bytes.readableBytes <= Self.maxSearchedBytes else { continue }
+            let body = Array(answer.body.bytes.readableBytesView)
+            if let row = ListRow.find(id, in: body) { return row }
+            if answer.page == nil { return body }
+        }
+        return nil
+    }
+
+    private static let maxSearchedBytes = 1 << 20
+
+    // MARK: Stale answers
+
+    /// A stored answer in place of an error.
+    struct StandIn {
+        let answer: CachedAnswer
+        let why: StaleReason
+        let ttl: Duration
+    }
+
+    /// The stored answer in place of an error, if it may stand in for it now.
+    func standIn(for reason: FailureReason, _ query: PageQuery, _ request: HTTPFields) -> StandIn? {
+        StaleReason(reason).flatMap { standIn($0, query, request) }
+    }
+
+    /// The stored answer in place of upstream's error answer.
+    func standIn(forStatus status: Int, _ query: PageQuery, _ request: HTTPFields) -> StandIn? {
+        switch status {
+        case 429: standIn(.rateLimited, query, request)
+        case 500...599: standIn(.upstreamError, query, request)
+        default: nil
+        }
+    }
+
+    /// Looked up anew: a write may have dropped meanwhile what was there when the fetch began.
+    private func standIn(_ why: StaleReason, _ query: PageQuery, _ request: HTTPFields) -> StandIn? {
+        let directives = query.directives
+        // A tool that bounds the age itself would rather have the error.
+        guard !directives.noCache, directives.maxAge == nil, directives.minFresh == nil else { return nil }
+        switch store.find(query.key, request: request, now: environment.now()) {
+        case .fresh(let answer, let ttl): return StandIn(answer: answer, why: why, ttl: ttl)
+        case .expired(let answer, let staleness):
+            guard store.limits.allowsOnError(answer.freshness, staleness: staleness) else { return nil }
+            return StandIn(answer: answer, why: why, ttl: .zero - staleness)
+        case .nothing: return nil
+        }
+    }
+}
+
+extension StaleReason {
+    /// The word for a failure that a stale answer may hide; nil where the tool must see it.
+    init?(_ reason: FailureReason) {
+        switch reason {
+        case .rateLimited, .queueFull: self = .rateLimited
+        case .tokenUnavailable: self = .tokenUnavailable
+        case .upstreamTimeout: self = .upstreamTimeout
+        case .upstreamUnreachable, .upstreamNotTrusted: self = .upstreamUnreachable
+        case .upstreamInvalidResponse: self = .upstreamError
+        default: return nil
+        }
+    }
+}

@@ -1,0 +1,94 @@
+// The fetches behind the reads: joining one, beginning one, or refreshing what is stored while nobody waits.
+
+import Caching
+import ClashAPI
+import HTTPTypes
+import RateLimiting
+
+extension CachedReads {
+    /// Joins a fetch or begins one, and waits for what comes of it.
+    ///
+    /// - Parameter isFirst: what the visit knows of the store is still new.
+    func land(
+        _ visit: Visit, _ call: UpstreamCall, _ query: PageQuery, deadline: ContinuousClock.Instant, isFirst: Bool,
+        mayShare: Bool
+    ) async throws(FlowExit) -> (PageOutcome, isFollower: Bool) {
+        let flight: Flight<PageOutcome>
+        let waiter: Flight<PageOutcome>.Waiter
+        var isFollower = false
+        let known = isFirst ? visit.lookup?.variant : nil
+        let key = known ?? cache.store.variant(of: query.key, request: visit.fields)
+        var page = fetch(call, query, key, visit)
+        let boarding =
+            mayShare
+            ? cache.flights.board(
+                key, rank: call.turn.priority.rawValue, deadline: deadline, wantsNew: query.directives.wantsNew)
+            : .alone(.rememberedUncacheable)
+        switch boarding {
+        case .follow(let joined, let me): (flight, waiter, isFollower) = (joined, me, true)
+        case .lead(let begun, let me):
+            (flight, waiter) = (begun, me)
+            start(page, flight, on: visit.wire.executor)
+        case .alone(let reason):
+            (flight, waiter) = cache.flights.alone(rank: call.turn.priority.rawValue, deadline: deadline)
+            page.wasTooLarge = reason == .tooLarge
+            start(page, flight, on: visit.wire.executor)
+        }
+        let asked = environment.now()
+        let landing = await flight.landing(of: waiter)
+        let waited = environment.now() - asked
+        switch landing {
+        case .ended(let outcome):
+            if isFollower { visit.progress.facts.upstreamTime += waited }
+            return (outcome, isFollower)
+        case .late:
+            if isFollower { visit.progress.facts.queueTime += waited }
+            let isForToken = !isFollower && page.progress.waitsFor == .token
+            let failure = isForToken ? .tokenTooLate : Failure.tooLate(gate(call).refusalOfLate(call.turn))
+            var facts = isFollower ? CallFacts() : page.progress.factsSoFar(of: waited)
+            facts.rateLimit = sender.rateLimit(call)
+            return (.notSent(failure, facts), false)
+        case .left:
+            var facts = CallFacts()
+            if isFollower { facts.upstreamTime = waited } else { facts = page.progress.factsSoFar(of: waited) }
+            // What the leader asked for may be under way without it.
+            if facts.attempts > 0, flight.wasSent { facts.wasSent = true }
+            visit.progress.facts.add(facts)
+            throw .callerLeft
+        }
+    }
+
+    /// The fetch runs here and now until it has to wait: with a turn that is free and a token at hand its request counts as
+    /// sent when this returns.
+    private func start(_ fetch: PageFetch, _ flight: Flight<PageOutcome>, on executor: EventLoopExecutor) {
+        fetches.exchangeBegan()
+        let task = Task.immediate(executorPreference: executor) { [fetches] in
+            await fetch.run(flight)
+            fetches.exchangeEnded()
+        }
+        flight.onDrop { task.cancel() }
+    }
+
+    /// Nobody waits for it, so it takes no turn that somebody else could want: it is begun when one is free, or not now.
+    func refreshInBackground(_ visit: Visit, _ query: PageQuery, _ key: CacheKey) {
+        guard !visit.wire.isDraining, let flight = cache.flights.refresh(key, rank: Self.backgroundRank) else { return }
+        var call = UpstreamCall(
+            visit, match: visit.admission.route.resolve(headers: visit.fields), body: .none, settings: sender.settings)
+        call.turn.priority = .background
+        start(fetch(call, query, key, visit), flight, on: visit.wire.executor)
+    }
+
+    private func fetch(
+        _ call: UpstreamCall, _ query: PageQuery, _ key: CacheKey, _ visit: Visit
+    ) -> PageFetch {
+        PageFetch(
+            sender: sender, cache: cache,
+            builder: PageBuilder(links: links, lifetimes: cache.lifetimes, runs: cache.runs, environment: environment),
+            call: call.shared(), patience: call.turn.wait, query: query, flightKey: key,
+            page: PageQuery.listPage(
+                visit.head, visit.admission.route, partition: visit.admission.partition ?? ""),
+            request: visit.fields, wantsNew: query.directives.wantsNew)
+    }
+
+    func gate(_ call: UpstreamCall) -> Gate { sender.pacing.gate(call.gateKey) }
+}

@@ -1,0 +1,39 @@
+// What a read is answered with: a hit, a stale page, a new one, or upstream's answer as it comes.
+
+import Caching
+
+/// The answer to a read.
+enum ReadAnswer: Sendable {
+    case stored(StoredReply)
+    /// The flow reads it and says when it is done.
+    case live(LiveAnswer, CacheVerdict)
+}
+
+/// An answer that is kept, for one tool.
+struct StoredReply: Sendable {
+    let answer: CachedAnswer
+    let verdict: CacheVerdict
+    /// Whether a call upstream was made or waited for on the way to it.
+    let cameByCall: Bool
+
+    /// Out of the cache, or as old as if it were.
+    var showsAge: Bool { verdict.source == .cache || answer.freshness.initialAge >= .seconds(1) }
+
+    init(_ answer: CachedAnswer, _ verdict: CacheVerdict, cameByCall: Bool) {
+        self.answer = answer
+        self.verdict = verdict
+        self.cameByCall = cameByCall
+    }
+
+    /// Fresh for so much longer.
+    init(hit answer: CachedAnswer, ttl: Duration) {
+        self.init(answer, .hit(ttl: max(Int(ttl.components.seconds), 0)), cameByCall: false)
+    }
+
+    /// In place of something newer.
+    init(_ old: PageCache.StandIn, cameByCall: Bool) {
+        // Rounded away from freshness.
+        let seconds = Int(old.ttl.components.seconds) - (old.ttl.components.attoseconds < 0 ? 1 : 0)
+        self.init(old.answer, .stale(old.why, ttl: seconds), cameByCall: cameByCall)
+    }
+}

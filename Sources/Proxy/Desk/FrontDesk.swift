@@ -1,0 +1,145 @@
+// The front desk: a request head in, a decision out. Synchronous and pure, on the event loop.
+// Who are you, what is this, may you. The order is a security property: nothing is looked up for a stranger.
+
+import ClashAPI
+import Configuration
+import HTTPTypes
+import Tokens
+
+/// What happens to a request head.
+enum FrontDeskDecision {
+    case forward(Admission)
+    /// Answered here: a browser's preflight.
+    case preflight(origin: String, Admission)
+    /// Answered here: what methods this proxy serves.
+    case options(Admission)
+    /// An error of ours, to whoever was found out by then.
+    case refuse(Failure, Admission)
+}
+
+/// The rules that need nothing but the head. Immutable; usable from every event loop.
+struct FrontDesk: Sendable {
+    private let authenticator: CallerAuthenticator
+    private let origins: OriginPolicy
+    private let allowPrefixes: [String]
+    private let maxBodyBytes: Int
+    private let passesTokens: Bool
+    /// What this process calls itself in `Via` upstream.
+    private let pseudonym: String
+
+    init(_ config: Config, pseudonym: String) {
+        self.pseudonym = pseudonym
+        authenticator = CallerAuthenticator(config.callers)
+        origins = OriginPolicy(config)
+        allowPrefixes = config.upstream.allowPrefixes
+        maxBodyBytes = config.listen.maxBodyBytes
+        passesTokens = config.token.mode == .passthrough
+    }
+
+    func decide(_ head: RequestHead) -> FrontDeskDecision {
+        let route = ClashAPI.match(method: head.method, target: head.target)
+        var (origin, name): (String?, String?)
+        do throws(Failure) {
+            return try admit(head, route, &origin, &name)
+        } catch {
+            return .refuse(error, Admission(refused: name, route: route, corsOrigin: origin))
+        }
+    }
+
+    private func admit(
+        _ head: RequestHead, _ route: RouteMatch, _ origin: inout String?, _ name: inout String?
+    ) throws(Failure) -> FrontDeskDecision {
+        if head.fields[values: .via].contains(where: { $0.contains(pseudonym) }) {
+            throw Failure(
+                .loopDetected,
+                "The request has been here already: upstream.url, or what stands behind it, leads back to this proxy.")
+        }
+        if head.isAboutServer {
+            _ = try origins.admit(head)
+            return .options(Admission(refused: nil, route: route))
+        }
+        if head.isAbsoluteForm, let authority = head.authority, !origins.isOwn(authority) {
+            throw .invalid("The request target names another host: this is not a forward proxy.")
+        }
+        if let defect = ClashAPI.checkTarget(head.target) { throw .invalid(defect.sentence) }
+        origin = try origins.admit(head)
+        if let origin, head.method == .options, head.fields[.accessControlRequestMethod] != nil {
+            return .preflight(origin: origin, Admission(refused: nil, route: route))
+        }
+        let authenticated = try authenticator.authenticate(head.fields)
+        var caller = authenticated.caller
+        name = caller.name
+        guard ClashAPI.isAllowed(head.target, prefixes: allowPrefixes) else {
+            throw Failure(
+                .operationNotFound,
+                "No operation of the clash-detection API has this path; "
+                    + "this proxy forwards only \(allowPrefixes.joined(separator: " and ")).")
+        }
+        if let length = head.framing.declaredLength, length > maxBodyBytes {
+            throw .bodyTooLarge(limit: maxBodyBytes)
+        }
+        // The refusal of a call that its body could make a recorded one may be recorded, which the flow does.
+        if route.operationClass != .delete, !route.bodyDecides { try Self.authorize(caller, route.operationClass) }
+        guard passesTokens else {
+            return .forward(
+                Admission(
+                    caller: caller, route: route, partition: Admission.ownPartition, authorization: nil,
+                    gateKey: nil, corsOrigin: origin))
+        }
+        if authenticated.keyStandsInForToken {
+            throw Failure(
+                .tokenMissing,
+                "This proxy passes the tool's own token on: send it as 'Authorization: Bearer TOKEN', "
+                    + "and the caller key as 'X-Api-Key: KEY'.", target: "Authorization")
+        }
+        let authorization = authenticated.token
+        // What is no bearer token goes upstream, which says so, and is not known well enough to store answers for.
+        let token = authorization.flatMap { PassedToken(authorization: $0.value) }
+        if authenticator.isOpen, let token { caller = caller.named(token.callerName) }
+        return .forward(
+            Admission(
+                caller: caller, route: route, partition: token?.partition, authorization: authorization,
+                gateKey: token?.gateKey, corsOrigin: origin))
+    }
+
+    /// Whether the caller has none of the rights that the request could need, whatever its body says.
+    static func hasNoRight(_ caller: Caller, _ route: RouteMatch) -> Bool {
+        route.possibleClasses.allSatisfy { !caller.allow.contains(Permission($0)) }
+    }
+
+    /// Throws 403 when the caller's rights do not include the class of the operation.
+    static func authorize(_ caller: Caller, _ operationClass: OperationClass) throws(Failure) {
+        guard !caller.allow.contains(Permission(operationClass)) else { return }
+        throw Failure(
+            .permissionDenied,
+            "The caller '\(caller.name)' may not \(operationClass.rawValue); "
+                + "it has: \(caller.allow.map(\.rawValue).sorted().joined(separator: ", ")).")
+    }
+}
+
+extension TargetDefect {
+    /// What is wrong with the target, for the tool.
+    var sentence: String {
+        switch self {
+        case .notOriginForm: "The request target must begin with a slash."
+        case .dotSegment: "The path has a '.' or '..' segment; send the path it stands for."
+        case .encodedSlash: "The path has an encoded slash (%2F), which could be read in two ways."
+        case .backslash: "The path has a backslash, which could be read in two ways."
+        case .controlByte: "The request target has a space or a control character."
+        case .nonASCII: "The request target has bytes beyond ASCII; percent-encode them."
+        case .badEscape: "The path has a '%' that is not followed by two hexadecimal digits, or a malformed escape."
+        case .fragment: "The request target has a fragment (#), which is never sent."
+        }
+    }
+}
+
+extension Permission {
+    init(_ operationClass: OperationClass) {
+        switch operationClass {
+        case .read: self = .read
+        case .write: self = .write
+        case .run: self = .run
+        case .delete: self = .delete
+        }
+    }
+}

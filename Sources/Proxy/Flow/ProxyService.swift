@@ -1,0 +1,165 @@
+// Between the connections and the flow: asks the front desk about each request and starts its flow.
+
+import ClashAPI
+import Ground
+import HTTPTypes
+import NIOCore
+import NIOHTTP1
+import RateLimiting
+
+/// What follows from the bytes of a head and the configuration alone, once the front desk has let it through.
+private final class KnownVisit {
+    let admission: Admission
+    let query: PageQuery?
+    let path: String
+
+    init(admission: Admission, query: PageQuery?, path: String) {
+        self.admission = admission
+        self.query = query
+        self.path = path
+    }
+}
+
+/// Serves the requests of one listener. Immutable but for the counters in `activity`; usable from every event loop.
+final class ProxyService: RequestHandling {
+    let activity: Activity
+    private let desk: FrontDesk
+    private let flow: RequestFlow
+    private let environment: Environment
+
+    init(desk: FrontDesk, flow: RequestFlow, activity: Activity, environment: Environment) {
+        self.desk = desk
+        self.flow = flow
+        self.activity = activity
+        self.environment = environment
+    }
+
+    /// Nil when the cache is turned off.
+    var reads: CachedReads? { flow.reads }
+
+    /// Prometheus text.
+    func metrics() -> String {
+        let pacing = flow.sender.pacing
+        let gates = GateExposition.text(pacing.gates.map(\.statistics), observes: pacing.observes)
+        return (reads?.metrics() ?? "") + gates
+    }
+
+    var isDraining: Bool { activity.isDraining }
+
+    func handle(_ exchange: Exchange) {
+        activity.exchangeBegan()
+        if isDraining {
+            let route = ClashAPI.match(method: exchange.head.method, target: exchange.head.target)
+            return end(visit(exchange, Admission(refused: nil, route: route)), .shuttingDown())
+        }
+        if let known = exchange.known?.memo as? KnownVisit {
+            return forward(Visit(exchange, known.admission, known.query, path: known.path, environment: environment))
+        }
+        switch desk.decide(exchange.head) {
+        case .refuse(let failure, let admission): refuse(visit(exchange, admission), failure)
+        case .preflight(let origin, let admission):
+            answerHere(visit(exchange, admission), OriginPolicy.preflightFields(exchange.head, origin: origin))
+        case .options(let admission):
+            answerHere(
+                visit(exchange, admission),
+                [
+                    .allow: OwnFields.allowedMethods,
+                    .date: HTTPDate.text(environment.wallTime().seconds),
+                ])
+        case .forward(let admission):
+            let query = flow.reads?.query(exchange.head, admission)
+            let visit = Visit(exchange, admission, query, environment: environment)
+            exchange.known?.memo = KnownVisit(admission: admission, query: query, path: visit.record.path)
+            forward(visit)
+        }
+    }
+
+    /// Of what the cache is not asked.
+    private func visit(_ exchange: Exchange, _ admission: Admission) -> Visit {
+        Visit(exchange, admission, nil, environment: environment)
+    }
+
+    /// 204: what was asked stands in the fields.
+    private func answerHere(_ visit: Visit, _ fields: HTTPFields) {
+        var fields = fields
+        OwnFields.add(correlationID: visit.correlationID, to: &fields)
+        visit.wire.respond(.noContent, fields, body: [])
+        flow.finish(visit, .answered)
+        activity.exchangeEnded()
+    }
+
+    /// Answers out of the cache at once, or starts the flow.
+    private func forward(_ visit: Visit) {
+        guard let query = visit.query, let reply = reads?.atOnce(visit, query) else { return start(visit) }
+        flow.give(reply, visit)
+        visit.record.operation = visit.admission.route.operation.name
+        flow.finish(visit, .answered)
+        activity.exchangeEnded()
+    }
+
+    private func start(_ visit: Visit) {
+        let bound = NIOLoopBound(visit, eventLoop: visit.wire.executor.eventLoop)
+        let task = Task(executorPreference: visit.wire.executor) { [self] in
+            await flow.run(bound.value)
+            activity.exchangeEnded()
+        }
+        visit.wire.onLeaving = { task.cancel() }
+    }
+
+    /// A refused delete is recorded before its sender hears of it, whoever that is.
+    private func refuse(_ visit: Visit, _ failure: Failure) {
+        guard failure.reason == .originNotAllowed, let denied = flow.deniedUnasked(visit) else {
+            return end(visit, failure)
+        }
+        let bound = NIOLoopBound(visit, eventLoop: visit.wire.executor.eventLoop)
+        Task(executorPreference: visit.wire.executor) { [self] in
+            await denied()
+            end(bound.value, failure)
+        }
+    }
+
+    private func end(_ visit: Visit, _ failure: Failure) {
+        let operation = visit.admission.route.operation
+        if operation.version != .other, ClashAPI.checkTarget(visit.head.target) == nil {
+            visit.record.operation = operation.name
+        }
+        flow.refuse(visit, failure)
+        activity.exchangeEnded()
+    }
+
+    func refuse(_ failure: Failure, _ head: HTTPRequestHead?, on connection: ConnectionHandler) {
+        var record = ExchangeRecord(
+            correlationID: CorrelationID.choose(head?.headers.first(name: "x-correlation-id"), environment),
+            peer: connection.peer, started: environment.now())
+        if let head { record.method = head.method.rawValue }
+        record.detail = failure.message
+        flow.events.refused(failure, record)
+        connection.sendLast(lastAnswer(failure, &record, toHead: head?.method == .HEAD))
+        flow.accessLog?.write(record, outcome: .refused(failure.reason))
+    }
+
+    /// What connection `max_connections` + 1 gets.
+    func overLimitAnswer(peer: String) -> ByteBuffer {
+        var record = ExchangeRecord(
+            correlationID: CorrelationID.choose(nil, environment), peer: peer, started: environment.now())
+        let failure = Failure(
+            .tooManyConnections, "Too many connections (listen.max_connections).", retryAfter: .seconds(1))
+        flow.events.refused(failure, record)
+        let answer = lastAnswer(failure, &record)
+        flow.accessLog?.write(record, outcome: .refused(failure.reason))
+        return answer
+    }
+
+    private func lastAnswer(
+        _ failure: Failure, _ record: inout ExchangeRecord, toHead: Bool = false
+    ) -> ByteBuffer {
+        let answer = failure.answer(
+            FailureContext(correlationID: record.correlationID, wallTime: environment.wallTime()))
+        record.status = answer.status.code
+        var bytes = ByteBuffer()
+        ResponseHead.write(
+            answer.status, answer.fields, .length(answer.body.count), connection: "close", into: &bytes)
+        if !toHead { record.bytesOut = bytes.writeBytes(answer.body) }
+        return bytes
+    }
+}

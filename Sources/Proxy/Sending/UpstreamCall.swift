@@ -1,0 +1,125 @@
+// One call of a tool, ready to be sent upstream as often as the rules allow.
+
+import ClashAPI
+import CurlTransport
+import Ground
+import HTTPTypes
+import RateLimiting
+
+/// The body that goes upstream.
+enum CallBody {
+    case none
+    /// All of it, so it can be sent again.
+    case bytes([UInt8])
+    /// Its beginning; the rest is still with the tool.
+    case streamed(prefix: [UInt8])
+}
+
+/// What is sent, without the token.
+struct UpstreamCall {
+    var match: OperationMatch
+    let caller: Caller
+    let body: CallBody
+    var request: UpstreamRequest
+    let traits: CallTraits
+    /// The tool's own credentials, in pass-through mode.
+    let authorization: HTTPField?
+    /// How it asks for its turn.
+    var turn: GateRequest
+    /// Whose calls upstream counts together, in pass-through mode.
+    let gateKey: String?
+
+    init(
+        _ visit: Visit, match: OperationMatch, body: CallBody, settings: UpstreamSettings
+    ) {
+        let (head, admission) = (visit.head, visit.admission)
+        self.match = match
+        caller = admission.caller
+        authorization = admission.authorization
+        turn = GateRequest(match, admission.caller, wait: Prefer.wait(in: head.fields))
+        gateKey = admission.gateKey
+        self.body = body
+        let isSafe = head.method == .get || head.method == .head || head.method == .options
+        if case .streamed = body {
+            traits = CallTraits(isSafe: isSafe, bodyIsReplayable: false)
+        } else {
+            traits = CallTraits(isSafe: isSafe, bodyIsReplayable: true)
+        }
+        request = UpstreamRequest(origin: settings.origin, method: head.method, target: head.target)
+        request.fields = Self.fields(
+            head, match: match, correlationID: visit.correlationID, via: settings.via)
+        if let authorization { request.fields.append(authorization) }
+        if case .bytes(let bytes) = body { request.body = .bytes(bytes) }
+        // Repeating is the flow's business, with its budget; libcurl would do it unasked and without end.
+        request.repeatable = false
+        // Should upstream code a page although it was asked not to, it is decoded.
+        request.decodesContent = Self.isPage(match)
+        // A change that upstream has got is finished even if its tool leaves, so that its outcome is known.
+        request.cancellation = match.operationClass == .read ? .always : .untilSent
+        request.firstByteTimeout = settings.firstByteTimeout
+        request.stallTimeout = settings.stallTimeout
+    }
+
+    /// The same call for several tools at once: a GET of the whole that is nobody's in particular. It carries what the
+    /// cache's key tells apart, what names and traces the call, and nothing else of the tool that happened to come first.
+    func shared() -> UpstreamCall {
+        var call = self
+        call.request.method = .get
+        call.request.fields = request.fields.ofSharedFetch
+        call.request.fields.append(OwnFields.userAgent)
+        let coding = Coding.asked(by: request.fields, of: match.operation)
+        call.request.fields[.acceptEncoding] = coding.rawValue
+        // In pass-through mode the key knows whose it is.
+        if let authorization { call.request.fields.append(authorization) }
+        // Should upstream code a page although it was asked not to, it is decoded.
+        call.request.decodesContent = match.operation.carriesLinks && coding == .identity
+        // Each who waits has a deadline of its own.
+        call.turn.wait = nil
+        // Others may wait for it, and what was paid for is kept.
+        call.request.cancellation = .untilSent
+        return call
+    }
+
+    /// The tool's end-to-end fields, then ours.
+    private static func fields(
+        _ head: RequestHead, match: OperationMatch, correlationID: String, via: HTTPField
+    ) -> HTTPFields {
+        var fields = head.fields.endToEnd(dropping: .dropUpstream)
+        Prefer.removeWait(from: &fields)
+        OwnTag.remove(from: &fields)
+        if isPage(match) {
+            // Links can only be rewritten in whole, plain pages. A server may always answer so (RFC 9110, 12.5.3, 14.2).
+            fields[.acceptEncoding] = "identity"
+            if head.method == .get || head.method == .head {
+                fields[.range] = nil
+                fields[.ifRange] = nil
+            }
+        }
+        fields[.correlationID] = correlationID
+        fields.append(via)
+        return fields
+    }
+
+    /// Whether the answer is known to carry links. Answers of unknown operations are taken as they come.
+    private static func isPage(_ match: OperationMatch) -> Bool {
+        match.isKnown && match.operation.carriesLinks
+    }
+}
+
+/// What the configuration says about calls upstream.
+struct UpstreamSettings: Sendable {
+    let origin: Origin
+    let firstByteTimeout: Duration
+    let stallTimeout: Duration
+    /// What this process calls itself in `Via`: another name in each, so that a call that comes back to its sender is
+    /// known, and two proxies in a row are no loop.
+    let pseudonym: String
+
+    var via: HTTPField { HTTPField(name: .via, value: "1.1 \(pseudonym)") }
+
+    /// A pseudonym that no other process has (RFC 9110 section 7.6.3).
+    static func newPseudonym(_ environment: Environment) -> String {
+        let (high, low) = environment.randomBits()
+        return "clash-proxy-" + String(high, radix: 36) + String(low, radix: 36)
+    }
+}

@@ -1,0 +1,270 @@
+// Builds every part out of the configuration, wires them, starts and ends them in order.
+// The only file that knows all of them.
+
+import Audit
+import ClashAPI
+import Configuration
+import CurlTransport
+import Glibc
+import Ground
+import Logging
+import NIOCore
+import NIOPosix
+import RateLimiting
+import Synchronization
+import Tokens
+
+/// A running proxy. `start` once, `drain` once; usable from any thread.
+public final class Sidecar: Sendable {
+    private let config: Config
+    private let environment: Environment
+    private let logger: Logger
+    private let group: MultiThreadedEventLoopGroup
+    private let transport: CurlTransport
+    private let credentials: Credentials
+    private let audit: AuditTrail?
+    private let events: EventLog
+    private let pacing: Pacing
+    private let service: ProxyService
+    private let accessWriter: LineWriter?
+    private let listening = OpenChannels()
+    /// Told to end a second time.
+    private let hurries = Atomic(false)
+    /// Something was broken off.
+    private let wasCut = Atomic(false)
+
+    /// Where a started proxy listens.
+    public struct Addresses: Sendable {
+        /// For tools, as a base URL: `http://127.0.0.1:8080`, or `unix:/path.sock`.
+        public let tools: String
+        /// For operators; nil when turned off.
+        public let admin: String?
+    }
+
+    /// What this is, as the audit log names it.
+    public static let software = "clash-proxy 0.1.0"
+
+    /// Builds all parts and opens the audit log; listens nowhere yet. Throws when libcurl can not be set up, an
+    /// address in the configuration is not usable, or the audit log can not be opened.
+    public init(
+        _ config: Config, environment: Environment = .system, accessLogDescriptor: Int32 = STDOUT_FILENO,
+        logger: Logger
+    ) async throws {
+        self.config = config
+        self.environment = environment
+        self.logger = logger
+        let upstream = config.upstream.url.server
+        group = MultiThreadedEventLoopGroup(numberOfThreads: UsableCores.count())
+        // Beside the calls there must always be room for one to the token endpoint.
+        transport = try CurlTransport(
+            CurlTransport.Configuration(
+                maxConnections: config.upstream.maxConnections + 1, connectTimeout: config.upstream.connectTimeout,
+                caFile: config.upstream.caFile, http2: config.upstream.http2))
+        let limits = Self.limits(config)
+        events = EventLog(logger: logger, environment: environment, windows: limits.windows)
+        credentials =
+            config.token.mode == .passthrough
+            ? .passthrough : .own(try Self.tokenSource(config, transport, environment, events))
+        accessWriter = config.log.access ? LineWriter(descriptor: accessLogDescriptor) : nil
+        let accessLog = accessWriter.map {
+            AccessLog(format: config.log.format, writer: $0, environment: environment)
+        }
+        let settings = UpstreamSettings(
+            origin: upstream, firstByteTimeout: config.upstream.firstByteTimeout,
+            stallTimeout: config.upstream.stallTimeout, pseudonym: UpstreamSettings.newPseudonym(environment))
+        pacing = Pacing(
+            limits, perTool: config.token.mode == .passthrough, time: environment.gateTime,
+            file: config.rate.stateFile.map { RateStateFile(path: $0, logger: logger).file(environment) })
+        let cache = config.cache.enabled ? PageCache(config.cache, environment: environment) : nil
+        // Where tools bring their own tokens, nobody's stored answers are shown in another's records.
+        let shared = config.token.mode == .passthrough ? nil : cache
+        let reader = ObjectReader(
+            transport: transport, credentials: credentials, cached: { shared?.snapshot($0, $1) }, settings: settings,
+            pacing: pacing, events: events, environment: environment)
+        audit = try await AuditStartup.open(
+            config, software: Self.software, reader: reader, environment: environment, events: events)
+        let sender = UpstreamSender(
+            settings: settings, transport: transport, credentials: credentials,
+            pacing: pacing,
+            retries: RetryPolicy(budget: RetryBudget(), backoff: Backoff(), environment: environment),
+            maxWait: config.rate.maxWait, events: events, environment: environment)
+        let links = try Self.links(config)
+        let reads = cache.map {
+            CachedReads(
+                cache: $0, sender: sender, links: links, maxWait: config.rate.maxWait, environment: environment)
+        }
+        let flow = RequestFlow(
+            sender: sender, links: links, reads: reads, audit: audit, environment: environment, accessLog: accessLog)
+        service = ProxyService(
+            desk: FrontDesk(config, pseudonym: settings.pseudonym), flow: flow,
+            activity: Activity(maxConnections: config.listen.maxConnections),
+            environment: environment)
+    }
+
+    // MARK: Life
+
+    /// Opens the listeners and begins to fetch the first token. Throws `ListenError`.
+    public func start() async throws -> Addresses {
+        credentials.source?.start()
+        // What an earlier process was told of, by way of rate.state_file.
+        for pause in pacing.gates.flatMap(\.statistics.pauses) {
+            events.paused(
+                Gate.Closing(scope: pause.scope, cause: pause.cause, remaining: pause.remaining), id: nil)
+        }
+        let listener = try await Listener.start(
+            config.listen.address, key: "listen.address", limits: ConnectionLimits(config.listen), service: service,
+            group: group, logger: logger)
+        listening.add(listener)
+        var admin: String?
+        if let address = config.admin.address {
+            let report = AdminReport(
+                notReady: { [weak self] in self?.notReadyReasons ?? ["stopped"] },
+                degraded: { [weak self] in self?.degradedReasons ?? [] },
+                purge: { [reads = service.reads] in reads?.cache.purge($0) },
+                metrics: { [service] in service.metrics() })
+            let adminListener = try await Listener.start(
+                address, key: "admin.address", limits: AdminService.limits(config.listen),
+                service: AdminService(report, config.admin, events: events, environment: environment), group: group,
+                logger: logger)
+            listening.addAdmin(adminListener)
+            admin = Self.url(of: adminListener.channel, address)
+        }
+        if let audit { Task { [logger] in await AuditStartup.settleOpenIntents(audit, logger: logger) } }
+        let addresses = Addresses(tools: Self.url(of: listener.channel, config.listen.address), admin: admin)
+        logger.notice("listening", metadata: ["tools": "\(addresses.tools)", "admin": "\(admin ?? "off")"])
+        return addresses
+    }
+
+    /// Why `/readyz` says no; empty when it says yes.
+    public var notReadyReasons: [String] {
+        var reasons: [String] = []
+        if service.isDraining { reasons.append("shutting down") }
+        if let status = credentials.source?.status, !status.isUsable {
+            reasons.append("no upstream token: " + (status.lastFailure?.message ?? "the first one is being fetched"))
+        }
+        return reasons
+    }
+
+    /// What does not work although the proxy is ready; empty when all does.
+    public var degradedReasons: [String] {
+        var reasons: [String] = []
+        if let audit {
+            if case .broken(let trouble) = audit.log.status.health {
+                reasons.append("the audit log can not be written, deletes are refused: \(trouble.detail)")
+            }
+        } else {
+            reasons.append("the audit log could not be opened; deletes are not recorded")
+        }
+        if let status = credentials.source?.status, status.isUsable, let failure = status.lastFailure {
+            let seconds = status.expiresIn?.components.seconds ?? 0
+            reasons.append("the upstream token, good for \(seconds) s more, is not renewed: \(failure.message)")
+        }
+        return reasons
+    }
+
+    /// Ends a drain, that runs or is to come, at once: what still runs is broken off.
+    /// Returns whether anything was.
+    public func endNow() -> Bool {
+        logger.warning(
+            "told to end twice: ending at once", metadata: ["exchanges": "\(service.activity.runningExchanges)"])
+        hurries.store(true, ordering: .releasing)
+        let isCut = service.activity.runningExchanges > 0 || wasCut.load(ordering: .acquiring)
+        service.activity.giveUpWaiting()
+        return isCut
+    }
+
+    /// Stops accepting, lets what runs finish within `shutdown.drain_timeout`, ends everything.
+    /// Returns whether all of it finished.
+    public func drain() async -> Bool {
+        logger.notice("draining", metadata: ["exchanges": "\(service.activity.runningExchanges)"])
+        await listening.closeListener()
+        service.activity.drain()
+        var finished = await waitUntilQuiet(service.activity, within: config.shutdown.drainTimeout)
+        if !finished, service.activity.runningExchanges == 0 {
+            // Nobody waits for anything: connections that are just being closed are nothing that is broken off.
+            service.activity.waitAgain()
+            finished = await waitUntilQuiet(service.activity, within: .milliseconds(500))
+        }
+        if !finished {
+            wasCut.store(true, ordering: .releasing)
+            logger.warning(
+                "drain cut short", metadata: ["exchanges": "\(service.activity.runningExchanges)"])
+            service.activity.cutShort()
+        }
+        await credentials.source?.stop()
+        await transport.shutdown(grace: .milliseconds(100))
+        // Fetches that nobody waited for have failed by now, and end on event loops that are still there.
+        if let fetches = service.reads?.fetches { _ = await waitUntilQuiet(fetches, within: .seconds(2)) }
+        if !finished {
+            // What was broken off still gets its answer and its record.
+            service.activity.waitAgain()
+            _ = await waitUntilQuiet(service.activity, within: hurriesNow ? .milliseconds(250) : .seconds(2))
+            service.activity.closeAll()
+        }
+        await audit?.log.close()
+        events.end()
+        await listening.closeAdmin()
+        accessWriter?.close()
+        try? await group.shutdownGracefully()
+        return finished
+    }
+
+    private var hurriesNow: Bool { hurries.load(ordering: .acquiring) }
+
+    private func waitUntilQuiet(_ activity: Activity, within timeout: Duration) async -> Bool {
+        let deadline = environment.now() + timeout
+        return await withTaskGroup(of: Bool.self) { group in
+            group.addTask {
+                await activity.waitUntilQuiet()
+                return true
+            }
+            group.addTask { [environment] in
+                try? await environment.sleep(deadline)
+                return false
+            }
+            _ = await group.next()
+            group.cancelAll()
+            activity.giveUpWaiting()
+            return activity.isQuiet
+        }
+    }
+
+    // MARK: Parts
+
+    private static func tokenSource(
+        _ config: Config, _ transport: CurlTransport, _ environment: Environment, _ events: EventLog
+    ) throws -> TokenSource {
+        let url = config.token.tokenURL.description
+        guard let endpoint = CurlTokenEndpoint(transport: transport, url: url, environment: environment) else {
+            throw Failure(.internalError, "token.token_url is not usable")
+        }
+        return TokenSource(
+            configuration: TokenSource.Configuration(config.token), endpoint: endpoint, time: environment.time,
+            log: { events.token($0) })
+    }
+
+    private static func limits(_ config: Config) -> GateLimits {
+        let rate = config.rate
+        return GateLimits(
+            windows: rate.windows, runWindows: rate.runWindows,
+            maxInFlight: min(rate.maxInFlight, config.upstream.maxConnections), maxQueue: rate.maxQueue,
+            maxWait: rate.maxWait, observe: rate.observe)
+    }
+
+    private static func links(_ config: Config) throws -> LinkSettings {
+        LinkSettings(
+            // Last of all upstream's own address: a link to it would lead tools past this proxy.
+            rules: try config.upstream.linkPrefixes.map {
+                try LinkRule(prefix: $0.prefix.description, replacement: $0.replacement)
+            } + [LinkRule(prefix: config.upstream.url.description)],
+            allowPrefixes: config.upstream.allowPrefixes, publicURL: config.listen.publicURL?.description,
+            scheme: "http")
+    }
+
+    private static func url(of channel: any Channel, _ configured: ListenAddress) -> String {
+        guard case .tcp(let host, _) = configured, let port = channel.localAddress?.port else {
+            return configured.description
+        }
+        return "http://\(ListenAddress.tcp(host: host, port: port))"
+    }
+}

@@ -1,0 +1,43 @@
+// What the front desk has found out about a request: who asks, and for what.
+
+import ClashAPI
+import HTTPTypes
+
+/// What the front desk has found out about a request.
+struct Admission: Sendable {
+    let caller: Caller
+    let route: RouteMatch
+    /// Whose stored answers the request may be answered with; nil: none. In pass-through mode every token has its own.
+    let partition: String?
+    /// The tool's own credentials for upstream, in pass-through mode.
+    let authorization: HTTPField?
+    /// Whose calls upstream counts together, in pass-through mode: as the token claims, unverified, else its own.
+    let gateKey: String?
+    /// The browser origin that may read the answer, nil for tools.
+    let corsOrigin: String?
+
+    init(
+        caller: Caller, route: RouteMatch, partition: String?, authorization: HTTPField?, gateKey: String?,
+        corsOrigin: String?
+    ) {
+        self.caller = caller
+        self.route = route
+        self.partition = partition
+        self.authorization = authorization
+        self.gateKey = gateKey
+        self.corsOrigin = corsOrigin
+    }
+
+    /// Whose answers may be mixed: with the proxy's own credentials everybody is the same to upstream.
+    static let ownPartition = "own"
+
+    /// As far as the front desk got with a request that it does not let through.
+    ///
+    /// - Parameter name: the caller's, where that is known.
+    init(refused name: String?, route: RouteMatch, corsOrigin: String? = nil) {
+        self.init(
+            caller: Caller(name: name ?? "-", allow: []), route: route, partition: nil, authorization: nil,
+            gateKey: nil,
+            corsOrigin: corsOrigin)
+    }
+}

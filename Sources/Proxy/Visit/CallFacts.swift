@@ -1,0 +1,79 @@
+// What it took to get one answer from upstream.
+
+import HTTPTypes
+import RateLimiting
+import Synchronization
+
+/// Facts of one call upstream, tries included: they decide what is recorded, dropped from the cache and answered. A value.
+@dynamicMemberLookup
+struct CallFacts: Sendable {
+    var times = CallTimes()
+    /// Times that the request went upstream.
+    var attempts = 0
+    /// Whether upstream may have got it: libcurl's word, not a guess.
+    var wasSent = false
+    /// Upstream's own correlation id where it is not the one that was sent.
+    var upstreamID: String?
+    /// Upstream's status in the last try; nil when that brought no answer.
+    var lastStatus: Int?
+    /// What the limits leave, for the tool.
+    var rateLimit: RateLimitFields?
+
+    /// The times by their own names.
+    subscript(dynamicMember time: WritableKeyPath<CallTimes, Duration>) -> Duration {
+        get { times[keyPath: time] }
+        set { times[keyPath: time] = newValue }
+    }
+
+    /// `RateLimit-Policy` and `RateLimit`, where there are limits.
+    func addRateLimit(to fields: inout HTTPFields) {
+        guard let rateLimit else { return }
+        fields.append(HTTPField(name: .rateLimitPolicy, value: rateLimit.policy))
+        fields.append(HTTPField(name: .rateLimit, value: rateLimit.limit))
+    }
+
+    /// Adds what a fetch took, of which there may be several for one request.
+    mutating func add(_ fetch: CallFacts) {
+        times += fetch.times
+        attempts += fetch.attempts
+        wasSent = wasSent || fetch.wasSent
+        if fetch.attempts > 0 { (upstreamID, lastStatus) = (fetch.upstreamID, fetch.lastStatus) }
+        rateLimit = fetch.rateLimit ?? rateLimit
+    }
+}
+
+/// The facts of a call as they come to be known. Only the task that makes the call writes them; whoever waits for it may
+/// read them meanwhile.
+final class CallProgress: Sendable {
+    /// What a call waits for.
+    enum Part: Sendable {
+        case turn
+        case token
+        case upstream
+    }
+
+    private let state = Mutex((facts: CallFacts(), waitsFor: Part.turn))
+
+    var facts: CallFacts {
+        get { state.withLock { $0.facts } }
+        set { state.withLock { $0.facts = newValue } }
+    }
+
+    /// Now, or lately.
+    var waitsFor: Part {
+        get { state.withLock { $0.waitsFor } }
+        set { state.withLock { $0.waitsFor = newValue } }
+    }
+
+    /// The facts with the wait that is not over; `total`: the time since the call began.
+    func factsSoFar(of total: Duration) -> CallFacts {
+        var (facts, part) = state.withLock { ($0.facts, $0.waitsFor) }
+        let rest = facts.times.otherTime(of: total)
+        switch part {
+        case .turn: facts.queueTime += rest
+        case .token: facts.tokenTime += rest
+        case .upstream: facts.upstreamTime += rest
+        }
+        return facts
+    }
+}

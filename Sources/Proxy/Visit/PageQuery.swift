@@ -1,0 +1,140 @@
+// What of a request concerns the cache: its key, what the tool asks of caches, and whether its answer may be shared.
+
+import Caching
+import ClashAPI
+import HTTPTypes
+
+/// A read whose answer may come from the cache.
+struct PageQuery: Sendable {
+    var key: CacheKey
+    let directives: RequestDirectives
+    /// Whether the table knows the operation. Of others nothing is kept without upstream's word.
+    let isKnown: Bool
+    /// What links in the answer begin with.
+    let base: LinkBase
+    /// Whether a fetch of the whole, without what is about one tool alone, would answer it.
+    let mayBeFetched: Bool
+    /// Whether the tool has something already and asks whether it is still good.
+    let hasPreconditions: Bool
+
+    /// - Parameter partition: whose answers may be mixed; see `PageCache.partition`.
+    /// - Returns: nil for requests that are none of the cache's business.
+    static func of(
+        _ head: RequestHead, _ route: RouteMatch, partition: String, links: LinkSettings
+    ) -> PageQuery? {
+        guard head.method == .get || head.method == .head, head.framing == .none, route.operationClass == .read,
+            !head.fields.nominatesSharedFetch
+        else { return nil }
+        return PageQuery(
+            key: key(head, route, partition: partition), directives: RequestDirectives(head.fields),
+            isKnown: route.operation.isKnown, base: LinkBase(links, head),
+            mayBeFetched: mayBeFetched(head.fields, isKnown: route.operation.isKnown),
+            hasPreconditions: Conditional.hasPreconditions(head.fields))
+    }
+
+    /// Whether a shared fetch would bring the answer. Known operations depend on nothing that it leaves out. What an
+    /// unknown one makes of any other field, a condition, a range or a cookie among them, is for upstream to say: such a
+    /// read goes by itself, with all its fields, and is not kept.
+    private static func mayBeFetched(_ fields: HTTPFields, isKnown: Bool) -> Bool {
+        if fields.contains(.ifMatch) || fields.contains(.ifUnmodifiedSince) { return false }
+        return isKnown || !fields.exceedsSharedFetch
+    }
+
+    /// Everything that makes two reads ask for the same thing (DESIGN: never the token, never the URL alone).
+    private static func key(_ head: RequestHead, _ route: RouteMatch, partition: String) -> CacheKey {
+        var key = CacheKey(partition: partition, estimatedBytes: head.target.utf8.count + 96)
+        key.appendTarget { route.appendCanonicalTarget(to: &$0) }
+        appendFields(of: head, route, to: &key)
+        return key
+    }
+
+    private static func appendFields(of head: RequestHead, _ route: RouteMatch, to key: inout CacheKey) {
+        key.append(.accept, of: head.fields)
+        var fields = head.fields
+        if fields.contains(.prefer) { Prefer.removeWait(from: &fields) }
+        key.append(.prefer, of: fields)
+        for name in Self.selecting { key.append(name, of: head.fields) }
+        key.append(Coding.asked(by: head.fields, of: route.operation).rawValue)
+    }
+
+    /// The request fields beside `Accept` and `Prefer` that upstream's answers depend on.
+    private static let selecting = HeaderTraits.names(with: .selecting)
+
+    /// The page's place in its list; nil for answers that are no pages. Costs a second key, so only misses ask for it.
+    static func listPage(_ head: RequestHead, _ route: RouteMatch, partition: String) -> ListPage? {
+        guard route.operation.isList else { return nil }
+        var list = CacheKey(partition: partition, estimatedBytes: head.target.utf8.count + 96)
+        var isFirst = true
+        list.appendTarget { bytes in
+            let start = bytes.count
+            route.appendCanonicalTarget(to: &bytes)
+            isFirst = !Paging.remove(from: &bytes, start: start)
+        }
+        appendFields(of: head, route, to: &list)
+        return ListPage(list: list, isFirst: isFirst)
+    }
+}
+
+extension RouteMatch {
+    /// The target of the first page of this list, in canonical spelling.
+    var firstPageTarget: String {
+        var bytes: [UInt8] = []
+        appendCanonicalTarget(to: &bytes)
+        _ = Paging.remove(from: &bytes, start: 0)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}
+
+/// The query pairs that choose a page of a list.
+private enum Paging {
+    /// In canonical spelling, where `$` is escaped.
+    private static let names = ["%24continuationToken", "continuationToken", "%24skip"].map { Array($0.utf8) }
+    private static let zeroSkip = Array("%24skip=0".utf8)
+
+    /// Takes them out of the target that begins at `start`; says whether it names a page other than the first.
+    static func remove(from bytes: inout [UInt8], start: Int) -> Bool {
+        guard let question = bytes[start...].firstIndex(of: UInt8(ascii: "?")) else { return false }
+        let pairs = bytes[(question + 1)...].split(separator: UInt8(ascii: "&"))
+        var isLater = false
+        var kept: [ArraySlice<UInt8>] = []
+        for pair in pairs {
+            let name = pair.prefix { $0 != UInt8(ascii: "=") }
+            if names.contains(where: { $0.elementsEqual(name) }) {
+                let isEmpty = pair.count <= name.count + 1
+                if !isEmpty, !zeroSkip.elementsEqual(pair) { isLater = true }
+            } else {
+                kept.append(pair)
+            }
+        }
+        let query = Array(kept.joined(separator: [UInt8(ascii: "&")]))
+        bytes.removeSubrange(question...)
+        if !query.isEmpty {
+            bytes.append(UInt8(ascii: "?"))
+            bytes += query
+        }
+        return isLater
+    }
+}
+
+/// The content codings that upstream is asked for. Pages with links are always asked for plain.
+enum Coding: String {
+    case identity
+    case gzip
+
+    static func asked(by fields: HTTPFields, of operation: Operation) -> Coding {
+        if operation.isKnown, operation.carriesLinks { return .identity }
+        return fields[values: .acceptEncoding].contains { acceptsGzip($0) } ? .gzip : .identity
+    }
+
+    private static func acceptsGzip(_ value: String) -> Bool {
+        value.listElements.contains { element in
+            let parts = element.split(separator: ";", maxSplits: 1).map { $0.trimmedSpaces.lowercased() }
+            guard let coding = parts.first, coding == "gzip" || coding == "x-gzip" || coding == "*" else {
+                return false
+            }
+            guard parts.count == 2 else { return true }
+            let weight = parts[1].filter { $0 != " " && $0 != "\t" }
+            return !["q=0", "q=0.0", "q=0.00", "q=0.000"].contains(weight)
+        }
+    }
+}

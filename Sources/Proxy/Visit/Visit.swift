@@ -1,0 +1,73 @@
+// What a request carries on its way through the flow: its wire, who asks for what, and what is known of it so far.
+
+import Audit
+import Caching
+import HTTPTypes
+
+/// One request, from the front desk to its one end. Confined to its connection's event loop.
+final class Visit {
+    /// The request as it comes and the answer as it goes.
+    let wire: Exchange
+    /// What the front desk has found out; of who was refused there, as far as it got.
+    let admission: Admission
+    /// What the cache is asked; nil where it has no say.
+    let query: PageQuery?
+    /// What the cache was found to hold when it was asked and had no answer to give; nil while it was not asked.
+    var lookup: CacheStore.Lookup?
+    /// What its line in the access log will say.
+    var record: ExchangeRecord
+    /// What the audit log says about this call, when its kind is recorded and no intent stands there yet.
+    var auditCall: AuditCall?
+    private var madeProgress: CallProgress?
+    private var isFinished = false
+
+    /// - Parameter path: the target without its query, where that is known already.
+    init(_ wire: Exchange, _ admission: Admission, _ query: PageQuery?, path: String? = nil, environment: Environment) {
+        self.wire = wire
+        self.admission = admission
+        self.query = query
+        record = ExchangeRecord(
+            correlationID: CorrelationID.choose(wire.offeredID, environment), peer: wire.peer,
+            started: environment.now())
+        record.method = wire.head.method.rawValue
+        record.path = path ?? wire.head.path
+        record.caller = admission.caller.name
+    }
+
+    var head: RequestHead { wire.head }
+    var fields: HTTPFields { wire.head.fields }
+    var correlationID: String { record.correlationID }
+
+    /// What its call upstream takes. Made when it is first asked for: an answer out of the cache needs none.
+    var progress: CallProgress {
+        if let madeProgress { return madeProgress }
+        let progress = CallProgress()
+        madeProgress = progress
+        return progress
+    }
+
+    /// What is known of its call upstream.
+    var facts: CallFacts { madeProgress?.facts ?? CallFacts() }
+
+    /// The record with all that is known at the end; nil when it was given out before.
+    func close(_ outcome: Outcome) -> ExchangeRecord? {
+        guard !isFinished else {
+            assertionFailure("a visit ends once")
+            return nil
+        }
+        isFinished = true
+        let facts = facts
+        record.times = facts.times
+        record.attempts = facts.attempts
+        record.upstreamID = facts.upstreamID
+        record.status = wire.status
+        record.bytesIn = wire.bytesIn
+        record.bytesOut = wire.bytesOut
+        // Nobody saw a status: the one that logs have for that.
+        if case .callerLeft = outcome, record.status == 0 {
+            record.status = 499
+            record.source = .proxy
+        }
+        return record
+    }
+}
