@@ -64,8 +64,7 @@ enum ConfigKeys {
             inForce: false),
         .init(
             "listen.min_rate", \.listen.minRate, .byteRate,
-            "slowest request body (408): at any time at least min_rate x (elapsed - 10 s); for answers see \"Rate\"",
-            inForce: false),
+            "slowest request body (408): at any time at least min_rate x (elapsed - 10 s); for answers see \"Rate\""),
         .init("listen.header_timeout", \.listen.headerTimeout, timeout, "for a request's head to arrive"),
         .init(
             "listen.idle_timeout", \.listen.idleTimeout, timeout,

@@ -103,7 +103,7 @@ struct ConfigPromisedKeysTests {
         #expect(
             loaded.warnings.map(\.description) == [
                 "set, but not yet in force in this version: listen.socket_mode, listen.h2c, listen.max_held_bytes, "
-                    + "listen.min_rate, admin.public, audit.keep, alerts.webhook, alerts.budget_at, traces.sample, "
+                    + "admin.public, audit.keep, alerts.webhook, alerts.budget_at, traces.sample, "
                     + "shutdown.ready_delay, caller[1].max_in_flight"
             ])
         #expect(!loaded.effectiveTOML().contains("secret?x"))

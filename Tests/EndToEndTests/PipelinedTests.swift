@@ -24,6 +24,26 @@ import Testing
         }
     }
 
+    @Test("the lines of the log come in the order in which answers ended, also behind one that upstream had to give")
+    func logOrder() async throws {
+        try await withRig({ $0.flags = ["cache.enabled=true"] }) { rig in
+            func request(_ target: String, _ number: Int) -> String {
+                rig.request("GET", target, [("x-correlation-id", "order-\(number)")])
+            }
+            #expect(try await rig.get(rig.list).status == 200)
+            let client = try rig.connect()
+            let miss = request("\(rig.v2)/reports?$top=3", 0)
+            try await client.send(miss + (1..<20).map { request(rig.list, $0) }.joined())
+            for _ in 0..<20 { #expect(try await client.response().status == 200) }
+            client.close()
+            try await eventually("all lines") { rig.accessLog.lines.count >= 21 }
+            let order = rig.accessLog.lines.compactMap { line in
+                line.split(separator: " ").first { $0.hasPrefix("order-") }.flatMap { Int($0.dropFirst(6)) }
+            }
+            #expect(order == Array(0..<20))
+        }
+    }
+
     @Test("a malformed chunk behind a good request gets its 400 at once")
     func malformedChunkBehind() async throws {
         let received = Received()

@@ -8,7 +8,8 @@ import Testing
 
 @Suite struct ResponseHeadTests {
     private func written(
-        _ status: HTTPResponse.Status, _ fields: HTTPFields, _ framing: ResponseFraming, _ connection: String? = nil
+        _ status: HTTPResponse.Status, _ fields: HTTPFields, _ framing: ResponseFraming,
+        _ connection: StaticString? = nil
     ) -> String {
         var buffer = ByteBuffer()
         ResponseHead.write(status, fields, framing, connection: connection, into: &buffer)

@@ -7,6 +7,8 @@ public struct CacheKey: Hashable, Sendable {
     private var bytes: [UInt8]
     /// Chooses the shard: the same for all pages of a list, since it is made of the path alone.
     private(set) var shardHint: UInt64 = 0
+    /// Of all bytes, from when nothing is appended any more; 0 before.
+    private var digest = 0
 
     /// - Parameters:
     ///   - partition: whose answers these are, without line feeds; never the token itself.
@@ -20,6 +22,7 @@ public struct CacheKey: Hashable, Sendable {
 
     /// Appends the target in canonical spelling, which has no line feed. `transform` may change what was appended.
     public mutating func appendTarget(_ append: (inout [UInt8]) -> Void) {
+        digest = 0
         let start = bytes.count
         append(&bytes)
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
@@ -33,12 +36,14 @@ public struct CacheKey: Hashable, Sendable {
 
     /// Appends text without line feeds.
     public mutating func append(_ text: String) {
+        digest = 0
         bytes += text.utf8
         bytes.append(Self.separator)
     }
 
     /// Appends every value of a request field; absent and empty are two things.
     public mutating func append(_ name: HTTPField.Name, of fields: HTTPFields) {
+        digest = 0
         if fields.contains(name) {
             for field in fields[fields: name] {
                 field.withUnsafeBytesOfValue { bytes.append(contentsOf: $0) }
@@ -52,7 +57,17 @@ public struct CacheKey: Hashable, Sendable {
     public func variant(_ secondary: String) -> CacheKey {
         var key = self
         key.bytes += secondary.utf8
+        key.digest = 0
         return key
+    }
+
+    /// Takes the hash of all bytes for good: a key that is remembered is looked up more often than it is made.
+    public mutating func seal() { digest = Self.digest(of: bytes) }
+
+    private static func digest(of bytes: [UInt8]) -> Int {
+        var hasher = Hasher()
+        bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
+        return hasher.finalize()
     }
 
     /// Bytes it holds.
@@ -63,7 +78,7 @@ public struct CacheKey: Hashable, Sendable {
 
     /// By all bytes, not by the path alone.
     public func hash(into hasher: inout Hasher) {
-        bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
+        hasher.combine(digest == 0 ? Self.digest(of: bytes) : digest)
     }
 
     /// No field value and no target holds a line feed.

@@ -20,13 +20,20 @@ public struct ListPage: Sendable, Equatable {
     }
 }
 
+/// What those who write answers have made of its fields for their wire, kept beside them and dropped with them. Nothing here
+/// looks into it.
+public protocol AnswerRendering: AnyObject, Sendable {
+    /// Bytes it holds.
+    var byteCount: Int { get }
+}
+
 /// A complete answer. Stored ones have status 200; others are only shared by those who wait for them.
 public final class CachedAnswer: Sendable {
     /// Upstream's.
     public let status: HTTPResponse.Status
     /// End-to-end fields without `Age`, `Set-Cookie` and those that frame the body.
     public let fields: HTTPFields
-    /// The body without the bases of its links.
+    /// The body, for every tool as its links are to begin.
     public let body: SplicedBody
     /// Identifies the body without bases, in characters that may stand in an entity tag.
     public let digest: String
@@ -40,8 +47,8 @@ public final class CachedAnswer: Sendable {
     public let objects: TagSet
     /// Its place in a list, if it is a page of one.
     public let page: ListPage?
-    /// The part of its head that is the same for every tool, as bytes.
-    public let head: ByteBuffer
+    /// What was made of the fields for a wire, if anything.
+    public let rendering: (any AnswerRendering)?
     /// Bytes really held, keys and bookkeeping included.
     let cost: Int
 
@@ -49,7 +56,7 @@ public final class CachedAnswer: Sendable {
     public init(
         status: HTTPResponse.Status, fields: HTTPFields, body: SplicedBody, digest: String, freshness: Freshness,
         receivedAt: ContinuousClock.Instant, tags: TagSet = TagSet([]), objects: TagSet = TagSet([]),
-        page: ListPage? = nil, head: ByteBuffer = ByteBuffer()
+        page: ListPage? = nil, rendering: (any AnswerRendering)? = nil
     ) {
         self.status = status
         self.fields = fields
@@ -60,10 +67,10 @@ public final class CachedAnswer: Sendable {
         self.tags = tags
         self.objects = objects
         self.page = page
-        self.head = head
+        self.rendering = rendering
         let fieldBytes = fields.reduce(0) { $0 + $1.name.rawName.utf8.count + $1.value.utf8.count + Self.perField }
         cost =
-            Self.overhead + fieldBytes + body.cost + head.storageCapacity + digest.utf8.count
+            Self.overhead + fieldBytes + body.cost + (rendering?.byteCount ?? 0) + digest.utf8.count
             + (tags.count + objects.count) * MemoryLayout<TagHash>.stride + (page?.list.byteCount ?? 0)
     }
 

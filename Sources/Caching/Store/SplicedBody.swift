@@ -1,26 +1,48 @@
-// A body whose links are completed when it is answered: the base of its links (`http://host:port`) is left out of the
-// stored bytes and put in again at the places noted, so that one stored page serves tools that know this proxy by
-// different names.
+// A body whose links begin with this proxy's address as the tool knows it. Nearly all tools know it by the same one, so the
+// body is kept with that one in it; for the others it is put together anew around the places noted.
 
 import NIOCore
 
 /// An answer's body with places for the base of its links. Immutable; copies share their bytes.
 public struct SplicedBody: Sendable {
-    /// The bytes without any base.
+    /// The whole body as tools get it that know this proxy as `base`.
     public let bytes: ByteBuffer
-    /// Ascending offsets into `bytes` at which the base belongs.
+    /// What stands at the places.
+    public let base: String
+    /// Ascending offsets into `bytes` at which the base stands.
     public let splices: [Int]
 
-    /// - Parameters:
-    ///   - bytes: the body without bases, readable from its reader index.
-    ///   - splices: ascending offsets, relative to the readable bytes, 0...count.
-    public init(bytes: ByteBuffer, splices: [Int] = []) {
-        self.bytes = bytes
-        self.splices = splices
+    /// A body without places.
+    public init(bytes: ByteBuffer) {
+        (self.bytes, base, splices) = (bytes, "", [])
     }
 
-    /// Length of the whole body in bytes.
-    public func length(baseLength: Int) -> Int { bytes.readableBytes + splices.count * baseLength }
+    /// - Parameters:
+    ///   - plain: the body without bases.
+    ///   - places: ascending offsets into `plain` at which the base belongs, 0...count.
+    ///   - base: what most tools know this proxy by.
+    public init(_ plain: [UInt8], places: [Int], base: String) {
+        let length = base.utf8.count
+        var whole = ByteBufferAllocator().buffer(capacity: plain.count + places.count * length)
+        var done = 0
+        for place in places {
+            whole.writeBytes(plain[done..<place])
+            whole.writeString(base)
+            done = place
+        }
+        whole.writeBytes(plain[done...])
+        bytes = whole
+        self.base = base
+        splices = places.enumerated().map { $1 + $0 * length }
+    }
+
+    /// Length of the whole body in bytes for tools that know this proxy by `base`.
+    public func length(base other: String) -> Int {
+        bytes.readableBytes + splices.count * (other.utf8.count - base.utf8.count)
+    }
+
+    /// Whether `bytes` are what a tool gets that knows this proxy by `other`.
+    public func isWhole(base other: String) -> Bool { splices.isEmpty || base == other }
 
     /// Appends the whole body. Copies; for large bodies use `forEachPart`.
     public func write(base: String, into out: inout ByteBuffer) {
@@ -32,12 +54,16 @@ public struct SplicedBody: Sendable {
     }
 
     /// The body in order, without copying.
-    public func forEachPart(base: String, _ take: (ByteBuffer) -> Void, writeBase: (String) -> Void) {
+    public func forEachPart(base other: String, _ take: (ByteBuffer) -> Void, writeBase: (String) -> Void) {
+        if isWhole(base: other) {
+            if bytes.readableBytes > 0 { take(bytes) }
+            return
+        }
         var done = 0
         for splice in splices {
             if splice > done { take(part(done, splice)) }
-            writeBase(base)
-            done = splice
+            if !other.isEmpty { writeBase(other) }
+            done = splice + base.utf8.count
         }
         if done < bytes.readableBytes { take(part(done, bytes.readableBytes)) }
     }
@@ -46,6 +72,17 @@ public struct SplicedBody: Sendable {
         bytes.getSlice(at: bytes.readerIndex + start, length: end - start) ?? ByteBuffer()
     }
 
+    /// The body without bases. Copies.
+    public var plain: [UInt8] {
+        var plain: [UInt8] = []
+        plain.reserveCapacity(length(base: ""))
+        forEachPart(base: "") {
+            plain += $0.readableBytesView
+        } writeBase: { _ in
+        }
+        return plain
+    }
+
     /// Bytes really held.
-    var cost: Int { bytes.storageCapacity + splices.count * MemoryLayout<Int>.stride }
+    var cost: Int { bytes.storageCapacity + splices.count * MemoryLayout<Int>.stride + base.utf8.count }
 }

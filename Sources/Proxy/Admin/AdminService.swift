@@ -149,10 +149,7 @@ final class AdminService: RequestHandling {
             while let part = try await exchange.nextBodyPart() { form.writeImmutableBuffer(part) }
             answer(exchange, content(exchange.head, form: String(buffer: form)))
         } catch {
-            guard case .failed(let failure) = error else {
-                exchange.abort()
-                return exchange.leave()
-            }
+            guard case .failed(let failure) = error else { return exchange.leave() }
             let row = failure.reason.answer(.other)
             answer(exchange, .error(row.status, row.code, failure.message))
         }

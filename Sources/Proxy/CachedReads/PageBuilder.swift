@@ -1,5 +1,5 @@
-// Makes of upstream's bytes what is kept: links without their base, tags, lifetime by what the body shows, a digest for
-// the ETag, and the part of the head that is the same for every tool, already as bytes.
+// Makes of upstream's bytes what is kept: links that begin with this proxy, tags, lifetime by what the body shows, and a
+// digest for the ETag.
 
 import Caching
 import ClashAPI
@@ -80,16 +80,17 @@ struct PageBuilder: Sendable {
 
     // MARK: Answers
 
-    /// A 200. `fields` are upstream's end-to-end fields.
+    /// A 200. `fields` are upstream's end-to-end fields; `base` is how the first tool that asked knows this proxy.
     func page(
         _ match: OperationMatch, _ request: HTTPFields, _ fields: HTTPFields, _ chunks: [[UInt8]], _ given: Freshness,
-        askedAt: ContinuousClock.Instant, receivedAt: ContinuousClock.Instant, page: ListPage?, endIsProven: Bool
+        askedAt: ContinuousClock.Instant, receivedAt: ContinuousClock.Instant, page: ListPage?, endIsProven: Bool,
+        base: String
     ) async -> Built {
         let coding = ContentCoding(fields)
         let isJSON = fields.mediaTypeIsJSON
         let rewrites = isJSON && coding.isNone && match.operation.carriesLinks
         var reading = PageReading(match.operation, coding: coding, rewrites: rewrites ? links : nil)
-        let (body, digest, rows) = await reading.read(chunks, isJSON: isJSON)
+        let (body, digest, rows) = await reading.read(chunks, isJSON: isJSON, base: base)
         let isReadable = isJSON && rows.isComplete && (coding.isNone || reading.codedIsWhole)
         var freshness = given
         var notStorable: CacheReason? = endIsProven ? nil : .incomplete
@@ -115,7 +116,7 @@ struct PageBuilder: Sendable {
         let answer = CachedAnswer(
             status: .ok, fields: stored, body: body, digest: digest, freshness: freshness, receivedAt: receivedAt,
             tags: tags, objects: match.objects(rows), page: page,
-            head: PageHead.common(stored, isKnown: match.isKnown))
+            rendering: PageHead(stored, isKnown: match.isKnown))
         return Built(
             answer: answer, notStorable: notStorable,
             isBrokenOff: isJSON && coding.isNone && !endIsProven && !rows.isComplete
@@ -139,7 +140,7 @@ struct PageBuilder: Sendable {
         CachedAnswer(
             status: .ok, fields: fields, body: old.body, digest: old.digest, freshness: freshness,
             receivedAt: receivedAt, tags: old.tags, objects: old.objects, page: old.page,
-            head: PageHead.common(fields, isKnown: isKnown))
+            rendering: PageHead(fields, isKnown: isKnown))
     }
 
     /// An answer without a date gets the time at which it came (RFC 9110, 6.6.1).
@@ -199,7 +200,9 @@ private struct PageReading {
         }
     }
 
-    mutating func read(_ chunks: [[UInt8]], isJSON: Bool) async -> (SplicedBody, digest: String, ResponseRows) {
+    mutating func read(
+        _ chunks: [[UInt8]], isJSON: Bool, base: String
+    ) async -> (SplicedBody, digest: String, ResponseRows) {
         var rewritten: [UInt8] = []
         if rewriter != nil { rewritten.reserveCapacity(chunks.reduce(256) { $0 + $1.count }) }
         var coded = CodedReading()
@@ -221,8 +224,10 @@ private struct PageReading {
         rewriter?.finish(into: &rewritten)
         if rewriter != nil { hash.update(data: rewritten) }
         let digest = hash.finalize().prefix(12).reduce(into: OwnTag.mark) { $0 += Self.hex($1) }
-        let bytes = rewriter == nil ? ByteBuffer(joining: chunks) : ByteBuffer(joining: [rewritten])
-        return (SplicedBody(bytes: bytes, splices: rewriter?.linkStarts ?? []), digest, scanner.finish())
+        let body =
+            rewriter.map { SplicedBody(rewritten, places: $0.linkStarts, base: base) }
+            ?? SplicedBody(bytes: ByteBuffer(joining: chunks))
+        return (body, digest, scanner.finish())
     }
 
     /// Whether the body stopped in the middle, of its coding or of what is coded.

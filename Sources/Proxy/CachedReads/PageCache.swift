@@ -120,7 +120,7 @@ struct PageCache: Sendable {
         guard let kind = match.operation.objectKind else { return nil }
         for answer in store.showing(TagSet([Tag.object(kind, id)])) where ContentCoding(answer.fields).isNone {
             guard answer.body.bytes.readableBytes <= Self.maxSearchedBytes else { continue }
-            let body = Array(answer.body.bytes.readableBytesView)
+            let body = answer.body.plain
             if let row = ListRow.find(id, in: body) { return row }
             if answer.page == nil { return body }
         }

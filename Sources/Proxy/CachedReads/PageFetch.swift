@@ -270,7 +270,7 @@ struct PageFetch: Sendable {
             let built = await builder.page(
                 call.match, request, fields, body.chunks, freshness, askedAt: arrival.received - arrival.delay,
                 receivedAt: arrival.received, page: variantPage(response.fields),
-                endIsProven: response.body.endIsProven)
+                endIsProven: response.body.endIsProven, base: query.base.text)
             if built.isBrokenOff { throw .failed(.brokenOff) }
             let reason = store(built, response.fields, arrival.ticket)
             return Landing(everybody: .answer(built.answer, news(reason, facts, response.fields)))

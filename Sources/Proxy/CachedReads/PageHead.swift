@@ -1,21 +1,25 @@
-// The head of an answer that is kept: its larger part is bytes already, the rest is written for each tool.
+// The head of an answer that is kept, as HTTP/1.1 writes it: its larger part once, the rest for each tool.
 
 import Caching
 import HTTPTypes
 import NIOCore
 
-enum PageHead {
-    /// The lines that are the same for every tool. `ETag` and `Location` depend on the base of links.
-    static func common(_ fields: HTTPFields, isKnown: Bool) -> ByteBuffer {
+/// The lines of a stored answer's head that are the same for every tool. `ETag` and `Location` depend on the base of links.
+final class PageHead: AnswerRendering {
+    let lines: ByteBuffer
+
+    init(_ fields: HTTPFields, isKnown: Bool) {
         var lines = ByteBuffer()
         if let word = OwnFields.cacheControl(for: fields, isKnown: isKnown) { ResponseHead.write(word, into: &lines) }
         for field in fields where field.name != .eTag && field.name != .location {
             ResponseHead.write(field, into: &lines)
         }
-        lines.writeImmutableBuffer(via)
+        ResponseHead.write(OwnFields.via, into: &lines)
         // As much as is needed, and no more: this is held as long as the page.
-        return lines.slice()
+        self.lines = ByteBuffer(bytes: lines.readableBytesView)
     }
+
+    var byteCount: Int { lines.storageCapacity }
 
     /// The strong tag of an answer's bytes as a tool with this base of links gets them (RFC 9110, 8.8.3).
     static func etag(_ answer: CachedAnswer, base: LinkBase) -> String {
@@ -23,15 +27,13 @@ enum PageHead {
     }
 
     /// The line that carries it.
-    static func writeETag(_ answer: CachedAnswer, base: LinkBase, into head: inout ByteBuffer) {
-        head.writeStaticString("ETag: \"")
-        head.writeString(answer.digest)
+    static func putETag(_ answer: CachedAnswer, base: LinkBase, into head: inout HeadLines) {
+        head.put("ETag: \"")
+        head.put(text: answer.digest)
         if !answer.body.splices.isEmpty {
-            head.writeStaticString("-")
-            head.writeString(base.digest)
+            head.put("-")
+            head.put(text: base.digest)
         }
-        head.writeStaticString("\"\r\n")
+        head.put("\"\r\n")
     }
-
-    private static let via = ByteBuffer(string: "Via: 1.1 clash-proxy\r\n")
 }

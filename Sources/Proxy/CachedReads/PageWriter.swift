@@ -10,37 +10,34 @@ struct PageWriter {
     let corsOrigin: String?
     let now: ContinuousClock.Instant
 
-    /// Larger bodies are handed to the socket as they are, smaller ones copied behind the head.
-    private static let copiedBytes = 64 << 10
+    /// A body as it is kept goes to the socket without being copied, unless that costs less than a second piece.
+    private static let copiedBytes = 1 << 10
+    /// One that is put together for this tool is copied up to here: its pieces are many and small.
+    private static let copiedPieces = 64 << 10
 
-    /// - Parameters:
-    ///   - showsAge: for answers out of the cache, and those that already had an age when they came.
-    ///   - facts: of the call upstream, if there was one for this tool.
-    func write(
-        _ reply: StoredReply, _ visit: Visit, _ query: PageQuery
-    ) {
+    func write(_ reply: StoredReply, _ visit: Visit, _ query: PageQuery) {
         let (answer, status, exchange) = (reply.answer, reply.verdict.status, visit.wire)
         let base = query.base
         let isKnownToTool = query.hasPreconditions && isKnownToTool(answer, base, exchange.head.fields)
         let code = isKnownToTool ? HTTPResponse.Status.notModified : answer.status
-        let length = answer.body.length(baseLength: base.text.utf8.count)
+        let length = answer.body.length(base: base.text)
         let hasBody = !isKnownToTool && exchange.head.method != .head && answer.status != .noContent
-        let isSmall = length <= Self.copiedBytes
+        let isSmall = length <= (answer.body.isWhole(base: base.text) ? Self.copiedBytes : Self.copiedPieces)
         exchange.begin(
             code, framing: isKnownToTool || answer.status == .noContent ? .none : .length(length),
             room: ResponseHead.usualBytes + (hasBody && isSmall ? length : 0)
         ) { head in
             writeFields(answer, isKnownToTool, query, into: &head)
             if reply.showsAge {
-                head.writeStaticString("Age: ")
-                head.writeDecimal(Int(answer.age(at: now).components.seconds))
-                head.writeStaticString("\r\n")
+                head.put("Age: ")
+                head.put(number: Int(answer.age(at: now).components.seconds))
+                head.put("\r\n")
             }
-            head.writeStaticString("Cache-Status: ")
-            status.write(into: &head)
-            head.writeStaticString("\r\nx-correlation-id: ")
-            head.writeString(visit.correlationID)
-            head.writeStaticString("\r\n")
+            head.put("Cache-Status: ")
+            status.put(into: &head)
+            head.put("\r\nx-correlation-id: ")
+            head.put(text: visit.correlationID)
+            head.put("\r\n")
             if reply.cameByCall { writeFacts(visit.facts, visit, into: &head) }
         }
         if hasBody {
@@ -53,10 +50,10 @@ struct PageWriter {
         exchange.end()
     }
 
-    private func writeFacts(_ facts: CallFacts, _ visit: Visit, into head: inout ByteBuffer) {
+    private func writeFacts(_ facts: CallFacts, _ visit: Visit, into head: inout HeadLines) {
         var fields: HTTPFields = [.serverTiming: facts.times.serverTiming(of: now - visit.record.started)]
         facts.addRateLimit(to: &fields)
-        for field in fields { ResponseHead.write(field, into: &head) }
+        for field in fields { head.put(field) }
     }
 
     private func isKnownToTool(_ answer: CachedAnswer, _ base: LinkBase, _ request: HTTPFields) -> Bool {
@@ -66,19 +63,21 @@ struct PageWriter {
     }
 
     private func writeFields(
-        _ answer: CachedAnswer, _ isKnownToTool: Bool, _ query: PageQuery, into head: inout ByteBuffer
+        _ answer: CachedAnswer, _ isKnownToTool: Bool, _ query: PageQuery, into head: inout HeadLines
     ) {
-        if isKnownToTool || answer.status != .ok || corsOrigin != nil || answer.dependsOnBase {
-            writeSomeFields(answer, isKnownToTool, query, into: &head)
+        if !isKnownToTool, answer.status == .ok, corsOrigin == nil, !answer.dependsOnBase,
+            let rendered = answer.rendering as? PageHead
+        {
+            head.put(rendered.lines)
         } else {
-            head.writeImmutableBuffer(answer.head)
+            writeSomeFields(answer, isKnownToTool, query, into: &head)
         }
-        if answer.status == .ok { PageHead.writeETag(answer, base: query.base, into: &head) }
+        if answer.status == .ok { PageHead.putETag(answer, base: query.base, into: &head) }
     }
 
     /// Fields that differ from the common head: a 304 has few (RFC 9110, 15.4.5), browsers get their grant.
     private func writeSomeFields(
-        _ answer: CachedAnswer, _ isKnownToTool: Bool, _ query: PageQuery, into head: inout ByteBuffer
+        _ answer: CachedAnswer, _ isKnownToTool: Bool, _ query: PageQuery, into head: inout HeadLines
     ) {
         var fields = answer.fields
         if let word = OwnFields.cacheControl(for: fields, isKnown: query.isKnown) { fields.append(word) }
@@ -95,7 +94,7 @@ struct PageWriter {
             OwnFields.addGrant(for: corsOrigin, to: &fields)
         }
         fields.append(OwnFields.via)
-        for field in fields { ResponseHead.write(field, into: &head) }
+        for field in fields { head.put(field) }
     }
 }
 
@@ -105,23 +104,12 @@ extension CachedAnswer {
 }
 
 extension CacheStatus {
-    fileprivate func write(into buffer: inout ByteBuffer) {
+    fileprivate func put(into head: inout HeadLines) {
         if case .hit(let ttl) = self {
-            buffer.writeStaticString("clash-proxy; hit; ttl=")
-            buffer.writeDecimal(ttl)
+            head.put("clash-proxy; hit; ttl=")
+            head.put(number: ttl)
         } else {
-            buffer.writeString(headerValue)
-        }
-    }
-}
-
-extension ByteBuffer {
-    /// Decimal digits, without a string in between.
-    mutating func writeDecimal(_ number: Int) {
-        if number >= 0, number < 10 {
-            writeInteger(UInt8(ascii: "0") + UInt8(number))
-        } else {
-            writeString(String(number))
+            head.put(text: headerValue)
         }
     }
 }

@@ -1,7 +1,8 @@
-// One tool's connection: HTTP/1.1 requests one after the other, each an `Exchange` (RFC 9112, 9.3).
+// One tool's connection: HTTP/1.1 requests one after the other, each an `Exchange` (RFC 9112 section 9.3). The shell of
+// `ConnectionState`, which decides; here it is done.
 //
-// Reading is on demand. While an answer is under way nothing more is read, so pipelined requests wait in the
-// socket (at most what one read delivered waits in `pipelined`). A tool that leaves is noticed without a read.
+// Reading is on demand, so pipelined requests wait in the socket (at most what one read delivered waits in `parts`). A tool
+// that leaves is noticed without a read.
 
 import Configuration
 import DequeModule
@@ -9,39 +10,44 @@ import HTTPTypes
 import NIOCore
 import NIOHTTP1
 
-final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
-    typealias InboundIn = HTTPServerRequestPart
+final class ConnectionHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    /// What is not known goes on to the decoder, which stands behind and tells `decodedParts`.
+    typealias InboundOut = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
     let peer: String
+    /// To stand behind the decoder.
+    private(set) lazy var decodedParts = DecodedParts(self)
+
     private let executor: EventLoopExecutor
-    private let knownHeads: KnownHeads
+    private let knownHeads: KnownHeads<KnownRequest>
     private let proxy: any RequestHandling
     private let limits: ConnectionLimits
     private var context: ChannelHandlerContext?
+    private lazy var splitter = MessageSplitter(
+        self, decodedParts, knownHeads: knownHeads, maxHeadBytes: limits.maxHeadBytes
+    ) { [unowned self] bytes in self.context?.fireChannelRead(self.wrapInboundOut(bytes)) }
 
+    private var state: ConnectionState
+    /// What was read and is not taken yet.
+    private var parts: Deque<ReceivedPart> = []
     private var current: Exchange?
-    private var currentHasStarted = false
-    private var pipelined: Deque<ReceivedPart> = []
-    private var phase = ConnectionPhase.fresh
-    private var phaseSince = NIODeadline.now()
+    private(set) var isWritable = true
     private let timer = LazyTimer()
-    /// Since when the tool owes something to the exchange that is under way: body bytes, or room for the answer.
-    private var silentSince = NIODeadline.now()
-    /// How long and how much is still read after a last answer, before the connection is closed hard.
-    private static let lingerTime = TimeAmount.seconds(2)
-    private static let lingerBytes = 4 << 20
-    private var lingered = 0
+    private var isGoingOn = false
+    private var isClosed = false
 
     init(
         proxy: any RequestHandling, limits: ConnectionLimits, peer: String, executor: EventLoopExecutor,
-        knownHeads: KnownHeads
+        knownHeads: KnownHeads<KnownRequest>
     ) {
         self.knownHeads = knownHeads
         self.proxy = proxy
         self.limits = limits
         self.peer = peer
         self.executor = executor
+        state = ConnectionState(limits, now: executor.eventLoop.now)
     }
 
     // MARK: Channel events
@@ -50,51 +56,36 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
 
     func channelActive(context: ChannelHandlerContext) {
         // It came while the listener was being closed, too late to be told.
-        if proxy.isDraining { return close() }
-        phaseSince = .now()
-        expectTimer()
-        context.read()
-        context.fireChannelActive()
+        if proxy.isDraining { state.drain() }
+        goOn()
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let part = received(unwrapInboundIn(data))
-        switch phase {
+        let bytes = unwrapInboundIn(data)
+        switch state.phase {
         case .closed: return
-        case .lingering: dropWhileLingering(part)
-        case .busy where currentIsReadToItsEnd: pipelined.append(part)
-        case _ where isHeldBack: pipelined.append(part)
-        default: accept(part)
+        case .lingering: if state.lingered(bytes.readableBytes) { close() }
+        default:
+            splitter.take(bytes)
+            state.came(openHead: splitter.hasOpenHead, behindParts: !parts.isEmpty, now: now)
         }
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
-        startCurrentIfWaiting()
-        if isHeldBack { return }
-        switch phase {
-        case .fresh, .idle, .lingering: context.read()
-        case .readingHead:
-            expectTimer()
-            context.read()
-        case .busy: if current?.isWaitingForBody == true { context.read() }
-        case .closed: break
-        }
+        state.readEnded()
+        goOn()
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        guard context.channel.isWritable else {
-            if phase == .busy { expectTool() }
-            return
-        }
-        if let current { current.writabilityChanged() }
-        if isHeldBack {
-            isHeldBack = false
-            takePipelined()
-        }
+        isWritable = context.channel.isWritable
+        guard isWritable else { return }
+        current?.writabilityChanged()
+        goOn()
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        phase = .closed
+        isClosed = true
+        state.closed()
         timer.cancel()
         current?.connectionLost()
         context.fireChannelInactive()
@@ -102,11 +93,17 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         switch event as? DrainEvent {
-        case .finish: drain()
-        case .cutShort: cutShort()
+        case .finish:
+            current?.isDraining = true
+            state.drain()
+            goOn()
+        case .cutShort:
+            // What runs is broken off, and answered with what is known of it.
+            guard let exchange = current else { return close() }
+            exchange.cutShort()
+            state.bodyEnded()
         case nil: break
         }
-        context.fireUserInboundEventTriggered(event)
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
@@ -114,283 +111,174 @@ final class ConnectionHandler: ChannelInboundHandler, ExchangeConnection {
         self.context = nil
     }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        guard phase != .closed, phase != .lingering else { return }
-        // Bytes behind a last request are nobody's; the request itself is answered.
-        if case HTTPParserError.closedConnection = error, current != nil { return }
-        guard let failure = DecodingFailure.failure(for: error) else {
-            close()
-            return
-        }
-        giveUpReading(failure)
-    }
+    /// The socket's; the decoder's go to `decodedParts`.
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { close() }
 
-    /// What comes after can not be understood, so the connection ends after one answer.
-    func giveUpReading(_ failure: Failure) {
-        guard phase != .closed, phase != .lingering else { return }
-        decodingFailure = failure
-        if let exchange = current {
-            exchange.failBody(failure)
-            startCurrentIfWaiting()
-        } else if !isHeldBack {
-            // Else what came before it is answered first: `takePipelined`.
-            proxy.refuse(failure, nil, on: self)
-        }
-    }
-    private(set) var decodingFailure: Failure?
+    // MARK: What is done
 
-    // MARK: Bytes before they are decoded
-
-    /// What the next head said beyond its decoded form.
-    var notes: HeadNotes?
-    /// The head of the message that the decoder is in the middle of.
-    private(set) var openHead: HTTPRequestHead?
-
-    /// Called when bytes of a head arrive: starts its clock.
-    func headArrives() {
-        guard !isHeldBack, phase == .fresh || phase == .idle else { return }
-        phase = .readingHead
-        phaseSince = .now()
-    }
-
-    private func received(_ part: HTTPServerRequestPart) -> ReceivedPart {
-        switch part {
-        case .head(let head):
-            openHead = head
-            defer { notes = nil }
-            return .head(head, notes)
-        case .body(let bytes): return .body(bytes)
-        case .end:
-            openHead = nil
-            return .end
+    /// Does what is to be done next, until there is nothing. A request that is answered at once comes back here when it is
+    /// finished: only the outermost call goes on.
+    private func goOn() {
+        guard !isGoingOn else { return }
+        isGoingOn = true
+        defer { isGoingOn = false }
+        while true {
+            switch state.next(hasParts: !parts.isEmpty, isWritable: isWritable) {
+            case .take: accept(parts.removeFirst())
+            case .handOver: if let current { proxy.handle(current) }
+            case .read:
+                context?.read()
+                return expectTimer()
+            case .close: return close()
+            case .wait: return expectTimer()
+            }
         }
     }
-
-    // MARK: Requests
-
-    private var currentIsReadToItsEnd: Bool { current?.requestIsComplete ?? false }
 
     private func accept(_ part: ReceivedPart) {
         switch part {
-        case .head(let head, let notes): acceptHead(head, notes)
+        case .known(let known, let id):
+            begin(exchange(known.head, known, offeredID: id), isWhole: true)
+            current?.receivedEnd()
+        case .head(let decoded, let notes, let raw):
+            let decoded = notes?.corrected(decoded) ?? decoded
+            do throws(Failure) {
+                let head = try RequestHead(decoded, bytes: notes?.bytes) { localAuthority }
+                begin(exchange(head, remember(head, raw), offeredID: head.offeredID), isWhole: false)
+            } catch {
+                proxy.refuse(error, decoded, on: self)
+            }
         case .body(let bytes):
+            state.bodyCame(bytes.readableBytes)
             current?.receivedBody(bytes)
         case .end:
+            state.bodyEnded()
             current?.receivedEnd()
-            startCurrentIfWaiting()
+        case .failed(let failure):
+            guard let current else { return proxy.refuse(failure, nil, on: self) }
+            state.bodyEnded()
+            current.failBody(failure)
         }
     }
 
-    private func acceptHead(_ head: HTTPRequestHead, _ notes: HeadNotes?) {
-        phase = .busy
-        let decoded = notes?.corrected(head) ?? head
-        do throws(Failure) {
-            let exchange: Exchange
-            if notes == nil, let known = knownHeads.find(decoded) {
-                exchange = self.exchange(known, decoded)
-            } else {
-                exchange = try newExchange(decoded, notes)
-            }
-            exchange.isDraining = proxy.isDraining
-            current = exchange
-            currentHasStarted = false
-        } catch {
-            proxy.refuse(error, decoded, on: self)
+    /// Remembers a read without a body, if nothing but its bytes makes it what it is; others are not worth it.
+    private func remember(_ head: RequestHead, _ raw: ByteBuffer?) -> KnownRequest? {
+        guard let raw, head.method == .get || head.method == .head, head.framing == .none, !head.dependsOnConnection
+        else { return nil }
+        return raw.withUnsafeReadableBytes { bytes in
+            guard let cut = RawHead.scan(bytes), cut.length == bytes.count else { return nil }
+            let known = KnownRequest(head)
+            knownHeads.remember(known, for: bytes, cut)
+            return known
         }
     }
 
-    private func exchange(_ known: KnownHead, _ decoded: HTTPRequestHead) -> Exchange {
-        exchange(known.head, known, offeredID: KnownHeads.offeredID(decoded))
+    private func begin(_ exchange: Exchange, isWhole: Bool) {
+        exchange.isDraining = proxy.isDraining
+        current = exchange
+        state.requestBegins(isWhole: isWhole)
     }
 
-    private func newExchange(_ decoded: HTTPRequestHead, _ notes: HeadNotes?) throws(Failure) -> Exchange {
-        var head = try RequestHead(decoded, bytes: notes?.bytes)
-        // What depends on the connection is not remembered for others, nor what the decoded head does not show.
-        let isOfConnection = head.authorityText.isEmpty
-        if isOfConnection { head.authorityText = ownAuthority }
-        let known = isOfConnection || notes != nil ? nil : knownHeads.remember(decoded, head)
-        return exchange(head, known, offeredID: head.fields[.correlationID])
-    }
-
-    private func exchange(_ head: RequestHead, _ known: KnownHead?, offeredID: String?) -> Exchange {
+    private func exchange(_ head: RequestHead, _ known: KnownRequest?, offeredID: String?) -> Exchange {
         Exchange(
             head: head, known: known, peer: peer, offeredID: offeredID, maxBodyBytes: limits.maxBodyBytes,
             connection: self, executor: executor)
     }
 
     /// Where this connection was accepted: the base of links for HTTP/1.0 tools that send no Host.
-    private var ownAuthority: String {
+    private var localAuthority: String {
         guard let address = context?.channel.localAddress, let host = address.ipAddress, let port = address.port else {
             return "localhost"
         }
         return ListenAddress.tcp(host: host, port: port).description
     }
 
-    /// The request is handed over once per read, so that a small body is already there and a refusal of it
-    /// does not cost the connection.
-    private func startCurrentIfWaiting() {
-        guard let exchange = current, !currentHasStarted else { return }
-        currentHasStarted = true
-        proxy.handle(exchange)
-    }
-
-    // MARK: ExchangeConnection
-
-    func wantsRead() {
-        expectTool()
-        context?.read()
-    }
-
-    var isWritable: Bool { context?.channel.isWritable ?? false }
-
-    func send(_ bytes: ByteBuffer, flush: Bool) {
-        guard let context, phase != .closed else { return }
-        context.write(wrapOutboundOut(bytes), promise: nil)
-        if flush { context.flush() }
-    }
-
-    func exchangeEnded(_ exchange: Exchange, reusable: Bool) {
-        guard exchange === current else { return }
-        current = nil
-        guard phase != .closed else { return }
-        guard reusable else {
-            if exchange.hasAnswered, !exchange.wasAborted { linger() } else { close() }
-            return
-        }
-        phase = .idle
-        phaseSince = .now()
-        takePipelined()
-    }
+    // MARK: The end
 
     /// Sends a complete answer to something that was no request, then closes.
     func sendLast(_ bytes: ByteBuffer) {
         send(bytes, flush: true)
-        current = nil
+        state.refused(now: now)
         linger()
     }
 
-    /// Goes on with what was read behind the request that has just ended, one request after the other.
-    private func takePipelined() {
-        // A request that is answered at once comes back here when it ends: only the outermost call goes on.
-        guard !isTakingPipelined else { return }
-        isTakingPipelined = true
-        defer { isTakingPipelined = false }
-        while phase == .idle || phase == .busy {
-            // A tool that reads no answers gets no more of them: `channelWritabilityChanged` goes on.
-            if phase == .idle, !isWritable {
-                isHeldBack = true
-                return expectTimer()
-            }
-            while phase == .idle || phase == .busy, !currentIsReadToItsEnd, let part = pipelined.popFirst() {
-                accept(part)
-            }
-            guard phase == .busy else { break }
-            // The decoder gave up behind this request's head: its body will never come.
-            if let decodingFailure { current?.failBody(decodingFailure) }
-            let exchange = current
-            startCurrentIfWaiting()
-            // It goes on without us: it waits for upstream or for its body.
-            if current === exchange { return }
-        }
-        guard phase == .idle else { return }
-        if let decodingFailure {
-            proxy.refuse(decodingFailure, nil, on: self)
-        } else if proxy.isDraining {
-            close()
-        } else {
-            expectTimer()
-            context?.read()
-        }
-    }
-
-    /// The tool does not take its answers: until it does, nothing more is read or worked on.
-    private var isHeldBack = false
-
-    private var isTakingPipelined = false
-
-    /// The process drains: a request that runs is finished, everything else ends now.
-    private func drain() {
-        switch phase {
-        case .fresh, .idle, .readingHead, .lingering: close()
-        case .busy: current?.isDraining = true
-        case .closed: break
-        }
-    }
-
-    /// The time to drain is over: what runs is broken off, and answered with what is known of it.
-    private func cutShort() {
-        guard phase == .busy, let exchange = current else { return close() }
-        exchange.cutShort()
-    }
-
-    // MARK: Closing
-
     /// A TCP peer that still sends when we close gets a reset, which can destroy the answer on its way
-    /// (RFC 9112, 9.6): so only our side is closed, and the rest is read and dropped for a moment.
+    /// (RFC 9112 section 9.6): so only our side is closed, and the rest is read and dropped for a moment.
     private func linger() {
-        guard let context, phase != .closed else { return }
-        phase = .lingering
-        phaseSince = .now()
-        pipelined = []
+        guard let context, case .lingering = state.phase else { return }
+        parts = []
         if proxy.isDraining {
             let channel = context.channel
-            return context.writeAndFlush(wrapOutboundOut(ByteBuffer())).whenComplete { _ in channel.close(promise: nil)
-            }
+            context.writeAndFlush(wrapOutboundOut(ByteBuffer())).whenComplete { _ in channel.close(promise: nil) }
+            return
         }
         context.close(mode: .output, promise: nil)
-        expectTimer()
-        context.read()
+        goOn()
     }
 
-    private func dropWhileLingering(_ part: ReceivedPart) {
-        if case .body(let bytes) = part { lingered += bytes.readableBytes }
-        if lingered > Self.lingerBytes { close() }
-    }
-
-    func close() {
-        guard phase != .closed else { return }
-        phase = .closed
+    private func close() {
+        guard !isClosed else { return }
+        isClosed = true
+        state.closed()
         timer.cancel()
         context?.close(promise: nil)
     }
 
     // MARK: Time
 
-    /// When the tool has kept us waiting for too long; nil while it is not the one who is waited for.
-    private var deadline: NIODeadline? {
-        switch phase {
-        case .closed: nil
-        case .fresh: phaseSince + min(limits.headerTimeout, limits.idleTimeout)
-        case .idle: phaseSince + limits.idleTimeout
-        case .readingHead: phaseSince + limits.headerTimeout
-        case .busy: current?.waitsForTool == true ? silentSince + limits.idleTimeout : nil
-        case .lingering: phaseSince + Self.lingerTime
-        }
-    }
-
-    /// The exchange needs something of the tool from now on.
-    private func expectTool() {
-        silentSince = .now()
-        timer.expect(by: silentSince + limits.idleTimeout, on: context?.eventLoop) { [weak self] in self?.timerFired() }
-    }
+    private var now: NIODeadline { executor.eventLoop.now }
 
     private func expectTimer() {
-        guard let deadline else { return }
-        timer.expect(by: deadline, on: context?.eventLoop) { [weak self] in self?.timerFired() }
+        guard let deadline = state.deadline, !timer.covers(deadline), let context else { return }
+        timer.expect(by: deadline, on: context.eventLoop) { [weak self] in self?.timerFired() }
     }
 
     private func timerFired() {
-        guard let deadline else { return }
-        guard deadline <= .now() else { return expectTimer() }
-        switch phase {
-        case .closed: return
-        case .fresh, .idle, .lingering: close()
-        case .readingHead:
+        switch state.timeOut(now: now) {
+        case .nothing: expectTimer()
+        case .close: close()
+        case .refuseHead:
             proxy.refuse(.invalid("The request head was not complete within listen.header_timeout."), nil, on: self)
-        case .busy:
-            guard current?.isWaitingForBody == true else { return close() }
-            current?.failBody(
-                Failure(.requestTimeout, "The request body stopped arriving (listen.idle_timeout)."))
+        case .failBody(let slowness):
+            state.bodyEnded()
+            current?.failBody(.requestTimeout(slowness))
+        }
+    }
+}
+
+extension ConnectionHandler: PartTaking {
+    func take(_ part: ReceivedPart) { parts.append(part) }
+}
+
+extension ConnectionHandler: ExchangeConnection {
+    func waits(for wait: ConnectionState.Wait) {
+        state.waits(for: wait, now: now)
+        goOn()
+    }
+
+    func waitEnded() { state.waitEnded(now: now) }
+
+    func send(_ bytes: ByteBuffer, flush: Bool) {
+        guard let context, !isClosed else { return }
+        context.write(wrapOutboundOut(bytes), promise: nil)
+        if flush { context.flush() }
+    }
+
+    func exchangeFinished(_ exchange: Exchange, isReusable: Bool) {
+        guard exchange === current else { return }
+        current = nil
+        state.finished(isReusable: isReusable, isAnswered: exchange.hasAnswered && !exchange.wasAborted, now: now)
+        if isReusable { return goOn() }
+        if case .lingering = state.phase { linger() } else { close() }
+    }
+}
+
+extension Failure {
+    fileprivate static func requestTimeout(_ slowness: ConnectionState.Slowness) -> Failure {
+        switch slowness {
+        case .silent: Failure(.requestTimeout, "The request body stopped arriving (listen.idle_timeout).")
+        case .belowMinRate:
+            Failure(.requestTimeout, "The request body arrived more slowly than listen.min_rate allows.")
         }
     }
 }

@@ -19,18 +19,21 @@ enum RequestBodyError: Error {
 
 /// What an exchange asks of its connection.
 protocol ExchangeConnection: AnyObject {
-    /// Read from the socket: the flow wants body bytes.
-    func wantsRead()
+    /// The flow waits for the tool from now on.
+    func waits(for wait: ConnectionState.Wait)
+    /// It waits no longer.
+    func waitEnded()
     func send(_ bytes: ByteBuffer, flush: Bool)
     var isWritable: Bool { get }
-    /// The answer is complete (or given up); `reusable` says whether another request may follow.
-    func exchangeEnded(_ exchange: Exchange, reusable: Bool)
+    /// The answer is complete, or given up, and its visit is written down: another request may follow, where
+    /// `isReusable`.
+    func exchangeFinished(_ exchange: Exchange, isReusable: Bool)
 }
 
 final class Exchange {
     let head: RequestHead
-    /// The same head as other requests had it, with what is already known about it.
-    let known: KnownHead?
+    /// The head as others bring it too, where what is found out about it may be kept.
+    let known: KnownRequest?
     /// The tool's address.
     let peer: String
     /// The correlation id that the tool sent, if any.
@@ -44,7 +47,8 @@ final class Exchange {
     /// Runs tasks on this connection's event loop.
     let executor: EventLoopExecutor
 
-    private weak var connection: (any ExchangeConnection)?
+    /// Until the answer is complete or the tool is gone.
+    private var connection: (any ExchangeConnection)?
 
     // Request side.
     private var bodyParts: [ByteBuffer] = []
@@ -79,7 +83,7 @@ final class Exchange {
     }
 
     init(
-        head: RequestHead, known: KnownHead?, peer: String, offeredID: String?, maxBodyBytes: Int,
+        head: RequestHead, known: KnownRequest?, peer: String, offeredID: String?, maxBodyBytes: Int,
         connection: any ExchangeConnection, executor: EventLoopExecutor
     ) {
         self.known = known
@@ -103,10 +107,27 @@ final class Exchange {
             if case .failed(let failure) = bodyState { throw .failed(failure) }
             if !bodyParts.isEmpty { return bodyParts.removeFirst() }
             if case .complete = bodyState { return nil }
-            if callerHasLeft { throw .callerLeft }
+            if callerHasLeft || Task.isCancelled { throw .callerLeft }
+            await wait(for: .body)
+        }
+    }
+
+    /// Suspends until the tool has done its part, or the task is cancelled; who waits looks again whether it is so.
+    private func wait(for wait: ConnectionState.Wait) async {
+        let bound = NIOLoopBound(self, eventLoop: executor.eventLoop)
+        let loop = executor.eventLoop
+        await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                bodyReader = continuation
-                connection?.wantsRead()
+                switch wait {
+                case .body: bodyReader = continuation
+                case .room: writer = continuation
+                }
+                connection?.waits(for: wait)
+            }
+        } onCancel: {
+            loop.execute {
+                bound.value.wakeBodyReader()
+                bound.value.writabilityChanged()
             }
         }
     }
@@ -147,14 +168,10 @@ final class Exchange {
     /// Why the body could not be read to its end, if so.
     var bodyFailure: Failure? { if case .failed(let failure) = bodyState { failure } else { nil } }
 
-    /// Whether the flow waits for bytes of the body right now.
-    var isWaitingForBody: Bool { bodyReader != nil }
-    /// Whether the flow waits for bytes of the body, or for the tool to take some.
-    var waitsForTool: Bool { isWaitingForBody || writer != nil }
-
     private func wakeBodyReader() {
         guard let reader = bodyReader else { return }
         bodyReader = nil
+        connection?.waitEnded()
         reader.resume()
     }
 
@@ -179,26 +196,28 @@ final class Exchange {
         framing = head.isHTTP10 && wanted == .chunked ? .untilClose : wanted
         bodyParts = []
         if !callerHasLeft { self.status = status.code }
-        let connectionHeader = reusable ? (head.isHTTP10 ? "keep-alive" : nil) : "close"
         ResponseHead.write(status, fields, framing, connection: connectionHeader, into: &unsent)
     }
 
-    /// Writes the head of an answer out of the cache; `writeFields` appends its lines, `room` is what head and body need.
+    /// Writes the head of an answer whose lines `writeFields` puts; `room` is what head and body need.
     func begin(
         _ status: HTTPResponse.Status, framing wanted: ResponseFraming, room: Int,
-        writeFields: (inout ByteBuffer) -> Void
+        writeFields: (inout HeadLines) -> Void
     ) {
         guard case .pending = answer else { return }
         answer = .streaming
         framing = wanted
         bodyParts = []
         if !callerHasLeft { self.status = status.code }
-        unsent.reserveCapacity(minimumWritableBytes: room)
-        ResponseHead.writeStatus(status, into: &unsent)
-        writeFields(&unsent)
-        let connectionHeader = reusable ? (head.isHTTP10 ? "keep-alive" : nil) : "close"
-        ResponseHead.writeEnd(framing, connection: connectionHeader, into: &unsent)
+        let connectionHeader = connectionHeader
+        unsent.writeLines(room: room) { lines in
+            ResponseHead.putStatus(status, into: &lines)
+            writeFields(&lines)
+            ResponseHead.putEnd(framing, connection: connectionHeader, into: &lines)
+        }
     }
+
+    private var connectionHeader: StaticString? { reusable ? (head.isHTTP10 ? "keep-alive" : nil) : "close" }
 
     /// Appends a small body to what is waiting.
     func appendWhole(_ body: SplicedBody, _ base: String) {
@@ -207,16 +226,19 @@ final class Exchange {
         if !callerHasLeft { bytesOut += unsent.readableBytes - before }
     }
 
-    /// Hands a large body to the socket in parts that are not copied.
+    /// Hands a body to the socket together with what is waiting, in parts that are not copied.
     func sendWhole(_ body: SplicedBody, _ base: String) {
-        flushUnsent()
-        if !callerHasLeft { bytesOut += body.length(baseLength: base.utf8.count) }
+        guard let connection else { return }
+        if !callerHasLeft { bytesOut += body.length(base: base) }
+        if unsent.readableBytes > 0 { connection.send(unsent, flush: false) }
+        unsent = ByteBuffer()
+        if body.isWhole(base: base) { return connection.send(body.bytes, flush: true) }
         body.forEachPart(base: base) {
-            connection?.send($0, flush: false)
+            connection.send($0, flush: false)
         } writeBase: {
-            connection?.send(ByteBuffer(string: $0), flush: false)
+            connection.send(ByteBuffer(string: $0), flush: false)
         }
-        connection?.send(ByteBuffer(), flush: true)
+        connection.send(ByteBuffer(), flush: true)
     }
 
     /// Hands body bytes over; returns when the tool keeps up. Throws `CallerLeft` when it is gone.
@@ -225,8 +247,9 @@ final class Exchange {
         if head.method == .head { return }
         append(bytes)
         flushUnsent()
-        while let connection, !connection.isWritable, !callerHasLeft, !isCutShort {
-            await withCheckedContinuation { writer = $0 }
+        while let connection, !connection.isWritable {
+            if isCutShort || Task.isCancelled { throw CallerLeft() }
+            await wait(for: .room)
         }
         if callerHasLeft || isCutShort { throw CallerLeft() }
     }
@@ -250,11 +273,14 @@ final class Exchange {
         wasAborted = true
     }
 
-    /// Nothing is left to be said: the connection goes on to its next request, or closes. To be called once, after `end`
-    /// or `abort` and after whatever else belongs to this request.
+    /// Nothing is left to be said: the connection goes on to its next request, or closes. To be called once, after whatever
+    /// else belongs to this request. An answer that is not complete by now never will be.
     func leave() {
+        abort()
         onLeaving = nil
-        connection?.exchangeEnded(self, reusable: isReusable)
+        let left = connection
+        connection = nil
+        left?.exchangeFinished(self, isReusable: isReusable)
     }
 
     private func append(_ bytes: [UInt8]) {
@@ -283,6 +309,7 @@ final class Exchange {
     func writabilityChanged() {
         guard let waiting = writer else { return }
         writer = nil
+        connection?.waitEnded()
         waiting.resume()
     }
 
@@ -290,6 +317,7 @@ final class Exchange {
         // What was answered to its end is no less answered.
         if case .ended = answer { return }
         callerHasLeft = true
+        connection = nil
         wakeBodyReader()
         writabilityChanged()
         onLeaving?()

@@ -22,10 +22,3 @@ struct HeadNotes {
         return head
     }
 }
-
-/// A part of a request as the connection keeps it.
-enum ReceivedPart {
-    case head(HTTPRequestHead, HeadNotes?)
-    case body(ByteBuffer)
-    case end
-}

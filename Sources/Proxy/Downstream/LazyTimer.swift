@@ -8,9 +8,11 @@ final class LazyTimer {
     private var task: Scheduled<Void>?
     private var due = NIODeadline.distantFuture
 
-    func expect(by deadline: NIODeadline, on eventLoop: (any EventLoop)?, _ fire: @escaping () -> Void) {
-        if task != nil, due <= deadline { return }
-        guard let eventLoop else { return }
+    /// Whether it fires by then anyway.
+    func covers(_ deadline: NIODeadline) -> Bool { task != nil && due <= deadline }
+
+    func expect(by deadline: NIODeadline, on eventLoop: any EventLoop, _ fire: @escaping () -> Void) {
+        if covers(deadline) { return }
         task?.cancel()
         due = deadline
         task = eventLoop.assumeIsolated().scheduleTask(deadline: deadline) { [weak self] in

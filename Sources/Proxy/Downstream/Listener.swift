@@ -60,10 +60,10 @@ struct Listener {
             proxy: service, limits: limits, peer: peerName(channel), executor: executors[channel.eventLoop],
             knownHeads: executors.knownHeads(channel.eventLoop))
         try channel.pipeline.syncOperations.addHandlers(
-            MessageSplitter(connection, maxHeadBytes: limits.maxHeadBytes),
+            connection,
             ByteToMessageHandler(
                 HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: limits.ofDecoder)),
-            connection)
+            connection.decodedParts)
     }
 
     private static func bind(
@@ -118,11 +118,11 @@ public struct ListenError: Error, CustomStringConvertible {
 /// One executor and one memory of heads for each event loop, alive as long as the listener.
 final class ExecutorTable: Sendable {
     private let executors: [ObjectIdentifier: EventLoopExecutor]
-    private let heads: [ObjectIdentifier: NIOLoopBoundBox<KnownHeads>]
+    private let heads: [ObjectIdentifier: NIOLoopBoundBox<KnownHeads<KnownRequest>>]
 
     init(_ group: MultiThreadedEventLoopGroup) {
         var executors: [ObjectIdentifier: EventLoopExecutor] = [:]
-        var heads: [ObjectIdentifier: NIOLoopBoundBox<KnownHeads>] = [:]
+        var heads: [ObjectIdentifier: NIOLoopBoundBox<KnownHeads<KnownRequest>>] = [:]
         for loop in group.makeIterator() {
             executors[ObjectIdentifier(loop)] = EventLoopExecutor(loop)
             heads[ObjectIdentifier(loop)] = .makeBoxSendingValue(KnownHeads(), eventLoop: loop)
@@ -132,7 +132,9 @@ final class ExecutorTable: Sendable {
     }
 
     /// To be asked for on that loop.
-    func knownHeads(_ loop: any EventLoop) -> KnownHeads { heads[ObjectIdentifier(loop)]?.value ?? KnownHeads() }
+    func knownHeads(_ loop: any EventLoop) -> KnownHeads<KnownRequest> {
+        heads[ObjectIdentifier(loop)]?.value ?? KnownHeads()
+    }
 
     subscript(loop: any EventLoop) -> EventLoopExecutor {
         executors[ObjectIdentifier(loop)] ?? EventLoopExecutor(loop)

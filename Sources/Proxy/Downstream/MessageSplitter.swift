@@ -8,10 +8,7 @@ import NIOCore
 import NIOHTTP1
 
 /// Stands between the socket and the decoder. Confined to the connection's event loop.
-final class MessageSplitter: ChannelInboundHandler {
-    typealias InboundIn = ByteBuffer
-    typealias InboundOut = ByteBuffer
-
+final class MessageSplitter {
     private enum State {
         case head
         case body(left: Int)
@@ -22,7 +19,11 @@ final class MessageSplitter: ChannelInboundHandler {
         case over
     }
 
-    private let connection: ConnectionHandler
+    private unowned let connection: any PartTaking
+    private let decoded: DecodedParts
+    /// Takes a whole head that is made ready for the decoder, some of a body, or what is none of anything.
+    private let decode: (ByteBuffer) -> Void
+    private let knownHeads: KnownHeads<KnownRequest>
     private let maxHeadBytes: Int
     private var state = State.head
     /// The beginning of a head, and how far it has been looked at.
@@ -30,20 +31,29 @@ final class MessageSplitter: ChannelInboundHandler {
     private var scan = HeadScan()
 
     /// - Parameter maxHeadBytes: of one head with its line ends and blanks; also of trailers.
-    init(_ connection: ConnectionHandler, maxHeadBytes: Int) {
+    init(
+        _ connection: any PartTaking, _ decoded: DecodedParts, knownHeads: KnownHeads<KnownRequest>,
+        maxHeadBytes: Int, decode: @escaping (ByteBuffer) -> Void
+    ) {
+        self.decode = decode
         self.connection = connection
+        self.decoded = decoded
+        self.knownHeads = knownHeads
         self.maxHeadBytes = maxHeadBytes
     }
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        var bytes = unwrapInboundIn(data)
+    /// Whether the beginning of a head is here and its end is not.
+    var hasOpenHead: Bool { pending.readableBytes > 0 }
+
+    /// Bytes as the socket delivers them.
+    func take(_ bytes: ByteBuffer) {
+        var bytes = bytes
         while bytes.readableBytes > 0 {
             switch state {
-            case .head: takeHead(&bytes, context)
-            case .body(let left): takeBody(&bytes, left: left, context)
-            case .chunked(let chunks): takeChunks(&bytes, chunks, context)
-            case .malformed:
-                feed(&bytes, bytes.readableBytes, context)
+            case .head: if !takeKnown(&bytes) { takeHead(&bytes) }
+            case .body(let left): takeBody(&bytes, left: left)
+            case .chunked(let chunks): takeChunks(&bytes, chunks)
+            case .malformed: feed(&bytes, bytes.readableBytes)
             case .over: return
             }
         }
@@ -51,8 +61,20 @@ final class MessageSplitter: ChannelInboundHandler {
 
     // MARK: Heads
 
-    private func takeHead(_ bytes: inout ByteBuffer, _ context: ChannelHandlerContext) {
-        connection.headArrives()
+    /// A head that was seen before, byte for byte, is neither looked through nor decoded again.
+    private func takeKnown(_ bytes: inout ByteBuffer) -> Bool {
+        guard pending.readableBytes == 0 else { return false }
+        let found = bytes.withUnsafeReadableBytes { bytes -> (KnownRequest, length: Int, id: String?)? in
+            guard let raw = RawHead.scan(bytes), let known = knownHeads.find(bytes, raw) else { return nil }
+            return (known, raw.length, raw.id.isEmpty ? nil : String(decoding: bytes[raw.id], as: UTF8.self))
+        }
+        guard let (known, length, id) = found else { return false }
+        bytes.moveReaderIndex(forwardBy: length)
+        connection.take(.known(known, id: id))
+        return true
+    }
+
+    private func takeHead(_ bytes: inout ByteBuffer) {
         if pending.readableBytes == 0 {
             // Empty lines before a request are ignored (RFC 9112 section 2.2).
             let blank = bytes.readableBytesView.prefix { $0 == UInt8(ascii: "\r") || $0 == UInt8(ascii: "\n") }.count
@@ -77,17 +99,18 @@ final class MessageSplitter: ChannelInboundHandler {
             guard let head = pending.readSlice(length: length) else { return giveUp(.unreadable) }
             bytes = pending
             pending = ByteBuffer()
-            finish(head, context)
+            finish(head)
         }
     }
 
-    private func finish(_ head: ByteBuffer, _ context: ChannelHandlerContext) {
-        var (head, found) = (head, scan)
+    private func finish(_ raw: ByteBuffer) {
+        var head = raw
+        let found = scan
         scan = HeadScan()
-        connection.notes = found.settle(&head)
-        context.fireChannelRead(wrapInboundOut(head))
-        guard connection.decodingFailure == nil else { return state = .over }
-        guard let open = connection.openHead else { return state = .head }
+        decoded.expect(found.settle(&head), raw: raw)
+        decode(head)
+        guard !decoded.hasFailed else { return state = .over }
+        guard let open = decoded.openHead else { return state = .head }
         if open.headers.contains(name: "Transfer-Encoding") {
             state = .chunked(ChunkScan(maxTrailerBytes: maxHeadBytes))
         } else if let length = open.headers.first(name: "Content-Length").flatMap({ Int($0[...].trimmedSpaces) }),
@@ -101,21 +124,21 @@ final class MessageSplitter: ChannelInboundHandler {
 
     // MARK: Bodies
 
-    private func takeBody(_ bytes: inout ByteBuffer, left: Int, _ context: ChannelHandlerContext) {
+    private func takeBody(_ bytes: inout ByteBuffer, left: Int) {
         let count = min(left, bytes.readableBytes)
         state = .body(left: left - count)
-        feed(&bytes, count, context)
+        feed(&bytes, count)
         if count == left { messageEnds() }
     }
 
-    private func takeChunks(_ bytes: inout ByteBuffer, _ chunks: ChunkScan, _ context: ChannelHandlerContext) {
+    private func takeChunks(_ bytes: inout ByteBuffer, _ chunks: ChunkScan) {
         var chunks = chunks
         let step = bytes.withUnsafeReadableBytes { chunks.advance($0) }
         state = .chunked(chunks)
         switch step {
-        case .more: feed(&bytes, bytes.readableBytes, context)
+        case .more: feed(&bytes, bytes.readableBytes)
         case .end(let length):
-            feed(&bytes, length, context)
+            feed(&bytes, length)
             messageEnds()
         case .tooManyExtensions:
             giveUp(.invalid("The chunk extensions of one body are larger than \(ChunkScan.maxExtensionBytes) bytes."))
@@ -125,22 +148,22 @@ final class MessageSplitter: ChannelInboundHandler {
     }
 
     private func messageEnds() {
-        if connection.decodingFailure != nil { return state = .over }
-        if connection.openHead != nil { return giveUp(.unreadable) }
+        if decoded.hasFailed { return state = .over }
+        if decoded.openHead != nil { return giveUp(.unreadable) }
         state = .head
     }
 
     // MARK: Outcomes
 
-    private func feed(_ bytes: inout ByteBuffer, _ count: Int, _ context: ChannelHandlerContext) {
+    private func feed(_ bytes: inout ByteBuffer, _ count: Int) {
         guard let slice = bytes.readSlice(length: count) else { return }
-        context.fireChannelRead(wrapInboundOut(slice))
+        decode(slice)
     }
 
     private func giveUp(_ failure: Failure) {
         state = .over
         pending = ByteBuffer()
-        connection.giveUpReading(failure)
+        connection.take(.failed(failure))
     }
 }
 

@@ -22,25 +22,32 @@ enum RequestFraming: Equatable {
     }
 }
 
-/// A well-formed request head in origin form.
-struct RequestHead {
-    var method: HTTPRequest.Method
+/// A well-formed request head in origin form. Immutable; it follows from the bytes of the head alone, unless it
+/// `dependsOnConnection`.
+final class RequestHead: Sendable {
+    let method: HTTPRequest.Method
     /// Path and query exactly as they came.
-    var target: String
-    var fields: HTTPFields
-    /// From the absolute-form target, else from `Host`.
-    var authority: Authority?
-    /// The same as text, for links.
-    var authorityText: String
-    /// The target came as `http://host/…` and must therefore name this very host.
-    var isAbsoluteForm: Bool
-    var isHTTP10: Bool
-    var keepsAlive: Bool
-    var framing: RequestFraming
-    var expectsContinue: Bool
-
+    let target: String
     /// The target without its query.
-    var path: String {
+    let path: String
+    /// Without the correlation id: heads that differ in nothing else are one to everybody who looks at it.
+    let fields: HTTPFields
+    /// The correlation id that the tool offers, whatever it looks like.
+    let offeredID: String?
+    /// From the absolute-form target, else from `Host`.
+    let authority: Authority?
+    /// The same as text, for links; where neither is there, what the connection was accepted at.
+    let authorityText: String
+    /// The head names no host, as HTTP/1.0 allows.
+    let dependsOnConnection: Bool
+    /// The target came as `http://host/…` and must therefore name this very host.
+    let isAbsoluteForm: Bool
+    let isHTTP10: Bool
+    let keepsAlive: Bool
+    let framing: RequestFraming
+    let expectsContinue: Bool
+
+    private static func path(of target: String) -> String {
         let bytes = target.utf8.span
         for index in bytes.indices where bytes[index] == UInt8(ascii: "?") {
             return String(Substring(target.utf8.prefix(index)))
@@ -56,8 +63,12 @@ struct RequestHead {
 
     /// Checks a decoded head. Throws 400 `InvalidRequest`, or what the method, the version or the target is refused with.
     ///
-    /// - Parameter bytes: the head as it came, where values in it may be no UTF-8.
-    init(_ head: HTTPRequestHead, bytes: ByteBuffer? = nil) throws(Failure) {
+    /// - Parameters:
+    ///   - bytes: the head as it came, where values in it may be no UTF-8.
+    ///   - localAuthority: where the connection was accepted, for heads that name no host.
+    init(
+        _ head: HTTPRequestHead, bytes: ByteBuffer? = nil, localAuthority: () -> String = { "" }
+    ) throws(Failure) {
         guard head.version.major == 1 else {
             throw Failure(.versionNotSupported, "Only HTTP/1.0 and HTTP/1.1 are spoken here.")
         }
@@ -65,10 +76,9 @@ struct RequestHead {
         guard head.uri.utf8.count <= Self.maxTargetBytes else {
             throw Failure(.targetTooLong, "The request target is longer than \(Self.maxTargetBytes) bytes.")
         }
-        self.method = method
-        fields = try Self.checkedFields(head.headers, bytes)
-        isHTTP10 = head.version.minor == 0
-        (target, authorityText, isAbsoluteForm) = try Self.splitTarget(
+        var fields = try Self.checkedFields(head.headers, bytes)
+        let isHTTP10 = head.version.minor == 0
+        let (target, authorityText, isAbsoluteForm) = try Self.splitTarget(
             head.uri, fields, isHTTP10: isHTTP10, mayBeStar: method == .options)
         authority = Authority(authorityText)
         if authority == nil, !authorityText.isEmpty || !isHTTP10 {
@@ -84,6 +94,13 @@ struct RequestHead {
         let mayBeKept = !options.contains("close") && !options.contains("upgrade")
         keepsAlive = mayBeKept && (!isHTTP10 || options.contains("keep-alive"))
         expectsContinue = !isHTTP10 && (fields[.expect]?.lowercased() == "100-continue")
+        offeredID = fields[.correlationID]
+        if offeredID != nil { fields[.correlationID] = nil }
+        dependsOnConnection = authorityText.isEmpty
+        self.authorityText = authorityText.isEmpty ? localAuthority() : authorityText
+        path = Self.path(of: target)
+        (self.method, self.target, self.fields, self.isHTTP10) = (method, target, fields, isHTTP10)
+        self.isAbsoluteForm = isAbsoluteForm
     }
 
     private static func checkedMethod(_ name: String) throws(Failure) -> HTTPRequest.Method {

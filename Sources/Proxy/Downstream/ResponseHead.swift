@@ -22,58 +22,47 @@ enum ResponseHead {
 
     /// Appends status line, fields and the empty line. `fields` holds no framing and no hop-by-hop header.
     static func write(
-        _ status: HTTPResponse.Status, _ fields: HTTPFields, _ framing: ResponseFraming, connection: String?,
+        _ status: HTTPResponse.Status, _ fields: HTTPFields, _ framing: ResponseFraming, connection: StaticString?,
         into buffer: inout ByteBuffer
     ) {
-        writeStatus(status, into: &buffer)
-        for field in fields { write(field, into: &buffer) }
-        writeEnd(framing, connection: connection, into: &buffer)
+        buffer.writeLines(room: usualBytes) { lines in
+            putStatus(status, into: &lines)
+            for field in fields { lines.put(field) }
+            putEnd(framing, connection: connection, into: &lines)
+        }
     }
 
-    static func writeStatus(_ status: HTTPResponse.Status, into buffer: inout ByteBuffer) {
-        if status.code == 200 { return _ = buffer.writeStaticString("HTTP/1.1 200 OK\r\n") }
-        buffer.writeStaticString("HTTP/1.1 ")
-        buffer.writeString(String(status.code))
-        buffer.writeStaticString(" ")
-        buffer.writeString(status.reasonPhrase)
-        buffer.writeStaticString("\r\n")
+    static func putStatus(_ status: HTTPResponse.Status, into lines: inout HeadLines) {
+        if status.code == 200 { return lines.put("HTTP/1.1 200 OK\r\n") }
+        lines.put("HTTP/1.1 ")
+        lines.put(number: status.code)
+        lines.put(" ")
+        lines.put(text: status.reasonPhrase)
+        lines.put("\r\n")
     }
 
     /// The framing header, `Connection` and the empty line.
-    static func writeEnd(_ framing: ResponseFraming, connection: String?, into buffer: inout ByteBuffer) {
+    static func putEnd(_ framing: ResponseFraming, connection: StaticString?, into lines: inout HeadLines) {
         switch framing {
         case .none, .untilClose: break
         case .length(let bytes):
-            buffer.writeStaticString("Content-Length: ")
-            buffer.writeString(String(bytes))
-            buffer.writeStaticString("\r\n")
-        case .chunked: buffer.writeStaticString("Transfer-Encoding: chunked\r\n")
+            lines.put("Content-Length: ")
+            lines.put(number: bytes)
+            lines.put("\r\n")
+        case .chunked: lines.put("Transfer-Encoding: chunked\r\n")
         }
         if let connection {
-            buffer.writeStaticString("Connection: ")
-            buffer.writeString(connection)
-            buffer.writeStaticString("\r\n")
+            lines.put("Connection: ")
+            lines.put(connection)
+            lines.put("\r\n")
         }
-        buffer.writeStaticString("\r\n")
+        lines.put("\r\n")
     }
 
-    /// One field line in one go, its value byte for byte.
+    /// One field line, its value byte for byte.
     static func write(_ field: HTTPField, into buffer: inout ByteBuffer) {
-        let name = field.name.rawName.utf8
-        field.withUnsafeBytesOfValue { value in
-            _ = buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: name.count + value.count + 4) { room in
-                var end = 0
-                func put(_ bytes: some Collection<UInt8>) {
-                    UnsafeMutableRawBufferPointer(rebasing: room[end...]).copyBytes(from: bytes)
-                    end += bytes.count
-                }
-                put(name)
-                put(": ".utf8)
-                put(value)
-                put("\r\n".utf8)
-                return end
-            }
-        }
+        let room = field.withUnsafeBytesOfValue { $0.count } + field.name.rawName.utf8.count + 4
+        buffer.writeLines(room: room) { $0.put(field) }
     }
 
     /// Appends one chunk (RFC 9112, 7.1). Nothing for empty bytes: an empty chunk would end the body.

@@ -7,16 +7,15 @@ import NIOCore
 import NIOHTTP1
 import RateLimiting
 
-/// What follows from the bytes of a head and the configuration alone, once the front desk has let it through.
+/// What one service, that is one configuration, has found out about a head by its bytes, once its front desk has let it
+/// through.
 private final class KnownVisit {
+    let service: ProxyService
     let admission: Admission
     let query: PageQuery?
-    let path: String
 
-    init(admission: Admission, query: PageQuery?, path: String) {
-        self.admission = admission
-        self.query = query
-        self.path = path
+    init(service: ProxyService, admission: Admission, query: PageQuery?) {
+        (self.service, self.admission, self.query) = (service, admission, query)
     }
 }
 
@@ -52,8 +51,8 @@ final class ProxyService: RequestHandling {
             let route = ClashAPI.match(method: exchange.head.method, target: exchange.head.target)
             return end(visit(exchange, Admission(refused: nil, route: route)), .shuttingDown())
         }
-        if let known = exchange.known?.memo as? KnownVisit {
-            return forward(Visit(exchange, known.admission, known.query, path: known.path, environment: environment))
+        if let known = exchange.known?.memo as? KnownVisit, known.service === self {
+            return forward(Visit(exchange, known.admission, known.query, environment: environment))
         }
         switch desk.decide(exchange.head) {
         case .refuse(let failure, let admission): refuse(visit(exchange, admission), failure)
@@ -69,7 +68,7 @@ final class ProxyService: RequestHandling {
         case .forward(let admission):
             let query = flow.reads?.query(exchange.head, admission)
             let visit = Visit(exchange, admission, query, environment: environment)
-            exchange.known?.memo = KnownVisit(admission: admission, query: query, path: visit.record.path)
+            exchange.known?.memo = KnownVisit(service: self, admission: admission, query: query)
             forward(visit)
         }
     }

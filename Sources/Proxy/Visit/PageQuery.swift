@@ -45,6 +45,7 @@ struct PageQuery: Sendable {
         var key = CacheKey(partition: partition, estimatedBytes: head.target.utf8.count + 96)
         key.appendTarget { route.appendCanonicalTarget(to: &$0) }
         appendFields(of: head, route, to: &key)
+        key.seal()
         return key
     }
 

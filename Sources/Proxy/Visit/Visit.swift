@@ -21,8 +21,7 @@ final class Visit {
     private var madeProgress: CallProgress?
     private var isFinished = false
 
-    /// - Parameter path: the target without its query, where that is known already.
-    init(_ wire: Exchange, _ admission: Admission, _ query: PageQuery?, path: String? = nil, environment: Environment) {
+    init(_ wire: Exchange, _ admission: Admission, _ query: PageQuery?, environment: Environment) {
         self.wire = wire
         self.admission = admission
         self.query = query
@@ -30,7 +29,7 @@ final class Visit {
             correlationID: CorrelationID.choose(wire.offeredID, environment), peer: wire.peer,
             started: environment.now())
         record.method = wire.head.method.rawValue
-        record.path = path ?? wire.head.path
+        record.path = wire.head.path
         record.caller = admission.caller.name
     }
 

@@ -29,6 +29,19 @@ struct CacheKeyTests {
         #expect(roomy.byteCount > tight.byteCount, "the room that a key holds is counted")
     }
 
+    @Test("a sealed key is found where one that is not was put, and what is appended to it still counts")
+    func sealed() {
+        var sealed = StoreFixture.key("/reports")
+        sealed.seal()
+        #expect([StoreFixture.key("/reports"): 1][sealed] == 1 && [sealed: 1][StoreFixture.key("/reports")] == 1)
+        var longer = sealed
+        longer.append("more")
+        #expect([sealed: 1, longer: 2].count == 2 && [sealed.variant("v"): 1][sealed] == nil)
+        var same = StoreFixture.key("/reports")
+        same.append("more")
+        #expect([longer: 2][same] == 2)
+    }
+
     @Test("a field that is absent, empty, or blank-separated in two makes three keys")
     func absentAndEmpty() {
         let keys = [

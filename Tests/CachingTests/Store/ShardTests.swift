@@ -25,6 +25,10 @@ struct ShardTests {
             status: .ok, fields: [.contentType: "application/json", .eTag: long], body: plain.body, digest: "text",
             freshness: plain.freshness, receivedAt: plain.receivedAt)
         #expect(fields.cost >= plain.cost + 900)
+        let rendered = CachedAnswer(
+            status: .ok, fields: [.contentType: "application/json"], body: plain.body, digest: "text",
+            freshness: plain.freshness, receivedAt: plain.receivedAt, rendering: Rendering())
+        #expect(rendered.cost == plain.cost + 700, "what is made of it for a wire counts")
         let page = StoreFixture.page(of: "/reports?filter=" + long, isFirst: true)
         #expect(StoreFixture.answer(page: page).cost >= plain.cost + 900)
     }
@@ -166,4 +170,8 @@ struct ShardTests {
             #expect(shard.store(StoreFixture.answer(page: page), key(number)) == nil)
         }
     }
+}
+
+private final class Rendering: AnswerRendering {
+    let byteCount = 700
 }
