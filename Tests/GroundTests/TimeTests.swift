@@ -76,6 +76,8 @@ private final class Owner: Sendable {
         timer.withLock { $0.pull(to: due) { self.fire() } }
     }
 
+    func fires(by offset: Duration) -> Bool { timer.withLock { $0.fires(by: clock.instant(offset)) } }
+
     private func fire() {
         timer.withLock { timer in
             guard timer.fired() else { return }
@@ -142,7 +144,9 @@ struct DeadlineTimerTests {
     @Test("pull moves it to an earlier time only")
     func pull() async throws {
         let owner = Owner()
+        #expect(!owner.fires(by: .seconds(5)))
         owner.pull(.seconds(5))
+        #expect(owner.fires(by: .seconds(5)) && owner.fires(by: .seconds(6)) && !owner.fires(by: .seconds(4)))
         owner.pull(.seconds(7))
         #expect(owner.due == .seconds(5))
         owner.pull(.seconds(2))

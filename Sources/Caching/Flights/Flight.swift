@@ -201,6 +201,7 @@ public final class Flight<Outcome: Sendable>: Sendable {
 
     private func rearm(_ core: inout Core) {
         guard let due = core.state.nextDeadline else { return core.timer.cancel() }
+        if core.timer.fires(by: due) { return }
         core.timer.pull(to: due) { [weak self] in self?.deadlinePassed() }
     }
 

@@ -2,12 +2,16 @@
 // are clamped, so that neither they nor a sum of an instant and a span overflows.
 
 /// A span, or an instant counted from some beginning, in nanoseconds.
+@usableFromInline
 package typealias Nanoseconds = Int64
 
 extension Duration {
-    private static var century: Int64 { 3_155_760_000 }
+    /// In seconds.
+    @inlinable
+    static var century: Int64 { 3_155_760_000 }
 
     /// Nanoseconds, at most a century either way; what is finer is cut off.
+    @inlinable
     package var clampedNanoseconds: Nanoseconds {
         let (seconds, attoseconds) = components
         if abs(seconds) >= Self.century { return seconds.signum() * Self.century * 1_000_000_000 }
@@ -23,5 +27,6 @@ extension Duration {
     }
 
     /// Tenths of a millisecond, at most a century either way; what is finer is cut off.
+    @inlinable
     package var tenthsOfMilliseconds: Int { Int(clampedNanoseconds / 100_000) }
 }
