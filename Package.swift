@@ -179,13 +179,14 @@ let package = Package(
         .testTarget(
             name: "ProxyTests",
             dependencies: [
-                "Ground", "Proxy", "Caching", "Configuration", "ClashAPI", "CurlTransport", "RateLimiting", "Tokens",
-                "TestSupport",
+                "Ground", "Proxy", "Audit", "Caching", "Configuration", "ClashAPI", "CurlTransport", "RateLimiting",
+                "Tokens", "TestSupport",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
         .testTarget(

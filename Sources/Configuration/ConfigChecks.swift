@@ -135,6 +135,13 @@ struct ConfigChecks {
                 "cache.max_entry_bytes", "one entry may be larger than the whole cache",
                 "make it at most cache.max_bytes")
         }
+        if isSound("listen.max_body_bytes", "listen.max_held_bytes"),
+            config.listen.maxBodyBytes > config.listen.maxHeldBytes / 2
+        {
+            mistake(
+                "listen.max_body_bytes", "one request body may be larger than all that are held together",
+                "make it at most half of listen.max_held_bytes")
+        }
         if isSound("rate.max_in_flight", "upstream.max_connections"),
             config.rate.maxInFlight > config.upstream.maxConnections
         {

@@ -60,8 +60,7 @@ enum ConfigKeys {
             "listen.max_body_bytes", \.listen.maxBodyBytes, .bytes(1024...(1 << 30)), "request bodies; over it 413"),
         .init(
             "listen.max_held_bytes", \.listen.maxHeldBytes, .bytes(1024...(1 << 40)),
-            "request bodies waiting and answers waiting for slow tools, all together; no caller more than half",
-            inForce: false),
+            "request bodies waiting and answers waiting for slow tools, all together; no caller more than half"),
         .init(
             "listen.min_rate", \.listen.minRate, .byteRate,
             "slowest request body (408): at any time at least min_rate x (elapsed - 10 s); for answers see \"Rate\""),

@@ -38,6 +38,9 @@ extension ConfigReader {
         if config.cache.maxEntryBytes == defaults.cache.maxEntryBytes {
             config.cache.maxEntryBytes = min(config.cache.maxEntryBytes, config.cache.maxBytes)
         }
+        if config.listen.maxBodyBytes == defaults.listen.maxBodyBytes {
+            config.listen.maxBodyBytes = min(config.listen.maxBodyBytes, config.listen.maxHeldBytes / 2)
+        }
         if config.rate.maxInFlight == defaults.rate.maxInFlight {
             config.rate.maxInFlight = min(config.rate.maxInFlight, config.upstream.maxConnections)
         }

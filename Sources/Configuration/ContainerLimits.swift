@@ -24,21 +24,26 @@ public struct ContainerLimits: Sendable, Equatable {
         }
     }
 
-    /// The ceiling of the cache: a quarter of the memory, so that what is under way has room beside it.
-    public var cacheCeiling: Int? { memory.map { $0 / 4 } }
+    /// The ceiling of the cache, and that of the bytes that are held for tools: a quarter of the memory each, so that what
+    /// is under way has room beside them.
+    public var ceiling: Int? { memory.map { $0 / 4 } }
 
     /// How many threads the quota can keep busy, rounded up; at least 1.
     package var threads: Int? { cpus.map { max(1, Int($0.rounded(.up))) } }
 }
 
 extension Config {
-    /// Keeps the cache within a container's memory. Returns whether that changed something.
+    /// Keeps the cache, and the bytes that are held for tools, within a container's memory. Returns whether that changed
+    /// something.
     @discardableResult
     public mutating func fit(_ limits: ContainerLimits) -> Bool {
-        guard let ceiling = limits.cacheCeiling, ceiling < cache.maxBytes else { return false }
-        cache.maxBytes = ceiling
-        cache.maxEntryBytes = min(cache.maxEntryBytes, ceiling)
-        return true
+        guard let ceiling = limits.ceiling else { return false }
+        let former = self
+        cache.maxBytes = min(cache.maxBytes, ceiling)
+        cache.maxEntryBytes = min(cache.maxEntryBytes, cache.maxBytes)
+        listen.maxHeldBytes = min(listen.maxHeldBytes, ceiling)
+        listen.maxBodyBytes = min(listen.maxBodyBytes, listen.maxHeldBytes / 2)
+        return self != former
     }
 }
 

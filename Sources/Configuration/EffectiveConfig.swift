@@ -45,7 +45,7 @@ extension LoadedConfig {
 }
 
 extension LoadedConfig {
-    private static let ceiling = "the cache may take a quarter of the container's memory limit"
+    private static let ceiling = "cache and held bytes may take a quarter of the container's memory limit each"
 
     /// Fits the values to the container, as `serve` does. `effectiveTOML` and `warnings` say what that changed.
     public mutating func fit(_ limits: ContainerLimits) {
@@ -54,18 +54,17 @@ extension LoadedConfig {
         for key in ConfigKeys.all where !key.isSame(former, config) { lowered[key.dotted] = key.write(former) }
     }
 
-    /// A size that somebody chose and does not get.
+    /// Sizes that somebody chose and does not get.
     var cuts: [ConfigMistake] {
-        guard let former = lowered["cache.max_bytes"], let given = given["cache.max_bytes"], !given.repeatsDefault
-        else {
-            return []
+        [
+            ("cache.max_bytes", config.cache.maxBytes), ("listen.max_held_bytes", config.listen.maxHeldBytes),
+        ].compactMap { key, bytes in
+            guard let former = lowered[key], let given = given[key], !given.repeatsDefault else { return nil }
+            return ConfigMistake(
+                place: given.place, key: key,
+                problem: "\(former.literal) is lowered to \(Quantity.bytes(bytes)): \(Self.ceiling)",
+                remedy: "give the container more memory, or take less of it")
         }
-        return [
-            ConfigMistake(
-                place: given.place, key: "cache.max_bytes",
-                problem: "\(former.literal) is lowered to \(Quantity.bytes(config.cache.maxBytes)): \(Self.ceiling)",
-                remedy: "give the container more memory, or the cache less")
-        ]
     }
 }
 

@@ -13,6 +13,13 @@ public struct UpstreamResponse: Sendable {
         public let connect: Duration
         /// From there to the final response head.
         public let firstByte: Duration
+
+        /// Facts from their parts.
+        public init(connectionReused: Bool, connect: Duration, firstByte: Duration) {
+            self.connectionReused = connectionReused
+            self.connect = connect
+            self.firstByte = firstByte
+        }
     }
 
     /// The status.
@@ -21,16 +28,46 @@ public struct UpstreamResponse: Sendable {
     /// Without `Content-Encoding` and `Content-Length` where codings are removed from the body.
     public let fields: HTTPFields
     /// The body, to be read by one task.
-    public let body: ResponseBody
+    public let body: any UpstreamBody
     /// How it came about.
     public let facts: Facts
+
+    /// A response from its parts.
+    public init(status: HTTPResponse.Status, fields: HTTPFields, body: any UpstreamBody, facts: Facts) {
+        self.status = status
+        self.fields = fields
+        self.body = body
+        self.facts = facts
+    }
 }
 
-/// A response body on its way. Read by one task at a time; dropping it before its end ends the exchange.
-public final class ResponseBody: Sendable {
+/// A response body on its way. Read by one task at a time; dropping it before its end ends the exchange. A protocol, so that
+/// what is done with answers can be tested without a network.
+public protocol UpstreamBody: AnyObject, Sendable {
+    /// How many bytes will come in all: Content-Length, or 0 where no body is allowed. Nil if unknown or decoded.
+    var declaredLength: Int? { get }
+    /// Everything that has arrived since the last call, or a slice of what it stands for, waiting for something if need
+    /// be; nil at the end.
+    ///
+    /// Cancelling the task ends the exchange, unless the request said `untilSent`.
+    /// - Throws: `TransferFailure` when the body was cut; never nil in that case.
+    func next() async throws(TransferFailure) -> [UInt8]?
+    /// Leaves early: the exchange is ended and its connection freed. Does nothing after the end.
+    func cancel()
+    /// Once `next()` has returned nil: whether the framing (length or chunks) proves that nothing is missing. A body
+    /// that ended with the connection may have been cut, and should not be stored.
+    var endIsProven: Bool { get }
+    /// Whether everything that is still to be read is already here, and no larger than it is.
+    var isBufferedComplete: Bool { get }
+    /// The trailer fields, once `next()` has returned nil.
+    var trailers: HTTPFields { get }
+}
+
+/// The body of an exchange through libcurl.
+public final class ResponseBody: UpstreamBody {
     private let transfer: Transfer
 
-    /// How many bytes will come in all: Content-Length, or 0 where no body is allowed. Nil if unknown or decoded.
+    /// See `UpstreamBody`.
     public let declaredLength: Int?
 
     /// Nil where the bytes are delivered as they come.
@@ -50,11 +87,7 @@ public final class ResponseBody: Sendable {
         self.cancel()
     }
 
-    /// Everything that has arrived since the last call, or a slice of what it stands for, waiting for something if need
-    /// be; nil at the end.
-    ///
-    /// Cancelling the task ends the exchange, unless the request said `untilSent`.
-    /// - Throws: `TransferFailure` when the body was cut; never nil in that case.
+    /// See `UpstreamBody`.
     public func next() async throws(TransferFailure) -> [UInt8]? {
         self.isDecoded ? try await self.nextSlice() : try await self.nextArrived()
     }
@@ -111,21 +144,20 @@ public final class ResponseBody: Sendable {
         }.get()
     }
 
-    /// Leaves early: the exchange is ended and its connection freed. Does nothing after the end.
+    /// See `UpstreamBody`.
     public func cancel() {
         if !self.transfer.pipe.hasEnded { self.transfer.inbox.send(.abandon(self.transfer)) }
     }
 
-    /// Once `next()` has returned nil: whether the framing (length or chunks) proves that nothing is missing. A body
-    /// that ended with the connection may have been cut, and should not be stored.
+    /// See `UpstreamBody`.
     public var endIsProven: Bool {
         self.transfer.pipe.conclusion?.isProven ?? false && self.decoder.withLock { $0?.isAtEnd ?? true }
     }
 
-    /// Whether everything that is still to be read is already here, and no larger than it is.
+    /// See `UpstreamBody`.
     public var isBufferedComplete: Bool { !self.isDecoded && self.transfer.pipe.isComplete }
 
-    /// The trailer fields, once `next()` has returned nil.
+    /// See `UpstreamBody`.
     public var trailers: HTTPFields { self.transfer.pipe.conclusion?.trailers ?? HTTPFields() }
 
     private func wait() async -> ResponsePipe.Next {

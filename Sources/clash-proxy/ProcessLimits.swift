@@ -25,17 +25,21 @@ enum ProcessLimits {
     static func fit(_ config: inout Config, files: Int, logger: Logger) throws {
         try fitConnections(&config, files: files, logger: logger)
         let limits = ContainerLimits.current()
-        let wanted = config.cache.maxBytes
+        let wanted = config
         if config.fit(limits) {
             logger.warning(
-                "cache.max_bytes is lowered: it may take a quarter of the container's memory limit",
-                metadata: ["max_bytes": "\(config.cache.maxBytes)", "configured": "\(wanted)"])
+                "cache.max_bytes or listen.max_held_bytes is lowered: each may take a quarter of the container's memory limit",
+                metadata: [
+                    "max_bytes": "\(config.cache.maxBytes)", "configured": "\(wanted.cache.maxBytes)",
+                    "max_held_bytes": "\(config.listen.maxHeldBytes)",
+                    "configured_held": "\(wanted.listen.maxHeldBytes)",
+                ])
         }
         logger.notice(
             "limits",
             metadata: [
                 "memory": "\(limits.memory.map { String($0) } ?? "none")",
-                "cache_max_bytes": "\(config.cache.maxBytes)",
+                "cache_max_bytes": "\(config.cache.maxBytes)", "max_held_bytes": "\(config.listen.maxHeldBytes)",
                 "cpus": "\(limits.cpus.map { String($0) } ?? "no quota")",
                 "event_loops": "\(UsableCores.count(limits))", "open_files": "\(files)",
             ])

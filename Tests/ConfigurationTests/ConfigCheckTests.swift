@@ -44,6 +44,10 @@ struct ConfigCheckTests {
                 "2: upstream.url: \"https://a.example.com/v2\" has a path"
             ),
             (
+                "[listen]\nmax_held_bytes = \"1MiB\"\nmax_body_bytes = \"600KiB\"",
+                "3: listen.max_body_bytes: one request body may be larger than all that are held together"
+            ),
+            (
                 "[cache]\nmax_bytes = \"1MiB\"\nmax_entry_bytes = \"2MiB\"",
                 "3: cache.max_entry_bytes: one entry may be larger than the whole cache"
             ),

@@ -18,7 +18,7 @@ struct ContainerLimitsTests {
             "/proc/self/cgroup": "0::/\n", "/proc/self/mountinfo": Self.v2 + "\n",
             "/sys/fs/cgroup/memory.max": "268435456\n", "/sys/fs/cgroup/cpu.max": "150000 100000\n",
         ])
-        #expect(found.memory == 256 << 20 && found.cacheCeiling == 64 << 20)
+        #expect(found.memory == 256 << 20 && found.ceiling == 64 << 20)
         #expect(found.cpus == 1.5 && found.threads == 2)
     }
 
@@ -83,7 +83,7 @@ struct ContainerLimitsTests {
     @Test("no limit, no groups, or files that say nonsense: nothing is known")
     func none() {
         let nothing = limits([:])
-        #expect(nothing.memory == nil && nothing.cpus == nil && nothing.cacheCeiling == nil && nothing.threads == nil)
+        #expect(nothing.memory == nil && nothing.cpus == nil && nothing.ceiling == nil && nothing.threads == nil)
         for (memory, cpu) in [("max", "max 100000"), ("", ""), ("-1", "-1 100000"), ("x", "1"), ("0", "0 0")] {
             let found = limits([
                 "/proc/self/cgroup": "0::/\n:\n", "/proc/self/mountinfo": "junk - cgroup2\n" + Self.v2,
@@ -98,9 +98,11 @@ struct ContainerLimitsTests {
         var config = Config()
         let lowered = config.fit(ContainerLimits().with(memory: 256 << 20))
         #expect(lowered)
+        #expect(config.listen.maxHeldBytes == 64 << 20 && config.listen.maxBodyBytes == 10 << 20)
         #expect(config.cache.maxBytes == 64 << 20 && config.cache.maxEntryBytes == 16 << 20)
         config.fit(ContainerLimits().with(memory: 32 << 20))
         #expect(config.cache.maxBytes == 8 << 20 && config.cache.maxEntryBytes == 8 << 20)
+        #expect(config.listen.maxHeldBytes == 8 << 20 && config.listen.maxBodyBytes == 4 << 20)
         let changed = [ContainerLimits().with(memory: 4 << 30), ContainerLimits()].map { config.fit($0) }
         #expect(changed == [false, false])
         #expect(config.cache.maxBytes == 8 << 20)
@@ -112,7 +114,8 @@ struct ContainerLimitsTests {
         loaded.fit(ContainerLimits().with(memory: 256 << 20))
         let shown = loaded.effectiveTOML()
         #expect(
-            shown.contains("\nmax_bytes = \"64MiB\"  # default; lowered from \"256MiB\": the cache may take a quarter"))
+            shown.contains(
+                "\nmax_bytes = \"64MiB\"  # default; lowered from \"256MiB\": cache and held bytes may take a"))
         #expect(loaded.warnings.isEmpty && loaded.config.cache.maxBytes == 64 << 20)
         var chosen = try loadConfig("[cache]\nmax_bytes = \"128MiB\"\n")
         chosen.fit(ContainerLimits().with(memory: 256 << 20))

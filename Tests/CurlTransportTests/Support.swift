@@ -32,7 +32,7 @@ func delete(_ server: ScriptedOrigin, _ target: String = "/thing") throws -> Ups
         origin: try origin(server.url), method: .delete, target: target, repeatable: false, cancellation: .untilSent)
 }
 
-extension ResponseBody {
+extension UpstreamBody {
     func all() async throws(TransferFailure) -> [UInt8] {
         var bytes: [UInt8] = []
         while let next = try await self.next() { bytes += next }

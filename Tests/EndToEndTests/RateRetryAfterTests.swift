@@ -1,5 +1,6 @@
 // What upstream says about when to come back, in all its spellings, and the default where it says nothing usable.
 
+import Proxy
 import TestSupport
 import Testing
 
@@ -21,6 +22,8 @@ import Testing
             #expect(try await rig.isHeld(Path.tests))
             // Jitter: a twentieth, a second at most.
             rig.clock.advance(by: .milliseconds(min(seconds * 50, 1000) + 1))
+            // No token is used for longer than a day: who does not wait at all must not ask before there is a new one.
+            try await eventually("there is a token") { rig.sidecar.notReadyReasons.isEmpty }
             #expect(try await rig.isHeld(Path.tests) == false)
         }
     }

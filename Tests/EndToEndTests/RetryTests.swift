@@ -95,13 +95,12 @@ import Testing
         }
     }
 
-    @Test("a read with a body that is streamed is not sent again")
+    @Test("a read is sent again with its body")
     func readWithBody() async throws {
         try await withRig { rig in
             rig.simulator.inject(.reset, where: RequestFilter(target: "/reports"), times: 1)
-            let answer = try await rig.call("GET", rig.list, body: "{}")
-            answer.expectError(502, "UpstreamUnreachable", reason: "upstream-unreachable")
-            #expect(rig.simulator.recorded(RequestFilter(target: "/reports")).count == 1)
+            #expect(try await rig.call("GET", rig.list, body: "{}").status == 200)
+            #expect(rig.simulator.recorded(RequestFilter(target: "/reports")).count == 2)
         }
     }
 

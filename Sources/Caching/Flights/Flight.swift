@@ -185,6 +185,7 @@ public final class Flight<Outcome: Sendable>: Sendable {
             let continuation = core.continuations.removeValue(forKey: Self.leaderID)
             let isExpected = continuation == nil && core.expectsLeader
             if isExpected { core.leaderOutcome = outcome }
+            if continuation != nil { core.leaderHasLeft = true }
             return (continuation, continuation != nil || isExpected)
         }
         continuation?.resume(returning: .ended(outcome))

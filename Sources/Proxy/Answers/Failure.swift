@@ -31,6 +31,7 @@ public enum FailureReason: String, Sendable, CaseIterable {
     case auditReasonRequired = "audit-reason-required"
     case auditUnavailable = "audit-unavailable"
     case tokenUnavailable = "token-unavailable"
+    case overloaded
     case tooManyConnections = "too-many-connections"
     case notCached = "not-cached"
     case shuttingDown = "shutting-down"
@@ -94,6 +95,11 @@ public struct Failure: Error, Sendable {
     static func invalid(_ message: String, target: String? = nil) -> Failure {
         Failure(.invalidRequest, message, target: target)
     }
+
+    /// A request body that there is no room for.
+    static let overloaded = Failure(
+        .overloaded, "Too many bytes of requests and answers are held here already (listen.max_held_bytes).",
+        retryAfter: .seconds(1))
 
     static func bodyTooLarge(limit: Int) -> Failure {
         Failure(.bodyTooLarge, "The request body is larger than \(limit) bytes (listen.max_body_bytes).")

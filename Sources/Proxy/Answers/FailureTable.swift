@@ -46,6 +46,7 @@ extension FailureReason {
         case .auditReasonRequired: row(.tool, .preconditionRequired, "AuditReasonRequired", "http_request_denied")
         case .auditUnavailable: row(.proxy, .serviceUnavailable, "AuditUnavailable", "proxy_configuration_error")
         case .tokenUnavailable: row(.proxy, .serviceUnavailable, "TokenUnavailable", "proxy_configuration_error")
+        case .overloaded: row(.proxy, .serviceUnavailable, "Overloaded", "connection_limit_reached")
         case .tooManyConnections: row(.proxy, .serviceUnavailable, "TooManyConnections", "connection_limit_reached")
         case .notCached: row(.tool, .gatewayTimeout, "NotCached", "destination_unavailable")
         case .shuttingDown: row(.proxy, .serviceUnavailable, "ShuttingDown", "destination_unavailable")

@@ -20,7 +20,7 @@ struct Reading: Sendable {
 
 /// Small reads on the proxy's own behalf.
 struct ObjectReader: Sendable {
-    let transport: CurlTransport
+    let transport: any Upstream
     let credentials: Credentials
     /// What is stored of an object, in the words of the API; nil where nothing is, or stored answers are kept apart.
     let cached: @Sendable (OperationMatch, _ id: String) -> [UInt8]?

@@ -12,7 +12,7 @@ final class GrowingBody: Sendable {
         case whole
         case failed(Failure)
         /// It is too large to be kept: the reader takes the rest off upstream itself.
-        case rest(ResponseBody)
+        case rest(any UpstreamBody)
     }
 
     enum Next: Sendable {

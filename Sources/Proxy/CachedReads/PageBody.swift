@@ -28,7 +28,7 @@ struct PageBody {
     ///
     /// - Parameter readAlong: called once when the body turns out to be large.
     mutating func fill(
-        _ body: ResponseBody, limit: Int, _ call: CallTraits, readAlong: (GrowingBody) -> Void
+        _ body: any UpstreamBody, limit: Int, _ call: CallTraits, readAlong: (GrowingBody) -> Void
     ) async throws(FlowExit) {
         if let length = body.declaredLength {
             guard length <= limit else { return }

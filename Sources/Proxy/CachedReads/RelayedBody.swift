@@ -6,11 +6,11 @@ import CurlTransport
 struct RelayedBody {
     private var growing: GrowingBody?
     private var taken = 0
-    private var direct: ResponseBody?
+    private var direct: (any UpstreamBody)?
     /// Told all bytes as they pass, and nil at the end.
     var listener: (([UInt8]?) -> Void)?
 
-    init(_ body: ResponseBody) {
+    init(_ body: any UpstreamBody) {
         direct = body
         declaredLength = body.declaredLength
     }

@@ -24,9 +24,11 @@ final class ProxyService: RequestHandling {
     let activity: Activity
     private let desk: FrontDesk
     private let flow: RequestFlow
+    private let held: HeldBytes
     private let environment: Environment
 
-    init(desk: FrontDesk, flow: RequestFlow, activity: Activity, environment: Environment) {
+    init(desk: FrontDesk, flow: RequestFlow, activity: Activity, held: HeldBytes, environment: Environment) {
+        self.held = held
         self.desk = desk
         self.flow = flow
         self.activity = activity
@@ -52,7 +54,7 @@ final class ProxyService: RequestHandling {
             return end(visit(exchange, Admission(refused: nil, route: route)), .shuttingDown())
         }
         if let known = exchange.known?.memo as? KnownVisit, known.service === self {
-            return forward(Visit(exchange, known.admission, known.query, environment: environment))
+            return forward(Visit(exchange, known.admission, known.query, held: held, environment: environment))
         }
         switch desk.decide(exchange.head) {
         case .refuse(let failure, let admission): refuse(visit(exchange, admission), failure)
@@ -67,7 +69,7 @@ final class ProxyService: RequestHandling {
                 ])
         case .forward(let admission):
             let query = flow.reads?.query(exchange.head, admission)
-            let visit = Visit(exchange, admission, query, environment: environment)
+            let visit = Visit(exchange, admission, query, held: held, environment: environment)
             exchange.known?.memo = KnownVisit(service: self, admission: admission, query: query)
             forward(visit)
         }
@@ -75,7 +77,7 @@ final class ProxyService: RequestHandling {
 
     /// Of what the cache is not asked.
     private func visit(_ exchange: Exchange, _ admission: Admission) -> Visit {
-        Visit(exchange, admission, nil, environment: environment)
+        Visit(exchange, admission, nil, held: held, environment: environment)
     }
 
     /// 204: what was asked stands in the fields.

@@ -73,13 +73,12 @@ final class RequestFlow: Sendable {
             }
             finish(visit, visit.wire.callerLeftFirst ? .callerLeft(sent: true) : .answered)
         } catch {
-            switch error {
-            case .failed(let failure) where !visit.wire.callerLeftFirst:
+            switch visit.earlyEnd(error) {
+            case .failed(let failure):
                 await recordDenial(visit, failure)
                 refuse(visit, failure)
-            case .callerLeft where visit.wire.isCutShort:
-                refuse(visit, .shuttingDown())
-            case .failed, .callerLeft:
+            case .cutShort: refuse(visit, .shuttingDown())
+            case .toolLeft:
                 visit.wire.abort()
                 finish(visit, .callerLeft(sent: visit.facts.wasSent))
             }
@@ -104,7 +103,7 @@ final class RequestFlow: Sendable {
         let isUnread = FrontDesk.hasNoRight(caller, route) && !visit.wire.requestIsComplete
         let (body, match) =
             isUnread
-            ? (.none, route.resolve(headers: visit.fields)) : try await RequestBodyReader.read(visit.wire, route)
+            ? (.none, route.resolve(headers: visit.fields)) : try await RequestBodyReader.read(visit, route)
         visit.record.operation = match.operation.name
         if !isUnread || audit?.policy.records(unread: route) == true {
             visit.auditCall = audit?.call(match, visit, caller)

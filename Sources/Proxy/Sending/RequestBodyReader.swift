@@ -1,31 +1,31 @@
-// Reads a request body as far as its class depends on it, and streams what does not need to be held.
+// Reads request bodies whole, before anything is decided about them or sent.
 //
-// A v2 delete is a POST whose JSON body says so: a body that may be such a thing is read to its end (within
-// listen.max_body_bytes) before anything is decided or sent. Bodies that can not be are streamed with back-pressure.
+// What a call does may be decided by its body: a v2 delete is a POST whose JSON says so. A place upstream is only taken
+// for a call that can go at once, however slowly its tool sends. And what is refused for now can be sent again.
 
 import ClashAPI
-import CurlTransport
 import HTTPTypes
 import NIOCore
 
 enum RequestBodyReader {
-    /// The body, and the operation that it makes of the request.
-    static func read(_ exchange: Exchange, _ route: RouteMatch) async throws(FlowExit) -> (CallBody, OperationMatch) {
-        if exchange.head.framing == .none {
-            return (.none, route.resolve(headers: exchange.head.fields))
-        }
-        let fields = exchange.head.fields
-        guard route.bodyDecides else { return (.streamed(prefix: []), route.resolve(headers: fields)) }
-        var classifier = BodyClassifier(route: route, headers: fields)
-        var held: [UInt8] = []
-        while let part = try await nextPart(exchange) {
+    /// The body, and the operation that it makes of the request. Throws 413, 408 and what else the wire says, 503 where
+    /// there is no room for it.
+    static func read(_ visit: Visit, _ route: RouteMatch) async throws(FlowExit) -> (CallBody, OperationMatch) {
+        let fields = visit.fields
+        if visit.head.framing == .none { return (.none, route.resolve(headers: fields)) }
+        var classifier = route.bodyDecides ? BodyClassifier(route: route, headers: fields) : nil
+        var decided: OperationMatch?
+        var parts = BodyParts()
+        while let part = try await nextPart(visit.wire) {
+            guard visit.hold(part.readableBytes, of: .request) else { throw .failed(.overloaded) }
             let bytes = Array(part.readableBytesView)
-            held += bytes
-            if case .decided(let facts) = classifier.consume(bytes) {
-                return (.streamed(prefix: held), route.resolve(body: facts, headers: fields))
+            parts.append(bytes)
+            if decided == nil, case .decided(let facts)? = classifier?.consume(bytes) {
+                decided = route.resolve(body: facts, headers: fields)
             }
         }
-        return (.bytes(held), route.resolve(body: classifier.finish(), headers: fields))
+        if decided == nil, var classifier { decided = route.resolve(body: classifier.finish(), headers: fields) }
+        return (.bytes(parts.joined()), decided ?? route.resolve(headers: fields))
     }
 
     private static func nextPart(_ exchange: Exchange) async throws(FlowExit) -> ByteBuffer? {
@@ -38,26 +38,29 @@ enum RequestBodyReader {
             }
         }
     }
+}
 
-    /// Starts to feed a streamed body into the transfer; nil when there is nothing to feed. A body that breaks off
-    /// fails the transfer, so that upstream never takes it for whole.
-    static func startPump(
-        _ exchange: Exchange, _ body: CallBody, into request: inout UpstreamRequest
-    ) -> Task<Void, Never>? {
-        guard case .streamed(let prefix) = body else { return nil }
-        let pipe = RequestBodyPipe()
-        request.body = .stream(pipe, length: exchange.head.framing.declaredLength)
-        let bound = NIOLoopBound(exchange, eventLoop: exchange.executor.eventLoop)
-        return Task(executorPreference: exchange.executor) {
-            do {
-                if !prefix.isEmpty { try await pipe.write(prefix) }
-                while let part = try await bound.value.nextBodyPart() {
-                    try await pipe.write(Array(part.readableBytesView))
-                }
-                pipe.finish()
-            } catch {
-                pipe.fail()
-            }
+/// A body as it comes. Takes hardly more memory than it has bytes, however small its parts and however many bodies there
+/// are that never end: one array would be copied as it grows and have twice the room.
+private struct BodyParts {
+    private var blocks: [[UInt8]] = []
+    private var count = 0
+    private static let blockBytes = 64 << 10
+
+    mutating func append(_ part: [UInt8]) {
+        count += part.count
+        if let last = blocks.last, last.count + part.count <= Self.blockBytes {
+            blocks[blocks.count - 1] += part
+        } else {
+            blocks.append(part)
         }
+    }
+
+    consuming func joined() -> [UInt8] {
+        if blocks.count == 1 { return blocks[0] }
+        var whole: [UInt8] = []
+        whole.reserveCapacity(count)
+        for block in blocks { whole += block }
+        return whole
     }
 }

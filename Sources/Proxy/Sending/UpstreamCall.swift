@@ -11,8 +11,6 @@ enum CallBody {
     case none
     /// All of it, so it can be sent again.
     case bytes([UInt8])
-    /// Its beginning; the rest is still with the tool.
-    case streamed(prefix: [UInt8])
 }
 
 /// What is sent, without the token.
@@ -40,11 +38,7 @@ struct UpstreamCall {
         gateKey = admission.gateKey
         self.body = body
         let isSafe = head.method == .get || head.method == .head || head.method == .options
-        if case .streamed = body {
-            traits = CallTraits(isSafe: isSafe, bodyIsReplayable: false)
-        } else {
-            traits = CallTraits(isSafe: isSafe, bodyIsReplayable: true)
-        }
+        traits = CallTraits(isSafe: isSafe, bodyIsReplayable: true)
         request = UpstreamRequest(origin: settings.origin, method: head.method, target: head.target)
         request.fields = Self.fields(
             head, match: match, correlationID: visit.correlationID, via: settings.via)

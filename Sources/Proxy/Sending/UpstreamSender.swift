@@ -12,7 +12,7 @@ import Tokens
 /// What it takes to send calls upstream, wired once. Usable from every thread.
 struct UpstreamSender: Sendable {
     let settings: UpstreamSettings
-    let transport: CurlTransport
+    let transport: any Upstream
     let credentials: Credentials
     let pacing: Pacing
     let retries: RetryPolicy
@@ -23,7 +23,7 @@ struct UpstreamSender: Sendable {
     private let authorization = AuthorizationField()
 
     init(
-        settings: UpstreamSettings, transport: CurlTransport, credentials: Credentials, pacing: Pacing,
+        settings: UpstreamSettings, transport: any Upstream, credentials: Credentials, pacing: Pacing,
         retries: RetryPolicy, maxWait: Duration, events: EventLog, environment: Environment
     ) {
         self.settings = settings
@@ -205,8 +205,6 @@ struct UpstreamSender: Sendable {
             request.fields[.authorization] = nil
             request.fields.append(authorization.field(for: token))
         }
-        let pump = body.flatMap { RequestBodyReader.startPump($0, call.body, into: &request) }
-        defer { pump?.cancel() }
         progress.facts.attempts += 1
         progress.waitsFor = .upstream
         let asked = environment.now()

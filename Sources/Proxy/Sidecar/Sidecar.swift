@@ -98,7 +98,7 @@ public final class Sidecar: Sendable {
         service = ProxyService(
             desk: FrontDesk(config, pseudonym: settings.pseudonym), flow: flow,
             activity: Activity(maxConnections: config.listen.maxConnections),
-            environment: environment)
+            held: HeldBytes(limit: config.listen.maxHeldBytes), environment: environment)
     }
 
     // MARK: Life

@@ -19,9 +19,14 @@ final class Visit {
     /// What the audit log says about this call, when its kind is recorded and no intent stands there yet.
     var auditCall: AuditCall?
     private var madeProgress: CallProgress?
+    private let held: HeldBytes
+    private var room: HeldRoom?
     private var isFinished = false
 
-    init(_ wire: Exchange, _ admission: Admission, _ query: PageQuery?, environment: Environment) {
+    init(
+        _ wire: Exchange, _ admission: Admission, _ query: PageQuery?, held: HeldBytes, environment: Environment
+    ) {
+        self.held = held
         self.wire = wire
         self.admission = admission
         self.query = query
@@ -48,6 +53,13 @@ final class Visit {
     /// What is known of its call upstream.
     var facts: CallFacts { madeProgress?.facts ?? CallFacts() }
 
+    /// Takes room for so many bytes of one of its bodies; it has them until its end. False where there is no room.
+    func hold(_ bytes: Int, of kind: HeldBytesLedger.Kind) -> Bool {
+        var room = self.room ?? HeldRoom(in: held, for: admission.caller.name)
+        defer { self.room = room }
+        return room.grow(by: bytes, kind)
+    }
+
     /// The record with all that is known at the end; nil when it was given out before.
     func close(_ outcome: Outcome) -> ExchangeRecord? {
         guard !isFinished else {
@@ -55,6 +67,7 @@ final class Visit {
             return nil
         }
         isFinished = true
+        room?.giveBack()
         let facts = facts
         record.times = facts.times
         record.attempts = facts.attempts

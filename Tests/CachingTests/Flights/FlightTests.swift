@@ -51,6 +51,36 @@ struct FlightTests {
         #expect(FlightFixture.text(await other.landing(of: slow)) == "begun", "also if it comes to wait later")
     }
 
+    @Test("whoever ends a flight hears whether the leader's own outcome goes to somebody")
+    func taken() async throws {
+        let waited = fixture.flight()
+        let waiting = fixture.wait(waited)
+        #expect(waited.end("page", leader: "for one"))
+        #expect(await waiting?.value == "for one")
+
+        let left = fixture.flight()
+        let leaving = fixture.wait(left)
+        left.sent()
+        leaving?.cancel()
+        #expect(await leaving?.value == "left")
+        #expect(!left.endForLeader("begun") && !left.end("page", leader: "for one"))
+
+        let early = fixture.flight()
+        let first = fixture.wait(early)
+        #expect(early.endForLeader("begun"))
+        #expect(await first?.value == "begun")
+        #expect(!early.end("page", leader: "too late"), "it has what it wanted")
+
+        let slow = fixture.flight()
+        let waiter = try #require(slow.join(deadline: fixture.deadline()))
+        #expect(slow.end("page", leader: "for one"), "it will come for it")
+        #expect(FlightFixture.text(await slow.landing(of: waiter)) == "for one")
+
+        #expect(!fixture.flight(isBackground: true).end("page", leader: "for one"), "nobody ever waited")
+        #expect(!fixture.flight(isBackground: true).endForLeader("begun"))
+        #expect(!fixture.flight().end("page"), "there is nothing for it alone")
+    }
+
     @Test("a leader that leaves while it queues takes nobody with it; the last one who leaves gives it up")
     func leaderLeaves() async {
         let flight = fixture.flight()

@@ -2,7 +2,7 @@
 
 import CurlTransport
 
-extension ResponseBody {
+extension UpstreamBody {
     /// The next bytes, with the failures that a request can have.
     func nextBytes(_ call: CallTraits) async throws(FlowExit) -> [UInt8]? {
         do throws(TransferFailure) {
@@ -20,6 +20,6 @@ extension ResponseBody {
 }
 
 extension UpstreamResponse {
-    /// See `ResponseBody.discard`.
+    /// See `UpstreamBody.discard`.
     func discard() async { await body.discard() }
 }

@@ -1,0 +1,23 @@
+// How a visit ends before its answer is whole.
+
+/// Why there is no whole answer of somebody else's.
+enum EarlyEnd {
+    /// The tool went away first.
+    case toolLeft
+    /// The time to drain was over: it is us who leave.
+    case cutShort
+    case failed(Failure)
+}
+
+extension Visit {
+    /// What an exit from the flow means. A tool that is gone hears of no failure; a task that was told to stop was told so
+    /// by its tool or by us.
+    func earlyEnd(_ exit: FlowExit) -> EarlyEnd {
+        if wire.isCutShort, case .callerLeft = exit { return .cutShort }
+        if wire.callerLeftFirst { return .toolLeft }
+        return switch exit {
+        case .failed(let failure): .failed(failure)
+        case .callerLeft: .toolLeft
+        }
+    }
+}
