@@ -1,15 +1,17 @@
 // The log as the rest of the house sees it. An intent is acknowledged only when it is durable in the file that has the
 // log's name; whatever goes wrong underneath, intents are refused until the chain's end has been found and proved again.
 
+import Ground
+
 /// A hash-chained, append-only log with one writer. Safe to use from any task.
 public final class AuditLog: Sendable {
     /// What was found when the log was opened. Its open intents are the caller's to settle with `recovered`.
     public let recovery: AuditRecovery
 
     private let core: WriterCore
-    private let thread: WriterThread
+    private let thread: NamedThread
 
-    private init(core: WriterCore, thread: WriterThread, recovery: AuditRecovery) {
+    private init(core: WriterCore, thread: NamedThread, recovery: AuditRecovery) {
         self.core = core
         self.thread = thread
         self.recovery = recovery
@@ -28,15 +30,19 @@ public final class AuditLog: Sendable {
     public static func open(
         folder: String, options: AuditOptions = AuditOptions()
     ) async throws(AuditOpenFailure) -> AuditLog {
-        let thread = WriterThread()
+        let thread = NamedThread()
         let (answers, answer) = AsyncStream<Result<AuditLog, AuditOpenFailure>>.makeStream()
-        try thread.start {
-            AuditStart(folder: LogFolder(path: folder), options: options).run { core, recovery in
-                answer.yield(.success(AuditLog(core: core, thread: thread, recovery: recovery)))
-            } failed: {
-                answer.yield(.failure($0))
+        do throws(NamedThread.Failure) {
+            try thread.start("audit") {
+                AuditStart(folder: LogFolder(path: folder), options: options).run { core, recovery in
+                    answer.yield(.success(AuditLog(core: core, thread: thread, recovery: recovery)))
+                } failed: {
+                    answer.yield(.failure($0))
+                }
+                answer.finish()
             }
-            answer.finish()
+        } catch {
+            throw .thread(code: error.code)
         }
         for await result in answers { return try result.get() }
         throw .file("the audit thread ended early")

@@ -1,6 +1,6 @@
 // What an audit log is opened with.
 
-import Glibc
+import Ground
 
 /// How a log behaves. The defaults are those of a running process.
 public struct AuditOptions: Sendable {
@@ -40,9 +40,8 @@ public struct AuditOptions: Sendable {
 
     /// The machine's wall clock.
     @Sendable public static func systemWallTime() -> AuditTime {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return AuditTime(seconds: Int64(time.tv_sec), nanoseconds: Int32(time.tv_nsec))
+        let time = WallTime.ofMachine()
+        return AuditTime(seconds: time.seconds, nanoseconds: time.nanoseconds)
     }
 }
 

@@ -1,5 +1,7 @@
 // Rows as text: a table for people, JSON for programs, CSV for spreadsheets. Row by row, so that memory stays constant.
 
+import Ground
+
 /// How rows are printed.
 public enum AuditFormat: String, Sendable, CaseIterable {
     /// Columns for a terminal; long values are cut.
@@ -86,7 +88,7 @@ public struct AuditPrinter: Sendable {
         out += call.id
         out += call.members
         out.append(#","result":"#)
-        JSONText.append(row.result, to: &out)
+        JSONText.append(row.result, .lines, to: &out)
         for (name, value) in [
             ("status", row.status), ("attempts", row.attempts), ("duration_ms", row.duration),
             ("closed_by", row.closedBy.map { Int(clamping: $0) }),

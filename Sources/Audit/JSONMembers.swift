@@ -1,6 +1,8 @@
 // Reading records back: the members of an object as ranges of a line's bytes, and strings decoded. Records come from our
 // own encoder, so nothing is validated that the hash has not already vouched for; broken input yields nil, never a trap.
 
+import Ground
+
 struct JSONMember {
     /// Without its quotes; names have no escapes here.
     var key: Range<Int>
@@ -90,55 +92,7 @@ enum JSONString {
             hasEscape = true
             break
         }
-        return hasEscape ? unescape(bytes, inner) : bytes.text(inner)
-    }
-
-    private static func unescape(_ bytes: Span<UInt8>, _ range: Range<Int>) -> String {
-        var units: [UInt8] = []
-        var high: UInt32?
-        var index = range.lowerBound
-        while index < range.upperBound {
-            var scalar: UInt32?
-            if bytes[index] == 0x5C, index + 1 < range.upperBound {
-                (scalar, index) = escape(bytes, at: index + 1, end: range.upperBound)
-            }
-            if let lead = high {
-                high = nil
-                if let low = scalar, (0xDC00..<0xE000).contains(low) {
-                    append(0x10000 + (lead - 0xD800) << 10 + (low - 0xDC00), to: &units)
-                    continue
-                }
-                append(0xFFFD, to: &units)
-            }
-            if let scalar {
-                if (0xD800..<0xDC00).contains(scalar) { high = scalar } else { append(scalar, to: &units) }
-            } else {
-                units.append(bytes[index])
-                index += 1
-            }
-        }
-        if high != nil { append(0xFFFD, to: &units) }
-        return String(decoding: units, as: UTF8.self)
-    }
-
-    /// What stands behind a backslash, and the index behind it.
-    private static func escape(_ bytes: Span<UInt8>, at index: Int, end: Int) -> (UInt32, Int) {
-        switch bytes[index] {
-        case 0x6E: return (0x0A, index + 1)
-        case 0x72: return (0x0D, index + 1)
-        case 0x74: return (0x09, index + 1)
-        case 0x62: return (0x08, index + 1)
-        case 0x66: return (0x0C, index + 1)
-        case 0x75:
-            guard index + 5 <= end, let unit = UInt32(bytes.text(index + 1..<index + 5), radix: 16) else {
-                return (0xFFFD, index + 1)
-            }
-            return (unit, index + 5)
-        default: return (UInt32(bytes[index]), index + 1)
-        }
-    }
-
-    private static func append(_ value: UInt32, to units: inout [UInt8]) {
-        units += String(Character(Unicode.Scalar(value) ?? "\u{FFFD}")).utf8
+        guard hasEscape else { return bytes.text(inner) }
+        return JSONEscapes.decode(bytes, in: inner, replacement: "\u{FFFD}").map { String(decoding: $0, as: UTF8.self) }
     }
 }

@@ -1,6 +1,8 @@
 // A record but for what only the writer knows: number, time and hashes. Encoded on the calling thread, so that the
 // writer's thread copies, hashes and syncs, and does nothing else.
 
+import Ground
+
 /// What a record is about; the value of its `event` member.
 enum RecordEvent: String, Sendable, CaseIterable {
     case opened, intent, outcome, denied, recovered, closed
@@ -18,7 +20,7 @@ extension EncodedCall {
     init(_ call: AuditCall) {
         id = []
         id.append(#","id":"#)
-        JSONText.append(call.id, to: &id)
+        JSONText.append(call.id, .lines, to: &id)
         members = []
         Self.append(#","operation":"#, call.operation, to: &members)
         Self.append(#","method":"#, call.method, to: &members)
@@ -27,13 +29,13 @@ extension EncodedCall {
             members.append(#","objects":["#)
             for (index, object) in call.objects.enumerated() {
                 if index > 0 { members.append(0x2C) }
-                JSONText.append(object, to: &members)
+                JSONText.append(object, .lines, to: &members)
             }
             members.append(0x5D)
         }
         Self.append(#","itwin":"#, call.itwin, to: &members)
         members.append(#","caller":{"name":"#)
-        JSONText.append(call.caller.name, to: &members)
+        JSONText.append(call.caller.name, .lines, to: &members)
         Self.append(#","address":"#, call.caller.address, to: &members)
         Self.append(#","via":"#, call.caller.via, to: &members)
         members.append(0x7D)
@@ -43,7 +45,7 @@ extension EncodedCall {
     private static func append(_ name: StaticString, _ text: String, to out: inout [UInt8]) {
         guard !text.isEmpty else { return }
         out.append(name)
-        JSONText.append(text, to: &out)
+        JSONText.append(text, .lines, to: &out)
     }
 }
 
@@ -68,10 +70,9 @@ struct RecordDraft: Sendable, Equatable {
     static func outcome(_ outcome: AuditOutcome, of call: EncodedCall, intent: UInt64) -> RecordDraft {
         var tail = result(outcome.result, status: outcome.status)
         tail.append(#","attempts":"#)
-        tail.append(decimal: UInt64(max(0, outcome.attempts)))
+        tail.append(decimal: max(0, outcome.attempts))
         tail.append(#","duration_ms":"#)
-        let (seconds, attoseconds) = outcome.duration.components
-        tail.append(decimal: UInt64(max(0, min(seconds, 1 << 40) * 1000 + attoseconds / 1_000_000_000_000_000)))
+        tail.append(decimal: max(0, outcome.duration.wholeMilliseconds))
         return RecordDraft(event: .outcome, call: call, intent: intent, tail: tail)
     }
 
@@ -87,7 +88,7 @@ struct RecordDraft: Sendable, Equatable {
     static func denied(_ call: AuditCall, status: Int) -> RecordDraft {
         var tail: [UInt8] = []
         tail.append(#","status":"#)
-        tail.append(decimal: UInt64(max(0, status)))
+        tail.append(decimal: max(0, status))
         return RecordDraft(event: .denied, call: EncodedCall(call), intent: nil, tail: tail)
     }
 
@@ -95,7 +96,7 @@ struct RecordDraft: Sendable, Equatable {
     static func lifecycle(_ event: RecordEvent, reason: String) -> RecordDraft {
         var members: [UInt8] = []
         members.append(#","reason":"#)
-        JSONText.append(reason, to: &members)
+        JSONText.append(reason, .lines, to: &members)
         return RecordDraft(event: event, call: EncodedCall(id: [], members: members), intent: nil, tail: [])
     }
 
@@ -103,7 +104,7 @@ struct RecordDraft: Sendable, Equatable {
         var tail: [UInt8] = []
         if let status {
             tail.append(#","status":"#)
-            tail.append(decimal: UInt64(max(0, status)))
+            tail.append(decimal: max(0, status))
         }
         tail.append(#","result":""#)
         tail += result.rawValue.utf8

@@ -2,6 +2,7 @@
 // from the end, so that a verifier needs no JSON parser.
 
 import Crypto
+import Ground
 
 /// The newest record of a chain.
 public struct AuditHead: Sendable, Hashable, CustomStringConvertible {
@@ -62,10 +63,7 @@ enum RecordHash {
             hash.update(bufferPointer: buffer)
             var hex: [UInt8] = []
             hex.reserveCapacity(64)
-            for byte in hash.finalize() {
-                hex.append(Hex.digit(byte >> 4))
-                hex.append(Hex.digit(byte & 15))
-            }
+            for byte in hash.finalize() { Hex.append(byte, to: &hex) }
             return hex
         }
     }

@@ -1,5 +1,6 @@
 // The writer's thread: carries out the state's orders, one after the other, and tells those who wait.
 
+import Ground
 import Synchronization
 
 extension WriterCore {

@@ -1,6 +1,7 @@
 // Where callers and the writer's thread meet: one lock around the state, the continuations of those who wait, one bell.
 // Continuations are resumed outside the lock.
 
+import Ground
 import Synchronization
 
 final class WriterCore: Sendable {

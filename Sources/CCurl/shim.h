@@ -4,7 +4,6 @@
 #define CCURL_SHIM_H
 
 #include <curl/curl.h>
-#include <sys/prctl.h>
 
 static inline CURLcode ccurl_set_long(CURL *easy, CURLoption option, long value) {
     return curl_easy_setopt(easy, option, value);
@@ -64,11 +63,6 @@ static inline CURLcode ccurl_get_private(CURL *easy, void **value) {
 
 static inline CURLcode ccurl_get_active_socket(CURL *easy, curl_socket_t *value) {
     return curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, value);
-}
-
-// The calling thread's name, at most 15 bytes, for ps and debuggers.
-static inline int ccurl_name_thread(const char *name) {
-    return prctl(PR_SET_NAME, name, 0, 0, 0);
 }
 
 #endif

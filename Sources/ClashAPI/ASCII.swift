@@ -1,6 +1,8 @@
 // Byte-level functions shared by the path, query and JSON code. Nothing here allocates.
 
-enum ASCII {
+import Ground
+
+extension ASCII {
     static let tab: UInt8 = 0x09
     static let space: UInt8 = 0x20
     static let quote: UInt8 = 0x22
@@ -16,23 +18,6 @@ enum ASCII {
     static let question: UInt8 = 0x3F
     static let at: UInt8 = 0x40
     static let backslash: UInt8 = 0x5C
-
-    /// The byte with A–Z made lower case.
-    @inline(__always)
-    static func folded(_ byte: UInt8) -> UInt8 {
-        byte &- 0x41 < 26 ? byte | 0x20 : byte
-    }
-
-    /// The value of a hex digit, or nil.
-    @inline(__always)
-    static func hexValue(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case 0x30...0x39: byte &- 0x30
-        case 0x41...0x46: byte &- 0x37
-        case 0x61...0x66: byte &- 0x57
-        default: nil
-        }
-    }
 
     /// RFC 3986 section 2.3: escaped or not, such a byte means the same.
     @inline(__always)

@@ -1,6 +1,7 @@
 // Decides what a request body means for its request's class, while the body comes in.
 // The proxy holds the bytes back until the verdict; a body that is not JSON is decided by its first byte.
 
+import Ground
 import HTTPTypes
 
 /// Reads one request body, chunk by chunk.

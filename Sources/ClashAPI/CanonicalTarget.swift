@@ -1,6 +1,8 @@
 // One spelling for targets that mean the same to upstream: what a cache may take for the same resource.
 // Differences whose meaning is not certain (`//`, `;x`, a trailing slash, `+`) are kept.
 
+import Ground
+
 extension RouteMatch {
     /// Appends the target in canonical spelling.
     ///
@@ -60,12 +62,10 @@ extension RouteMatch {
 }
 
 private enum CanonicalEscape {
-    private static let digits = Array("0123456789ABCDEF".utf8)
-
     static func append(_ byte: UInt8, to out: inout [UInt8]) {
         out.append(ASCII.percent)
-        out.append(digits[Int(byte >> 4)])
-        out.append(digits[Int(byte & 15)])
+        out.append(Hex.upperDigit(byte >> 4))
+        out.append(Hex.upperDigit(byte & 15))
     }
 
     /// Part of a query with everything escaped that is neither unreserved, nor `+`, nor a stray `%`.

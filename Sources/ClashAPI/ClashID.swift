@@ -1,6 +1,8 @@
 // v1 ids carry the ids of their project and entity. That is read off the documented examples and stated nowhere:
 // an id that does not decode is used as it stands, and counts as one of any project.
 
+import Ground
+
 /// What a v1 id of the clash detection API is made of.
 ///
 /// A test, run or rule id is 43 characters of base64url: two GUIDs in little-endian byte order (project, entity).
@@ -21,7 +23,7 @@ public struct ClashID: Sendable, Hashable {
     /// All GUIDs in a v1 id, the project's first; nil if it is none.
     static func guids(_ id: String) -> [String]? {
         let length = id.utf8.count
-        guard length == 43 || length == 64, let bytes = Base64URL.decode(id) else { return nil }
+        guard length == 43 || length == 64, let bytes = Base64.decodeURL(id.utf8) else { return nil }
         return stride(from: 0, to: bytes.count, by: 16).map { GUID.text(bytes, at: $0) }
     }
 }
@@ -29,16 +31,13 @@ public struct ClashID: Sendable, Hashable {
 /// GUIDs as text and as the 16 bytes that Microsoft's libraries write.
 enum GUID {
     private static let byteOrder = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15]
-    private static let digits = Array("0123456789abcdef".utf8)
 
     static func text(_ bytes: [UInt8], at start: Int) -> String {
         var text: [UInt8] = []
         text.reserveCapacity(36)
         for (position, offset) in byteOrder.enumerated() {
             if position == 4 || position == 6 || position == 8 || position == 10 { text.append(0x2D) }
-            let byte = bytes[start + offset]
-            text.append(digits[Int(byte >> 4)])
-            text.append(digits[Int(byte & 15)])
+            Hex.append(bytes[start + offset], to: &text)
         }
         return String(decoding: text, as: UTF8.self)
     }
@@ -64,37 +63,4 @@ enum GUID {
 
     /// GUIDs in lower case, anything else as it stands: the one spelling used in tags.
     static func canonical(_ id: String) -> String { isGUID(id) ? id.lowercased() : id }
-}
-
-/// RFC 4648 section 5, without padding.
-enum Base64URL {
-    static func decode(_ text: String) -> [UInt8]? {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(text.utf8.count * 3 / 4)
-        var pending: UInt32 = 0
-        var bits = 0
-        for character in text.utf8 {
-            guard let value = value(character) else { return nil }
-            pending = pending << 6 | value
-            bits += 6
-            if bits >= 8 {
-                bits -= 8
-                bytes.append(UInt8(truncatingIfNeeded: pending >> UInt32(bits)))
-                pending &= (1 << UInt32(bits)) - 1
-            }
-        }
-        // Left-over bits of a canonical encoding are zero.
-        return bits < 6 && pending == 0 ? bytes : nil
-    }
-
-    private static func value(_ character: UInt8) -> UInt32? {
-        switch character {
-        case 0x41...0x5A: UInt32(character) - 0x41
-        case 0x61...0x7A: UInt32(character) - 0x61 + 26
-        case 0x30...0x39: UInt32(character) - 0x30 + 52
-        case 0x2D: 62
-        case 0x5F: 63
-        default: nil
-        }
-    }
 }

@@ -1,6 +1,7 @@
 // What `Content-Encoding` says about a body (RFC 9110 section 8.4), for requests and answers alike: everybody who asks
 // whether bytes are coded asks here.
 
+import Ground
 import HTTPTypes
 
 /// The codings of one body.
@@ -25,14 +26,4 @@ public struct ContentCoding: Sendable, Equatable {
 
     /// Whether they are coded by gzip once, and by nothing else; `x-gzip` is the same (RFC 9110 section 8.4.1.3).
     public var isGzip: Bool { applied == ["gzip"] || applied == ["x-gzip"] }
-}
-
-extension Substring {
-    /// Without spaces and tabs at both ends.
-    var trimmedBlanks: Substring {
-        var rest = self
-        while let first = rest.utf8.first, first == ASCII.space || first == ASCII.tab { rest = rest.dropFirst() }
-        while let last = rest.utf8.last, last == ASCII.space || last == ASCII.tab { rest = rest.dropLast() }
-        return rest
-    }
 }

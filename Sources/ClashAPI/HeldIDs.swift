@@ -1,6 +1,8 @@
 // The ids that stand anywhere in a body: whatever kind of page it is, a write to one of its objects makes it untrue.
 // Kept as hashes, since a page of a hundred rows holds hundreds; two ids with one hash purge a little too much.
 
+import Ground
+
 /// Ids found in the strings of one body. GUIDs count in every spelling, v1 ids as they stand and by the GUIDs in them,
 /// other ids where a member named like one holds them.
 public struct HeldIDs: Sendable, Equatable {

@@ -4,6 +4,8 @@
 // checked to be UTF-8, escaped surrogates need not come in pairs, and a number may be too big for a Double.
 // A UTF-8 byte order mark in front is skipped.
 
+import Ground
+
 struct JSONScanner: Sendable {
     enum Event: Equatable, Sendable {
         case objectStart

@@ -1,4 +1,6 @@
-// JSON strings as text: collecting one that comes in parts, undoing its escapes, and writing one.
+// JSON strings as text: collecting one that comes in parts, and writing one.
+
+import Ground
 
 /// Collects the parts of a key, string or number up to a limit.
 struct JSONTextReader: Sendable {
@@ -44,75 +46,19 @@ struct JSONTextReader: Sendable {
     }
 }
 
-enum JSONEscapes {
-    /// The string with its (valid) escapes undone, as UTF-8; nil where surrogates do not pair up.
-    static func decode(_ bytes: [UInt8]) -> [UInt8]? {
-        var decoded: [UInt8] = []
-        decoded.reserveCapacity(bytes.count)
-        var index = 0
-        while index < bytes.count {
-            guard bytes[index] == ASCII.backslash else {
-                decoded.append(bytes[index])
-                index += 1
-                continue
-            }
-            guard index + 1 < bytes.count else { return nil }
-            if bytes[index + 1] == 0x75 {
-                guard let scalar = scalar(bytes, &index) else { return nil }
-                decoded.append(contentsOf: UTF8.encode(scalar) ?? UTF8.EncodedScalar())
-            } else {
-                decoded.append(character(bytes[index + 1]))
-                index += 2
-            }
-        }
-        return decoded
-    }
-
-    /// Appends text as the inside of a JSON string.
+extension JSONEscapes {
+    /// Appends text as the inside of a JSON string. No more is escaped than must be: what upstream wrote in a link
+    /// stays as near to its own bytes as it can.
     static func append(_ bytes: [UInt8], to out: inout [UInt8]) {
         for byte in bytes {
             switch byte {
             case ASCII.quote, ASCII.backslash: out.append(contentsOf: [ASCII.backslash, byte])
             case ..<0x20:
                 out.append(contentsOf: "\\u00".utf8)
-                out.append(hexDigit(byte >> 4))
-                out.append(hexDigit(byte & 15))
+                Hex.append(byte, to: &out)
             default: out.append(byte)
             }
         }
-    }
-
-    private static func hexDigit(_ value: UInt8) -> UInt8 { value < 10 ? 0x30 + value : 0x57 + value }
-
-    private static func character(_ escape: UInt8) -> UInt8 {
-        switch escape {
-        case 0x62: 0x08
-        case 0x66: 0x0C
-        case 0x6E: 0x0A
-        case 0x72: 0x0D
-        case 0x74: 0x09
-        default: escape
-        }
-    }
-
-    /// The character of the `\u` escape (or pair of them) at `index`, which is moved behind it.
-    private static func scalar(_ bytes: [UInt8], _ index: inout Int) -> Unicode.Scalar? {
-        guard let first = unit(bytes, at: index) else { return nil }
-        index += 6
-        guard 0xD800...0xDBFF ~= first else { return Unicode.Scalar(first) }
-        guard let second = unit(bytes, at: index), 0xDC00...0xDFFF ~= second else { return nil }
-        index += 6
-        return Unicode.Scalar(0x10000 + (first - 0xD800) << 10 + (second - 0xDC00))
-    }
-
-    private static func unit(_ bytes: [UInt8], at index: Int) -> UInt32? {
-        guard index + 6 <= bytes.count, bytes[index] == ASCII.backslash, bytes[index + 1] == 0x75 else { return nil }
-        var unit: UInt32 = 0
-        for digit in bytes[index + 2..<index + 6] {
-            guard let value = ASCII.hexValue(digit) else { return nil }
-            unit = unit << 4 | UInt32(value)
-        }
-        return unit
     }
 }
 

@@ -1,6 +1,8 @@
 // Rewrites `_links.*.href` in a JSON body as it streams by: constant memory, any chunk boundaries, every other byte
 // untouched. From the first byte that is not JSON on, everything passes unchanged.
 
+import Ground
+
 /// Rewrites the links of one body.
 ///
 /// One value per body; not for use from several threads at once.

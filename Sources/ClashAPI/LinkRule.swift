@@ -1,5 +1,7 @@
 // Which absolute URLs in answers are the proxied API, and what path they have here.
 
+import Ground
+
 /// One entry of `link_prefixes`.
 public struct LinkRule: Sendable, Equatable {
     /// Why an entry is refused.
@@ -50,10 +52,7 @@ public struct LinkRule: Sendable, Equatable {
     }
 
     private static func trimmed(_ bytes: ArraySlice<UInt8>) -> String {
-        let isBlank: (UInt8) -> Bool = { $0 == ASCII.space || $0 == ASCII.tab }
-        let front = bytes.drop(while: isBlank)
-        let end = front.lastIndex { !isBlank($0) }.map { $0 + 1 } ?? front.startIndex
-        return String(decoding: front[..<end], as: UTF8.self)
+        String(decoding: bytes.trimmedBlanks, as: UTF8.self)
     }
 
     static func withoutTrailingSlashes(_ bytes: [UInt8]) -> [UInt8] {

@@ -1,5 +1,7 @@
 // Turns one link of upstream's into one of this proxy's, or leaves it alone. Used for `_links` and for `Location`.
 
+import Ground
+
 /// Rewrites single links by rules.
 ///
 /// A link is rewritten only if it lands below an allowed prefix and its path could be asked of this proxy; relative

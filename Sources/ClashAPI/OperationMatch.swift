@@ -1,5 +1,6 @@
 // The final verdict on a request: which operation, which class, which objects, which iTwin.
 
+import Ground
 import HTTPTypes
 
 /// A request recognised by method, path, body and headers.

@@ -1,6 +1,8 @@
 // Reads a target's path as the segments that the operation table is about, without changing or copying it.
 // Empty segments are skipped and `;parameters` left out, so that `//`, a trailing slash or `;x` hide nothing.
 
+import Ground
+
 /// One non-empty segment of a path: the bytes before its parameters, and the table's word they spell.
 struct PathSegment: Sendable, BitwiseCopyable {
     var start: Int32 = 0

@@ -1,5 +1,7 @@
 // Reads single values out of a target's query.
 
+import Ground
+
 enum QueryScan {
     /// The decoded, non-empty values of a key, whose letters match in either case.
     static func values(of key: String, in target: Span<UInt8>) -> [String] {

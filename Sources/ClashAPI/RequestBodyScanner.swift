@@ -1,6 +1,8 @@
 // Finds the facts in a request's JSON as it streams by. Names match in either case, since upstream's readers do so;
 // every occurrence counts, so that a duplicate cannot hide another. Memory is bounded.
 
+import Ground
+
 struct RequestBodyScanner: Sendable {
     /// Ids kept of one body; longer bodies are legal, but no documented call takes more than one id.
     static let maxIDs = 256

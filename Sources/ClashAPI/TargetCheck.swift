@@ -1,6 +1,8 @@
 // Refuses request targets that two readers could understand differently, before anything else looks at them,
 // and tells whether a target lies below an allowed prefix. The target itself is never changed.
 
+import Ground
+
 /// Why a request target is refused.
 public enum TargetDefect: String, Sendable, CaseIterable {
     /// Does not begin with `/`.

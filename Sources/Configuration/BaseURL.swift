@@ -1,18 +1,12 @@
 // An absolute http or https URL as the configuration may hold one: scheme, host, port and path,
 // never a user, password, query or fragment. Other modules check for themselves what they are handed as text.
 
+import Ground
+
 /// An absolute http(s) URL without user, query and fragment (RFC 3986 section 3).
 public struct BaseURL: Sendable, Hashable, CustomStringConvertible {
-    /// The two schemes there are.
-    public enum Scheme: String, Sendable {
-        /// Plain.
-        case http
-        /// Over TLS.
-        case https
-    }
-
     /// Scheme.
-    public var scheme: Scheme
+    package var scheme: Origin.Scheme
     /// Lower case; IPv6 without brackets.
     public var host: String
     /// nil when the URL names none, or names its scheme's own.
@@ -21,7 +15,7 @@ public struct BaseURL: Sendable, Hashable, CustomStringConvertible {
     public var path = ""
 
     /// From its parts, unchecked.
-    public init(scheme: Scheme, host: String, port: Int? = nil, path: String = "") {
+    package init(scheme: Origin.Scheme, host: String, port: Int? = nil, path: String = "") {
         self.scheme = scheme
         self.host = host
         self.port = port
@@ -29,16 +23,16 @@ public struct BaseURL: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// The port to connect to: the one named, or the scheme's.
-    public var effectivePort: Int { port ?? (scheme == .https ? 443 : 80) }
+    public var effectivePort: Int { port ?? scheme.defaultPort }
+
+    /// The server.
+    package var server: Origin { Origin(scheme: scheme, host: host, port: effectivePort) }
 
     /// Host and port as a `Host` header has them.
-    public var authority: String {
-        let name = host.contains(":") ? "[\(host)]" : host
-        return port.map { "\(name):\($0)" } ?? name
-    }
+    public var authority: String { server.authority }
 
     /// Scheme and authority, `https://api.bentley.com`.
-    public var origin: String { "\(scheme.rawValue)://\(authority)" }
+    public var origin: String { server.url }
 
     /// The whole URL, without a trailing slash.
     public var description: String { origin + path }
@@ -49,7 +43,7 @@ public struct BaseURL: Sendable, Hashable, CustomStringConvertible {
     /// Reads `text`; throws what is wrong with it. No problem shows `text`: it may hold a password.
     init(parsing text: String) throws(ValueProblem) {
         guard let mark = text.firstRange(of: "://"),
-            let scheme = Scheme(rawValue: text[..<mark.lowerBound].lowercased())
+            let scheme = Origin.Scheme(rawValue: text[..<mark.lowerBound].lowercased())
         else {
             throw ValueProblem(
                 "is not an absolute URL that begins with https:// or http://", hidesValue: text.contains("@"))
@@ -67,13 +61,13 @@ public struct BaseURL: Sendable, Hashable, CustomStringConvertible {
         self.scheme = scheme
     }
 
-    private static func hostAndPort(_ text: Substring, _ scheme: Scheme) throws(ValueProblem) -> (String, Int?) {
+    private static func hostAndPort(_ text: Substring, _ scheme: Origin.Scheme) throws(ValueProblem) -> (String, Int?) {
         let afterBracket = text.lastIndex(of: "]") ?? text.startIndex
         guard let colon = text[afterBracket...].lastIndex(of: ":") else { return (try HostName.parse(text), nil) }
         guard let port = HostName.number(text[text.index(after: colon)...]), (1...65535).contains(port) else {
             throw ValueProblem("has no port from 1 to 65535 after its colon")
         }
-        let isSchemesOwn = port == (scheme == .https ? 443 : 80)
+        let isSchemesOwn = port == scheme.defaultPort
         return (try HostName.parse(text[..<colon]), isSchemesOwn ? nil : port)
     }
 

@@ -3,6 +3,7 @@
 // is written here and nowhere else. Values in a loaded `Config` are already checked, alone and
 // against each other; see ConfigKeys for the ranges and ConfigChecks for the relations.
 
+import Ground
 import RateLimiting
 
 /// Everything proxy.conf, the environment and `--set` can say. A value type, free to share.

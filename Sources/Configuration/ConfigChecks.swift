@@ -1,6 +1,8 @@
 // Checks of keys against each other and against the file system: last step of loading. Each check names
 // the keys it looks at and is left out when one of them is already known to be wrong.
 
+import Ground
+
 struct ConfigChecks {
     let config: Config
     let given: [String: GivenValue]

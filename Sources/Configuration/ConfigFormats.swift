@@ -1,5 +1,6 @@
 // The formats of this proxy's own kinds of value: addresses, URLs, paths, origins, windows, keys.
 
+import Ground
 import RateLimiting
 import Tokens
 

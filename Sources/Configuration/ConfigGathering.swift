@@ -1,6 +1,8 @@
 // First step of loading: takes the sources apart into values by key, the strongest source winning
 // (flags, environment, file), and tells every key that nobody knows. Looks at no value yet.
 
+import Ground
+
 /// A value as some source gave it, before `${NAME}` is filled in.
 struct RawValue: Sendable {
     var node: TOMLNode
@@ -126,7 +128,7 @@ extension GatheredValues {
 
     private mutating func add(flag: String) {
         let name = flag.prefix { $0 != "=" }
-        let key = name.trimmingSpaces()
+        let key = String(name.trimmedBlanks)
         let place = ConfigPlace.flag(key: key)
         let known = ConfigKeys.all.first { $0.dotted == key }
         guard name.endIndex < flag.endIndex else {

@@ -1,6 +1,8 @@
 // One row of the table of keys: everything that is to be known about a key, so that reading, unknown-key
 // hints, environment names, the effective configuration and the list of what is not yet in force agree.
 
+import Ground
+
 /// What keys are set in: the sections, or one table of an array of tables. Begins with every default.
 protocol ConfigRoot: Sendable {
     init()
@@ -80,17 +82,9 @@ extension ConfigShape {
     }
 
     private static func list(from text: String, of element: ConfigShape) -> TOMLNode {
-        let text = text.trimmingSpaces()
+        let text = String(text.trimmedBlanks)
         if text.hasPrefix("[") { return TOMLNode.parseValue(text) ?? .string(text) }
-        return .array(text.isEmpty ? [] : text.split(separator: ",").map { element.node(from: $0.trimmingSpaces()) })
-    }
-}
-
-extension StringProtocol {
-    /// Without spaces and tabs at both ends.
-    func trimmingSpaces() -> String {
-        let isText = { (character: Character) in character != " " && character != "\t" }
-        guard let first = firstIndex(where: isText), let last = lastIndex(where: isText) else { return "" }
-        return String(self[first...last])
+        return .array(
+            text.isEmpty ? [] : text.split(separator: ",").map { element.node(from: String($0.trimmedBlanks)) })
     }
 }

@@ -1,6 +1,7 @@
 // The small vocabulary of the configuration: choices whose raw values are the words of proxy.conf,
 // and the compound values (windows, link prefixes, key hashes) with the rules for their text.
 
+import Ground
 import RateLimiting
 
 /// What a caller may do: the classes of the operation table, and `approve`.
@@ -113,18 +114,10 @@ public struct KeyHash: Sendable, Hashable {
 
     /// nil unless `hex` is 64 hexadecimal digits of either case.
     public init?(hex: String) {
-        let digits = hex.utf8.map { Character(Unicode.Scalar($0)).hexDigitValue }
-        guard digits.count == 64 else { return nil }
-        var bytes: [UInt8] = []
-        for at in stride(from: 0, to: 64, by: 2) {
-            guard let high = digits[at], let low = digits[at + 1] else { return nil }
-            bytes.append(UInt8(high << 4 | low))
-        }
-        self.bytes = bytes
+        guard let bytes = Hex.bytes(hex) else { return nil }
+        self.init(bytes)
     }
 
     /// 64 lower-case hexadecimal digits.
-    public var hex: String {
-        bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-    }
+    public var hex: String { Hex.text(bytes) }
 }

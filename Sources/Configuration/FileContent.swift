@@ -1,6 +1,8 @@
 // What a file that the configuration names must hold. What libcurl would refuse at the first call, or the token endpoint
 // with no more than "invalid_client", is told at start.
 
+import Ground
+
 /// What a key wants of its file.
 public enum FileContent: Sendable {
     /// It can be read.
@@ -25,7 +27,7 @@ public enum FileContent: Sendable {
     private static func holdsCertificate(_ bytes: [UInt8]) -> Bool {
         var body: [UInt8]?
         for line in bytes.split(whereSeparator: { $0 == 0x0A || $0 == 0x0D }) {
-            let text = String(decoding: line, as: UTF8.self).trimmingSpaces()
+            let text = String(decoding: line.trimmedBlanks, as: UTF8.self)
             if text.hasPrefix("-----BEGIN "), text.hasSuffix("CERTIFICATE-----") {
                 body = []
             } else if text.hasPrefix("-----END ") {

@@ -2,6 +2,7 @@
 // password, so a plain hash without salt is enough and can be compared on every request.
 
 import Crypto
+import Ground
 
 /// Makes caller keys.
 public enum KeyGenerator {
@@ -47,7 +48,7 @@ public enum KeyGenerator {
         guard mistakes.isEmpty else { throw ConfigMistakes(mistakes) }
         var bytes: [UInt8] = []
         for _ in 0..<32 { bytes.append(random.next()) }
-        let key = prefix + base64URL(bytes)
+        let key = prefix + Base64.encodeURL(bytes)
         let hash = KeyHash(hashing: key)
         let permissions = Permission.allCases.filter(draft.allow.contains).map { "\"\($0.rawValue)\"" }
         let table = """
@@ -58,18 +59,6 @@ public enum KeyGenerator {
 
             """
         return NewKey(key: Secret(key), hash: hash, table: table)
-    }
-
-    /// RFC 4648 section 5, without padding.
-    private static func base64URL(_ bytes: [UInt8]) -> String {
-        let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
-        var text = ""
-        for start in stride(from: 0, to: bytes.count, by: 3) {
-            let group = bytes[start..<min(start + 3, bytes.count)]
-            let bits = group.reduce(0) { $0 << 8 | Int($1) } << (8 * (3 - group.count))
-            for digit in 0...group.count { text.append(alphabet[bits >> (18 - 6 * digit) & 63]) }
-        }
-        return text
     }
 }
 

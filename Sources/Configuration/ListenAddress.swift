@@ -1,5 +1,7 @@
 // Addresses the proxy listens on, as text and as value.
 
+import Ground
+
 /// `host:port`, `[v6]:port` or `unix:/path`.
 public enum ListenAddress: Sendable, Hashable, CustomStringConvertible {
     /// A host name or numeric address (v6 without brackets) and a port, 0 to 65535.

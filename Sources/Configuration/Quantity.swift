@@ -1,6 +1,7 @@
 // Durations and sizes as text: a whole number and one unit, `30s`, `64MiB`. Reading never overflows;
 // writing picks the largest unit that loses nothing, so that text read is text written.
 
+import Ground
 import RateLimiting
 
 enum Quantity {
@@ -43,8 +44,7 @@ enum Quantity {
 
     /// Whole milliseconds; finer parts are cut off.
     static func duration(_ duration: Duration) -> String {
-        let (seconds, attoseconds) = duration.components
-        let milliseconds = Int(seconds) * 1000 + Int(attoseconds / 1_000_000_000_000_000)
+        let milliseconds = duration.wholeMilliseconds
         if milliseconds == 0 { return "0s" }
         let (unit, scale) = times.first { milliseconds % $0.milliseconds == 0 } ?? ("ms", 1)
         return "\(milliseconds / scale)\(unit)"

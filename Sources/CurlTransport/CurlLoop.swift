@@ -4,6 +4,7 @@
 
 import CCurl
 import Glibc
+import Ground
 
 /// Drives all transfers of one transport.
 ///

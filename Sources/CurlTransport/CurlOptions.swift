@@ -3,6 +3,7 @@
 // cookies, netrc, alt-svc, ACCEPT_ENCODING (see Inflater).
 
 import CCurl
+import Ground
 import HTTPTypes
 
 /// The options that are the same for all transfers, and how to put one together.

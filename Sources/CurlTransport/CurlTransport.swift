@@ -4,6 +4,7 @@
 
 import CCurl
 import Glibc
+import Ground
 
 /// An HTTP client on libcurl. Safe to use from any number of tasks.
 public final class CurlTransport: Sendable {
@@ -55,7 +56,7 @@ public final class CurlTransport: Sendable {
 
     private let configuration: Configuration
     private let loop: CurlLoop
-    private let thread = CurlThread()
+    private let thread = NamedThread()
 
     /// Sets libcurl up and starts its thread, named `upstream`.
     ///
@@ -68,12 +69,17 @@ public final class CurlTransport: Sendable {
         }
         self.configuration = configuration
         self.loop = try CurlLoop(configuration)
-        try self.thread.start(self.loop)
+        do throws(NamedThread.Failure) {
+            try self.thread.start("upstream") { [loop] in loop.run() }
+        } catch {
+            throw CurlSetupFailure(description: "pthread_create failed: \(error.code)")
+        }
     }
 
     deinit {
         // Without a `shutdown` before: whatever still runs ends now.
         self.loop.inbox.send(.shutdown(at: 0))
+        // Before the process may exit: OpenSSL's exit handler must not run while another thread frees TLS state.
         self.thread.join()
     }
 
@@ -97,7 +103,7 @@ public final class CurlTransport: Sendable {
     /// Finds out whether the server can be reached: makes a new connection (name, TCP, TLS), sends nothing, and closes it.
     /// Like an exchange it takes one of the connections, and `connectTimeout` is its deadline.
     /// - Throws: `TransferFailure`, if there is no connection.
-    public func connect(to origin: UpstreamOrigin) async throws(TransferFailure) {
+    package func connect(to origin: Origin) async throws(TransferFailure) {
         let transfer = self.transfer(UpstreamRequest(origin: origin, target: "/"), only: .connection)
         // It ends by our breaking it off, so what counts is how far it came.
         guard case .failure(let failure) = await self.run(transfer), !transfer.isConnected else { return }

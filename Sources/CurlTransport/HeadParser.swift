@@ -2,6 +2,7 @@
 // libcurl reports every head it meets: interim ones, the final one, and after the body the trailers. It accepts things
 // whose meaning two readers could see differently (two Content-Length values, folded lines); those are refused here.
 
+import Ground
 import HTTPTypes
 
 /// Collects one final response head and its trailers.
@@ -118,7 +119,7 @@ struct HeadParser {
         guard let colon = line.firstIndex(of: UInt8(ascii: ":")),
             let entry = names.entry(for: UnsafeBufferPointer(rebasing: line[..<colon]))
         else { return .invalid("malformed field name") }
-        let value = Self.trimmed(UnsafeBufferPointer(rebasing: line[(colon + 1)...]))
+        let value = UnsafeBufferPointer(rebasing: line[(colon + 1)...].trimmedBlanks)
         guard let field = Self.field(entry.name, value) else { return .invalid("control character in a field value") }
         self.fieldCount += 1
         if self.fieldCount > Self.maximumFields { return .invalid("too many fields") }
@@ -160,14 +161,6 @@ struct HeadParser {
         if end > 0 && line[end - 1] == 0x0A { end -= 1 }
         if end > 0 && line[end - 1] == 0x0D { end -= 1 }
         return UnsafeBufferPointer(rebasing: line[..<end])
-    }
-
-    private static func trimmed(_ value: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8> {
-        var start = 0
-        var end = value.count
-        while start < end && (value[start] == 0x20 || value[start] == 0x09) { start += 1 }
-        while end > start && (value[end - 1] == 0x20 || value[end - 1] == 0x09) { end -= 1 }
-        return UnsafeBufferPointer(rebasing: value[start..<end])
     }
 
     private static func decimal(_ value: UnsafeBufferPointer<UInt8>) -> Int? {

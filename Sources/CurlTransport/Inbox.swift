@@ -4,6 +4,7 @@
 
 import CCurl
 import Glibc
+import Ground
 import Synchronization
 
 /// Something the curl thread is asked to do.

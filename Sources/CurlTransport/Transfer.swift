@@ -3,6 +3,7 @@
 // way off that list.
 
 import CCurl
+import Ground
 import HTTPTypes
 
 /// The state of one exchange.

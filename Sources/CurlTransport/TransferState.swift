@@ -2,6 +2,8 @@
 // A value without clock or I/O: whoever drives it tells it what happened and when. Two directions run at once,
 // because a response may begin (and be slow, or be held up by its reader) while the request body is still going out.
 
+import Ground
+
 /// The life of one exchange as a state machine.
 struct TransferState {
     /// What the request allows.

@@ -2,6 +2,7 @@
 // (Content-Length, Transfer-Encoding) is the transport's, because two opinions on it are a smuggled request.
 
 import Glibc
+import Ground
 import HTTPTypes
 
 /// A request to send, with the rules that hold while it is in flight.
@@ -25,7 +26,7 @@ public struct UpstreamRequest: Sendable {
     }
 
     /// The server.
-    public var origin: UpstreamOrigin
+    package var origin: Origin
     /// Any method but CONNECT.
     public var method: HTTPRequest.Method
     /// The request target, sent byte for byte; begins with `/`, or is `*`.
@@ -54,8 +55,8 @@ public struct UpstreamRequest: Sendable {
     public var ended: (@Sendable () -> Void)?
 
     /// Makes a request; defaults are those of a plain, repeatable GET.
-    public init(
-        origin: UpstreamOrigin,
+    package init(
+        origin: Origin,
         method: HTTPRequest.Method = .get,
         target: String,
         fields: HTTPFields = HTTPFields(),

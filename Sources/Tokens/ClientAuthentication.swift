@@ -1,6 +1,8 @@
 // Puts the fields of a grant and the client's authentication (RFC 6749 section 2.3.1) into one request. Pure: the same
 // configuration and secret give the same bytes.
 
+import Ground
+
 enum ClientAuthentication {
     /// A form of `fields`, from the configured client. An empty secret counts as none.
     static func request(

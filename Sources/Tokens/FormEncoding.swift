@@ -1,11 +1,12 @@
 // `application/x-www-form-urlencoded` as OAuth uses it (RFC 6749 appendix B): token requests, Basic credentials, the
 // query of an authorization request, and the query that the browser brings back.
 
+import Ground
+
 enum FormEncoding {
     /// Everything but RFC 3986 "unreserved" characters becomes `%XX` of its UTF-8 bytes. A space becomes `%20`, not
     /// `+`: a form decoder reads both the same, and a server that only undoes percent-encoding reads it right too.
     static func encode(_ text: String) -> String {
-        let digits = Array("0123456789ABCDEF".utf8)
         var bytes: [UInt8] = []
         bytes.reserveCapacity(text.utf8.count)
         for byte in text.utf8 {
@@ -15,7 +16,7 @@ enum FormEncoding {
                 UInt8(ascii: "~"):
                 bytes.append(byte)
             default:
-                bytes += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+                bytes += [UInt8(ascii: "%"), Hex.upperDigit(byte >> 4), Hex.upperDigit(byte & 15)]
             }
         }
         return String(decoding: bytes, as: UTF8.self)
@@ -44,21 +45,13 @@ enum FormEncoding {
             switch byte {
             case UInt8(ascii: "+"): bytes.append(0x20)
             case UInt8(ascii: "%"):
-                guard rest.count >= 2, let high = digit(rest.removeFirst()), let low = digit(rest.removeFirst())
+                guard rest.count >= 2, let high = ASCII.hexValue(rest.removeFirst()),
+                    let low = ASCII.hexValue(rest.removeFirst())
                 else { return nil }
                 bytes.append(high << 4 | low)
             default: bytes.append(byte)
             }
         }
         return String(validating: bytes, as: UTF8.self)
-    }
-
-    private static func digit(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-        case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-        default: nil
-        }
     }
 }

@@ -2,6 +2,8 @@
 // itself is not verified here, since the issuer's keys are upstream's business: such a claim names a queue or a label and
 // decides nothing.
 
+import Ground
+
 /// The bearer token that a tool sent. Printing or dumping it shows the caller's name alone.
 public struct PassedToken: Sendable {
     private static let longestClientID = 128

@@ -2,6 +2,8 @@
 // strings, content types), strict where a wrong guess would send something wrong upstream. Nothing of the body leaves
 // this file but the tokens and their scope and, of an error, its code if that is one of the standard ones.
 
+import Ground
+
 enum TokenAnswer {
     /// What a good answer holds.
     struct Tokens: Sendable, Equatable {

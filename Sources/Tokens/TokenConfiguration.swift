@@ -1,5 +1,7 @@
 // What a token source has to know about the client it acts for.
 
+import Ground
+
 extension TokenSource {
     /// The client and the token it wants.
     public struct Configuration: Sendable {

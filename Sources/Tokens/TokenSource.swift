@@ -2,6 +2,7 @@
 // resumes those who wait. A request that finds a usable token takes the lock once and never suspends.
 // Flights and the timer are tasks of the source's own, so no waiter's cancellation reaches them.
 
+import Ground
 import Synchronization
 
 /// Where upstream credentials come from in `client_credentials` and `refresh_token` mode. Safe to use from any thread.
@@ -15,7 +16,7 @@ public final class TokenSource: Sendable {
         var waiters: [UInt64: Waiter] = [:]
         /// The one on its way, and those that were given up and have not ended yet.
         var flights: [UInt64: Task<Void, Never>] = [:]
-        var timer: (due: ContinuousClock.Instant, task: Task<Void, Never>)?
+        var timer: DeadlineTimer
     }
 
     /// What is left to do once the lock is released.
@@ -31,16 +32,16 @@ public final class TokenSource: Sendable {
     }
 
     private let fetcher: any TokenFetching
-    private let time: TokenTime
+    private let time: Time
     private let log: @Sendable (TokenEvent) -> Void
     private let core: Mutex<Core>
     private let waiterIDs = Atomic<UInt64>(0)
 
     /// A source that does nothing until it is started or asked. `log` is called without any lock held.
-    public init(
+    package init(
         configuration: Configuration,
         endpoint: any TokenEndpoint,
-        time: TokenTime = .system,
+        time: Time = .system,
         log: @escaping @Sendable (TokenEvent) -> Void
     ) {
         self.fetcher =
@@ -55,7 +56,8 @@ public final class TokenSource: Sendable {
         self.core = Mutex(
             Core(
                 state: TokenState(
-                    refreshBefore: configuration.refreshBefore, answerTimeout: configuration.answerTimeout)))
+                    refreshBefore: configuration.refreshBefore, answerTimeout: configuration.answerTimeout),
+                timer: DeadlineTimer(time: time)))
     }
 
     // MARK: For requests
@@ -135,7 +137,7 @@ public final class TokenSource: Sendable {
     /// good: it is waited for, no longer than `answerTimeout`, and saved.
     public func stop() async {
         let (aftermath, flights, timer) = core.withLock { core in
-            let timer = core.timer?.task
+            let timer = core.timer.task
             return (perform(core.state.stopped(), &core), Array(core.flights.values), timer)
         }
         finish(aftermath)
@@ -167,7 +169,7 @@ public final class TokenSource: Sendable {
             aftermath.event = core.state.event(of: result)
             core.waiters = [:]
         }
-        rearm(&core)
+        core.timer.set(to: core.state.wakeAt) { self.wake() }
         return aftermath
     }
 
@@ -176,21 +178,10 @@ public final class TokenSource: Sendable {
         if let event = aftermath.event { log(event) }
     }
 
-    /// Keeps the one timer where the state wants it.
-    private func rearm(_ core: inout Core) {
-        let due = core.state.wakeAt
-        guard due != core.timer?.due else { return }
-        core.timer?.task.cancel()
-        core.timer = due.map { due in (due, Task.detached { await self.wake(due) }) }
-    }
-
-    private func wake(_ due: ContinuousClock.Instant) async {
-        try? await time.sleep(due)
+    private func wake() {
         let random = time.random()
         let aftermath = core.withLock { core -> Aftermath? in
-            // A timer that was replaced is cancelled under this lock.
-            if Task.isCancelled { return nil }
-            core.timer = nil
+            guard core.timer.fired() else { return nil }
             return perform(core.state.timerFired(now: time.now(), random: random), &core)
         }
         if let aftermath { finish(aftermath) }

@@ -3,6 +3,7 @@
 import ArgumentParser
 import Configuration
 import Glibc
+import Ground
 import Proxy
 import UnixSignals
 
@@ -73,25 +74,12 @@ struct LoginCommand: AsyncParsableCommand {
 
 /// The lines of standard input, read on a thread of its own that ends with the process.
 private enum PastedLines {
-    private final class Receiver: Sendable {
-        let take: @Sendable (String) -> Void
-
-        init(_ take: @escaping @Sendable (String) -> Void) { self.take = take }
-    }
-
     /// In the background of a shell there are none: the process must not be stopped for asking.
     static func read(_ take: @escaping @Sendable (String) -> Void) {
         signal(SIGTTIN, SIG_IGN)
-        let receiver = Unmanaged.passRetained(Receiver(take))
-        var thread = pthread_t()
-        let started = pthread_create(
-            &thread, nil,
-            { argument in
-                guard let argument else { return nil }
-                let receiver = Unmanaged<Receiver>.fromOpaque(argument).takeRetainedValue()
-                while let line = readLine() { receiver.take(line) }
-                return nil
-            }, receiver.toOpaque())
-        if started == 0 { pthread_detach(thread) } else { receiver.release() }
+        // Without a thread there is still the browser.
+        try? NamedThread().start("paste") {
+            while let line = readLine() { take(line) }
+        }
     }
 }

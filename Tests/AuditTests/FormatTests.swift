@@ -1,4 +1,5 @@
 import Crypto
+import Ground
 import Testing
 
 @testable import Audit

@@ -1,5 +1,6 @@
 // Relations between keys, what counts as loopback, and which keys stop a start or are only warned about.
 
+import Ground
 import Testing
 import Tokens
 
@@ -148,7 +149,7 @@ struct ConfigCheckTests {
         let url = "http://\(authority):9/t"
         #expect(try BaseURL(parsing: url).isLoopback)
         #expect(configMistakes(flags: ["token.token_url=\(url)", "upstream.url=http://\(authority):9"]) == [])
-        #expect(SignInEndpoints.discoveryURL(tokenURL: url, isLoopback: HostName.isLoopback) != nil)
+        #expect(SignInEndpoints.discoveryURL(tokenURL: url) != nil)
         #expect(try ListenAddress(parsing: "\(authority):80").isLoopback)
     }
 

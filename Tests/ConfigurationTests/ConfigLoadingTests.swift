@@ -1,6 +1,7 @@
 // How values get in: precedence, forms outside TOML, variables inside strings, and finding the file.
 
 import Glibc
+import Ground
 import RateLimiting
 import Testing
 

@@ -1,6 +1,7 @@
 // What the tests of this target share: short ways to make requests, read bodies and wait for a state.
 
 import CurlTransport
+import Ground
 import HTTPTypes
 import TestSupport
 import Testing
@@ -16,8 +17,8 @@ extension HTTPField.Name {
     }
 }
 
-func origin(_ url: String) throws -> UpstreamOrigin {
-    guard let origin = UpstreamOrigin(url: url) else { throw TestTrouble(description: "bad origin \(url)") }
+func origin(_ url: String) throws -> Origin {
+    guard let origin = Origin(url: url) else { throw TestTrouble(description: "bad origin \(url)") }
     return origin
 }
 

@@ -1,5 +1,6 @@
 // The rules of one exchange with invented times: deadlines, pauses, sends and cancellations.
 
+import Ground
 import Testing
 
 @testable import CurlTransport

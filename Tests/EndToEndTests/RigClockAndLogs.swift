@@ -1,6 +1,7 @@
 // The clock and the logs of a rig.
 
 import Glibc
+import Ground
 import Logging
 import Proxy
 import Synchronization
@@ -84,12 +85,9 @@ final class ShiftedClock: Sendable {
     /// The proxy's outside world on this clock.
     var environment: Environment {
         var environment = Environment.system
-        environment.now = { self.now }
-        environment.sleep = { try await self.sleep(until: $0) }
-        environment.wallTime = {
-            let (seconds, attoseconds) = self.wall.components
-            return WallTime(seconds: seconds, nanoseconds: Int32(attoseconds / 1_000_000_000))
-        }
+        environment.time.now = { self.now }
+        environment.time.sleep = { try await self.sleep(until: $0) }
+        environment.time.wallTime = { WallTime(sinceEpoch: self.wall) }
         return environment
     }
 }

@@ -21,6 +21,8 @@ struct HostTests {
         #expect(origin.url == url)
         #expect(origin.host == host)
         #expect(origin.port == port)
+        #expect("\(origin.scheme.rawValue)://\(origin.authority)" == url)
+        #expect(origin == Origin(scheme: origin.scheme, host: host, port: port))
     }
 
     @Test(
@@ -46,7 +48,7 @@ struct HostTests {
         arguments: [
             ("https://a.example", "https://a.example", ""), ("https://a.example/", "https://a.example", "/"),
             ("HTTP://A:81/b?c#d", "http://a:81", "/b?c#d"), ("https://a?b/c", "https://a", "?b/c"),
-            ("https://[::1]:9#x", "https://[::1]:9", "#x"),
+            ("https://[::1]:9?x", "https://[::1]:9", "?x"),
         ])
     func split(_ url: String, _ origin: String, _ rest: String) throws {
         let parts = try #require(Origin.split(url))
@@ -57,6 +59,7 @@ struct HostTests {
         "a URL without an origin of its own is not split",
         arguments: [
             "", "/a", "a.example/b", "https:a", "https:///b", "ftp://a/b", "https://u@a/b", "https://a@b",
+            "https://a#b",
             "x/https://a",
         ])
     func notSplit(_ url: String) {

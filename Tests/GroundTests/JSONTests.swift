@@ -133,9 +133,17 @@ struct JSONTests {
         let unseen: [ClosedRange<UInt32>] = [
             0...0x1F, 0x7F...0x9F, 0x61C...0x61C, 0x200E...0x200F, 0x2028...0x202E, 0x2066...0x2069,
         ]
+        let turning: [ClosedRange<UInt32>] = [0x61C...0x61C, 0x200E...0x200F, 0x202A...0x202E, 0x2066...0x2069]
         for value in (0...0xFFFF).map(UInt32.init) {
             guard let scalar = Unicode.Scalar(value) else { continue }
             let text = JSONText.escaped(String(Character(scalar)))
+            // Records keep what turns the direction; whoever prints them sees to it.
+            var record: [UInt8] = []
+            JSONText.appendInside(String(Character(scalar)), .lines, to: &record)
+            let isKept = turning.contains { $0.contains(value) }
+            if Array((isKept ? String(Character(scalar)) : text).utf8) != record {
+                Issue.record("U+\(String(value, radix: 16)) in a record")
+            }
             let wanted =
                 switch value {
                 case 0x0A: #"\n"#

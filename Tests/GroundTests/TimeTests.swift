@@ -26,7 +26,7 @@ struct TimeTests {
         #expect(WallTime(seconds: 1, nanoseconds: 3) < WallTime(seconds: 2))
     }
 
-    @Test("durations become whole numbers, cut off towards zero and never beyond a century")
+    @Test("durations become whole numbers, cut off towards zero and never beyond their limits")
     func durations() {
         #expect(Duration.milliseconds(1500).clampedNanoseconds == 1_500_000_000)
         #expect(Duration.nanoseconds(-7).clampedNanoseconds == -7)
@@ -37,7 +37,12 @@ struct TimeTests {
             Duration.microseconds(2_999).wholeMilliseconds == 2 && Duration.microseconds(-2_999).wholeMilliseconds == -2
         )
         #expect(Duration.microseconds(2_999).tenthsOfMilliseconds == 29)
-        #expect(Duration.seconds(Int64.max / 2).wholeMilliseconds == 3_155_760_000_000)
+        for milliseconds in [0, 1, -1, 999, -999, .max, .min, .max / 1_000 * 1_000] {
+            #expect(Duration.milliseconds(milliseconds).wholeMilliseconds == milliseconds)
+        }
+        #expect(Duration.seconds(Int64.max / 2).wholeMilliseconds == .max)
+        #expect(Duration.seconds(Int64.min / 2).wholeMilliseconds == .min)
+        #expect(Duration.seconds(Int64.max / 2).tenthsOfMilliseconds == 31_557_600_000_000)
     }
 
     @Test("the machine's wall clock says what other libraries read from it")
@@ -70,6 +75,8 @@ private final class Owner: Sendable {
         let due = clock.instant(offset)
         timer.withLock { $0.pull(to: due) { self.fire() } }
     }
+
+    func fires(by offset: Duration) -> Bool { timer.withLock { $0.fires(by: clock.instant(offset)) } }
 
     private func fire() {
         timer.withLock { timer in
@@ -137,7 +144,9 @@ struct DeadlineTimerTests {
     @Test("pull moves it to an earlier time only")
     func pull() async throws {
         let owner = Owner()
+        #expect(!owner.fires(by: .seconds(5)))
         owner.pull(.seconds(5))
+        #expect(owner.fires(by: .seconds(5)) && owner.fires(by: .seconds(6)) && !owner.fires(by: .seconds(4)))
         owner.pull(.seconds(7))
         #expect(owner.due == .seconds(5))
         owner.pull(.seconds(2))

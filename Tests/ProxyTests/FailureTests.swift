@@ -2,6 +2,7 @@
 
 import ClashAPI
 import FoundationEssentials
+import Ground
 import HTTPTypes
 import Testing
 

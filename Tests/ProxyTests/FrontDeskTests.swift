@@ -2,6 +2,7 @@
 
 import ClashAPI
 import Edge
+import Ground
 import HTTPTypes
 import NIOHTTP1
 import Testing

@@ -2,6 +2,7 @@
 // test's.
 
 import Edge
+import Ground
 import HTTPTypes
 import NIOHTTP1
 import TestSupport
@@ -55,7 +56,9 @@ extension Environment {
         wall: WallTime = WallTime(seconds: 784_111_777)
     ) -> Environment {
         Environment(
-            now: { clock.now }, wallTime: { wall }, random: { random }, randomBits: { bits },
-            sleep: { try await clock.sleep(until: $0) })
+            time: Time(
+                now: { clock.now }, sleep: { try await clock.sleep(until: $0) }, random: { random },
+                wallTime: { wall }),
+            randomBits: { bits })
     }
 }

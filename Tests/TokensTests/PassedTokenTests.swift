@@ -1,5 +1,6 @@
 // A tool's own token: what it is filed under, and that nothing it says of itself can do harm.
 
+import Ground
 import TestSupport
 import Testing
 

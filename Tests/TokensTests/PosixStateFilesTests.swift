@@ -1,6 +1,7 @@
 // The state file on a real disk: who is let in, who is kept out, and several sources on one file at once.
 
 import Glibc
+import Ground
 import Synchronization
 import TestSupport
 import Testing
@@ -161,7 +162,7 @@ struct PosixStateFilesTests {
         }
     }
 
-    private func source(_ path: String, _ issuer: RotatingIssuer, _ time: TokenTime) -> TokenSource {
+    private func source(_ path: String, _ issuer: RotatingIssuer, _ time: Time) -> TokenSource {
         TokenSource(
             configuration: .init(
                 clientID: RotatingIssuer.clientID, clientSecret: nil,
@@ -192,14 +193,14 @@ struct PosixStateFilesTests {
             // Ten seconds of life pass in fifty milliseconds.
             let start = ContinuousClock.now
             let base = Duration.seconds(1_800_000_000)
-            let time = TokenTime(
+            let time = Time(
                 now: { start + start.duration(to: .now) * 200 },
                 sleep: { until in
                     let real = start + start.duration(to: until) / 200
                     try await Task.sleep(until: real, clock: .continuous)
                 },
                 random: { Double.random(in: 0..<1) },
-                wallTime: { base + start.duration(to: .now) * 200 })
+                wallTime: { WallTime(sinceEpoch: base + start.duration(to: .now) * 200) })
             let issuer = RotatingIssuer(life: 10)
             let path = folder + "/state.json"
             try await SignInFile(path: path).store(issuer.signIn(time, withAccess: false), time: time)

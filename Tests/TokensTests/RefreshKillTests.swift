@@ -1,6 +1,7 @@
 // A process that is killed, or a machine that loses power, between any two steps of a refresh: who comes next goes on
 // with the sign-in, except in the one window that no client can close.
 
+import Ground
 import TestSupport
 import Testing
 
@@ -20,7 +21,7 @@ struct RefreshKillTests {
 
     private func run(dyingAtStep step: Int, powerCut: Bool? = nil) async -> Run {
         let clock = TestClock()
-        let time = TokenTime.hand(clock)
+        let time = Time.hand(clock)
         let issuer = RotatingIssuer()
         let disk = MemoryDisk()
         disk.put(issuer.signIn(time, withAccess: false), at: RefreshRig<IssuerRoute>.path)
@@ -94,7 +95,7 @@ struct RefreshKillTests {
     func again(seed: UInt64) async throws {
         var random = SeededGenerator(seed: seed)
         let clock = TestClock()
-        let time = TokenTime.hand(clock)
+        let time = Time.hand(clock)
         let issuer = RotatingIssuer()
         let disk = MemoryDisk()
         disk.put(issuer.signIn(time, withAccess: false), at: RefreshRig<IssuerRoute>.path)

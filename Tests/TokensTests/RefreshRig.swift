@@ -1,5 +1,6 @@
 // Sources in `refresh_token` mode, each as one process of several on one disk in memory, under a clock that tests move.
 
+import Ground
 import TestSupport
 import Testing
 
@@ -14,7 +15,7 @@ struct RefreshRig<Endpoint: TokenEndpoint> {
     let log = EventLog()
     let source: TokenSource
 
-    init(_ files: MemoryFiles, _ endpoint: Endpoint, _ time: TokenTime) {
+    init(_ files: MemoryFiles, _ endpoint: Endpoint, _ time: Time) {
         self.files = files
         self.endpoint = endpoint
         source = TokenSource(
@@ -35,7 +36,7 @@ protocol RefreshTesting {
 extension RefreshTesting {
     var path: String { RefreshRig<HandEndpoint>.path }
 
-    var time: TokenTime { .hand(clock) }
+    var time: Time { .hand(clock) }
 
     /// A process that talks to the issuer.
     func process() -> RefreshRig<IssuerRoute> {

@@ -1,6 +1,7 @@
 // The source on a state file: what is saved before what is given out, and who refreshes when several processes could.
 
 import Dispatch
+import Ground
 import Synchronization
 import TestSupport
 import Testing
@@ -300,7 +301,7 @@ struct RefreshSourceTests: RefreshTesting {
     @Test("a jump of the time of day changes nothing for the token that is held")
     func clockJumps() async throws {
         let ahead = Mutex(Duration.zero)
-        let jumping = TokenTime.hand(clock, ahead: { ahead.withLock { $0 } })
+        let jumping = Time.hand(clock, ahead: { ahead.withLock { $0 } })
         disk.put(issuer.signIn(jumping), at: path)
         let files = MemoryFiles(disk)
         let rig = RefreshRig(files, IssuerRoute(issuer, files), jumping)

@@ -1,5 +1,6 @@
 // An issuer that gives a new refresh token with each use and takes a used one for theft: then the whole sign-in is dead.
 
+import Ground
 import Synchronization
 import TestSupport
 
@@ -33,13 +34,13 @@ final class RotatingIssuer: Sendable {
     func revoke() { state.withLock { $0.isRevoked = true } }
 
     /// A new sign-in, and what the state file says of it. `age` is how long ago its tokens were obtained.
-    func signIn(_ time: TokenTime, age: Duration = .zero, withAccess: Bool = true) -> SignIn {
+    func signIn(_ time: Time, age: Duration = .zero, withAccess: Bool = true) -> SignIn {
         let number = state.withLock { state in
             state.isRevoked = false
             state.current += 1
             return state.current
         }
-        let obtainedAt = time.wallTime() - age
+        let obtainedAt = time.wallTime().sinceEpoch - age
         return SignIn(
             clientID: Self.clientID, tokenURL: Self.url, scope: "itwin-platform offline_access",
             refreshToken: Hidden("R\(number)"), obtainedAt: obtainedAt,

@@ -1,6 +1,7 @@
 // No description, debug description or dump of anything in this module shows the client secret or a token.
 
 import Foundation
+import Ground
 import TestSupport
 import Testing
 
@@ -71,10 +72,9 @@ struct SecrecyTests {
 
     @Test("in everything that a sign-in goes through")
     func signIns() async throws {
-        let time = TokenTime.hand(TestClock())
+        let time = Time.hand(TestClock())
         let endpoints = try SignInEndpoints.choose(
-            document: nil, tokenURL: "https://x/token", authorizeURL: "https://x/authorize",
-            isLoopback: { _ in false })
+            document: nil, tokenURL: "https://x/token", authorizeURL: "https://x/authorize")
         let attempt = SignInAttempt(
             .init(clientID: "c", clientSecret: ClientSecret(Self.secret)), at: endpoints,
             redirectURI: "http://127.0.0.1:1/cb", randomBytes: { Array(Self.token.utf8.prefix($0)) })
@@ -86,7 +86,7 @@ struct SecrecyTests {
             with: code, endpoint: AutomaticEndpoint { _ in .success(answer) }, time: time)
         let terms = RefreshFlight.Terms(clientID: "c", tokenURL: "https://x/token", path: "p", patience: .seconds(1))
         var flight = RefreshFlight(terms, insteadOf: nil, dead: nil, unsaved: nil)
-        let moment = RefreshFlight.Moment(now: .now, wallTime: time.wallTime(), random: 0)
+        let moment = RefreshFlight.Moment(now: .now, wallTime: time.wallTime().sinceEpoch, random: 0)
         _ = flight.handle(.began, at: moment)
         let action = flight.handle(.found(.success(signIn)), at: moment)
         let values: [Any] = [

@@ -2,6 +2,7 @@
 // what comes back, and what the issuer would make of it.
 
 import Crypto
+import Ground
 import Synchronization
 import TestSupport
 import Testing

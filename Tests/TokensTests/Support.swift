@@ -1,6 +1,7 @@
 // What the tests of this module share: an endpoint whose answers a test gives by hand, one that answers by itself, and
 // answers as a token endpoint would send them.
 
+import Ground
 import Synchronization
 import TestSupport
 import Tokens
@@ -91,16 +92,16 @@ func json(_ body: String, status: Int = 200, retryAfter: Duration? = nil) -> Tok
         status: status, contentType: "application/json", body: Array(body.utf8), retryAfter: retryAfter)
 }
 
-extension TokenTime {
+extension Time {
     /// A hand-moved clock, and always the same chance. The time of day goes with it, `ahead` by so much.
     static func hand(
         _ clock: TestClock, random: Double = 0.5, ahead: @escaping @Sendable () -> Duration = { .zero }
-    ) -> TokenTime {
-        TokenTime(
+    ) -> Time {
+        Time(
             now: { clock.now },
             sleep: { try await clock.sleep(until: $0) },
             random: { random },
-            wallTime: { .seconds(1_800_000_000) + clock.elapsed + ahead() }
+            wallTime: { WallTime(sinceEpoch: .seconds(1_800_000_000) + clock.elapsed + ahead()) }
         )
     }
 }

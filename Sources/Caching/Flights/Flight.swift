@@ -1,23 +1,7 @@
 // The shell around `FlightState`: continuations, one timer, the task that fetches.
 
+import Ground
 import Synchronization
-
-/// Time as flights get it: injected, so that tests move it by hand.
-public struct FlightTime: Sendable {
-    /// Reads the monotonic clock.
-    public let now: @Sendable () -> ContinuousClock.Instant
-    /// Suspends until the instant; throws when its task is cancelled.
-    public let sleep: @Sendable (_ until: ContinuousClock.Instant) async throws -> Void
-
-    /// Time from the given functions.
-    public init(
-        now: @escaping @Sendable () -> ContinuousClock.Instant,
-        sleep: @escaping @Sendable (_ until: ContinuousClock.Instant) async throws -> Void
-    ) {
-        self.now = now
-        self.sleep = sleep
-    }
-}
 
 /// One fetch shared by those who want the same. `Outcome` is what all of them get. Usable from every thread.
 public final class Flight<Outcome: Sendable>: Sendable {
@@ -44,7 +28,7 @@ public final class Flight<Outcome: Sendable>: Sendable {
         var leaderHasLeft = false
         var late: Set<FlightState.WaiterID> = []
         var lastID: FlightState.WaiterID = 0
-        var timer: (due: ContinuousClock.Instant, task: Task<Void, Never>)?
+        var timer: DeadlineTimer
         var drop: (@Sendable () -> Void)?
         var isDropped = false
 
@@ -57,12 +41,12 @@ public final class Flight<Outcome: Sendable>: Sendable {
     /// How urgent the one who began it was; smaller is more urgent.
     let rank: Int
     private let core: Mutex<Core>
-    private let time: FlightTime
+    private let time: Time
 
-    init(rank: Int, isBackground: Bool, time: FlightTime) {
+    init(rank: Int, isBackground: Bool, time: Time) {
         self.rank = rank
         self.time = time
-        core = Mutex(Core(state: FlightState(isBackground: isBackground)))
+        core = Mutex(Core(state: FlightState(isBackground: isBackground), timer: DeadlineTimer(time: time)))
     }
 
     // MARK: Waiting
@@ -141,8 +125,7 @@ public final class Flight<Outcome: Sendable>: Sendable {
     public func sent() {
         core.withLock { core in
             core.state.sent()
-            core.timer?.task.cancel()
-            core.timer = nil
+            core.timer.cancel()
         }
     }
 
@@ -182,8 +165,7 @@ public final class Flight<Outcome: Sendable>: Sendable {
             let isAwaited = core.continuations[Self.leaderID] != nil
             let isExpected = !isAwaited && core.expectsLeader && core.leaderOutcome == nil
             if isExpected { core.leaderOutcome = leader }
-            core.timer?.task.cancel()
-            core.timer = nil
+            core.timer.cancel()
             core.drop = nil
             defer { core.continuations = [:] }
             let landings = core.continuations.map { id, continuation in
@@ -219,27 +201,15 @@ public final class Flight<Outcome: Sendable>: Sendable {
     // MARK: Deadlines
 
     private func rearm(_ core: inout Core) {
-        guard let due = core.state.nextDeadline else {
-            core.timer?.task.cancel()
-            core.timer = nil
-            return
-        }
-        if let timer = core.timer {
-            guard due < timer.due else { return }
-            timer.task.cancel()
-        }
-        core.timer = (
-            due,
-            Task.detached { [weak self, time] in
-                try? await time.sleep(due)
-                if !Task.isCancelled { self?.deadlinePassed() }
-            }
-        )
+        guard let due = core.state.nextDeadline else { return core.timer.cancel() }
+        if core.timer.fires(by: due) { return }
+        core.timer.pull(to: due) { [weak self] in self?.deadlinePassed() }
     }
 
     private func deadlinePassed() {
-        let (continuations, drop) = core.withLock { core in
-            core.timer = nil
+        typealias Ended = (continuations: [CheckedContinuation<Landing, Never>], drop: (@Sendable () -> Void)?)
+        let (continuations, drop) = core.withLock { core -> Ended in
+            guard core.timer.fired() else { return ([], nil) }
             let late = Self.late(&core, by: time.now())
             rearm(&core)
             return (late, core.state.isPointless ? Self.drop(&core) : nil)

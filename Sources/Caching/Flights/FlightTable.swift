@@ -1,5 +1,6 @@
 // The flights under way, by key: one upstream fetch for everybody who wants the same at the same time.
 
+import Ground
 import HTTPTypes
 import Synchronization
 
@@ -26,14 +27,14 @@ public final class FlightTable<Outcome: Sendable>: Sendable {
     }
 
     private let state = Mutex(State())
-    private let time: FlightTime
+    private let time: Time
 
     /// How long a key is remembered whose answer could not be shared.
     static var memory: Duration { .seconds(60) }
     private static var capacity: Int { 4096 }
 
     /// An empty table.
-    public init(time: FlightTime) { self.time = time }
+    package init(time: Time) { self.time = time }
 
     /// Flights under way.
     public var count: Int { state.withLock { $0.flights.count } }

@@ -1,6 +1,7 @@
 // Reads Cache-Control values (RFC 9111, 5.2) directive by directive. Nothing in a value can hide a directive from it:
 // where the grammar is broken it goes on after the break and says so, so that the caller can be careful.
 
+import Ground
 import HTTPTypes
 
 /// The directives that mean something here, of requests and responses.
@@ -46,7 +47,7 @@ struct CacheControlScanner {
     mutating func next(in bytes: Span<UInt8>) -> Element? {
         while index < bytes.count {
             let byte = bytes[index]
-            if byte == FieldSyntax.comma || FieldSyntax.isSpace(byte) {
+            if byte == FieldSyntax.comma || ASCII.isBlank(byte) {
                 index += 1
             } else if FieldSyntax.isTokenByte(byte) {
                 let element = Element(name: token(bytes), argument: argument(bytes))
@@ -106,7 +107,7 @@ struct CacheControlScanner {
     }
 
     private mutating func skipSpaces(_ bytes: Span<UInt8>) {
-        while index < bytes.count, FieldSyntax.isSpace(bytes[index]) { index += 1 }
+        while index < bytes.count, ASCII.isBlank(bytes[index]) { index += 1 }
     }
 }
 

@@ -1,6 +1,8 @@
 // The Cache-Status header: what the cache did with a request, in RFC 9211's words. Hits are written straight into the
 // bytes of the answer, for that is the hot path.
 
+import Ground
+
 /// Why a stale answer was served; the `detail` of Cache-Status, and a label of log and metrics.
 public enum StaleReason: String, Sendable, CaseIterable {
     /// Upstream limits the rate just now.
@@ -108,7 +110,7 @@ extension [UInt8] {
     /// As a token where it is one, else as a string (RFC 8941, 3.3.3 and 3.3.4); what a string can not hold becomes `?`.
     fileprivate mutating func append(structured text: String) {
         let isToken = text.utf8.allSatisfy { FieldSyntax.isTokenByte($0) || $0 == 0x3A || $0 == 0x2F }
-        if isToken, let first = text.utf8.first, FieldSyntax.folded(first) &- 0x61 < 26 || first == 0x2A {
+        if isToken, let first = text.utf8.first, ASCII.folded(first) &- 0x61 < 26 || first == 0x2A {
             append(contentsOf: text.utf8)
             return
         }

@@ -1,6 +1,7 @@
 // Conditional requests, on both sides: whether a tool already has what is stored, and whether upstream's 304 speaks of
 // what is stored.
 
+import Ground
 import HTTPTypes
 
 /// Validators and preconditions (RFC 9110, 8.8 and 13; RFC 9111, 4.3).
@@ -118,7 +119,7 @@ public enum Conditional {
             }
             // To the next comma. Behind a tag that is at once.
             while index < range.upperBound, bytes[index] != FieldSyntax.comma { index += 1 }
-            while index < range.upperBound, bytes[index] == FieldSyntax.comma || FieldSyntax.isSpace(bytes[index]) {
+            while index < range.upperBound, bytes[index] == FieldSyntax.comma || ASCII.isBlank(bytes[index]) {
                 index += 1
             }
         }

@@ -1,5 +1,7 @@
 // Entity tags as bytes (RFC 9110, 8.8.3): where their opaque part stands and whether two of them agree.
 
+import Ground
+
 struct EntityTag {
     /// What stands between the quotes.
     let opaque: Range<Int>

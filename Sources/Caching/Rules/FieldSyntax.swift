@@ -1,21 +1,12 @@
 // The bits of RFC 9110's grammar (5.6) that field values here are made of, over bytes, without allocation.
 
+import Ground
+
 enum FieldSyntax {
     static let comma = UInt8(ascii: ",")
     static let quote = UInt8(ascii: "\"")
     static let backslash = UInt8(ascii: "\\")
     static let equals = UInt8(ascii: "=")
-
-    /// Optional whitespace (OWS).
-    @inline(__always)
-    static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
-
-    @inline(__always)
-    static func isDigit(_ byte: UInt8) -> Bool { byte &- 0x30 < 10 }
-
-    /// The byte with A–Z made lower case.
-    @inline(__always)
-    static func folded(_ byte: UInt8) -> UInt8 { byte &- 0x41 < 26 ? byte | 0x20 : byte }
 
     /// Whether the byte may stand in a token (RFC 9110, 5.6.2).
     @inline(__always)
@@ -38,7 +29,7 @@ enum DeltaSeconds {
         guard !range.isEmpty else { return nil }
         var value: Int64 = 0
         for index in range {
-            guard FieldSyntax.isDigit(bytes[index]) else { return nil }
+            guard ASCII.isDigit(bytes[index]) else { return nil }
             value = min(value * 10 + Int64(bytes[index] &- 0x30), cap)
         }
         return value
@@ -49,28 +40,5 @@ enum DeltaSeconds {
         guard end > start else { return 0 }
         let (difference, overflow) = end.subtractingReportingOverflow(start)
         return overflow ? cap : min(difference, cap)
-    }
-}
-
-extension Span<UInt8> {
-    /// The range without spaces and tabs at both ends.
-    func trimmed(_ range: Range<Int>) -> Range<Int> {
-        var low = range.lowerBound
-        var high = range.upperBound
-        while low < high, FieldSyntax.isSpace(self[low]) { low += 1 }
-        while low < high, FieldSyntax.isSpace(self[high - 1]) { high -= 1 }
-        return low..<high
-    }
-
-    /// Whether the bytes in this range spell the word, which is in lower case, in any case.
-    func spells(_ word: String, in range: Range<Int>) -> Bool {
-        let letters = word.utf8
-        guard range.count == letters.count else { return false }
-        var index = range.lowerBound
-        for letter in letters {
-            guard FieldSyntax.folded(self[index]) == letter else { return false }
-            index += 1
-        }
-        return true
     }
 }

@@ -1,6 +1,7 @@
 // What a tool asks of caches on its way. Read for every request, so a request without such headers costs one pass over
 // its field names.
 
+import Ground
 import HTTPTypes
 
 /// The tool's Cache-Control (RFC 9111, 5.2.1), and `Pragma: no-cache` where there is no Cache-Control (5.4).

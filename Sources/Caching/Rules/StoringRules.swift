@@ -1,5 +1,6 @@
 // Whether and for how long a shared cache may keep an answer (RFC 9111, 3 and 4.2). In every doubt: not, or not for long.
 
+import Ground
 import HTTPTypes
 
 /// What an answer's head says about storing it.

@@ -1,5 +1,6 @@
 // The secondary key of RFC 9111, 4.1: what else of a request the answer depended on.
 
+import Ground
 import HTTPTypes
 
 /// Picks the request fields that an answer's Vary names.
@@ -11,7 +12,7 @@ public enum Vary {
         var names: [HTTPField.Name] = []
         for field in fields where field.name.canonicalName == "vary" {
             for element in field.value.utf8.split(separator: FieldSyntax.comma) {
-                let word = String(Substring(element.trimmedSpaces))
+                let word = String(Substring(element.trimmedBlanks))
                 if word.isEmpty { continue }
                 guard word != "*", let name = HTTPField.Name(word) else { return nil }
                 if !names.contains(name) { names.append(name) }
@@ -59,15 +60,5 @@ public enum Vary {
                 }
             }
         }
-    }
-}
-
-extension Substring.UTF8View {
-    /// Without spaces and tabs at both ends.
-    fileprivate var trimmedSpaces: Self {
-        var rest = self
-        while let first = rest.first, FieldSyntax.isSpace(first) { rest.removeFirst() }
-        while let last = rest.last, FieldSyntax.isSpace(last) { rest.removeLast() }
-        return rest
     }
 }

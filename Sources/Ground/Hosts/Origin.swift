@@ -23,14 +23,17 @@ package struct Origin: Sendable, Hashable {
     /// The origin as a URL without a trailing slash; the port is left out when it is the scheme's default.
     package let url: String
 
+    /// Host and port as a `Host` header has them: an IPv6 address in brackets, the scheme's own port left out.
+    package var authority: String { String(url.dropFirst(scheme.rawValue.utf8.count + 3)) }
+
     /// Whether the host can only mean this machine.
     package var isLoopback: Bool { HostName.isLoopback(host) }
 
-    /// Splits an absolute URL where its authority ends: before the first `/`, `?` or `#`. Nil where what stands before is
-    /// no origin. The rest is not looked at.
+    /// Splits an absolute URL without a fragment where its authority ends: before the first `/` or `?`. Nil where what
+    /// stands before is no origin. The rest is not looked at.
     package static func split(_ url: String) -> (origin: Origin, rest: Substring)? {
         guard let mark = url.firstRange(of: "://") else { return nil }
-        let end = url[mark.upperBound...].firstIndex { $0 == "/" || $0 == "?" || $0 == "#" } ?? url.endIndex
+        let end = url[mark.upperBound...].firstIndex { $0 == "/" || $0 == "?" } ?? url.endIndex
         return Origin(url: String(url[..<end])).map { ($0, url[end...]) }
     }
 
@@ -61,12 +64,16 @@ package struct Origin: Sendable, Hashable {
             guard !host.isEmpty, host.utf8.allSatisfy(Self.isNameByte) else { return nil }
         }
         guard let port = Self.port(portText, default: scheme.defaultPort) else { return nil }
+        self.init(scheme: scheme, host: host.lowercased(), port: port)
+    }
 
+    /// From parts that were checked before: a lower-case host, an IPv6 address without brackets, and a port.
+    package init(scheme: Scheme, host: String, port: Int) {
         self.scheme = scheme
-        self.host = host.lowercased()
+        self.host = host
         self.port = port
-        let name = self.host.utf8.contains(UInt8(ascii: ":")) ? "[\(self.host)]" : self.host
-        self.url = "\(scheme.rawValue)://\(name)" + (port == scheme.defaultPort ? "" : ":\(port)")
+        let name = host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]" : host
+        url = "\(scheme.rawValue)://\(name)" + (port == scheme.defaultPort ? "" : ":\(port)")
     }
 
     private static func port(_ text: Substring?, default fallback: Int) -> Int? {

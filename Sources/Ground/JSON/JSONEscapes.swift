@@ -22,6 +22,9 @@ package enum JSONEscapes {
         return decoded
     }
 
+    /// The inside of a whole string with its escapes undone; nil if one of them means no character.
+    package static func decode(_ bytes: [UInt8]) -> [UInt8]? { decode(bytes.span, in: 0..<bytes.count) }
+
     /// The character of the escape (or the pair of them) at `index`, which is moved behind what was read.
     private static func scalar(_ bytes: Span<UInt8>, _ index: inout Int, _ end: Int) -> Unicode.Scalar? {
         guard index + 1 < end else {

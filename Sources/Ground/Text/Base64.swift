@@ -2,25 +2,27 @@
 // JWTs, keys and ids. Strict: what this does not read, nobody writes.
 
 /// Base64 text.
+@usableFromInline
 package enum Base64 {
     private static let letters = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789".utf8)
     private static let standard = letters + Array("+/".utf8)
     private static let url = letters + Array("-_".utf8)
 
     /// In the standard alphabet, with padding.
-    package static func encode(_ bytes: some Collection<UInt8>) -> String {
+    package static func encode(_ bytes: [UInt8]) -> String {
         var text = characters(of: bytes, standard)
         while text.count % 4 != 0 { text.append(UInt8(ascii: "=")) }
         return String(decoding: text, as: UTF8.self)
     }
 
     /// With `-` and `_`, without padding.
-    package static func encodeURL(_ bytes: some Collection<UInt8>) -> String {
+    package static func encodeURL(_ bytes: [UInt8]) -> String {
         String(decoding: characters(of: bytes, url), as: UTF8.self)
     }
 
     /// The bytes of base64url text without padding; nil for any other text. Bits that are left over at the end must be
     /// zero, so that no two texts mean the same.
+    @inlinable
     package static func decodeURL(_ text: some Collection<UInt8>) -> [UInt8]? {
         guard text.count % 4 != 1 else { return nil }
         var bytes: [UInt8] = []
@@ -40,7 +42,7 @@ package enum Base64 {
         return bits == 0 ? bytes : nil
     }
 
-    private static func characters(of bytes: some Collection<UInt8>, _ alphabet: [UInt8]) -> [UInt8] {
+    private static func characters(of bytes: [UInt8], _ alphabet: [UInt8]) -> [UInt8] {
         var text: [UInt8] = []
         text.reserveCapacity((bytes.count + 2) / 3 * 4)
         var bits: UInt32 = 0
@@ -57,7 +59,8 @@ package enum Base64 {
         return text
     }
 
-    private static func value(of character: UInt8) -> UInt32? {
+    @usableFromInline
+    static func value(of character: UInt8) -> UInt32? {
         switch character {
         case UInt8(ascii: "A")...UInt8(ascii: "Z"): UInt32(character - UInt8(ascii: "A"))
         case UInt8(ascii: "a")...UInt8(ascii: "z"): UInt32(character - UInt8(ascii: "a")) + 26

@@ -3,24 +3,30 @@
 
 extension [UInt8] {
     /// Appends a literal.
+    @inlinable
     package mutating func append(_ text: StaticString) {
         append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
+    /// Appends a number in decimal digits, with a sign if it is negative.
+    package mutating func append(decimal number: Int) {
+        if number < 0 { append(0x2D) }
+        append(decimal: UInt64(number.magnitude))
+    }
+
     /// Appends a number in decimal digits.
-    package mutating func append(decimal number: some BinaryInteger) {
-        if number < 0 { return append(contentsOf: String(number).utf8) }
+    package mutating func append(decimal number: UInt64) {
         // 20 digits at most.
         var digits: (UInt64, UInt64, UInt64) = (0, 0, 0)
         Swift.withUnsafeMutableBytes(of: &digits) { room in
             var start = room.count
-            var rest = UInt64(clamping: number)
+            var rest = number
             repeat {
                 start -= 1
                 room[start] = UInt8(ascii: "0") + UInt8(rest % 10)
                 rest /= 10
             } while rest > 0
-            append(contentsOf: room[start...])
+            append(contentsOf: UnsafeRawBufferPointer(rebasing: room[start...]))
         }
     }
 

@@ -19,7 +19,7 @@ package enum Hex {
     }
 
     /// Two lower-case digits for each byte.
-    package static func text(_ bytes: some Collection<UInt8>) -> String {
+    package static func text(_ bytes: [UInt8]) -> String {
         String(unsafeUninitializedCapacity: bytes.count * 2) { buffer in
             var position = 0
             for byte in bytes {

@@ -22,6 +22,9 @@ package struct DeadlineTimer: Sendable {
     /// The task that sleeps, for those who have to see its end; nil while it is not armed.
     package var task: Task<Void, Never>? { armed?.task }
 
+    /// Whether it fires no later than `due` as it is: then there is no need to make the closure that `pull` takes.
+    package func fires(by due: ContinuousClock.Instant) -> Bool { armed.map { $0.due <= due } ?? false }
+
     /// Sees to it that it fires at `due` and at no other time; never for nil.
     package mutating func set(to due: ContinuousClock.Instant?, _ fire: @escaping @Sendable () -> Void) {
         if due == armed?.due { return }
@@ -32,7 +35,7 @@ package struct DeadlineTimer: Sendable {
     /// Sees to it that it fires no later than `due`. One that fires earlier finds nothing to do: cheaper than moving it
     /// each time.
     package mutating func pull(to due: ContinuousClock.Instant, _ fire: @escaping @Sendable () -> Void) {
-        if let armed, armed.due <= due { return }
+        if fires(by: due) { return }
         cancel()
         arm(due, fire)
     }

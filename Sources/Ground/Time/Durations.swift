@@ -2,21 +2,31 @@
 // are clamped, so that neither they nor a sum of an instant and a span overflows.
 
 /// A span, or an instant counted from some beginning, in nanoseconds.
+@usableFromInline
 package typealias Nanoseconds = Int64
 
 extension Duration {
-    private static var century: Int64 { 3_155_760_000 }
+    /// In seconds.
+    @inlinable
+    static var century: Int64 { 3_155_760_000 }
 
     /// Nanoseconds, at most a century either way; what is finer is cut off.
+    @inlinable
     package var clampedNanoseconds: Nanoseconds {
         let (seconds, attoseconds) = components
         if abs(seconds) >= Self.century { return seconds.signum() * Self.century * 1_000_000_000 }
         return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
     }
 
-    /// Milliseconds, at most a century either way; what is finer is cut off.
-    package var wholeMilliseconds: Int { Int(clampedNanoseconds / 1_000_000) }
+    /// Milliseconds; what is finer is cut off. What is more than an `Int` holds (292 million years) becomes its limit.
+    package var wholeMilliseconds: Int {
+        let (seconds, attoseconds) = components
+        let (product, isTooLarge) = Int(seconds).multipliedReportingOverflow(by: 1_000)
+        let (sum, overflows) = product.addingReportingOverflow(Int(attoseconds / 1_000_000_000_000_000))
+        return isTooLarge || overflows ? (seconds < 0 ? .min : .max) : sum
+    }
 
     /// Tenths of a millisecond, at most a century either way; what is finer is cut off.
+    @inlinable
     package var tenthsOfMilliseconds: Int { Int(clampedNanoseconds / 100_000) }
 }

@@ -3,6 +3,7 @@
 import ClashAPI
 import Configuration
 import Edge
+import Ground
 import HTTPTypes
 import NIOCore
 

@@ -3,6 +3,7 @@
 
 import ClashAPI
 import Edge
+import Ground
 import HTTPTypes
 
 /// Everything about a request that its error answer needs.
@@ -19,7 +20,7 @@ extension Failure {
         let row = reason.answer(context.version)
         var fields = HTTPFields()
         fields[.contentType] = "application/json"
-        fields[.date] = CivilTime(unixSeconds: context.wallTime.seconds).httpDate
+        fields[.date] = HTTPDate.text(context.wallTime.seconds)
         if let retryAfter { fields[.retryAfter] = String(retryAfter.wholeSecondsUp) }
         if row.status == .unauthorized { fields[.wwwAuthenticate] = "Bearer" }
         fields[.proxyStatus] = "clash-proxy; error=\(row.proxyError); details=\"\(reason.rawValue)\""

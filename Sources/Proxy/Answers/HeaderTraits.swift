@@ -1,6 +1,7 @@
 // The table of header traits: one line a name. What goes on in either direction is judged by it first; shared fetches
 // (`UpstreamCall.shared`) and stored answers (`StoredFields`) leave out more.
 
+import Ground
 import HTTPTypes
 
 /// What happens to a header on its way through.
@@ -169,10 +170,5 @@ extension String {
 
 extension Substring {
     /// Without spaces and tabs at both ends.
-    var trimmedSpaces: String {
-        var rest = self
-        while let first = rest.utf8.first, first == 0x20 || first == 0x09 { rest = rest.dropFirst() }
-        while let last = rest.utf8.last, last == 0x20 || last == 0x09 { rest = rest.dropLast() }
-        return String(rest)
-    }
+    var trimmedSpaces: String { String(trimmedBlanks) }
 }

@@ -1,5 +1,6 @@
 // `Prefer: wait=N` is an instruction to this proxy; every other preference is upstream's (RFC 7240).
 
+import Ground
 import HTTPTypes
 
 enum Prefer {
@@ -41,7 +42,7 @@ enum Prefer {
             let others = all.filter { !isWait(bytes[$0]) }
             if others.count == all.count { return field }
             if others.isEmpty { return nil }
-            let value = others.map { Array(trimmed(bytes[$0])) }.joined(separator: ", ".utf8)
+            let value = others.map { Array(bytes[$0].trimmedBlanks) }.joined(separator: ", ".utf8)
             return HTTPField(name: field.name, value: Array(value))
         }
     }
@@ -56,7 +57,7 @@ enum Prefer {
         /// The byte before, blanks aside.
         var last = UInt8(ascii: ",")
         func end(at index: Int) {
-            if !trimmed(bytes[start..<index]).isEmpty { elements.append(start..<index) }
+            if !bytes[start..<index].trimmedBlanks.isEmpty { elements.append(start..<index) }
         }
         while index < bytes.count {
             let byte = bytes[index]
@@ -85,7 +86,7 @@ enum Prefer {
         var fragments: [Range<Int>] = []
         var start = 0
         for end in bytes.indices.filter({ bytes[$0] == UInt8(ascii: ",") }) + [bytes.count] {
-            if !trimmed(bytes[start..<end]).isEmpty { fragments.append(start..<end) }
+            if !bytes[start..<end].trimmedBlanks.isEmpty { fragments.append(start..<end) }
             start = end + 1
         }
         return fragments
@@ -93,7 +94,7 @@ enum Prefer {
 
     /// `wait`, with or without a value and parameters.
     private static func isWait(_ element: Bytes) -> Bool {
-        trimmed(element.prefix { $0 != UInt8(ascii: "=") && $0 != UInt8(ascii: ";") })
+        element.prefix { $0 != UInt8(ascii: "=") && $0 != UInt8(ascii: ";") }.trimmedBlanks
             .elementsEqual("wait".utf8) { $0 | 0x20 == $1 }
     }
 
@@ -101,18 +102,11 @@ enum Prefer {
     private static func seconds(_ element: Bytes) -> Int? {
         let name = element.prefix { $0 != UInt8(ascii: "=") && $0 != UInt8(ascii: ";") }
         guard name.endIndex < element.endIndex, element[name.endIndex] == UInt8(ascii: "=") else { return nil }
-        var value = trimmed(element[(name.endIndex + 1)...].prefix { $0 != UInt8(ascii: ";") })
+        var value = element[(name.endIndex + 1)...].prefix { $0 != UInt8(ascii: ";") }.trimmedBlanks
         if value.count >= 2, value.first == UInt8(ascii: "\""), value.last == UInt8(ascii: "\"") {
             value = value.dropFirst().dropLast()
         }
         guard !value.isEmpty, value.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
         return value.reduce(0) { min($0 * 10 + Int($1 - 0x30), 86_400) }
-    }
-
-    private static func trimmed(_ bytes: Bytes) -> Bytes {
-        let isBlank: (UInt8) -> Bool = { $0 == 0x20 || $0 == 0x09 }
-        let front = bytes.drop(while: isBlank)
-        guard let last = front.lastIndex(where: { !isBlank($0) }) else { return front.prefix(0) }
-        return front[...last]
     }
 }

@@ -3,6 +3,7 @@
 import Audit
 import ClashAPI
 import Configuration
+import Ground
 import HTTPTypes
 import Logging
 import RateLimiting

@@ -3,6 +3,7 @@
 
 import ClashAPI
 import CurlTransport
+import Ground
 import HTTPTypes
 import RateLimiting
 import Tokens

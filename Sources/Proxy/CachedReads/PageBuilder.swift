@@ -4,6 +4,7 @@
 import Caching
 import ClashAPI
 import Crypto
+import Ground
 import HTTPTypes
 import NIOCore
 
@@ -146,7 +147,7 @@ struct PageBuilder: Sendable {
     func withDate(_ fields: HTTPFields) -> HTTPFields {
         guard fields[.date] == nil else { return fields }
         var fields = fields
-        fields[.date] = CivilTime(unixSeconds: environment.wallTime().seconds).httpDate
+        fields[.date] = HTTPDate.text(environment.wallTime().seconds)
         return fields
     }
 }

@@ -54,7 +54,7 @@ struct PageCache: Sendable {
             limits: CacheLimits(
                 maxBytes: config.maxBytes, maxEntryBytes: config.maxEntryBytes,
                 staleWhileRevalidate: config.staleWhileRevalidate, staleIfError: config.staleIfError))
-        flights = FlightTable(time: FlightTime(now: environment.now, sleep: environment.sleep))
+        flights = FlightTable(time: environment.time)
         lifetimes = PageLifetimes(config)
         self.environment = environment
     }

@@ -2,6 +2,7 @@
 
 import ClashAPI
 import Edge
+import Ground
 import HTTPTypes
 import NIOCore
 import RateLimiting
@@ -64,7 +65,7 @@ final class ProxyService: RequestHandling {
                 visit(exchange, admission),
                 [
                     .allow: RequestHead.allowedMethods,
-                    .date: CivilTime(unixSeconds: environment.wallTime().seconds).httpDate,
+                    .date: HTTPDate.text(environment.wallTime().seconds),
                 ])
         case .forward(let admission):
             let query = flow.reads?.query(exchange.head, admission)

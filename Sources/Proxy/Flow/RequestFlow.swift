@@ -9,6 +9,7 @@ import Caching
 import ClashAPI
 import CurlTransport
 import Edge
+import Ground
 import HTTPTypes
 import NIOCore
 import RateLimiting

@@ -4,6 +4,7 @@ import Caching
 import ClashAPI
 import CurlTransport
 import Edge
+import Ground
 import HTTPTypes
 
 struct ResponseRelay: Sendable {
@@ -70,7 +71,7 @@ struct ResponseRelay: Sendable {
         if fields.contains(.location) { fields.replace(.location, translator(visit).rewriteLocation) }
         // RFC 9110 section 6.6.1.
         if fields[.date] == nil {
-            fields[.date] = CivilTime(unixSeconds: environment.wallTime().seconds).httpDate
+            fields[.date] = HTTPDate.text(environment.wallTime().seconds)
         }
         if let word = OwnFields.cacheControl(for: response.fields, isKnown: call.match.isKnown) { fields.append(word) }
         visit.progress.facts.addRateLimit(to: &fields)

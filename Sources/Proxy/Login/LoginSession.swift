@@ -107,7 +107,7 @@ public final class LoginSession: Sendable {
     private func signIn(
         _ transport: CurlTransport, _ tell: @Sendable (LoginNews) -> Void
     ) async throws(LoginFailure) -> LoginResult {
-        try await orFail { () async throws(SignInFailure) in try await file.checkWritable(time: environment.tokenTime) }
+        try await orFail { () async throws(SignInFailure) in try await file.checkWritable(time: environment.time) }
         let endpoints = try await endpoints(transport)
         let listener = try await RedirectListener.start(port: token.redirectPort) { [arrived] in
             arrived.yield(.visit($0))
@@ -128,12 +128,11 @@ public final class LoginSession: Sendable {
 
     private func endpoints(_ transport: CurlTransport) async throws(LoginFailure) -> SignInEndpoints {
         let tokenURL = token.tokenURL.description
-        let discovery = SignInEndpoints.discoveryURL(tokenURL: tokenURL, isLoopback: HostName.isLoopback)
+        let discovery = SignInEndpoints.discoveryURL(tokenURL: tokenURL)
         let document = await discovery.flatMap { CurlTokenEndpoint(transport: transport, url: $0) }?.document()
         return try await orFail { () throws(SignInFailure) in
             try SignInEndpoints.choose(
-                document: document, tokenURL: tokenURL, authorizeURL: token.authorizeURL?.description,
-                isLoopback: HostName.isLoopback)
+                document: document, tokenURL: tokenURL, authorizeURL: token.authorizeURL?.description)
         }
     }
 
@@ -188,8 +187,8 @@ public final class LoginSession: Sendable {
             throw LoginFailure("the token endpoint's address is not usable")
         }
         do throws(SignInFailure) {
-            let signIn = try await attempt.signIn(with: code, endpoint: endpoint, time: environment.tokenTime)
-            try await file.store(signIn, time: environment.tokenTime)
+            let signIn = try await attempt.signIn(with: code, endpoint: endpoint, time: environment.time)
+            try await file.store(signIn, time: environment.time)
             await visit?.answer(200, SignInPage.success)
             return LoginResult(path: file.path, scope: signIn.scope)
         } catch {

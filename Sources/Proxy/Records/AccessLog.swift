@@ -1,6 +1,7 @@
 // One line per request on standard output, as text for people or JSON for collectors. No secret, no query.
 
 import Configuration
+import Ground
 import Synchronization
 
 /// Formats and writes access-log lines. Usable from every event loop.
@@ -36,7 +37,7 @@ final class AccessLog: Sendable {
     private func append(_ time: WallTime, to line: inout LineBuilder) {
         let prefix = lastSecond.withLock { last in
             if last.second != time.seconds {
-                last = (time.seconds, String(time.rfc3339Milliseconds.prefix(20)))
+                last = (time.seconds, String(RFC3339.text(time, digits: 3).prefix(20)))
             }
             return last.text
         }

@@ -1,6 +1,7 @@
 // What befalls the proxy as a whole, in the application log: pauses, upstream gone and back, tokens, the audit log, limits
 // of ours that refuse. The rooms below know no log; they tell facts, and here it is decided which of them are news.
 
+import Ground
 import HTTPTypes
 import Logging
 import RateLimiting
@@ -93,14 +94,9 @@ final class EventLog: Sendable {
     }
 
     private func tell(_ text: Logger.Message, _ closing: Gate.Closing, gate: String?, id: String?) {
-        let wall = environment.wallTime()
-        let (seconds, attoseconds) = closing.remaining.components
-        let nanoseconds = Int64(wall.nanoseconds) + attoseconds / 1_000_000_000
-        let until = WallTime(
-            seconds: wall.seconds + seconds + nanoseconds / 1_000_000_000,
-            nanoseconds: Int32(nanoseconds % 1_000_000_000))
+        let until = environment.wallTime() + closing.remaining
         var facts: Logger.Metadata = [
-            "until": "\(until.rfc3339Milliseconds)", "seconds": "\(closing.remaining.wholeSecondsUp)",
+            "until": "\(RFC3339.text(until, digits: 3))", "seconds": "\(closing.remaining.wholeSecondsUp)",
             "scope": "\(closing.scope.text)", "cause": "\(closing.cause.rawValue)", "id": "\(id ?? "earlier-process")",
         ]
         if let gate { facts["gate"] = "\(gate.prefix(16))" }

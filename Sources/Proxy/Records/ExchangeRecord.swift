@@ -1,5 +1,7 @@
 // What is known about one request when it ends: the content of its access-log line, and what the cache's counters count.
 
+import Ground
+
 /// Who answered.
 enum AnswerSource: String, Sendable {
     case cache
@@ -64,8 +66,7 @@ extension Duration {
     /// Milliseconds with one decimal.
     var tenths: String {
         if self == .zero { return "0.0" }
-        let (seconds, attoseconds) = components
-        let tenths = seconds * 10_000 + attoseconds / 100_000_000_000_000
+        let tenths = tenthsOfMilliseconds
         return "\(tenths / 10).\(tenths % 10)"
     }
 }

@@ -1,16 +1,20 @@
 // A log line as bytes. Every request writes one, so nothing is put together from strings first.
 
+import Ground
+
 /// Appends the parts of a line.
 struct LineBuilder {
     private(set) var bytes: [UInt8] = []
 
     init(capacity: Int = 512) { bytes.reserveCapacity(capacity) }
 
-    mutating func text(_ text: String) { bytes.append(contentsOf: text.utf8) }
-
-    mutating func text(_ text: StaticString) {
-        bytes.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    mutating func text(_ text: String) {
+        let utf8 = text.utf8
+        // In one copy: the library's own way for a string's bytes is dearer.
+        utf8.span.withUnsafeBufferPointer { bytes.append(contentsOf: $0) }
     }
+
+    mutating func text(_ text: StaticString) { bytes.append(text) }
 
     /// A value of a text line: in quotes unless it is one plain word.
     mutating func word(_ text: String) {
@@ -19,28 +23,13 @@ struct LineBuilder {
     }
 
     /// The inside of a JSON string (RFC 8259, 7).
-    mutating func escaped(_ text: String) { self.text(JSONText.escaped(text)) }
+    mutating func escaped(_ text: String) { JSONText.appendInside(text, to: &bytes) }
 
-    mutating func number(_ number: Int) {
-        if number < 0 { return text(String(number)) }
-        // 19 digits at most.
-        var digits: (UInt64, UInt64, UInt64) = (0, 0, 0)
-        withUnsafeMutableBytes(of: &digits) { room in
-            var start = room.count
-            var rest = number
-            repeat {
-                start -= 1
-                room[start] = UInt8(ascii: "0") + UInt8(rest % 10)
-                rest /= 10
-            } while rest > 0
-            bytes.append(contentsOf: room[start...])
-        }
-    }
+    mutating func number(_ number: Int) { bytes.append(decimal: number) }
 
     /// Milliseconds with one decimal.
     mutating func milliseconds(_ duration: Duration) {
-        let (seconds, attoseconds) = duration.components
-        let tenths = Int(seconds) * 10_000 + Int(attoseconds / 100_000_000_000_000)
+        let tenths = duration.tenthsOfMilliseconds
         number(tenths / 10)
         bytes.append(UInt8(ascii: "."))
         number(tenths % 10)
@@ -55,7 +44,7 @@ enum LogWord {
     }
 
     /// In quotes, escaped as in JSON.
-    static func quoted(_ text: String) -> String { "\"\(JSONText.escaped(text))\"" }
+    static func quoted(_ text: String) -> String { JSONText.quoted(text) }
 
     static func text(_ text: String) -> String { isPlain(text) ? text : quoted(text) }
 }

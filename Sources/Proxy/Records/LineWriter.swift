@@ -1,6 +1,7 @@
 // Lines to a file descriptor by a thread of its own: a reader that stalls must never stop an event loop.
 
 import Glibc
+import Ground
 import Synchronization
 
 /// Writes whole lines in order. While the reader is behind, up to `maxBuffered` bytes wait; what comes on top is
@@ -16,13 +17,14 @@ final class LineWriter: Sendable {
     private let state = Mutex(State())
     private let descriptor: Int32
     private let maxBuffered: Int
-    private let bell: Bell
+    private let bell = Doorbell()
+    private let ended = Doorbell()
 
     init(descriptor: Int32, maxBuffered: Int = 1 << 20) {
         self.descriptor = descriptor
         self.maxBuffered = maxBuffered
-        bell = Bell()
-        startThread()
+        // Without a thread, lines wait until there is no room for more; there is nobody to tell.
+        try? NamedThread().start("log") { self.run() }
     }
 
     /// Queues one line; it includes its newline.
@@ -48,21 +50,7 @@ final class LineWriter: Sendable {
     func close(waitingAtMost seconds: Int = 2) {
         state.withLock { $0.isClosed = true }
         bell.ring()
-        bell.waitForEnd(seconds: seconds)
-    }
-
-    private func startThread() {
-        let box = Unmanaged.passRetained(self)
-        var thread = pthread_t()
-        let result = pthread_create(
-            &thread, nil,
-            { argument in
-                guard let argument else { return nil }
-                let writer = Unmanaged<LineWriter>.fromOpaque(argument).takeRetainedValue()
-                writer.run()
-                return nil
-            }, box.toOpaque())
-        if result == 0 { pthread_detach(thread) } else { box.release() }
+        ended.wait(atMost: .seconds(seconds))
     }
 
     private func run() {
@@ -85,7 +73,7 @@ final class LineWriter: Sendable {
                 writeAll(batch)
             }
         }
-        bell.ringEnd()
+        ended.ring()
     }
 
     /// Lines come in crowds: a moment's patience saves a system call and a switch of threads for each.
@@ -109,36 +97,5 @@ final class LineWriter: Sendable {
                 }
             }
         }
-    }
-}
-
-/// Two semaphores with Swift's ownership: one wakes the thread, one says that it ended.
-private final class Bell: @unchecked Sendable {
-    // Safe: `sem_t` is made for use by several threads at once, the pointers never change, and both are freed only
-    // when no thread refers to this object any more.
-    private let wake = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
-    private let ended = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
-
-    init() {
-        sem_init(wake, 0, 0)
-        sem_init(ended, 0, 0)
-    }
-
-    deinit {
-        sem_destroy(wake)
-        sem_destroy(ended)
-        wake.deallocate()
-        ended.deallocate()
-    }
-
-    func ring() { sem_post(wake) }
-    func ringEnd() { sem_post(ended) }
-    func wait() { while sem_wait(wake) != 0 && errno == EINTR {} }
-
-    func waitForEnd(seconds: Int) {
-        var deadline = timespec()
-        clock_gettime(CLOCK_REALTIME, &deadline)
-        deadline.tv_sec += seconds
-        while sem_timedwait(ended, &deadline) != 0 && errno == EINTR {}
     }
 }

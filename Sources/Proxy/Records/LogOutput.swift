@@ -1,6 +1,7 @@
 // The application log: text for people or JSON for collectors, one line an event, on standard error.
 
 import Configuration
+import Ground
 import Logging
 
 /// A swift-log handler that writes through a `LineWriter`, so that a stalled reader stops nobody.
@@ -18,7 +19,7 @@ struct LineLogHandler: LogHandler {
 
     func log(event: LogEvent) {
         let all = metadata.merging(event.metadata ?? [:]) { $1 }.sorted { $0.key < $1.key }
-        let time = environment.wallTime().rfc3339Milliseconds
+        let time = RFC3339.text(environment.wallTime(), digits: 3)
         switch format {
         case .text:
             let facts = all.map { " \($0.key)=\(LogWord.text("\($0.value)"))" }.joined()

@@ -2,6 +2,7 @@
 // redirects.
 
 import CurlTransport
+import Ground
 import HTTPTypes
 import RateLimiting
 import Tokens
@@ -9,7 +10,7 @@ import Tokens
 /// Posts token requests to one URL and nowhere else.
 struct CurlTokenEndpoint: TokenEndpoint {
     private let transport: CurlTransport
-    private let origin: UpstreamOrigin
+    private let origin: Origin
     /// At least `/`.
     private let target: String
     private let environment: Environment
@@ -18,13 +19,11 @@ struct CurlTokenEndpoint: TokenEndpoint {
 
     /// Nil unless `url` is an absolute one of http or https, without a user name.
     init?(transport: CurlTransport, url: String, environment: Environment = .system) {
-        guard let mark = url.firstRange(of: "://") else { return nil }
-        let end = url[mark.upperBound...].firstIndex { $0 == "/" || $0 == "?" } ?? url.endIndex
-        guard let origin = UpstreamOrigin(url: String(url[..<end])) else { return nil }
+        guard let (origin, rest) = Origin.split(url) else { return nil }
         self.transport = transport
         self.origin = origin
         self.environment = environment
-        target = url[end...].hasPrefix("/") ? String(url[end...]) : "/" + url[end...]
+        target = rest.hasPrefix("/") ? String(rest) : "/" + rest
     }
 
     /// The body that a GET answers with 200, if it is no larger than any document of an issuer.

@@ -3,6 +3,7 @@
 
 import Configuration
 import Glibc
+import Ground
 import Logging
 import NIOPosix
 import RateLimiting
@@ -28,10 +29,7 @@ final class RateStateFile: Sendable {
         GateStateFile(
             read: { [path] in try? TextFile.read(path) + "\n" },
             write: { self.write($0) },
-            wallMilliseconds: {
-                let time = environment.wallTime()
-                return time.seconds * 1_000 + Int64(time.nanoseconds) / 1_000_000
-            })
+            wallMilliseconds: { environment.wallTime().millisecondsSinceEpoch })
     }
 
     private func write(_ text: String) {

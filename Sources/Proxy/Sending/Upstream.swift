@@ -1,6 +1,7 @@
 // Where calls go: libcurl in a running proxy, a script in a test.
 
 import CurlTransport
+import Ground
 
 /// Carries requests to upstream. Usable from every thread.
 protocol Upstream: Sendable {
@@ -9,7 +10,7 @@ protocol Upstream: Sendable {
     func execute(_ request: UpstreamRequest) async throws(TransferFailure) -> UpstreamResponse
 
     /// Finds out whether upstream can be reached: makes a connection, sends nothing, and closes it.
-    func connect(to origin: UpstreamOrigin) async throws(TransferFailure)
+    func connect(to origin: Origin) async throws(TransferFailure)
 }
 
 extension CurlTransport: Upstream {}

@@ -3,6 +3,7 @@
 import ClashAPI
 import CurlTransport
 import Edge
+import Ground
 import HTTPTypes
 import RateLimiting
 
@@ -101,7 +102,7 @@ struct UpstreamCall {
 
 /// What the configuration says about calls upstream.
 struct UpstreamSettings: Sendable {
-    let origin: UpstreamOrigin
+    let origin: Origin
     let firstByteTimeout: Duration
     let stallTimeout: Duration
     /// What this process calls itself in `Via`: another name in each, so that a call that comes back to its sender is

@@ -2,6 +2,7 @@
 // without traffic too, whether it is back.
 
 import CurlTransport
+import Ground
 import RateLimiting
 import Synchronization
 
@@ -14,7 +15,7 @@ final class UpstreamHealth: Sendable {
     }
 
     private let transport: any Upstream
-    private let origin: UpstreamOrigin
+    private let origin: Origin
     private let gate: Gate
     private let events: EventLog
     private let environment: Environment
@@ -23,7 +24,7 @@ final class UpstreamHealth: Sendable {
     private let isInDoubt = Atomic(false)
 
     init(
-        transport: any Upstream, origin: UpstreamOrigin, gate: Gate, events: EventLog, environment: Environment
+        transport: any Upstream, origin: Origin, gate: Gate, events: EventLog, environment: Environment
     ) {
         self.transport = transport
         self.origin = origin

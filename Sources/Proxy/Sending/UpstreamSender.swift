@@ -4,6 +4,7 @@
 import ClashAPI
 import CurlTransport
 import Edge
+import Ground
 import HTTPTypes
 import NIOCore
 import RateLimiting

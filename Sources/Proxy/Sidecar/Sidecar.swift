@@ -7,6 +7,7 @@ import Configuration
 import CurlTransport
 import Edge
 import Glibc
+import Ground
 import Logging
 import NIOCore
 import NIOPosix
@@ -56,9 +57,7 @@ public final class Sidecar: Sendable {
         self.config = config
         self.environment = environment
         self.logger = logger
-        guard let upstream = UpstreamOrigin(url: config.upstream.url.origin) else {
-            throw Failure(.internalError, "upstream.url is not usable")
-        }
+        let upstream = config.upstream.url.server
         group = MultiThreadedEventLoopGroup(numberOfThreads: UsableCores.count())
         // Beside the calls there must always be room for one to the token endpoint, and for the look at whether upstream is
         // back.
@@ -260,7 +259,7 @@ public final class Sidecar: Sendable {
             throw Failure(.internalError, "token.token_url is not usable")
         }
         return TokenSource(
-            configuration: TokenSource.Configuration(config.token), endpoint: endpoint, time: environment.tokenTime,
+            configuration: TokenSource.Configuration(config.token), endpoint: endpoint, time: environment.time,
             log: { events.token($0) })
     }
 

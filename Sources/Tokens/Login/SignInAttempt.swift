@@ -2,6 +2,8 @@
 // loopback redirect (RFC 8252). Pure but for `signIn`, which sends one request. Whoever has a listener or a terminal
 // shows `url` and hands in what came back, until one redirect is the right one.
 
+import Ground
+
 /// A sign-in on its way. Good for one code; printing or dumping it shows no secret.
 public struct SignInAttempt: Sendable {
     /// The code that the browser brought back. Secret, good once and for a minute or so.
@@ -122,10 +124,10 @@ public struct SignInAttempt: Sendable {
     // MARK: The exchange
 
     /// Exchanges the code for tokens at `endpoint`, which posts to `SignInEndpoints.tokenURL`.
-    public func signIn(
-        with code: Code, endpoint: any TokenEndpoint, time: TokenTime = .system
+    package func signIn(
+        with code: Code, endpoint: any TokenEndpoint, time: Time = .system
     ) async throws(SignInFailure) -> SignIn {
-        let askedAt = time.wallTime()
+        let askedAt = time.wallTime().sinceEpoch
         let tokens: TokenAnswer.Tokens
         do {
             tokens = try await TokenExchange(configuration: configuration, endpoint: endpoint).tokens(for: [

@@ -2,6 +2,8 @@
 // configured. The document decides about addresses that a browser and a secret are sent to, so it is believed only for
 // its own issuer, over https or loopback, and never for a token endpoint on another host than the configured one.
 
+import Ground
+
 /// The addresses of one sign-in.
 public struct SignInEndpoints: Sendable, Equatable {
     /// Where the browser goes.
@@ -14,26 +16,25 @@ public struct SignInEndpoints: Sendable, Equatable {
     public let issuer: String?
 
     /// Where the issuer of a token endpoint has its discovery document; nil if the URL is not one of https or of http
-    /// on a host that `isLoopback`.
-    public static func discoveryURL(tokenURL: String, isLoopback: (String) -> Bool) -> String? {
-        EndpointURL.origin(of: tokenURL, isLoopback: isLoopback).map { $0 + "/.well-known/openid-configuration" }
+    /// on this machine.
+    public static func discoveryURL(tokenURL: String) -> String? {
+        EndpointURL.origin(of: tokenURL).map { $0.url + "/.well-known/openid-configuration" }
     }
 
     /// The endpoints to use. `document` is what `discoveryURL` answered with 200, nil if it did not; `authorizeURL` is
-    /// what is configured, which goes before the document; `isLoopback` says of a host whether plain http may go there.
-    /// Fails with `noEndpoints`.
+    /// what is configured, which goes before the document. Fails with `noEndpoints`.
     public static func choose(
-        document: [UInt8]?, tokenURL: String, authorizeURL: String?, isLoopback: (String) -> Bool
+        document: [UInt8]?, tokenURL: String, authorizeURL: String?
     ) throws(SignInFailure) -> SignInEndpoints {
-        guard let origin = EndpointURL.origin(of: tokenURL, isLoopback: isLoopback) else {
+        guard let origin = EndpointURL.origin(of: tokenURL) else {
             throw noEndpoints("token.token_url is no https URL")
         }
-        if let authorizeURL, EndpointURL.origin(of: authorizeURL, isLoopback: isLoopback) == nil {
+        if let authorizeURL, EndpointURL.origin(of: authorizeURL) == nil {
             throw noEndpoints("token.authorize_url is no https URL")
         }
         let discovered: Discovered
         do throws(SignInFailure) {
-            discovered = try Discovered(document, origin: origin, isLoopback: isLoopback)
+            discovered = try Discovered(document, origin: origin)
         } catch {
             guard let authorizeURL else {
                 throw noEndpoints(error.message + ": set token.authorize_url")
@@ -58,16 +59,16 @@ private struct Discovered {
     /// Nil where it says none, or one that is not on the issuer's host.
     let tokenURL: String?
 
-    init(_ document: [UInt8]?, origin: String, isLoopback: (String) -> Bool) throws(SignInFailure) {
+    init(_ document: [UInt8]?, origin: Origin) throws(SignInFailure) {
         guard let document else { throw Self.bad("could not be fetched") }
         guard document.count <= TokenEndpointAnswer.maximumBodySize, let json = JSON(document) else {
             throw Self.bad("is no JSON object")
         }
-        guard let issuer = json["issuer"]?.string, issuer == origin || issuer == origin + "/" else {
+        guard let issuer = json["issuer"]?.string, issuer == origin.url || issuer == origin.url + "/" else {
             throw Self.bad("is one of another issuer")
         }
         guard let authorizeURL = json["authorization_endpoint"]?.string,
-            EndpointURL.origin(of: authorizeURL, isLoopback: isLoopback) != nil
+            EndpointURL.origin(of: authorizeURL) != nil
         else { throw Self.bad("names no authorization endpoint with https") }
         // Where the member is missing the issuer has not said; the real one takes no other method.
         if let methods = json["code_challenge_methods_supported"]?.array, !methods.contains(.string("S256")) {
@@ -76,7 +77,7 @@ private struct Discovered {
         self.issuer = issuer
         self.authorizeURL = authorizeURL
         tokenURL = json["token_endpoint"]?.string.flatMap {
-            EndpointURL.origin(of: $0, isLoopback: isLoopback) == origin ? $0 : nil
+            EndpointURL.origin(of: $0) == origin ? $0 : nil
         }
     }
 

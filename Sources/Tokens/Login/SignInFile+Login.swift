@@ -1,11 +1,13 @@
 // What a sign-in does with the state file. It takes the same lock as a refresh, so that neither undoes the other.
 
+import Ground
+
 extension SignInFile {
     /// Longer than a refresh of another process takes.
     private static let patience = Duration.seconds(40)
 
     /// Finds out whether a sign-in can be kept here, before a person takes the trouble. Fails with `notSaved`.
-    public func checkWritable(time: TokenTime = .system) async throws(SignInFailure) {
+    package func checkWritable(time: Time = .system) async throws(SignInFailure) {
         try await locked(time) { file throws(StateTrouble) in
             _ = try file.replaceable()
             file.discard(try file.prepare())
@@ -13,7 +15,7 @@ extension SignInFile {
     }
 
     /// Keeps `signIn` instead of whatever is there; when it returns, that is durable. Fails with `notSaved`.
-    public func store(_ signIn: SignIn, time: TokenTime = .system) async throws(SignInFailure) {
+    package func store(_ signIn: SignIn, time: Time = .system) async throws(SignInFailure) {
         try await locked(time) { file throws(StateTrouble) in
             let old = try file.replaceable()
             try file.commit(signIn, into: try file.prepare(), replacing: old)
@@ -32,7 +34,7 @@ extension SignInFile {
     }
 
     private func locked(
-        _ time: TokenTime, _ body: @escaping @Sendable (SignInFile) throws(StateTrouble) -> Void
+        _ time: Time, _ body: @escaping @Sendable (SignInFile) throws(StateTrouble) -> Void
     ) async throws(SignInFailure) {
         let patienceEnds = time.now().advanced(by: Self.patience)
         while true {

@@ -1,6 +1,7 @@
 // Does what a refresh flight asks for: file calls on threads of their own, the request where no cancellation reaches it,
 // the lock kept as long as something is unsaved.
 
+import Ground
 import Synchronization
 
 /// The refresh token grant (RFC 6749 section 6) on a state file.
@@ -20,12 +21,12 @@ final class RefreshFetch: TokenFetching {
     private let file: SignInFile
     private let exchange: TokenExchange
     private let terms: RefreshFlight.Terms
-    private let time: TokenTime
+    private let time: Time
     private let memory = Mutex(Memory())
 
     init(
         _ configuration: TokenSource.Configuration, file: SignInFile, tokenURL: String,
-        endpoint: any TokenEndpoint, time: TokenTime
+        endpoint: any TokenEndpoint, time: Time
     ) {
         self.file = file
         self.time = time
@@ -69,7 +70,7 @@ final class RefreshFetch: TokenFetching {
     }
 
     private var moment: RefreshFlight.Moment {
-        RefreshFlight.Moment(now: time.now(), wallTime: time.wallTime(), random: time.random())
+        RefreshFlight.Moment(now: time.now(), wallTime: time.wallTime().sinceEpoch, random: time.random())
     }
 
     private func perform(_ action: RefreshFlight.Action, _ hands: inout Hands) async -> RefreshFlight.Event {
@@ -151,7 +152,7 @@ final class RefreshFetch: TokenFetching {
 private struct ShieldedEndpoint: TokenEndpoint {
     let endpoint: any TokenEndpoint
     let deadline: Duration
-    let time: TokenTime
+    let time: Time
 
     private typealias Answer = Result<TokenEndpointAnswer, TokenEndpointFailure>
 

@@ -5,6 +5,7 @@
 // token in it buys any number of access tokens.
 
 import Crypto
+import Ground
 
 /// A sign-in: what `login` obtains and every refresh replaces. Printing or dumping it shows no token.
 public struct SignIn: Sendable, Equatable {
@@ -71,9 +72,5 @@ enum Digest {
     }
 
     /// 64 lower-case digits.
-    static func hex(of text: String) -> String {
-        let digits = Array("0123456789abcdef".utf8)
-        return String(
-            decoding: bytes(of: text).flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
-    }
+    static func hex(of text: String) -> String { Hex.text(bytes(of: text)) }
 }

@@ -1,6 +1,8 @@
 // The bytes of the state file. Strict in reading: a file that is torn, of another version or of something else is not
 // guessed at.
 
+import Ground
+
 /// What stands in a state file.
 struct SignInText: Sendable, Equatable {
     private static let version = 1.0
@@ -32,18 +34,18 @@ struct SignInText: Sendable, Equatable {
     var bytes: [UInt8] {
         var members: [(String, String)] = [
             ("version", "1"),
-            ("client_id", JSON.quoted(signIn.clientID)),
-            ("token_url", JSON.quoted(signIn.tokenURL)),
-            ("scope", JSON.quoted(signIn.scope)),
-            ("refresh_token", JSON.quoted(signIn.refreshToken.value)),
+            ("client_id", JSONText.quoted(signIn.clientID)),
+            ("token_url", JSONText.quoted(signIn.tokenURL)),
+            ("scope", JSONText.quoted(signIn.scope)),
+            ("refresh_token", JSONText.quoted(signIn.refreshToken.value)),
             ("obtained_at", Self.text(signIn.obtainedAt)),
         ]
         if let access = signIn.access {
-            members.append(("access_token", JSON.quoted(access.value.value)))
+            members.append(("access_token", JSONText.quoted(access.value.value)))
             members.append(("expires_at", Self.text(access.expiresAt)))
         }
-        if let replaces { members.append(("replaces", JSON.quoted(replaces))) }
-        let lines = members.map { "  \(JSON.quoted($0)): \($1)" }
+        if let replaces { members.append(("replaces", JSONText.quoted(replaces))) }
+        let lines = members.map { "  \(JSONText.quoted($0)): \($1)" }
         return Array(("{\n" + lines.joined(separator: ",\n") + "\n}\n").utf8)
     }
 

@@ -1,5 +1,6 @@
 // What the tests of flights share: a clock moved by hand, tools that wait, and a count of drops.
 
+import Ground
 import Synchronization
 import TestSupport
 
@@ -14,8 +15,8 @@ struct FlightFixture {
 
     init() { table = FlightTable(time: Self.time(clock)) }
 
-    static func time(_ clock: TestClock) -> FlightTime {
-        FlightTime(now: { clock.now }, sleep: { try await clock.sleep(until: $0) })
+    static func time(_ clock: TestClock) -> Time {
+        Time(now: { clock.now }, sleep: { try await clock.sleep(until: $0) })
     }
 
     func key(_ name: String = "/reports") -> CacheKey {

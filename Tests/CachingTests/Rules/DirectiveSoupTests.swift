@@ -1,5 +1,6 @@
 // Random Cache-Control values whose meaning is known by how they were made, and random bytes whose meaning nobody knows.
 
+import Ground
 import HTTPTypes
 import TestSupport
 import Testing

@@ -1,6 +1,7 @@
 // Upstream as a script: what each request is answered with is the test's to say, and no socket is opened.
 
 import CurlTransport
+import Ground
 import HTTPTypes
 import Synchronization
 
@@ -44,7 +45,7 @@ final class FakeUpstream: Upstream {
         return response
     }
 
-    func connect(to origin: UpstreamOrigin) async throws(TransferFailure) {}
+    func connect(to origin: Origin) async throws(TransferFailure) {}
 }
 
 /// A body whose bytes are all there, or that ends in a failure; every read hands out one chunk.
