@@ -86,8 +86,8 @@ import Testing
         }
     }
 
-    @Test("a streamed body can not be repeated: its tool sees the 401, the next call has a new token")
-    func revokedStream() async throws {
+    @Test("a body that is no JSON is held like any other: a token that upstream refuses costs its tool nothing")
+    func revokedPlain() async throws {
         try await withRig { rig in
             #expect(try await rig.get(rig.list).status == 200)
             rig.simulator.revokeTokens()
@@ -98,8 +98,7 @@ import Testing
                     "POST", "\(rig.v2)/tests", [("Content-Type", "text/plain")], body: "not json")
                 statuses.append(answer.status)
             }
-            #expect(statuses.first == 401)
-            #expect(statuses.last == 422, "\(statuses)")
+            #expect(statuses == [422, 422, 422])
         }
     }
 
