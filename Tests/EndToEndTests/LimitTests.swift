@@ -38,25 +38,19 @@ import Testing
         }
     }
 
-    @Test("a streamed body that grows over the limit is cut, and upstream never takes it for whole")
-    func streamedTooLarge() async throws {
-        let whole = Latch()
-        let server = ScriptedOrigin { connection in
-            _ = try connection.readRequest()
-            whole.open()
-        }
+    @Test("a body that grows over the limit without having said so is refused, and nothing of it goes upstream")
+    func grows() async throws {
+        let server = origin(always: ok)
         try await withRig(origin: server, flags: ["listen.max_body_bytes=100KiB"]) { rig in
             let client = try rig.connect()
             try await client.send("POST \(Self.path) HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
             let chunk = "8000\r\n" + String(repeating: "x", count: 0x8000) + "\r\n"
-            try await client.send(chunk)
-            try await eventually("the stream has begun upstream") { server.receivedText.contains("xxx") }
-            try await client.send(chunk + chunk + chunk + "0\r\n\r\n")
+            try await client.send(chunk + chunk + chunk + chunk + "0\r\n\r\n")
             let answer = try await client.response()
             answer.expectError(413, "RequestTooLarge", reason: "body-too-large")
             #expect(try await client.readToEnd().isEmpty)
             client.close()
-            #expect(!whole.isOpen && !server.receivedText.hasSuffix("0\r\n\r\n"))
+            #expect(!server.receivedText.contains("POST"))
         }
     }
 

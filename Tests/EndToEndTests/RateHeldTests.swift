@@ -191,23 +191,6 @@ import Testing
         }
     }
 
-    @Test("upstream's own words reach the tool where its body can not be sent again")
-    func streamedBody() async throws {
-        try await withLimits { rig, origin async throws in
-            let refusal = tooMany("100", naming: "Tier", headers: "X-Own: yes\r\n")
-            origin.refuseOnce(refusal)
-            let answer = try await rig.call(
-                "PUT", "/clashdetection/tests/x", [("Content-Type", "application/octet-stream")], body: "not JSON")
-            #expect(answer.status == 429 && answer["Retry-After"] == "100" && answer["X-Own"] == "yes")
-            #expect(answer.text.contains("FromUpstream") && answer["Proxy-Status"] == nil)
-            #expect(answer["ITwinPlatform-RateLimited-Tier"] == "x")
-            #expect(origin.count == 1)
-            #expect(try await rig.isHeld("/clashdetection/tests"), "what it says holds for the next")
-            rig.clock.advance(by: .seconds(102))
-            #expect(try await rig.isHeld("/clashdetection/tests") == false)
-        }
-    }
-
     // MARK: How wide
 
     @Test(

@@ -86,20 +86,16 @@ import Testing
         }
     }
 
-    @Test("a streamed body can not be repeated: its tool sees the 401, the next call has a new token")
-    func revokedStream() async throws {
+    @Test("a call is sent again with a new token whatever its body is")
+    func revokedWithBody() async throws {
         try await withRig { rig in
             #expect(try await rig.get(rig.list).status == 200)
             rig.simulator.revokeTokens()
             rig.clock.advance(by: .seconds(10))
-            var statuses: [Int] = []
-            for _ in 0..<3 {
-                let answer = try await rig.call(
-                    "POST", "\(rig.v2)/tests", [("Content-Type", "text/plain")], body: "not json")
-                statuses.append(answer.status)
-            }
-            #expect(statuses.first == 401)
-            #expect(statuses.last == 422, "\(statuses)")
+            let answer = try await rig.call(
+                "POST", "\(rig.v2)/tests", [("Content-Type", "text/plain")], body: "not json")
+            #expect(answer.status == 422)
+            #expect(rig.simulator.counters.unauthorized == 1)
         }
     }
 
