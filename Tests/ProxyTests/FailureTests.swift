@@ -25,7 +25,7 @@ import Testing
     @Test("each reason has the status and code of the table")
     func rows() {
         for (reason, status, code) in Self.table {
-            let row = reason.answer(.v2)
+            let row = reason.row(.v2)
             #expect(row.status.code == status && row.code == code, "\(reason)")
         }
     }
@@ -33,7 +33,7 @@ import Testing
     @Test("the status agrees with who caused the failure")
     func causes() {
         for reason in FailureReason.allCases {
-            let code = reason.answer(.v2).status.code
+            let code = reason.row(.v2).status.code
             switch Failure(reason, "").cause {
             case .tool: #expect((400..<500).contains(code) || [501, 504, 505, 508].contains(code), "\(reason)")
             case .proxy: #expect([429, 500, 503].contains(code), "\(reason)")
@@ -44,9 +44,9 @@ import Testing
 
     @Test("v1 has its own word for too many requests")
     func versions() {
-        #expect(FailureReason.rateLimited.answer(.v1).code == "TooManyRequests")
-        #expect(FailureReason.queueFull.answer(.v1).code == "TooManyRequests")
-        #expect(FailureReason.rateLimited.answer(.other).code == "RateLimitExceeded")
+        #expect(FailureReason.rateLimited.row(.v1).code == "TooManyRequests")
+        #expect(FailureReason.queueFull.row(.v1).code == "TooManyRequests")
+        #expect(FailureReason.rateLimited.row(.other).code == "RateLimitExceeded")
     }
 
     @Test("reasons are distinct and fit into a quoted string")

@@ -147,7 +147,7 @@ final class AdminService: RequestHandling {
         } catch {
             guard case .failed(let cause) = error else { return exchange.leave() }
             let failure = Failure(cause)
-            let row = failure.reason.answer(.other)
+            let row = failure.reason.row(.other)
             answer(exchange, .error(row.status, row.code, failure.message))
         }
     }

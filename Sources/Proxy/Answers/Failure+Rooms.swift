@@ -10,8 +10,6 @@ import Tokens
 struct CallTraits {
     /// GET, HEAD, OPTIONS: sending it again changes nothing (RFC 9110, 9.2.1).
     var isSafe: Bool
-    /// The whole body is in memory, or there is none.
-    var bodyIsReplayable: Bool
 }
 
 extension Failure {
@@ -59,7 +57,7 @@ extension WireFailure.Reason {
 
 extension TransferFailure {
     fileprivate func repetition(_ call: CallTraits) -> Repetition {
-        guard Self.ofConnections.contains(reason), !headReceived, call.bodyIsReplayable, call.isSafe || !sent else {
+        guard Self.ofConnections.contains(reason), !headReceived, call.isSafe || !sent else {
             return .unwise
         }
         return reason == .refused || !call.isSafe ? .free : .budgeted

@@ -1,5 +1,5 @@
 // The one error type of a request: why it failed and through whom, what is known about its sending, and what the tool may
-// be told. `FailureReason.answer` turns a reason into status, code and cause; nothing else does.
+// be told. `FailureReason.row` turns a reason into status, code and cause; nothing else does.
 
 import ClashAPI
 import Edge
@@ -78,7 +78,7 @@ public struct Failure: Error, Sendable {
     var repetition = Repetition.unwise
 
     /// Through whom it failed.
-    var cause: FailureCause { reason.answer(.other).cause }
+    var cause: FailureCause { reason.row(.other).cause }
 
     /// Makes a failure; `message` is shown to the tool, `detail` only to the log.
     public init(

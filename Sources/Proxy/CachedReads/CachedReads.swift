@@ -57,7 +57,8 @@ final class CachedReads: Sendable {
                 break
             }
             refreshInBackground(visit, query, lookup.variant)
-            return StoredReply(PageCache.StandIn(answer: answer, why: why, ttl: .zero - staleness), cameByCall: false)
+            return StoredReply(
+                PageCache.StaleAnswer(answer: answer, why: why, ttl: .zero - staleness), cameByCall: false)
         case .fresh, .nothing: break
         }
         visit.lookup = lookup
@@ -73,7 +74,7 @@ final class CachedReads: Sendable {
         guard limits.allowsOnError(answer.freshness, staleness: staleness) else { return nil }
         if let outage = sender.health.outage { return outage == .hangs ? .upstreamTimeout : .upstreamUnreachable }
         if isPaused(admission) { return .rateLimited }
-        return cache.trouble.isOn(now: now) ? .upstreamTimeout : nil
+        return cache.recentTimeout.holds(now: now) ? .upstreamTimeout : nil
     }
 
     /// Whether upstream has asked for a pause that is longer than anybody should wait with an answer at hand.
@@ -81,10 +82,10 @@ final class CachedReads: Sendable {
         guard !sender.pacing.observes else { return false }
         var turn = GateRequest(admission.route.resolve(), admission.caller, wait: nil)
         turn.token = admission.token
-        return gate.pause(for: turn).map { $0 > Self.patience } ?? false
+        return gate.pause(for: turn).map { $0 > Self.longestPause } ?? false
     }
 
-    private static let patience = Duration.seconds(1)
+    private static let longestPause = Duration.seconds(1)
 
     // MARK: In the flow
 
@@ -96,7 +97,7 @@ final class CachedReads: Sendable {
         // Who would only wait to be told to wait is told at once.
         if let pause = gate.pause(for: call.turn), pause > wait, let refusal = gate.refusal(of: call.turn) {
             visit.progress.facts.rateLimit = sender.rateLimit(call)
-            return try standIn(for: .tooLate(refusal), visit, query)
+            return try staleAnswer(for: .tooLate(refusal), visit, query)
         }
         let deadline = environment.now() + wait
         var flights = 0
@@ -111,7 +112,7 @@ final class CachedReads: Sendable {
                 return .stored(reply(answer, news, forwarding, isFollower: isFollower, visit, query))
             case .live(let live):
                 visit.progress.facts.add(live.facts)
-                if let old = cache.standIn(forStatus: live.response.status.code, query, visit.fields) {
+                if let old = cache.staleAnswer(forStatus: live.response.status.code, query, visit.fields) {
                     await live.response.discard()
                     live.done()
                     return .stored(StoredReply(old, cameByCall: true))
@@ -120,11 +121,11 @@ final class CachedReads: Sendable {
                 return .live(live, .forwarded(forwarding, fate, isRefreshed: false))
             case .failed(let failure, let facts):
                 if !isFollower { visit.progress.facts.add(facts) }
-                return try standIn(for: failure, visit, query)
+                return try staleAnswer(for: failure, visit, query)
             case .notSent(let failure, let facts):
                 if environment.now() < deadline, flights <= Self.maxFlights, isFollower { continue }
                 visit.progress.facts.add(isFollower ? CallFacts(rateLimit: facts.rateLimit) : facts)
-                return try standIn(for: failure, visit, query)
+                return try staleAnswer(for: failure, visit, query)
             case .alone, .dropped: continue
             }
         }
@@ -135,7 +136,7 @@ final class CachedReads: Sendable {
         _ answer: CachedAnswer, _ news: PageNews, _ forwarding: Forwarding, isFollower: Bool, _ visit: Visit,
         _ query: PageQuery
     ) -> StoredReply {
-        if let old = cache.standIn(forStatus: answer.status.code, query, visit.fields) {
+        if let old = cache.staleAnswer(forStatus: answer.status.code, query, visit.fields) {
             return StoredReply(old, cameByCall: true)
         }
         if let ttl = news.ttlOfStored { return StoredReply(hit: answer, ttl: ttl) }
@@ -144,10 +145,10 @@ final class CachedReads: Sendable {
     }
 
     /// The stored answer in place of the error, if it may be; else the error.
-    private func standIn(
+    private func staleAnswer(
         for failure: Failure, _ visit: Visit, _ query: PageQuery
     ) throws(FlowExit) -> ReadAnswer {
-        guard let old = cache.standIn(for: failure.reason, query, visit.fields) else { throw .failed(failure) }
+        guard let old = cache.staleAnswer(for: failure.reason, query, visit.fields) else { throw .failed(failure) }
         visit.record.detail = failure.detail
         return .stored(StoredReply(old, cameByCall: true))
     }

@@ -45,7 +45,7 @@ struct PageCache: Sendable {
     let store: CacheStore
     let flights: FlightTable<PageOutcome>
     let lifetimes: PageLifetimes
-    let trouble = UpstreamTrouble()
+    let recentTimeout = RecentTimeout()
     let runs = StartedRuns()
     let environment: Environment
 
@@ -67,7 +67,7 @@ struct PageCache: Sendable {
     /// - Parameters:
     ///   - status: upstream's, nil when there was no answer.
     @discardableResult
-    func written(_ match: OperationMatch, status: Int?) -> StartedRuns.Token? {
+    func invalidate(after match: OperationMatch, status: Int?) -> StartedRuns.Token? {
         if let status, Self.wasRefused(status) { return nil }
         // Before anything is dropped: what is stored from now on is to know of it.
         let run = match.operation.countsAsRun ? runs.started(match, now: environment.now()) : nil
@@ -132,36 +132,36 @@ struct PageCache: Sendable {
     // MARK: Stale answers
 
     /// A stored answer in place of an error.
-    struct StandIn {
+    struct StaleAnswer {
         let answer: CachedAnswer
         let why: StaleReason
         let ttl: Duration
     }
 
     /// The stored answer in place of an error, if it may stand in for it now.
-    func standIn(for reason: FailureReason, _ query: PageQuery, _ request: HTTPFields) -> StandIn? {
-        StaleReason(reason).flatMap { standIn($0, query, request) }
+    func staleAnswer(for reason: FailureReason, _ query: PageQuery, _ request: HTTPFields) -> StaleAnswer? {
+        StaleReason(reason).flatMap { staleAnswer($0, query, request) }
     }
 
     /// The stored answer in place of upstream's error answer.
-    func standIn(forStatus status: Int, _ query: PageQuery, _ request: HTTPFields) -> StandIn? {
+    func staleAnswer(forStatus status: Int, _ query: PageQuery, _ request: HTTPFields) -> StaleAnswer? {
         switch status {
-        case 429: standIn(.rateLimited, query, request)
-        case 500...599: standIn(.upstreamError, query, request)
+        case 429: staleAnswer(.rateLimited, query, request)
+        case 500...599: staleAnswer(.upstreamError, query, request)
         default: nil
         }
     }
 
     /// Looked up anew: a write may have dropped meanwhile what was there when the fetch began.
-    private func standIn(_ why: StaleReason, _ query: PageQuery, _ request: HTTPFields) -> StandIn? {
+    private func staleAnswer(_ why: StaleReason, _ query: PageQuery, _ request: HTTPFields) -> StaleAnswer? {
         let directives = query.directives
         // A tool that bounds the age itself would rather have the error.
         guard !directives.noCache, directives.maxAge == nil, directives.minFresh == nil else { return nil }
         switch store.find(query.key, request: request, now: environment.now()) {
-        case .fresh(let answer, let ttl): return StandIn(answer: answer, why: why, ttl: ttl)
+        case .fresh(let answer, let ttl): return StaleAnswer(answer: answer, why: why, ttl: ttl)
         case .expired(let answer, let staleness):
             guard store.limits.allowsOnError(answer.freshness, staleness: staleness) else { return nil }
-            return StandIn(answer: answer, why: why, ttl: .zero - staleness)
+            return StaleAnswer(answer: answer, why: why, ttl: .zero - staleness)
         case .nothing: return nil
         }
     }

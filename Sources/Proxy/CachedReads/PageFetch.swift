@@ -17,7 +17,7 @@ struct PageFetch: Sendable {
     /// What is sent: the request of the tool that began it, without what is about that tool alone.
     var call: UpstreamCall
     /// How long the tool that began it would wait for a turn.
-    var patience: Duration?
+    var toolWait: Duration?
     var query: PageQuery
     /// The key with its variant, as far as that was known when it began.
     var flightKey: CacheKey
@@ -72,7 +72,7 @@ struct PageFetch: Sendable {
         if let permit = gate.tryAdmit(call.turn) { return permit }
         if call.turn.priority == .background { throw .callerLeft }
         var asked = call.turn
-        asked.wait = patience
+        asked.wait = toolWait
         if let refusal = gate.refusal(of: asked) {
             progress.facts.rateLimit = sender.rateLimit(call)
             throw .failed(.tooLate(refusal))
@@ -84,8 +84,8 @@ struct PageFetch: Sendable {
     private func conclude(_ flight: Flight<PageOutcome>, _ landing: Landing) -> LiveAnswer? {
         let now = cache.environment.now()
         switch landing.everybody {
-        case .failed(let failure, _): cache.trouble.fetchEnded(failure.reason, now: now)
-        case .answer, .alone: cache.trouble.fetchEnded(nil, now: now)
+        case .failed(let failure, _): cache.recentTimeout.fetchEnded(failure.reason, now: now)
+        case .answer, .alone: cache.recentTimeout.fetchEnded(nil, now: now)
         case .live, .notSent, .dropped: break
         }
         // First nobody may join any more: later ones look into the cache again.
@@ -177,7 +177,7 @@ struct PageFetch: Sendable {
                 // Who would only wait to be told to wait is told at once.
                 let pause = sender.pacing.gate.pause(for: call.turn)
                 flight.held(until: pause.map { cache.environment.now() + $0 })
-                if cache.standIn(for: .rateLimited, query, request) != nil {
+                if cache.staleAnswer(for: .rateLimited, query, request) != nil {
                     throw sender.refusedTooLong(call, progress)
                 }
             }

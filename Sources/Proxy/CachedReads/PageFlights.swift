@@ -86,7 +86,7 @@ extension CachedReads {
         PageFetch(
             sender: sender, cache: cache,
             builder: PageBuilder(links: links, lifetimes: cache.lifetimes, runs: cache.runs, environment: environment),
-            call: call.shared(), patience: call.turn.wait, query: query, flightKey: key,
+            call: call.shared(), toolWait: call.turn.wait, query: query, flightKey: key,
             page: PageQuery.listPage(
                 visit.head, visit.admission.route, partition: visit.admission.partition ?? ""),
             request: visit.fields, wantsNew: query.directives.wantsNew)

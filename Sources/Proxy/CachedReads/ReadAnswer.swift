@@ -31,7 +31,7 @@ struct StoredReply: Sendable {
     }
 
     /// In place of something newer.
-    init(_ old: PageCache.StandIn, cameByCall: Bool) {
+    init(_ old: PageCache.StaleAnswer, cameByCall: Bool) {
         // Rounded away from freshness.
         let seconds = Int(old.ttl.components.seconds) - (old.ttl.components.attoseconds < 0 ? 1 : 0)
         self.init(old.answer, .stale(old.why, ttl: seconds), cameByCall: cameByCall)

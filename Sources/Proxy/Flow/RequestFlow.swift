@@ -192,11 +192,11 @@ final class RequestFlow: Sendable {
         do throws(FlowExit) {
             response = try await sender.deliver(call, credential, &permit, progress)
         } catch {
-            if progress.facts.wasSent { reads?.cache.written(call.match, status: progress.facts.lastStatus) }
+            if progress.facts.wasSent { reads?.cache.invalidate(after: call.match, status: progress.facts.lastStatus) }
             guard let audit, let entry else { throw error }
             return try await settle(error, call, entry, audit, progress)
         }
-        let run = reads?.cache.written(call.match, status: response.status.code)
+        let run = reads?.cache.invalidate(after: call.match, status: response.status.code)
         guard let audit, let entry else { return .upstream(response, startedRun: run) }
         let asked = environment.now()
         defer { progress.facts.auditTime += environment.now() - asked }
@@ -236,7 +236,7 @@ final class RequestFlow: Sendable {
 
     /// What was cached while nobody knew is not true any more either.
     private func settledAsDone(_ call: UpstreamCall) -> Answer {
-        reads?.cache.written(call.match, status: nil)
+        reads?.cache.invalidate(after: call.match, status: nil)
         return .settledAsDone
     }
 
@@ -253,7 +253,7 @@ final class RequestFlow: Sendable {
     /// A refusal of an audited call that never got as far as an intent: 403, 428 or 429 by us.
     private func recordDenial(_ visit: Visit, _ failure: Failure) async {
         guard let audit, let call = visit.auditCall, visit.facts.attempts == 0 else { return }
-        let status = failure.reason.answer(.v2).status.code
+        let status = failure.reason.row(.v2).status.code
         if [403, 428, 429].contains(status) { await audit.denied(call, status: status) }
     }
 

@@ -38,7 +38,7 @@ struct UpstreamCall {
         if admission.isFairByAddress { turn.peer = visit.record.peer }
         self.body = body
         let isSafe = head.method == .get || head.method == .head || head.method == .options
-        traits = CallTraits(isSafe: isSafe, bodyIsReplayable: true)
+        traits = CallTraits(isSafe: isSafe)
         request = UpstreamRequest(origin: settings.origin, method: head.method, target: head.target)
         request.fields = Self.fields(
             head, match: match, correlationID: visit.correlationID, via: settings.via)

@@ -5,7 +5,7 @@ import Caching
 import Synchronization
 
 /// Usable from every thread.
-final class UpstreamTrouble: Sendable {
+final class RecentTimeout: Sendable {
     private let until: Mutex<ContinuousClock.Instant?> = Mutex(nil)
 
     /// Stored answers go out at once for so long, while one refresh at a time finds out how upstream is.
@@ -20,5 +20,5 @@ final class UpstreamTrouble: Sendable {
         }
     }
 
-    func isOn(now: ContinuousClock.Instant) -> Bool { until.withLock { $0.map { now < $0 } ?? false } }
+    func holds(now: ContinuousClock.Instant) -> Bool { until.withLock { $0.map { now < $0 } ?? false } }
 }

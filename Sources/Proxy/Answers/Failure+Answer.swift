@@ -17,7 +17,7 @@ struct FailureContext {
 extension Failure {
     /// The complete answer: status, fields without framing, body.
     func answer(_ context: FailureContext) -> (status: HTTPResponse.Status, fields: HTTPFields, body: [UInt8]) {
-        let row = reason.answer(context.version)
+        let row = reason.row(context.version)
         var fields = HTTPFields()
         fields[.contentType] = "application/json"
         fields[.date] = HTTPDate.text(context.wallTime.seconds)
