@@ -6,6 +6,7 @@ import ClashAPI
 import Configuration
 import CurlTransport
 import Glibc
+import Ground
 import HTTPTypes
 import Logging
 import NIOCore
@@ -50,9 +51,9 @@ final class FlowRig: Sendable {
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, environment: environment, windows: [])
         let tokens = TokenSource(
             configuration: .init(clientID: "client", clientSecret: ClientSecret("secret")), endpoint: Endpoint(),
-            time: environment.tokenTime, log: { _ in })
+            time: environment.time, log: { _ in })
         _ = try await tokens.current()
-        let origin = try #require(UpstreamOrigin(url: "https://api.bentley.com"))
+        let origin = try #require(Origin(url: "https://api.bentley.com"))
         let settings = UpstreamSettings(
             origin: origin, firstByteTimeout: .seconds(30), stallTimeout: .seconds(30), pseudonym: "clash-proxy-me")
         let pacing = Pacing(
