@@ -91,16 +91,28 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        // Sockets to requests and back: the only room that writes HTTP on a tool's wire.
+        .target(
+            name: "Edge",
+            dependencies: [
+                "Ground",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+            ],
+            swiftSettings: strict
+        ),
         .target(
             name: "Proxy",
             dependencies: [
-                "Ground", "CurlTransport", "ClashAPI", "Tokens", "Caching", "RateLimiting", "Audit", "Configuration",
+                "Ground", "Edge", "CurlTransport", "ClashAPI", "Tokens", "Caching", "RateLimiting", "Audit",
+                "Configuration",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Crypto", package: "swift-crypto"),
-                .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict
@@ -177,9 +189,21 @@ let package = Package(
             dependencies: ["Ground", "Configuration", "Audit", "RateLimiting", "Tokens", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
+            name: "EdgeTests",
+            dependencies: [
+                "Edge", "TestSupport",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
             name: "ProxyTests",
             dependencies: [
-                "Ground", "Proxy", "Audit", "Caching", "Configuration", "ClashAPI", "CurlTransport", "RateLimiting",
+                "Ground", "Edge", "Proxy", "Audit", "Caching", "Configuration", "ClashAPI", "CurlTransport",
+                "RateLimiting",
                 "Tokens", "TestSupport",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -192,7 +216,7 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "Ground", "Proxy", "Configuration", "Simulator", "Audit", "clash-proxy", "TestSupport",
+                "Ground", "Edge", "Proxy", "Configuration", "Simulator", "Audit", "clash-proxy", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
             ],
             // What earlier releases wrote; read by path.

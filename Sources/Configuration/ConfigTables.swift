@@ -53,7 +53,7 @@ extension ConfigKeys {
         .init("caller.weight", \.weight, .count(1...1000), "its share of the queue against other callers"),
         .init(
             "caller.max_in_flight", \.maxInFlight, .count(0...10_000),
-            "places upstream at once; 0: three quarters of rate.max_in_flight", inForce: false),
+            "places upstream at once; 0: three quarters of rate.max_in_flight"),
         .init(
             "caller.windows", \.windows, .list(.window), "own hard caps (not spread), e.g. [\"1000/1h\"]",
             inForce: false, guardsAccess: true),

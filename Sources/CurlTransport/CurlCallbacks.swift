@@ -86,6 +86,11 @@ let readCallback: curl_read_callback = { target, size, count, data in
 let prereqCallback: curl_prereq_callback = { data, remoteAddress, localAddress, remotePort, localPort in
     guard let data else { return Int32(CURL_PREREQFUNC_ABORT) }
     let transfer = transfer(data)
+    if transfer.purpose == .connection {
+        transfer.isConnected = true
+        transfer.verdict = (.cancelled, "there is a connection, and that was the question")
+        return Int32(CURL_PREREQFUNC_ABORT)
+    }
     let key = ConnectionKey(
         remoteAddress: remoteAddress, localAddress: localAddress, remotePort: remotePort, localPort: localPort)
     if transfer.state.isSent { transfer.forgetSend() }

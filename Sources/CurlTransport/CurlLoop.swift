@@ -249,6 +249,8 @@ final class CurlLoop: @unchecked Sendable {
         if transfer.openedSocket { self.sockets.dropClosed() }
         self.forget(transfer)
         transfer.requestPipe?.close()
+        // What is started because of this finds the connection free: the command comes after.
+        transfer.request.ended?()
         if let failure {
             transfer.pipe.end(.failed(failure))
             if !transfer.headIsReady { transfer.deliver(failure) }

@@ -24,6 +24,12 @@ struct CurlOptions {
         self.setConnection(easy)
         Self.setCallbacks(easy, transfer)
         if self.configuration.http2 { Self.setStreams(easy, transfer) }
+        if transfer.purpose == .connection {
+            // An old connection says nothing about the server, and waiting for one that others make even less.
+            ccurl_set_long(easy, CURLOPT_FRESH_CONNECT, 1)
+            ccurl_set_long(easy, CURLOPT_FORBID_REUSE, 1)
+            ccurl_set_long(easy, CURLOPT_PIPEWAIT, 0)
+        }
         ccurl_set_list(easy, CURLOPT_HTTPHEADER, transfer.headers.first)
         ccurl_set_pointer(easy, CURLOPT_ERRORBUFFER, handle.errorText)
     }

@@ -88,24 +88,47 @@ public final class CurlTransport: Sendable {
     /// Cancelling the task ends the exchange as `request.cancellation` says.
     /// - Throws: `TransferFailure`, whose `sent` tells whether the server may have seen the request.
     public func execute(_ request: UpstreamRequest) async throws(TransferFailure) -> UpstreamResponse {
-        if let defect = request.defect { throw TransferFailure(reason: .invalidRequest, detail: defect) }
-        let inbox = self.loop.inbox
-        let transfer = Transfer(
-            request, inbox: inbox, loop: self.loop, connectTimeout: self.configuration.connectTimeout.nanoseconds)
-        if let pipe = transfer.requestPipe, !pipe.attach(.init(transfer: transfer, inbox: inbox)) {
+        if let defect = request.defect {
+            request.ended?()
+            throw TransferFailure(reason: .invalidRequest, detail: defect)
+        }
+        let transfer = self.transfer(request, only: .exchange)
+        if let pipe = transfer.requestPipe, !pipe.attach(.init(transfer: transfer, inbox: self.loop.inbox)) {
+            request.ended?()
             throw TransferFailure(reason: .invalidRequest, detail: "request body pipe used twice")
         }
-        let result = await withTaskCancellationHandler {
+        return try await self.run(transfer).get()
+    }
+
+    /// Finds out whether the server can be reached: makes a new connection (name, TCP, TLS), sends nothing, and closes it.
+    /// Like an exchange it takes one of the connections, and `connectTimeout` is its deadline.
+    /// - Throws: `TransferFailure`, if there is no connection.
+    package func connect(to origin: Origin) async throws(TransferFailure) {
+        let transfer = self.transfer(UpstreamRequest(origin: origin, target: "/"), only: .connection)
+        // It ends by our breaking it off, so what counts is how far it came.
+        guard case .failure(let failure) = await self.run(transfer), !transfer.isConnected else { return }
+        throw failure
+    }
+
+    private func transfer(_ request: UpstreamRequest, only purpose: Transfer.Purpose) -> Transfer {
+        Transfer(
+            request, for: purpose, inbox: self.loop.inbox, loop: self.loop,
+            connectTimeout: self.configuration.connectTimeout.nanoseconds)
+    }
+
+    private func run(_ transfer: Transfer) async -> Result<UpstreamResponse, TransferFailure> {
+        let inbox = self.loop.inbox
+        return await withTaskCancellationHandler {
             await withUnsafeContinuation { (head: Transfer.Head) in
                 transfer.head = head
                 guard !inbox.send(.start(transfer)) else { return }
                 transfer.requestPipe?.close()
+                transfer.request.ended?()
                 head.resume(returning: .failure(TransferFailure(reason: .shutdown)))
             }
         } onCancel: {
             inbox.send(.cancel(transfer))
         }
-        return try result.get()
     }
 
     /// Takes no new requests, gives the running ones `grace` to end, ends the rest, joins the thread.

@@ -15,7 +15,7 @@ extension TransferFailure.Reason {
             CURLE_SSL_CACERT_BADFILE:
             self = .notTrusted
         case CURLE_OPERATION_TIMEDOUT:
-            self = sent ? (headReceived ? .timeoutStall : .timeoutFirstByte) : .unreachable
+            self = sent ? (headReceived ? .timeoutStall : .timeoutFirstByte) : .timeoutConnect
         case CURLE_PARTIAL_FILE, CURLE_GOT_NOTHING, CURLE_SEND_ERROR, CURLE_RECV_ERROR, CURLE_HTTP2,
             CURLE_HTTP2_STREAM, CURLE_SEND_FAIL_REWIND:
             self = sent ? (headReceived ? .truncated : .broke) : .unreachable

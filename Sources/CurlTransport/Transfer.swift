@@ -8,13 +8,21 @@ import HTTPTypes
 
 /// The state of one exchange.
 ///
-/// `@unchecked Sendable`: `request`, `headers`, `pipe`, `inbox` never change and are safe to share (`pipe` locks). The
+/// `@unchecked Sendable`: `request`, `purpose`, `headers`, `pipe`, `inbox` never change and are safe to share (`pipe` locks). The
 /// rest is written by `execute` before the `start` command is queued and from then on touched by the curl thread only;
 /// the inbox's lock orders the two.
 final class Transfer: @unchecked Sendable {
     typealias Head = UnsafeContinuation<Result<UpstreamResponse, TransferFailure>, Never>
 
+    /// What it is made for.
+    enum Purpose {
+        case exchange
+        /// To see whether there can be a connection: a new one, on which nothing is sent.
+        case connection
+    }
+
     let request: UpstreamRequest
+    let purpose: Purpose
     let headers: HeaderList
     let pipe = ResponsePipe()
     let inbox: Inbox
@@ -40,14 +48,19 @@ final class Transfer: @unchecked Sendable {
     var codings: [String] = []
     var uploadOffset = 0
     var received = 0
+    /// It is for a connection only, and has it. Read by its caller too, once it has been told the end.
+    var isConnected = false
     /// The final answer refuses a request body that was still being sent.
     var wasAnsweredEarly = false
     var startedAt: Nanoseconds = 0
     var sentAt: Nanoseconds = 0
     var headAt: Nanoseconds = 0
 
-    init(_ request: UpstreamRequest, inbox: Inbox, loop: CurlLoop, connectTimeout: Nanoseconds) {
+    init(
+        _ request: UpstreamRequest, for purpose: Purpose, inbox: Inbox, loop: CurlLoop, connectTimeout: Nanoseconds
+    ) {
         self.request = request
+        self.purpose = purpose
         self.headers = HeaderList(request.fields)
         self.inbox = inbox
         self.loop = loop

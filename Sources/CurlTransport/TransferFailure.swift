@@ -7,6 +7,8 @@ public struct TransferFailure: Error, Sendable, Hashable {
     public enum Reason: String, Sendable, Hashable, CaseIterable {
         /// No connection could be made; nothing was sent.
         case unreachable
+        /// No connection within the time for it; nothing was sent.
+        case timeoutConnect
         /// The host name has no address; nothing was sent.
         case nameNotResolved
         /// The server's certificate was refused; nothing was sent.

@@ -144,7 +144,7 @@ struct TransferState {
         case .queued(let since):
             return Deadline(at: since + self.limits.firstByte, reason: .unreachable)
         case .connecting(let since):
-            return Deadline(at: since + self.limits.connect, reason: .unreachable)
+            return Deadline(at: since + self.limits.connect, reason: .timeoutConnect)
         case .exchanging:
             guard let upload = self.uploadDeadline else { return self.downloadDeadline }
             guard let download = self.downloadDeadline else { return upload }

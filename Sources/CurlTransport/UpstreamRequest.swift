@@ -49,6 +49,10 @@ public struct UpstreamRequest: Sendable {
     public var firstByteTimeout: Duration
     /// The longest time without a byte while a body is under way in either direction and nobody here holds it up.
     public var stallTimeout: Duration
+    /// Called once when the exchange needs its connection no more, whether it went well, failed or never began; before the
+    /// caller hears of a failure, and maybe long before the body has been read. On the curl thread, or on that of
+    /// `execute`: must not block.
+    public var ended: (@Sendable () -> Void)?
 
     /// Makes a request; defaults are those of a plain, repeatable GET.
     package init(

@@ -4,7 +4,6 @@
 
 import Glibc
 import Ground
-import RateLimiting
 import Synchronization
 
 /// The outside world as the proxy sees it. Sendable; every closure may be called from any thread.
@@ -61,9 +60,4 @@ extension Duration {
         let (seconds, attoseconds) = components
         return max(1, Int(seconds) + (attoseconds > 0 ? 1 : 0))
     }
-}
-
-extension Environment {
-    /// The same clock for the gate.
-    var gateTime: GateTime { GateTime(now: now, sleep: sleep) }
 }

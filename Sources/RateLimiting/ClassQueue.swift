@@ -1,7 +1,8 @@
 // The callers of one priority class, served fairly by weight (start-time fair queuing): whoever has had the least for
-// its weight goes next. A caller whose lanes are all closed is set aside until one of them may open, and then goes on
-// from where the others are; nobody saves up turns by being away.
+// its weight goes next. A caller whose lanes are all closed, or who has as many places as it may, is set aside until
+// that may be over, and then goes on from where the others are; nobody saves up turns by being away.
 
+import Ground
 import HeapModule
 
 struct ClassQueue: Sendable {
@@ -50,40 +51,45 @@ struct ClassQueue: Sendable {
     // MARK: Coming and going
 
     /// Queues a call; returns where, for `remove`. One that comes `back` takes the place that its id had.
-    mutating func add(_ id: ID, _ request: GateRequest, back: Bool, now: Nanoseconds) -> (slot: Int, flow: Int) {
+    mutating func add(_ id: ID, _ request: GateRequest, back: Bool, now: Nanoseconds) -> (
+        slot: Int, position: CallerQueue.Position
+    ) {
         let slot = slot(of: request, now: now)
         waiting += 1
         var caller = take(slot)
         if caller.standing == .ready { readyWeight += request.weight - caller.weight }
         caller.weight = request.weight
-        let flow = caller.add(id, request, back: back)
+        let position = caller.add(id, request, back: back)
         makeReady(&caller, slot, order: id)
         callers[slot] = caller
-        return (slot, flow)
+        return (slot, position)
     }
 
     /// A call that waited has gone. `isWaiting` tells who is still there.
-    mutating func remove(slot: Int, flow: Int, isWaiting: (ID) -> Bool) {
+    mutating func remove(slot: Int, position: CallerQueue.Position, isWaiting: (ID) -> Bool) {
         waiting -= 1
         var caller = take(slot)
-        caller.remove(from: flow, isWaiting: isWaiting)
+        caller.remove(at: position, isWaiting: isWaiting)
         callers[slot] = caller
     }
 
-    /// Whoever goes next, who has to be taken out with `served`; nil if all lanes are closed to all.
-    mutating func next(opening: (Lane) -> Nanoseconds, now: Nanoseconds) -> (id: ID, slot: Int)? {
+    /// Whoever goes next, who has to be taken out with `served`; nil if nobody may.
+    mutating func next(
+        opening: (Lane) -> Nanoseconds, isHeldBack: (GateRequest) -> Bool, now: Nanoseconds
+    ) -> (id: ID, slot: Int)? {
         while let turn = ready.popMin() {
             var caller = take(turn.slot)
             defer { callers[turn.slot] = caller }
             readyWeight -= caller.weight
             caller.standing = .idle
             guard caller.waiting > 0 else { continue }
-            let choice = caller.choose(opening: opening, now: now)
-            if let flow = choice.flow, let id = caller.head(of: flow) {
+            let choice = caller.choose(opening: opening, isHeldBack: isHeldBack, now: now)
+            if let position = choice.position, let id = caller.head(at: position) {
                 virtualTime = max(virtualTime, turn.tag)
                 return (id, turn.slot)
             }
             caller.standing = .parked
+            caller.parkedUntil = choice.opening
             parked.insert(turn.slot)
             parkedUntil = min(parkedUntil, choice.opening)
         }
@@ -103,18 +109,25 @@ struct ClassQueue: Sendable {
         callers[slot] = caller
     }
 
-    /// Lanes have opened: whoever was set aside has its turn again.
-    mutating func unpark() {
+    /// Lanes have opened, or places have come back: whoever was set aside until `now`, or until somebody knows better,
+    /// has its turn again.
+    mutating func unpark(until now: Nanoseconds = .never) {
         parkedUntil = .never
         for slot in parked {
             var caller = take(slot)
-            if caller.standing == .parked {
-                caller.standing = .idle
-                if let first = caller.first { makeReady(&caller, slot, order: first) }
+            defer { callers[slot] = caller }
+            guard caller.standing == .parked else {
+                parked.remove(slot)
+                continue
             }
-            callers[slot] = caller
+            guard caller.parkedUntil <= now else {
+                parkedUntil = min(parkedUntil, caller.parkedUntil)
+                continue
+            }
+            parked.remove(slot)
+            caller.standing = .idle
+            if let first = caller.first { makeReady(&caller, slot, order: first) }
         }
-        parked.removeAll(keepingCapacity: true)
     }
 
     // MARK: Estimates
@@ -133,19 +146,30 @@ struct ClassQueue: Sendable {
         let own = waiting(of: request)
         let share = Double(own + 1) / Double(request.weight)
         return callers.reduce(own + 1) { ahead, caller in
-            guard let caller, caller.standing == .ready, caller.name != request.caller else { return ahead }
+            guard let caller, caller.standing == .ready, caller.name != request.queue else { return ahead }
             return ahead + min(caller.waiting, Int((share * Double(caller.weight)).rounded(.up)))
         }
     }
 
-    /// Calls of the caller that wait.
+    /// The same among the calls in lanes that meet a condition, whether they could go or not.
+    func ahead(of request: GateRequest, among isCounted: (Lane) -> Bool) -> Int {
+        let own = slots[request.queue].flatMap { callers[$0]?.waiting(in: isCounted) } ?? 0
+        let share = Double(own + 1) / Double(request.weight)
+        return callers.reduce(own + 1) { ahead, caller in
+            guard let caller, caller.waiting > 0, caller.name != request.queue else { return ahead }
+            let others = caller.waiting(in: isCounted)
+            return ahead + min(others, Int((share * Double(caller.weight)).rounded(.up)))
+        }
+    }
+
+    /// Calls of the caller, or from its address, that wait.
     func waiting(of request: GateRequest) -> Int {
-        slots[request.caller].flatMap { callers[$0]?.waiting } ?? 0
+        slots[request.queue].flatMap { callers[$0]?.waiting } ?? 0
     }
 
     /// The weight of those who compete with a caller, itself included.
     func competing(with request: GateRequest) -> Int {
-        let isReady = slots[request.caller].flatMap { callers[$0] }?.standing == .ready
+        let isReady = slots[request.queue].flatMap { callers[$0] }?.standing == .ready
         return readyWeight + (isReady ? 0 : request.weight)
     }
 
@@ -175,12 +199,12 @@ struct ClassQueue: Sendable {
     }
 
     private mutating func slot(of request: GateRequest, now: Nanoseconds) -> Int {
-        if let slot = slots[request.caller] { return slot }
+        if let slot = slots[request.queue] { return slot }
         if slots.count >= sweepAt { sweep(now: now) }
-        let caller = CallerQueue(name: request.caller, weight: request.weight, tag: virtualTime)
+        let caller = CallerQueue(name: request.queue, weight: request.weight, tag: virtualTime)
         let slot = freeSlots.popLast() ?? callers.count
         if slot == callers.count { callers.append(caller) } else { callers[slot] = caller }
-        slots[request.caller] = slot
+        slots[request.queue] = slot
         return slot
     }
 

@@ -1,6 +1,8 @@
 // One pause after a refusal: closed until its end, then opening by a ramp, then only remembered, so that refusals
 // which tell no wait are met with longer and longer pauses.
 
+import Ground
+
 struct CoolDown: Sendable, Equatable {
     /// The first pause where upstream told none, and the longest.
     static let firstDefault = 10 * Nanoseconds.oneSecond

@@ -1,5 +1,7 @@
 // All pauses of a gate, one per scope. Few at a time, so they are simply looked through.
 
+import Ground
+
 struct CoolDownTable: Sendable {
     private(set) var entries: [CoolDown] = []
 

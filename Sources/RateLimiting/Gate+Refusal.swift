@@ -9,12 +9,15 @@ extension Gate {
         public let cause: LimitCause
         /// For how long from now.
         public let remaining: Duration
+        /// Whose calls: a client, or one token. Nil where the proxy's own client is the only one.
+        public let whose: String?
 
         /// A closing, such as one that was found in `statistics`.
-        public init(scope: CoolDownScope, cause: LimitCause, remaining: Duration) {
+        public init(scope: CoolDownScope, cause: LimitCause, remaining: Duration, whose: String? = nil) {
             self.scope = scope
             self.cause = cause
             self.remaining = remaining
+            self.whose = whose
         }
     }
 
@@ -28,6 +31,14 @@ extension Gate {
             case deadline
             /// Upstream told a pause that lasts longer than the caller wanted to wait.
             case coolDown = "cool-down"
+            /// All places upstream are taken by calls under way; no rate is the cause.
+            case places
+            /// The caller has as many calls under way as it may.
+            case share = "caller-places"
+            /// Upstream is down: it refuses connections, or they break off.
+            case upstreamRefuses = "upstream-refuses"
+            /// Upstream is down: attempts to connect hang.
+            case upstreamHangs = "upstream-hangs"
             /// The waiting task was cancelled.
             case cancelled
             /// Upstream told a pause, and the gate only observes.
@@ -37,7 +48,8 @@ extension Gate {
         /// Why.
         public let reason: Reason
         /// After how long another try is likely to succeed, at least a second; nil when nobody is there to try.
-        /// Differs from one refused call to the next, and is never shorter than a pause that upstream told.
+        /// Differs from one refused call to the next, and is never shorter than a pause that upstream told. A second
+        /// where places are the cause: nobody knows when one will be free.
         public let retryAfter: Duration?
     }
 }

@@ -1,6 +1,7 @@
-// The rate gate of one upstream client id: the shell around `GateState`, with its lock, its one timer and those who are
-// suspended in it. A call that need not wait takes the lock once and neither suspends nor allocates.
+// The one gate of the process: the shell around `GateState`, with its lock, its one timer and those who are suspended in
+// it. A call that need not wait takes the lock once and does not suspend.
 
+import Ground
 import Synchronization
 
 /// Lets calls through as the limits, upstream's pauses and fairness allow. Safe to use from any thread.
@@ -10,13 +11,13 @@ public final class Gate: Sendable {
 
     private struct Core {
         var state: GateState
+        var timer: DeadlineTimer
         var waiters: [GateState.ID: Waiter] = [:]
-        var timer: (due: Nanoseconds, task: Task<Void, Never>)?
         /// Grows with each change of what a restart should know.
         var version: UInt64 = 0
     }
 
-    private let time: GateTime
+    private let time: Time
     private let start: ContinuousClock.Instant
     private let file: GateStateFile?
     private let core: Mutex<Core>
@@ -25,12 +26,15 @@ public final class Gate: Sendable {
     private let written = Mutex<UInt64>(0)
 
     /// A gate that begins as if half a burst had been spent, and with the pauses that `file` remembers. `seed` is for
-    /// jitter.
-    public init(limits: GateLimits, time: GateTime = .system, seed: UInt64, file: GateStateFile? = nil) {
+    /// jitter. `passesTokens`: tools bring their own tokens, and the windows are those of each token's client.
+    package init(
+        limits: GateLimits, passesTokens: Bool = false, time: Time = .system, seed: UInt64,
+        file: GateStateFile? = nil
+    ) {
         self.time = time
         self.file = file
         start = time.now()
-        var state = GateState(limits: limits, seed: seed)
+        var state = GateState(limits: limits, passesTokens: passesTokens, seed: seed)
         if let file, let text = file.read() {
             let wall = file.wallMilliseconds()
             // A file that is damaged or gone remembers nothing.
@@ -38,7 +42,7 @@ public final class Gate: Sendable {
                 state.restore(memory, now: 0, wallMilliseconds: wall)
             }
         }
-        core = Mutex(Core(state: state))
+        core = Mutex(Core(state: state, timer: DeadlineTimer(time: time)))
     }
 
     // MARK: Coming
@@ -93,15 +97,31 @@ public final class Gate: Sendable {
         settle { state, now in ((), state.left(ticket, now: now)) }
     }
 
-    func again(_ ticket: GateState.Ticket) async -> Result<GateState.Ticket, Refusal> {
-        await turn(ticket.id) { state, now in state.arrivedAgain(ticket, now: now) }
+    /// - Parameter place: of the latest send; it ends here if it has not ended yet.
+    func again(_ ticket: GateState.Ticket, _ place: Place?) async -> Result<GateState.Ticket, Refusal> {
+        await turn(ticket.id) { state, now in
+            var ticket = ticket
+            if let place, !place.claimEnd() { ticket.phase = .outside }
+            return state.arrivedAgain(ticket, now: now)
+        }
+    }
+
+    /// - Parameter isOver: whether the place has ended, asked under the lock: who ended it gives it back after that.
+    func becomesLong(_ ticket: GateState.Ticket, isOver: () -> Bool) -> Bool {
+        core.withLock { core in isOver() || core.state.becomesLong(ticket.id) }
+    }
+
+    func accepted(_ ticket: GateState.Ticket) {
+        settle { state, now in ((), state.accepted(ticket, now: now)) }
     }
 
     func refusedUpstream(_ ticket: GateState.Ticket, _ cause: LimitCause, _ retryAfter: RetryAfter) -> Closing {
         typealias Told = (closing: Closing, text: (version: UInt64, text: String)?)
         let (closing, text) = settleCore { core, now -> (Told, GateState.Turn) in
-            let (closing, turn) = core.state.refusedUpstream(ticket, cause: cause, retryAfter: retryAfter, now: now)
-            let told = Closing(scope: closing.scope, cause: cause, remaining: .nanoseconds(max(closing.end - now, 0)))
+            let (closing, whose, turn) = core.state.refusedUpstream(
+                ticket, cause: cause, retryAfter: retryAfter, now: now)
+            let told = Closing(
+                scope: closing.scope, cause: cause, remaining: .nanoseconds(max(closing.end - now, 0)), whose: whose)
             guard closing.isLonger, let file else { return ((told, nil), turn) }
             core.version += 1
             let memory = core.state.memory(now: now, wallMilliseconds: file.wallMilliseconds())
@@ -119,6 +139,21 @@ public final class Gate: Sendable {
             version = text.version
             file.write(text.text)
         }
+    }
+
+    // MARK: Upstream is down
+
+    /// Upstream is down, or still is: whoever waits is let go with this reason, and whoever comes is refused. `next`: after
+    /// how long it is looked at again, which the refused are told.
+    public func shut(_ reason: Refusal.Reason, next: Duration) {
+        settle { state, now in
+            ((), state.shut(.init(reason: reason, until: now + next.clampedNanoseconds), now: now))
+        }
+    }
+
+    /// Upstream is back.
+    public func open() {
+        settle { state, now in ((), state.opened(now: now)) }
     }
 
     // MARK: What others see
@@ -223,23 +258,15 @@ public final class Gate: Sendable {
         return resumed
     }
 
-    /// Sees to it that the timer ends no later than the next event. One that ends too early finds nothing to do:
-    /// cheaper than moving it each time.
+    /// Sees to it that the timer fires no later than the next event.
     private func rearm(_ core: inout Core, now: Nanoseconds) {
         guard let due = core.state.nextEvent(now: now) else { return }
-        if let timer = core.timer {
-            guard due < timer.due else { return }
-            timer.task.cancel()
-        }
-        core.timer = (due, Task.detached { await self.wake(due) })
+        core.timer.pull(to: start.advanced(by: .nanoseconds(due))) { self.wake() }
     }
 
-    private func wake(_ due: Nanoseconds) async {
-        try? await time.sleep(start.advanced(by: .nanoseconds(due)))
+    private func wake() {
         settleCore { core, now in
-            // A timer that was replaced is cancelled under this lock.
-            if Task.isCancelled { return ((), GateState.Turn()) }
-            core.timer = nil
+            guard core.timer.fired() else { return ((), GateState.Turn()) }
             return ((), core.state.passed(now: now))
         }
     }

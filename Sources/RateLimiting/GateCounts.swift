@@ -14,6 +14,10 @@ public struct GateCounts: Sendable, Equatable {
     public internal(set) var refusedDeadline = 0
     /// Calls refused since upstream's pause would outlast them.
     public internal(set) var refusedCoolDown = 0
+    /// Calls refused because all places, or all that their caller may have, were taken.
+    public internal(set) var refusedPlaces = 0
+    /// Calls refused because upstream was down.
+    public internal(set) var refusedDown = 0
     /// Callers that left while they waited.
     public internal(set) var leftWaiting = 0
     /// Refusals by upstream: 429, and 503 with `Retry-After`.

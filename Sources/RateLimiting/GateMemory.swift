@@ -1,6 +1,8 @@
 // What a gate knows that must outlive the process: upstream's pauses, by the wall clock, since that is the only one that
 // outlives it too. A text of lines; the last one is a checksum, and a text that is not whole counts as none.
 
+import Ground
+
 /// The pauses of a gate as they are kept over a restart.
 public struct GateMemory: Sendable, Equatable {
     /// One pause.
@@ -112,7 +114,7 @@ extension GateState {
     /// What is worth keeping over a restart.
     func memory(now: Nanoseconds, wallMilliseconds: Int64) -> GateMemory {
         GateMemory(
-            pauses: coolDowns.entries.filter { $0.end > now }.map {
+            pauses: books.books[ClientBooks.own].coolDowns.entries.filter { $0.end > now }.map {
                 // Rounded up: never early.
                 .init(scope: $0.scope, cause: $0.cause, endsAt: wallMilliseconds + ($0.end - now) / 1_000_000 + 1)
             })
@@ -121,7 +123,7 @@ extension GateState {
     /// Goes on with the pauses that a former process was told.
     mutating func restore(_ memory: GateMemory, now: Nanoseconds, wallMilliseconds: Int64) {
         for pause in memory.pauses {
-            coolDowns.restore(
+            books.restore(
                 pause.scope, cause: pause.cause, now: now,
                 end: now + (pause.endsAt - wallMilliseconds) * 1_000_000)
         }

@@ -1,11 +1,16 @@
-// The right to have one call upstream, with all its sends.
+// The right to have one call upstream, with all its sends, and the place that each send takes.
+
+import Synchronization
 
 extension Gate {
-    /// A place among the calls that are in flight. It goes back to its gate when it ends: at the end of its scope or
-    /// when it is released, whichever comes first, and the compiler sees to it that this happens once.
+    /// A turn among the calls that wait, and then one place after the other: as long as it is not sent, the place goes
+    /// back with the permit; from the send on it lasts as long as the transfer. The compiler sees to it that a permit
+    /// ends once.
     public struct Permit: ~Copyable, Sendable {
         private let gate: Gate
         private var ticket: GateState.Ticket
+        /// Of the latest send.
+        private var place: Place?
 
         init(gate: Gate, ticket: GateState.Ticket) {
             self.gate = gate
@@ -13,14 +18,18 @@ extension Gate {
         }
 
         /// To be called right before each send, the first and every other: when it returns the send counts in the
-        /// windows.
+        /// windows. What is sent has to end the place when its transfer is over.
         ///
         /// Returns at once for the first send, unless upstream has told a pause since the permit was given. Else it
         /// waits until the call may be sent, in the place that it had among its caller's calls and within the deadline
         /// that it had; others get the slot meanwhile. After a refusal the permit holds nothing, and the call must not
         /// be sent.
-        public mutating func send() async throws(Refusal) {
-            while !trySend() { try await again() }
+        @discardableResult
+        public mutating func send() async throws(Refusal) -> Place {
+            while true {
+                if let place = trySend() { return place }
+                try await again()
+            }
         }
 
         /// Waits until a send is reserved for it once more, as after `admit`: for a call whose turn was already used by
@@ -30,17 +39,29 @@ extension Gate {
         }
 
         private mutating func again() async throws(Refusal) {
-            switch await gate.again(ticket) {
-            case .success(let ticket): self.ticket = ticket
+            switch await gate.again(ticket, place) {
+            case .success(let ticket):
+                self.ticket = ticket
+                place = nil
             case .failure(let refusal):
                 ticket.phase = .outside
+                place = nil
                 throw refusal
             }
             if Task.isCancelled { throw Refusal(reason: .cancelled, retryAfter: nil) }
         }
 
-        /// Like `send`, without ever waiting: false if `send` would have to, or might.
-        public mutating func trySend() -> Bool { gate.sending(&ticket) }
+        /// Like `send`, without ever waiting: nil if `send` would have to, or might.
+        public mutating func trySend() -> Place? {
+            guard gate.sending(&ticket) else { return nil }
+            let place = Place(gate: gate, ticket: ticket)
+            self.place = place
+            return place
+        }
+
+        /// Upstream has answered the last send, and neither refused it for now nor its credentials: where tools bring
+        /// their own tokens, this one is accepted.
+        public func accepted() { if ticket.request.token != nil { gate.accepted(ticket) } }
 
         /// Upstream refused the last send with a 429, or a 503 that told a wait. Closes for everybody what the cause
         /// names, and says what that came to. Does not wait.
@@ -49,9 +70,39 @@ extension Gate {
             gate.refusedUpstream(ticket, cause, retryAfter)
         }
 
-        /// Gives it back now.
+        /// The answer to the last send turns out to be too large to hold, so that its place will last as long as its tool
+        /// reads. At most half of the places do; false: too many others do already, and the transfer is to be given up.
+        public func becomesLong() -> Bool { place?.becomesLong() ?? true }
+
+        /// Gives back what was not sent, now.
         public consuming func release() {}
 
-        deinit { gate.left(ticket) }
+        deinit { if ticket.phase == .reserved { gate.left(ticket) } }
+    }
+
+    /// One of the places upstream, from right before a send until its transfer has ended. Whoever carries the call out
+    /// ends it; should nobody be left who could, it ends by itself. Safe to use from any thread.
+    public final class Place: Sendable {
+        private let gate: Gate
+        private let ticket: GateState.Ticket
+        private let isOver = Atomic<Bool>(false)
+
+        init(gate: Gate, ticket: GateState.Ticket) {
+            self.gate = gate
+            self.ticket = ticket
+        }
+
+        /// The last byte was taken off, or the transfer has ended otherwise: the place goes back. Only the first call
+        /// does something.
+        public func end() { if claimEnd() { gate.left(ticket) } }
+
+        /// True for the first who ends it, who then has to give it back.
+        func claimEnd() -> Bool { !isOver.exchange(true, ordering: .acquiringAndReleasing) }
+
+        fileprivate func becomesLong() -> Bool {
+            gate.becomesLong(ticket) { self.isOver.load(ordering: .acquiring) }
+        }
+
+        deinit { end() }
     }
 }

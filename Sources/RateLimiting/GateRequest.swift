@@ -4,6 +4,8 @@
 public struct GateRequest: Sendable, Hashable {
     /// Who goes first when not all can go. Lower classes keep a share: see `ClassOrder`.
     public enum Priority: Int, Sendable, CaseIterable {
+        /// The proxy's own looks at what became of a lost call: before everybody, and ahead of the pace.
+        case settling
         /// Somebody waits for the answer.
         case interactive
         /// A script waits for it.
@@ -22,8 +24,37 @@ public struct GateRequest: Sendable, Hashable {
         case other
     }
 
-    /// Callers share the gate fairly by this name.
+    /// A token that a tool brought, as far as the gate must know it.
+    public struct Token: Sendable, Hashable {
+        /// Tells tokens apart; never the token itself.
+        public let id: String
+        /// The client that the token says it belongs to, which nobody has verified, or a name of its own.
+        public let client: String
+
+        /// A token.
+        public init(id: String, client: String) {
+            self.id = id
+            self.client = client
+        }
+
+        /// Of calls without a token that could be told apart.
+        static let none = Token(id: "", client: "")
+
+        /// Whether upstream's answer can say something about it.
+        var canBeAccepted: Bool { !id.isEmpty }
+    }
+
+    /// Callers share the gate fairly by this name, and no caller holds more places than its share.
     public var caller: String
+    /// Who calls as far as the network can tell, where callers cannot prove who they are: turns are shared fairly
+    /// between these first, then between the callers of each. Nil: callers are known.
+    public var peer: String?
+    /// What the call is sent with where tools bring their own tokens, and so whose windows it spends.
+    public var token: Token?
+    /// The most places that the caller holds at once; 0: three quarters of all, at least one; nil: no limit of its own.
+    public var maxInFlight: Int?
+    /// Its answer is known to be too large to hold, so that the place will last as long as the tool reads.
+    public var isLong = false
     /// The caller's share to that of others; 1...1000.
     public private(set) var weight: Int
     /// The class it waits in.
@@ -42,9 +73,13 @@ public struct GateRequest: Sendable, Hashable {
     /// A call; only a weight out of range is changed.
     public init(
         caller: String, weight: Int = 1, priority: Priority = .interactive, operation: String, api: API = .v2,
-        countsAsRun: Bool = false, changes: Bool = false, wait: Duration? = nil
+        countsAsRun: Bool = false, changes: Bool = false, wait: Duration? = nil, maxInFlight: Int? = nil,
+        peer: String? = nil, token: Token? = nil
     ) {
         self.caller = caller
+        self.maxInFlight = maxInFlight
+        self.peer = peer
+        self.token = token
         self.weight = min(max(weight, 1), 1000)
         self.priority = priority
         self.operation = operation
@@ -55,13 +90,24 @@ public struct GateRequest: Sendable, Hashable {
     }
 }
 
-/// What can be closed by itself: calls of one lane are let through or held alike.
+/// What can be closed by itself: calls of one lane of a caller are let through or held alike.
 struct Lane: Sendable, Hashable {
     let operation: String
     let api: GateRequest.API
     let countsAsRun: Bool
+    /// Keeps to the hard windows and not to the pace.
+    let isUrgent: Bool
+    let isLong: Bool
+    let token: GateRequest.Token?
 }
 
 extension GateRequest {
-    var lane: Lane { Lane(operation: operation, api: api, countsAsRun: countsAsRun) }
+    var lane: Lane {
+        Lane(
+            operation: operation, api: api, countsAsRun: countsAsRun, isUrgent: priority == .settling, isLong: isLong,
+            token: token)
+    }
+
+    /// By which name turns are shared first.
+    var queue: String { peer ?? caller }
 }

@@ -1,36 +1,52 @@
 // How long a wait will be: to refuse at once what can not end in time, and to tell the refused when to come back.
 
+import Ground
+
 extension GateState {
-    /// Between calls where there is no window to tell.
-    private static let defaultInterval = 10_000_000.0
     /// Further ahead nobody is promised a turn of his own.
     private static let longestQueueOfPromises = 300 * Nanoseconds.oneSecond
 
     /// Why a call is not even queued; nil if it may be.
     mutating func refusalAtOnce(_ request: GateRequest, deadline: Nanoseconds, now: Nanoseconds) -> Gate.Refusal? {
-        if let end = coolDowns.end(for: request.lane, now: now), end >= deadline {
+        if outage != nil { return refusal(.deadline, request, now: now) }
+        if let end = books.pauseEnd(for: request.lane, now: now), end >= deadline {
             return refusal(.coolDown, request, now: now)
         }
-        // Nobody alone gets more than nine tenths of the places: nine for each that is left to others.
+        // Looks wait for no turn of others, and each has a delete behind it.
+        if request.priority == .settling {
+            let opening = opening(for: request.lane, now: now)
+            let isTooLate = deadline <= now || opening != .never && opening >= deadline
+            return isTooLate ? refusal(causeOfLateness(request, now: now), request, now: now) : nil
+        }
+        // Nobody alone gets more than nine tenths of the queue: nine for each place that is left to others.
         let free = limits.maxQueue - room.count
         guard free > 0, room.waiting(of: request) < 9 * free else { return refusal(.queueFull, request, now: now) }
-        guard deadline > now else { return refusal(.deadline, request, now: now) }
-        for exactly in [false, true] {
-            let place = room.place(of: request, exactly: exactly)
+        guard deadline > now else { return refusal(causeOfLateness(request, now: now), request, now: now) }
+        var pace: Nanoseconds = 0
+        for exactly in books.passesTokens ? [true] : [false, true] {
+            let place = place(of: request, exactly: exactly)
             // Limits are certain. What others will do is a guess: only a wait of twice the time is hopeless.
-            let guess = max(waitForPermit(turns: place.turns), place.guess) / 2
-            if now + max(guess, waitForPace(request, turns: place.turns, now: now)) < deadline { return nil }
+            let guess = max(waitForPlace(turns: place.turns), place.guess) / 2
+            pace = waitForPace(request, turns: place.turns, now: now)
+            if now + max(guess, pace) < deadline { return nil }
         }
-        return refusal(.deadline, request, now: now)
+        // Where the rates alone would have let it go in time, what it would wait for is a place.
+        let reason = now + pace < deadline ? causeOfLateness(request, now: now) : .deadline
+        return refusal(reason, request, now: now)
     }
 
     /// A refusal with a wait of its own: never shorter than a pause that holds, and later than what the caller's other
-    /// refused calls were told.
+    /// refused calls were told. When a place will be free nobody knows, so of that nothing is invented.
     mutating func refusal(_ reason: Gate.Refusal.Reason, _ request: GateRequest, now: Nanoseconds) -> Gate.Refusal {
-        let place = room.place(of: request, exactly: true)
+        if let outage {
+            let wait = max(min(outage.until - now, 15 * .oneSecond), .oneSecond)
+            return Gate.Refusal(reason: outage.reason, retryAfter: .nanoseconds(wait))
+        }
+        if reason == .places || reason == .share { return Gate.Refusal(reason: reason, retryAfter: .seconds(1)) }
+        let place = place(of: request, exactly: true)
         let base = max(expectedWait(request, turns: place.turns, now: now), place.guess, .oneSecond)
         let share = Double(room.competing(with: request)) / Double(request.weight)
-        let spacing = max(interval(countsAsRun: request.countsAsRun) * share, 1_000_000)
+        let spacing = max(books.interval(of: request.lane, now: now) * share, 1_000_000)
         var told = now + base
         room.promise(request, now: now) { promised in
             if promised > told, promised - told < Self.longestQueueOfPromises { told = promised }
@@ -40,37 +56,42 @@ extension GateState {
         return Gate.Refusal(reason: reason, retryAfter: .nanoseconds(wait))
     }
 
+    /// Why a call whose time is over could not go: for want of a place, or for the rate.
+    mutating func causeOfLateness(_ request: GateRequest, now: Nanoseconds) -> Gate.Refusal.Reason {
+        guard !mayHavePlace(request), opening(for: request.lane, now: now) <= now else { return .deadline }
+        return places.isAtShare(request) ? .share : .places
+    }
+
     /// How long the call that goes after `turns - 1` others will have waited, if nobody else comes.
-    func expectedWait(_ request: GateRequest, turns: Int, now: Nanoseconds) -> Nanoseconds {
-        max(waitForPermit(turns: turns), waitForPace(request, turns: turns, now: now))
+    mutating func expectedWait(_ request: GateRequest, turns: Int, now: Nanoseconds) -> Nanoseconds {
+        max(waitForPlace(turns: turns), waitForPace(request, turns: turns, now: now))
     }
 
-    /// Nanoseconds from call to call at the present pace.
-    func interval(countsAsRun: Bool) -> Double {
-        let general = windows.interval ?? Self.defaultInterval
-        return countsAsRun ? max(general, runWindows.interval ?? 0) : general
+    private func place(of request: GateRequest, exactly: Bool) -> WaitingRoom.Place {
+        guard books.passesTokens else { return room.place(of: request, exactly: exactly) }
+        let (books, index) = (books, books.index(of: request.token))
+        return room.place(of: request) { books.index(of: $0.token) == index }
     }
 
-    private func waitForPermit(turns: Int) -> Nanoseconds {
-        let behind = turns - max(limits.maxInFlight - inFlight, 0)
+    private func waitForPlace(turns: Int) -> Nanoseconds {
+        let behind = turns - max(places.limit - places.taken, 0)
         guard behind > 0, let averageHold else { return 0 }
-        return Nanoseconds(averageHold * Double(behind) / Double(limits.maxInFlight))
+        return Nanoseconds(averageHold * Double(behind) / Double(places.limit))
     }
 
-    private func waitForPace(_ request: GateRequest, turns: Int, now: Nanoseconds) -> Nanoseconds {
-        var wait = windows.delay(forCalls: Double(turns), now: now)
-        if request.countsAsRun {
-            wait = max(wait, runWindows.delay(forCalls: Double(min(turns, room.runs + 1)), now: now))
-        }
-        guard !coolDowns.isEmpty else { return wait }
-        let interval = interval(countsAsRun: request.countsAsRun)
-        return max(
-            wait, coolDowns.turn(ofCall: Double(turns), in: request.lane, interval: interval, now: now) - now)
+    private mutating func waitForPace(_ request: GateRequest, turns: Int, now: Nanoseconds) -> Nanoseconds {
+        books.wait(turns: turns, runs: room.runs, of: request.lane, now: now)
     }
 
     /// A pause became longer: those whose patience ends before it need not wait for that.
-    mutating func refuseHopeless(_ turn: inout Turn, _ closing: CoolDownTable.Closing, now: Nanoseconds) {
-        let hopeless = room.waiters { closing.scope.covers($0.request.lane) && $0.deadline <= closing.end }
+    mutating func refuseHopeless(
+        _ turn: inout Turn, _ closing: CoolDownTable.Closing, _ token: GateRequest.Token?, now: Nanoseconds
+    ) {
+        let books = books
+        let hopeless = room.waiters {
+            closing.scope.covers($0.request.lane) && $0.deadline <= closing.end
+                && books.sharePauses(token, $0.request.token)
+        }
         for waiter in hopeless {
             room.remove(waiter.id)
             turn.refused.append((waiter.id, counted(refusal(.coolDown, waiter.request, now: now))))
@@ -82,6 +103,8 @@ extension GateState {
         case .queueFull: counts.refusedQueueFull += 1
         case .deadline: counts.refusedDeadline += 1
         case .coolDown: counts.refusedCoolDown += 1
+        case .places, .share: counts.refusedPlaces += 1
+        case .upstreamRefuses, .upstreamHangs: counts.refusedDown += 1
         case .cancelled, .observing: break
         }
         return refusal

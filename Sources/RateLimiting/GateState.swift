@@ -2,15 +2,18 @@
 // not run backwards, and returns whose wait has ended how.
 //
 // What stays true after every event:
-//  1. In each hard window sends and reservations together never exceed its limit (unless nothing is held).
-//  2. permits.inFlight <= maxInFlight, except after the limit was lowered.
+//  1. In each hard window sends and reservations together never exceed its limit (unless nothing is held, or upstream
+//     accepted a token whose first call was counted elsewhere).
+//  2. Places taken <= maxInFlight, except after the limit was lowered. A call needs a turn and a place to be sent.
 //  3. Nobody waits who could go: whatever makes room hands it on before it returns.
 //  4. Each call that was queued is named by exactly one later event, unless it is cancelled.
+
+import Ground
 
 struct GateState: Sendable {
     typealias ID = WaitingRoom.ID
 
-    /// What a permit stands for.
+    /// What a permit stands for: a place, and a turn until it is sent.
     struct Ticket: Sendable {
         let id: ID
         let request: GateRequest
@@ -18,6 +21,10 @@ struct GateState: Sendable {
         let deadline: Nanoseconds
         var admittedAt: Nanoseconds
         var phase: Phase
+        /// Where its turn is reserved and counted.
+        let book: Int
+        /// Whether the turn was taken off the pace.
+        let isPaced: Bool
     }
 
     enum Phase: Sendable, Equatable {
@@ -25,7 +32,7 @@ struct GateState: Sendable {
         case reserved
         /// Its latest send.
         case sent(at: Nanoseconds)
-        /// It holds nothing: it waits again, or was refused.
+        /// It holds nothing: its transfer has ended, it waits again, or was refused.
         case outside
     }
 
@@ -43,21 +50,28 @@ struct GateState: Sendable {
 
     private(set) var limits: GateLimits
     private(set) var maxWait: Nanoseconds
-    var windows: WindowSet
-    var runWindows: WindowSet
-    var coolDowns = CoolDownTable()
+    var books: ClientBooks
+    var places: Places
     var room = WaitingRoom()
-    var inFlight = 0
-    /// Moving average of how long a permit is held, in nanoseconds.
+    /// Upstream is down: nobody goes, and nobody is let wait.
+    private(set) var outage: Outage?
+    /// Moving average of how long a place is held, in nanoseconds.
     private(set) var averageHold: Double?
     var counts = GateCounts()
     var random: SplitMix
 
-    init(limits: GateLimits, seed: UInt64, now: Nanoseconds = 0) {
+    struct Outage: Sendable {
+        let reason: Gate.Refusal.Reason
+        /// When it is next known whether upstream is back.
+        let until: Nanoseconds
+    }
+
+    /// - Parameter passesTokens: whether tools bring their own tokens, so that not all calls spend the same windows.
+    init(limits: GateLimits, passesTokens: Bool = false, seed: UInt64, now: Nanoseconds = 0) {
         self.limits = limits
         maxWait = limits.maxWait.clampedNanoseconds
-        windows = WindowSet(limits.windows, isHeld: !limits.observe, now: now)
-        runWindows = WindowSet(limits.runWindows, isHeld: !limits.observe, now: now)
+        books = ClientBooks(limits, passesTokens: passesTokens, now: now)
+        places = Places(limit: limits.maxInFlight)
         random = SplitMix(seed: seed)
     }
 
@@ -67,13 +81,15 @@ struct GateState: Sendable {
     mutating func tried(_ id: ID, _ request: GateRequest, now: Nanoseconds) -> (Ticket?, Turn) {
         var turn = Turn()
         settle(&turn, now: now)
-        let deadline = deadline(of: request, now: now)
-        let isOpen = opening(for: request.lane, now: now) <= now
+        guard outage == nil else { return (nil, turn) }
+        let lane = request.lane
+        let isOpen = mayHavePlace(request) && opening(for: lane, now: now) <= now
         // Whoever waits still could not go, so nobody is overtaken.
         guard isOpen || limits.observe else { return (nil, turn) }
+        let deadline = deadline(of: request, now: now)
         counts.admittedAtOnce += 1
         let isPaced = isOpen || observe(request, deadline: deadline, now: now)
-        return (admit(id, request, deadline: deadline, now: now, paced: isPaced), turn)
+        return (admit(id, request, lane, deadline: deadline, now: now, paced: isPaced), turn)
     }
 
     /// A call asks for its turn: it goes, waits under `id`, or is refused at once.
@@ -92,7 +108,10 @@ struct GateState: Sendable {
     mutating func judged(_ request: GateRequest, now: Nanoseconds) -> (Gate.Refusal?, Turn) {
         var turn = Turn()
         settle(&turn, now: now)
-        guard !limits.observe, opening(for: request.lane, now: now) > now else { return (nil, turn) }
+        if outage == nil {
+            let isOpen = mayHavePlace(request) && opening(for: request.lane, now: now) <= now
+            guard !limits.observe, !isOpen else { return (nil, turn) }
+        }
         return (refusalAtOnce(request, deadline: deadline(of: request, now: now), now: now).map { counted($0) }, turn)
     }
 
@@ -100,8 +119,9 @@ struct GateState: Sendable {
     mutating func cameTooLate(_ request: GateRequest, now: Nanoseconds) -> (Gate.Refusal, Turn) {
         var turn = Turn()
         settle(&turn, now: now)
-        let isPaused = coolDowns.end(for: request.lane, now: now) != nil
-        return (counted(refusal(isPaused ? .coolDown : .deadline, request, now: now)), turn)
+        let isPaused = books.pauseEnd(for: request.lane, now: now) != nil
+        let reason = isPaused ? .coolDown : causeOfLateness(request, now: now)
+        return (counted(refusal(reason, request, now: now)), turn)
     }
 
     /// A call that was admitted before asks for its turn once more, in its former place and within its former
@@ -109,21 +129,29 @@ struct GateState: Sendable {
     mutating func arrivedAgain(_ ticket: Ticket, now: Nanoseconds) -> (Entry, Turn) {
         counts.resent += 1
         var turn = Turn()
+        let request = ticket.request
+        let lane = request.lane
         release(ticket, now: now)
         expire(&turn, now: now)
-        let pause = coolDowns.end(for: ticket.request.lane, now: now)
+        if outage != nil {
+            settle(&turn, now: now)
+            return (.refused(counted(refusal(.deadline, request, now: now))), turn)
+        }
+        let pause = books.pauseEnd(for: lane, now: now)
         let isLate = max(pause ?? now, now) >= ticket.deadline
         // How long the first send has taken is no reason to refuse a second one that need not wait.
-        let isOpen = pause == nil && (limits.observe || opening(for: ticket.request.lane, now: now) <= now)
+        let isOpen =
+            pause == nil && (limits.observe || mayHavePlace(request) && opening(for: lane, now: now) <= now)
         if isLate && !isOpen || limits.observe && pause != nil {
             settle(&turn, now: now)
-            let reason: Gate.Refusal.Reason = pause == nil ? .deadline : limits.observe ? .observing : .coolDown
-            return (.refused(counted(refusal(reason, ticket.request, now: now))), turn)
+            let reason =
+                pause == nil ? causeOfLateness(request, now: now) : limits.observe ? .observing : .coolDown
+            return (.refused(counted(refusal(reason, request, now: now))), turn)
         }
         if limits.observe || isLate {
-            return (.admitted(admit(ticket.id, ticket.request, deadline: ticket.deadline, now: now)), turn)
+            return (.admitted(admit(ticket.id, request, lane, deadline: ticket.deadline, now: now)), turn)
         }
-        room.add(ticket.id, ticket.request, now: now, deadline: ticket.deadline, back: true)
+        room.add(ticket.id, request, now: now, deadline: ticket.deadline, back: true)
         settle(&turn, now: now)
         if let index = turn.admitted.firstIndex(where: { $0.id == ticket.id }) {
             return (.admitted(turn.admitted.remove(at: index)), turn)
@@ -141,12 +169,9 @@ struct GateState: Sendable {
         let mayGo = mayStillSend(ticket, now: now)
         if mayGo {
             ticket.phase = .sent(at: now)
-            windows.send(now: now)
-            if ticket.request.countsAsRun {
-                runWindows.send(now: now)
-                // With its date the send tells when the window opens again.
-                room.unpark()
-            }
+            books.send(from: ticket.book, ticket.request.lane, now: now)
+            // With its date the send tells when a window opens again.
+            lanesHaveOpened(isForRuns: ticket.request.countsAsRun)
         }
         settle(&turn, now: now)
         return (mayGo, turn)
@@ -154,18 +179,22 @@ struct GateState: Sendable {
 
     /// Whether the send that a ticket has reserved may still go out, as far as is known at `now`, to which the state must
     /// have been brought.
-    func mayStillSend(_ ticket: Ticket, now: Nanoseconds) -> Bool {
-        ticket.phase == .reserved
-            && (limits.observe || !coolDowns.hasBegun(since: ticket.admittedAt, for: ticket.request.lane, now: now))
+    mutating func mayStillSend(_ ticket: Ticket, now: Nanoseconds) -> Bool {
+        guard ticket.phase == .reserved, outage == nil else { return false }
+        return limits.observe
+            || !books.pauseHasBegun(since: ticket.admittedAt, for: ticket.request.lane, now: now)
     }
 
-    /// A permit comes back.
+    /// A place comes back: the call's transfer has ended, or it was not sent.
     mutating func left(_ ticket: Ticket, now: Nanoseconds) -> Turn {
         var turn = Turn()
         release(ticket, now: now)
         settle(&turn, now: now)
         return turn
     }
+
+    /// The answer to a call that holds its place is too large to hold. False: too many others are.
+    mutating func becomesLong(_ id: ID) -> Bool { places.becomesLong(id) || limits.observe }
 
     /// Somebody left the queue. False if he was not in it any more.
     mutating func cancelled(_ id: ID) -> Bool {
@@ -174,27 +203,52 @@ struct GateState: Sendable {
         return true
     }
 
-    /// Upstream refused the last send of a permit with a 429, or a 503 that told a wait.
+    /// Upstream has answered a ticket's last send in a way that shows that it accepts the call's token.
+    mutating func accepted(_ ticket: Ticket, now: Nanoseconds) -> Turn {
+        var turn = Turn()
+        expire(&turn, now: now)
+        if books.accepted(ticket.id, ticket.book, ticket.request.lane, now: now) { room.unpark() }
+        settle(&turn, now: now)
+        return turn
+    }
+
+    /// Upstream refused the last send of a permit with a 429, or a 503 that told a wait. `whose`: what is closed, where
+    /// not all calls spend the same windows.
     mutating func refusedUpstream(
         _ ticket: Ticket, cause: LimitCause, retryAfter: RetryAfter, now: Nanoseconds
-    ) -> (closing: CoolDownTable.Closing, turn: Turn) {
+    ) -> (closing: CoolDownTable.Closing, whose: String?, turn: Turn) {
         var turn = Turn()
         // Nobody is let in beside the refusal.
         expire(&turn, now: now)
         counts.refusedUpstream += 1
-        let request = ticket.request
-        let scope = CoolDownScope(cause, operation: request.operation, api: request.api)
         let sentAt = if case .sent(let at) = ticket.phase { at } else { now }
-        let closing = coolDowns.refused(
-            scope, cause: cause, told: retryAfter.nanoseconds, sentAt: sentAt, now: now, jitter: random.unit())
-        if closing.isNew {
-            room.forgetPace()
-            if scope == .everything { windows.refused(now: now, end: closing.end) }
-            if case .operation = scope, request.countsAsRun { runWindows.refused(now: now, end: closing.end) }
-        }
-        if closing.isLonger { refuseHopeless(&turn, closing, now: now) }
+        let (closing, whose) = books.refused(
+            ticket.request.lane, cause: cause, told: retryAfter.nanoseconds, sentAt: sentAt, now: now,
+            jitter: random.unit())
+        if closing.isNew { room.forgetPace() }
+        if closing.isLonger { refuseHopeless(&turn, closing, ticket.request.token, now: now) }
         settle(&turn, now: now)
-        return (closing, turn)
+        return (closing, whose, turn)
+    }
+
+    /// Upstream is down, or still is: whoever waits is let go, and whoever comes is refused.
+    mutating func shut(_ outage: Outage, now: Nanoseconds) -> Turn {
+        var turn = Turn()
+        expire(&turn, now: now)
+        self.outage = outage
+        for waiter in room.waiters(where: { _ in true }) {
+            room.remove(waiter.id)
+            turn.refused.append((waiter.id, counted(refusal(.deadline, waiter.request, now: now))))
+        }
+        return turn
+    }
+
+    /// Upstream is back.
+    mutating func opened(now: Nanoseconds) -> Turn {
+        var turn = Turn()
+        outage = nil
+        settle(&turn, now: now)
+        return turn
     }
 
     /// Time has passed: to be called at `nextEvent`, any other time does no harm.
@@ -208,14 +262,8 @@ struct GateState: Sendable {
     mutating func changed(to limits: GateLimits, now: Nanoseconds) -> Turn {
         var turn = Turn()
         settle(&turn, now: now)
-        let isHeld = !limits.observe
-        let isModeNew = limits.observe != self.limits.observe
-        if isModeNew || limits.windows != self.limits.windows {
-            windows.change(to: limits.windows, isHeld: isHeld, now: now)
-        }
-        if isModeNew || limits.runWindows != self.limits.runWindows {
-            runWindows.change(to: limits.runWindows, isHeld: isHeld, now: now)
-        }
+        books.change(to: limits, isModeNew: limits.observe != self.limits.observe, now: now)
+        places.change(limit: limits.maxInFlight)
         self.limits = limits
         maxWait = limits.maxWait.clampedNanoseconds
         room.unpark()
@@ -226,81 +274,87 @@ struct GateState: Sendable {
     /// When `passed` has something to do; nil while nobody waits or only another event can help.
     func nextEvent(now: Nanoseconds) -> Nanoseconds? {
         guard let deadline = room.nextDeadline else { return nil }
-        guard inFlight < limits.maxInFlight else { return deadline }
-        let lanes = room.hasReady ? now : room.parkedUntil
-        return min(deadline, max(openingOfAll(now: now), lanes))
+        guard places.hasFree else { return deadline }
+        let urgent = room.hasReady(settling: true) ? now : room.parkedUntil(settling: true)
+        let lanes = room.hasReady(settling: false) ? now : room.parkedUntil(settling: false)
+        return min(deadline, urgent, max(books.openingOfAll(now: now), lanes))
     }
 
     // MARK: Inside
 
-    /// When the next call may go, lanes aside; `never` where only a permit that comes back can tell.
-    func openingOfAll(now: Nanoseconds) -> Nanoseconds {
-        guard inFlight < limits.maxInFlight else { return .never }
-        return max(windows.opening(now: now), coolDowns.openingOfAll(now: now))
+    /// Whether there is a place for a call, whatever the rates say.
+    func mayHavePlace(_ request: GateRequest) -> Bool {
+        places.hasFree && !places.isAtShare(request) && !(request.isLong && places.longAreFull)
     }
 
-    private func opening(for lane: Lane, now: Nanoseconds) -> Nanoseconds {
-        let all = openingOfAll(now: now)
-        if coolDowns.isEmpty && !lane.countsAsRun { return all }
-        let runs = lane.countsAsRun ? runWindows.opening(now: now) : now
-        return max(all, runs, coolDowns.opening(of: lane, now: now))
-    }
+    /// When the next call of a lane may go, places aside; `never` where only another event can tell.
+    mutating func opening(for lane: Lane, now: Nanoseconds) -> Nanoseconds { books.opening(of: lane, now: now) }
 
     /// Passes the time, ends the waits whose time is over, and lets in whoever may go.
     private mutating func settle(_ turn: inout Turn, now: Nanoseconds) {
         expire(&turn, now: now)
         guard room.count > 0 else { return }
-        if room.parkedUntil <= now { room.unpark() }
-        while room.hasReady, openingOfAll(now: now) <= now {
-            let runsOpen = runWindows.opening(now: now)
-            let coolDowns = coolDowns
-            let next = room.next(
-                opening: { max($0.countsAsRun ? runsOpen : now, coolDowns.opening(of: $0, now: now)) }, now: now)
-            guard let next else { return }
+        room.unpark(until: now)
+        while places.hasFree, let next = next(now: now) {
             counts.admittedAfterWait += 1
             counts.waited += .nanoseconds(now - next.queuedAt)
-            turn.admitted.append(admit(next.id, next.request, deadline: next.deadline, now: now))
+            turn.admitted.append(admit(next.id, next.request, next.request.lane, deadline: next.deadline, now: now))
         }
     }
 
+    /// Takes out whoever goes next.
+    private mutating func next(now: Nanoseconds) -> WaitingRoom.Waiter? {
+        let onlySettling = !room.hasReady(settling: false) || books.openingOfAll(now: now) > now
+        guard !onlySettling || room.hasReady(settling: true) else { return nil }
+        // Lent to the closures, which may not reach into the state while the room is at work.
+        var books = ClientBooks()
+        swap(&books, &self.books)
+        defer { swap(&books, &self.books) }
+        let places = places
+        return room.next(
+            opening: { $0.isLong && places.longAreFull ? .never : books.opening(of: $0, now: now) },
+            isHeldBack: { places.isAtShare($0) }, onlySettling: onlySettling, now: now)
+    }
+
     private mutating func expire(_ turn: inout Turn, now: Nanoseconds) {
-        coolDowns.advance(to: now)
-        let isSteady = !coolDowns.isEmpty && coolDowns.isSteady(now: now)
-        windows.advance(to: now, isSteady: isSteady)
-        runWindows.advance(to: now, isSteady: isSteady)
+        books.advance(to: now)
         for waiter in room.expired(now: now) {
-            turn.refused.append((waiter.id, counted(refusal(.deadline, waiter.request, now: now))))
+            let reason = causeOfLateness(waiter.request, now: now)
+            turn.refused.append((waiter.id, counted(refusal(reason, waiter.request, now: now))))
         }
     }
 
     private mutating func admit(
-        _ id: ID, _ request: GateRequest, deadline: Nanoseconds, now: Nanoseconds, paced: Bool = true
+        _ id: ID, _ request: GateRequest, _ lane: Lane, deadline: Nanoseconds, now: Nanoseconds, paced: Bool = true
     ) -> Ticket {
-        inFlight += 1
-        if !coolDowns.isEmpty {
-            coolDowns.admitted(request.lane, now: now, interval: interval(countsAsRun: request.countsAsRun))
-        }
-        windows.reserve(now: now, paced: paced)
-        if request.countsAsRun { runWindows.reserve(now: now, paced: paced) }
-        return Ticket(id: id, request: request, deadline: deadline, admittedAt: now, phase: .reserved)
+        places.take(id, request)
+        let paced = paced && !lane.isUrgent
+        let book = books.reserve(id, lane, now: now, paced: paced)
+        return Ticket(
+            id: id, request: request, deadline: deadline, admittedAt: now, phase: .reserved, book: book,
+            isPaced: paced)
     }
 
     /// Takes back what a ticket holds.
     private mutating func release(_ ticket: Ticket, now: Nanoseconds) {
+        let lane = ticket.request.lane
         switch ticket.phase {
         case .outside: return
         case .sent: break
         case .reserved:
-            windows.cancelReservation()
-            if ticket.request.countsAsRun {
-                runWindows.cancelReservation()
-                room.unpark()
-            }
+            books.cancelReservation(in: ticket.book, lane, paced: ticket.isPaced)
+            lanesHaveOpened(isForRuns: lane.countsAsRun)
         }
-        precondition(inFlight > 0, "a permit came back that was never given")
-        inFlight -= 1
+        books.left(ticket.id, ticket.book, lane)
+        if places.giveBack(ticket.id, ticket.request) { room.unpark() }
         let hold = Double(now - ticket.admittedAt)
         averageHold = averageHold.map { $0 + (hold - $0) / 5 } ?? hold
+    }
+
+    /// A reservation has ended, so that more may be known about when lanes open.
+    private mutating func lanesHaveOpened(isForRuns: Bool) {
+        guard room.count > 0, isForRuns || books.passesTokens || room.waiting(.settling) > 0 else { return }
+        room.unpark()
     }
 
     private func deadline(of request: GateRequest, now: Nanoseconds) -> Nanoseconds {

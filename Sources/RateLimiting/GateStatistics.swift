@@ -1,9 +1,13 @@
 // How a gate stands, for the metrics.
 
+import Ground
+
 /// A snapshot of a gate.
 public struct GateStatistics: Sendable, Equatable {
     /// Calls that wait, by class.
     public struct Queued: Sendable, Equatable {
+        /// The proxy's own looks at what became of lost calls.
+        public let settling: Int
         /// Interactive calls.
         public let interactive: Int
         /// Batch calls.
@@ -11,7 +15,14 @@ public struct GateStatistics: Sendable, Equatable {
         /// The proxy's own refreshes.
         public let background: Int
         /// All of them.
-        public var total: Int { interactive + batch + background }
+        public var total: Int { settling + interactive + batch + background }
+
+        init(settling: Int = 0, interactive: Int, batch: Int, background: Int) {
+            self.settling = settling
+            self.interactive = interactive
+            self.batch = batch
+            self.background = background
+        }
     }
 
     /// One hard window.
@@ -38,11 +49,11 @@ public struct GateStatistics: Sendable, Equatable {
         public let strikes: Int
     }
 
-    /// Permits that are out.
+    /// Places that are taken.
     public let inFlight: Int
     /// Calls that wait.
     public let queued: Queued
-    /// All windows, those for runs last.
+    /// All windows of the proxy's own client, those for runs last.
     public let windows: [Window]
     /// Those that hold or are opening.
     public let pauses: [Pause]
@@ -50,7 +61,7 @@ public struct GateStatistics: Sendable, Equatable {
     public let learnedPace: Double
     /// The same for starting runs.
     public let learnedRunPace: Double
-    /// Moving average of how long a permit is held; nil before the first came back.
+    /// Moving average of how long a place is held; nil before the first came back.
     public let averageHold: Duration?
     /// What it has done.
     public let counts: GateCounts
@@ -65,31 +76,31 @@ extension GateState {
                     window: limit, isForRuns: isForRuns, spent: paced.window.spent, reserved: paced.window.reserved)
             }
         }
+        let own = books.books[ClientBooks.own]
         return GateStatistics(
-            inFlight: inFlight,
+            inFlight: places.taken,
             queued: .init(
-                interactive: room.waiting(.interactive), batch: room.waiting(.batch),
-                background: room.waiting(.background)),
-            windows: windows(self.windows, limits.windows, isForRuns: false)
-                + windows(runWindows, limits.runWindows, isForRuns: true),
-            pauses: coolDowns.entries.filter { $0.rampEnd > now }.map {
+                settling: room.waiting(.settling), interactive: room.waiting(.interactive),
+                batch: room.waiting(.batch), background: room.waiting(.background)),
+            windows: windows(own.windows, limits.windows, isForRuns: false)
+                + windows(own.runWindows, limits.runWindows, isForRuns: true),
+            pauses: books.pauses(now: now).map {
                 .init(
                     scope: $0.scope, cause: $0.cause, remaining: .nanoseconds(max($0.end - now, 0)),
                     strikes: $0.strikes)
             },
-            learnedPace: self.windows.pace, learnedRunPace: runWindows.pace,
+            learnedPace: own.windows.pace, learnedRunPace: own.runWindows.pace,
             averageHold: averageHold.map { .nanoseconds(Int64($0)) }, counts: counts)
     }
 
-    /// Nobody is in, nobody waits, nothing is closed or opening: nothing is lost with it but its counts.
+    /// Nobody is in, nobody waits, nothing is closed or opening.
     func isIdle(now: Nanoseconds) -> Bool {
-        inFlight == 0 && room.count == 0 && !coolDowns.entries.contains { $0.rampEnd > now }
+        places.taken == 0 && room.count == 0 && books.isQuiet(now: now)
     }
 
     /// How long a call of a lane can surely not go: a pause holds, or a hard window is full.
-    func pause(for lane: Lane, now: Nanoseconds) -> Duration? {
-        var end = max(coolDowns.end(for: lane, now: now) ?? now, windows.hardOpening(now: now))
-        if lane.countsAsRun { end = max(end, runWindows.hardOpening(now: now)) }
+    mutating func pause(for lane: Lane, now: Nanoseconds) -> Duration? {
+        let end = books.closedUntil(lane, now: now)
         return end > now ? .nanoseconds(end - now) : nil
     }
 }

@@ -1,6 +1,8 @@
 // What upstream's refusals teach about the limits: a share of the configured pace that shrinks when a 429 comes though
 // our own count stands below the limit, since then others spend the same budget, and that recovers slowly.
 
+import Ground
+
 struct LearnedPace: Sendable {
     private static let least = 0.05
     /// Nanoseconds until the full pace is back from a standstill: a tenth of it a minute.

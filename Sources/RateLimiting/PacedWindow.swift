@@ -6,6 +6,7 @@
 // do and not always equally.
 
 import DequeModule
+import Ground
 
 struct PacedWindow: Sendable {
     /// By so many nanoseconds one call may take longer on its way than another, without upstream counting one too many.
@@ -55,6 +56,9 @@ struct PacedWindow: Sendable {
         return max(hard, now + Nanoseconds(((1 - credit) * interval / pace).rounded(.up)))
     }
 
+    /// Whether it counts nothing.
+    var isUnspent: Bool { window.spent == 0 && window.reserved == 0 }
+
     /// When the hard window has room; `never` where only the end of a reservation can tell.
     func hardOpening(now: Nanoseconds) -> Nanoseconds { isHeld ? window.opening(now: now) : now }
 
@@ -72,10 +76,14 @@ struct PacedWindow: Sendable {
         if admittedSincePlan > window.limit / 128 { plan(now: now) }
     }
 
-    mutating func cancelReservation() {
+    /// `paced`: as it was reserved.
+    mutating func cancelReservation(paced: Bool) {
         window.cancelReservation()
-        credit = min(credit + 1, burst)
+        if paced { credit = min(credit + 1, burst) }
     }
+
+    /// A send that was not reserved here.
+    mutating func record(now: Nanoseconds) { window.record(1, at: now) }
 
     mutating func send(now: Nanoseconds) { window.send(now: now) }
 

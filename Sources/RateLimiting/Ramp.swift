@@ -1,5 +1,7 @@
 // After a pause the pace starts at a tenth and doubles each second.
 
+import Ground
+
 enum Ramp {
     /// From then on the pace is full.
     static let length = 4 * Nanoseconds.oneSecond

@@ -1,6 +1,8 @@
 // `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10): what the windows allow, and what is
 // left of that. Structured fields (RFC 9651): lists of strings with integer parameters.
 
+import Ground
+
 /// The values of the two fields.
 public struct RateLimitFields: Sendable, Equatable {
     /// For `RateLimit-Policy`: each window by its name, quota `q` and length `w` in seconds.
@@ -12,13 +14,16 @@ public struct RateLimitFields: Sendable, Equatable {
 extension GateState {
     /// What holds for such a call at `now`, to which the state must have been brought; nil without any window. While
     /// a pause holds nothing is left, whatever the windows say.
-    func rateLimitFields(for lane: Lane, now: Nanoseconds) -> RateLimitFields? {
+    mutating func rateLimitFields(for lane: Lane, now: Nanoseconds) -> RateLimitFields? {
+        let book = books.book(of: lane.token, now: now)
+        let limiting = books.limits(of: lane.token)
         let applying =
-            zip(limits.windows, windows.windows).map { ("", $0, $1, windows.pace) }
+            zip(limiting.windows, book.windows.windows).map { ("", $0, $1, book.windows.pace) }
             + (lane.countsAsRun
-                ? zip(limits.runWindows, runWindows.windows).map { ("run:", $0, $1, runWindows.pace) } : [])
+                ? zip(limiting.runWindows, book.runWindows.windows).map { ("run:", $0, $1, book.runWindows.pace) }
+                : [])
         guard !applying.isEmpty else { return nil }
-        let pause = coolDowns.end(for: lane, now: now)
+        let pause = books.pauseEnd(for: lane, now: now)
         var policies: [String] = []
         var limits: [String] = []
         for (prefix, limit, paced, pace) in applying {

@@ -1,5 +1,7 @@
 // Reading `Retry-After` (RFC 9110, section 10.2.3) with the suspicion that it has earned in the field.
 
+import Ground
+
 /// The wait that an answer told, as far as it can be believed.
 public enum RetryAfter: Sendable, Equatable {
     /// Longer than nothing and at most a day.
@@ -16,7 +18,7 @@ public enum RetryAfter: Sendable, Equatable {
     /// A date is measured against the answer's own `date`, since clocks differ; only without a usable one against
     /// `wallSeconds`, our own seconds since 1970.
     public init(_ values: [String], older: [String] = [], date: String? = nil, wallSeconds: Int64) {
-        let now = date.flatMap { HTTPDate.parse(Self.trimmed($0.utf8[...]), wallSeconds: wallSeconds) } ?? wallSeconds
+        let now = date.flatMap { HTTPDate.seconds($0, now: wallSeconds) } ?? wallSeconds
         let longest = Self.longest(of: values, now: now) ?? Self.longest(of: older, now: now)
         self = longest.map { .told(.seconds($0)) } ?? .unusable
     }
@@ -63,7 +65,8 @@ public enum RetryAfter: Sendable, Equatable {
         guard let first = text.first else { return nil }
         let isNumber = (0x30...0x39).contains(first)
         guard
-            let seconds = isNumber ? seconds(text) : HTTPDate.parse(text, wallSeconds: now).map({ $0 - now }),
+            let seconds = isNumber
+                ? seconds(text) : HTTPDate.seconds(String(Substring(text)), now: now).map({ $0 - now }),
             seconds > 0, seconds <= 86_400
         else { return nil }
         return seconds

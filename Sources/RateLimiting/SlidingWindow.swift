@@ -5,6 +5,7 @@
 // forgotten a little late, never early, and memory stays bounded whatever the limit.
 
 import DequeModule
+import Ground
 
 struct SlidingWindow: Sendable {
     /// Sends that leave the window together.

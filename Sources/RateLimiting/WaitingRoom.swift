@@ -1,9 +1,10 @@
-// Everybody who waits: three classes of fair queues, one deadline for each call.
+// Everybody who waits: a fair queue for each class, one deadline for each call.
 //
 // What stays true:
 //  1. A call that was added is taken out by exactly one of `next`, `remove` and `expired`.
-//  2. `hasReady` is false only if every call that waits was found in a closed lane since the last `unpark`.
+//  2. `hasReady` is false only if every call that waits was found unable to go since the last `unpark`.
 
+import Ground
 import HeapModule
 
 struct WaitingRoom: Sendable {
@@ -16,7 +17,7 @@ struct WaitingRoom: Sendable {
         let queuedAt: Nanoseconds
         let deadline: Nanoseconds
         fileprivate let slot: Int
-        fileprivate let flow: Int
+        fileprivate let position: CallerQueue.Position
     }
 
     private struct Deadline: Comparable, Sendable {
@@ -37,10 +38,15 @@ struct WaitingRoom: Sendable {
 
     var count: Int { waiters.count }
 
-    var hasReady: Bool { classes.contains { $0.hasReady } }
+    /// Whether somebody may be served now, who settles lost calls or does not.
+    func hasReady(settling: Bool) -> Bool {
+        settling ? classes[0].hasReady : classes.dropFirst().contains { $0.hasReady }
+    }
 
-    /// The earliest that a caller whose lanes were all closed may go on.
-    var parkedUntil: Nanoseconds { classes.reduce(.never) { min($0, $1.parkedUntil) } }
+    /// The earliest that a caller who was set aside may go on.
+    func parkedUntil(settling: Bool) -> Nanoseconds {
+        settling ? classes[0].parkedUntil : classes.dropFirst().reduce(.never) { min($0, $1.parkedUntil) }
+    }
 
     /// When somebody's patience ends; nil if nobody waits.
     var nextDeadline: Nanoseconds? { deadlines.min?.at }
@@ -61,15 +67,24 @@ struct WaitingRoom: Sendable {
         let place = classes[request.priority.rawValue].add(id, request, back: back, now: now)
         // Whoever comes back has the deadline that he had: one that he left in the heap does no harm.
         waiters[id] = Waiter(
-            id: id, request: request, queuedAt: now, deadline: deadline, slot: place.slot, flow: place.flow)
+            id: id, request: request, queuedAt: now, deadline: deadline, slot: place.slot,
+            position: place.position)
         deadlines.insert(Deadline(at: deadline, id: id))
         if request.countsAsRun { runs += 1 }
     }
 
     /// Takes out whoever goes next.
-    mutating func next(opening: (Lane) -> Nanoseconds, now: Nanoseconds) -> Waiter? {
-        for priority in classOrder.order {
-            guard let next = classes[priority.rawValue].next(opening: opening, now: now) else { continue }
+    ///
+    /// - Parameters:
+    ///   - isHeldBack: whether a caller may have no further place now.
+    ///   - onlySettling: nobody else may go.
+    mutating func next(
+        opening: (Lane) -> Nanoseconds, isHeldBack: (GateRequest) -> Bool, onlySettling: Bool, now: Nanoseconds
+    ) -> Waiter? {
+        for priority in onlySettling ? [.settling] : classOrder.order {
+            guard
+                let next = classes[priority.rawValue].next(opening: opening, isHeldBack: isHeldBack, now: now)
+            else { continue }
             let waiter = remove(next.id)
             classes[priority.rawValue].served(slot: next.slot, now: now)
             classOrder.served(priority) { classes[$0.rawValue].hasReady }
@@ -83,7 +98,9 @@ struct WaitingRoom: Sendable {
     mutating func remove(_ id: ID) -> Waiter? {
         guard let waiter = waiters.removeValue(forKey: id) else { return nil }
         if waiter.request.countsAsRun { runs -= 1 }
-        classes[waiter.request.priority.rawValue].remove(slot: waiter.slot, flow: waiter.flow) { waiters[$0] != nil }
+        classes[waiter.request.priority.rawValue].remove(slot: waiter.slot, position: waiter.position) {
+            waiters[$0] != nil
+        }
         dropGone()
         return waiter
     }
@@ -99,9 +116,14 @@ struct WaitingRoom: Sendable {
         return gone
     }
 
-    /// Lanes have opened.
+    /// Lanes have opened, or places have come back.
     mutating func unpark() {
         for index in classes.indices { classes[index].unpark() }
+    }
+
+    /// Whoever was set aside until `now` may go on.
+    mutating func unpark(until now: Nanoseconds) {
+        for index in classes.indices where classes[index].parkedUntil <= now { classes[index].unpark(until: now) }
     }
 
     // MARK: Estimates
@@ -123,6 +145,15 @@ struct WaitingRoom: Sendable {
         return Place(
             turns: own + min(higher, own * ClassOrder.patience(request.priority)),
             guess: Nanoseconds(Double(own) * (queue.interval ?? 0)))
+    }
+
+    /// The same where not everybody spends from the same windows: among those whose lanes meet a condition.
+    func place(of request: GateRequest, among isCounted: (Lane) -> Bool) -> Place {
+        let queue = classes[request.priority.rawValue]
+        let own = queue.ahead(of: request, among: isCounted)
+        let higher = Priority.allCases.filter { $0.rawValue < request.priority.rawValue }
+            .reduce(0) { $0 + classes[$1.rawValue].ahead(of: request, among: isCounted) - 1 }
+        return Place(turns: own + min(higher, own * ClassOrder.patience(request.priority)), guess: 0)
     }
 
     /// Calls of the caller that wait.

@@ -1,5 +1,7 @@
 // Several windows at once: a call goes when all of them have room, and counts in each.
 
+import Ground
+
 struct WindowSet: Sendable {
     private(set) var windows: [PacedWindow]
     private var learned = LearnedPace()
@@ -25,6 +27,14 @@ struct WindowSet: Sendable {
         for window in windows { latest = max(latest, window.opening(now: now, pace: pace)) }
         return latest
     }
+
+    /// The same for a call that need not keep to the pace.
+    func openingAheadOfPace(now: Nanoseconds) -> Nanoseconds {
+        windows.reduce(now) { max($0, $1.hardOpening(now: now)) }
+    }
+
+    /// Whether nothing is counted.
+    var isUnspent: Bool { reserved == 0 && windows.allSatisfy(\.isUnspent) }
 
     /// When no hard window is full any more, as far as is known.
     func hardOpening(now: Nanoseconds) -> Nanoseconds {
@@ -53,9 +63,15 @@ struct WindowSet: Sendable {
         for index in windows.indices { windows[index].reserve(now: now, paced: paced) }
     }
 
-    mutating func cancelReservation() {
+    /// `paced`: as it was reserved.
+    mutating func cancelReservation(paced: Bool) {
         reserved -= 1
-        for index in windows.indices { windows[index].cancelReservation() }
+        for index in windows.indices { windows[index].cancelReservation(paced: paced) }
+    }
+
+    /// A send that was not reserved here.
+    mutating func record(now: Nanoseconds) {
+        for index in windows.indices { windows[index].record(now: now) }
     }
 
     mutating func send(now: Nanoseconds) {

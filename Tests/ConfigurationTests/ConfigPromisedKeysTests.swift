@@ -104,7 +104,7 @@ struct ConfigPromisedKeysTests {
             loaded.warnings.map(\.description) == [
                 "set, but not yet in force in this version: listen.socket_mode, listen.h2c, "
                     + "admin.public, audit.keep, alerts.webhook, alerts.budget_at, traces.sample, "
-                    + "shutdown.ready_delay, caller[1].max_in_flight"
+                    + "shutdown.ready_delay"
             ])
         #expect(!loaded.effectiveTOML().contains("secret?x"))
         let shipped = try ConfigLoader.load(

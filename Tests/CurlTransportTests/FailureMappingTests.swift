@@ -10,7 +10,7 @@ import Testing
     func beforeSend() {
         let codes: [(CURLcode, TransferFailure.Reason)] = [
             (CURLE_COULDNT_RESOLVE_HOST, .nameNotResolved), (CURLE_COULDNT_CONNECT, .unreachable),
-            (CURLE_OPERATION_TIMEDOUT, .unreachable), (CURLE_SSL_CONNECT_ERROR, .unreachable),
+            (CURLE_OPERATION_TIMEDOUT, .timeoutConnect), (CURLE_SSL_CONNECT_ERROR, .unreachable),
             (CURLE_RECV_ERROR, .unreachable), (CURLE_SEND_ERROR, .unreachable),
             (CURLE_PEER_FAILED_VERIFICATION, .notTrusted), (CURLE_OUT_OF_MEMORY, .internalError),
         ]

@@ -7,7 +7,7 @@ import Testing
 
 @Suite(.timeLimit(.minutes(8)))
 struct TimeoutTests {
-    @Test("a connection that is not made in time is unreachable, and holds up nobody")
+    @Test("a connection that is not made in time is told apart from one that is refused, and holds up nobody")
     func connectTimeout() async throws {
         let silent = SilentOrigin()
         let server = ScriptedOrigin { connection in
@@ -24,7 +24,7 @@ struct TimeoutTests {
                 #expect(try await body.text() == "ok")
             }
             let failure = try await failure(of: hanging)
-            #expect(failure.reason == .unreachable)
+            #expect(failure.reason == .timeoutConnect)
             #expect(failure.sent == false)
         }
     }

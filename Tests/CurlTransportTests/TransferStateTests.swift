@@ -22,7 +22,7 @@ import Testing
         state.queued(now: 100)
         #expect(state.deadline == .init(at: 160, reason: .unreachable))
         state.connecting(now: 150)
-        #expect(state.deadline == .init(at: 155, reason: .unreachable))
+        #expect(state.deadline == .init(at: 155, reason: .timeoutConnect))
         let mayGo = state.willSend(now: 152)
         #expect(mayGo)
         #expect(state.deadline == .init(at: 212, reason: .timeoutFirstByte))

@@ -249,7 +249,9 @@ import Testing
                 isObject ? json("{}", status: "500 Internal Server Error") : numbered(number, rows: report("a")))
         } _: { rig, _ async throws in
             #expect(try await rig.number(Path.reports) == 1)
-            let delete = try await rig.call("POST", Path.deletion, body: job("a"))
+            let delete = try await rig.settling(isSimulated: false) {
+                try await rig.call("POST", Path.deletion, body: job("a"))
+            }
             delete.expectError(504, "OutcomeUnknown", reason: "outcome-unknown")
             for _ in 0..<2 {
                 (try await rig.get(Path.reports)).expectForwarded("uri-miss; detail=deleted-id")

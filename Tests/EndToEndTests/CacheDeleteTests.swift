@@ -250,7 +250,7 @@ struct PurgingWrite: Sendable, CustomTestStringConvertible {
             return .bytes(isSettling ? json("{}", status: "500 Internal Server Error") : numbered(number))
         } _: { rig, _ async throws in
             try await Self.fill(rig)
-            let answer = try await rig.call(method, target, body: body)
+            let answer = try await rig.settling(isSimulated: false) { try await rig.call(method, target, body: body) }
             answer.expectError(504, "OutcomeUnknown", reason: "outcome-unknown")
             let others: Set = ["other iTwin's reports", "other iTwin's report a", "other project's runs"]
             let gone = try await Self.gone(rig)

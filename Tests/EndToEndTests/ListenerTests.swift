@@ -1,5 +1,6 @@
 // The other sockets: IPv6 and unix, and the refusal of an address that is taken.
 
+import Edge
 import Glibc
 import Proxy
 import TestSupport

@@ -27,7 +27,8 @@ import Testing
         try await withRig(origin: server) { rig in
             for method in ["GET", "DELETE"] {
                 let answer = try await rig.call(method, "/clashdetection/runs/x")
-                answer.expectError(502, "UpstreamUnreachable", reason: "upstream-unreachable", method)
+                answer.expectError(
+                    502, "UpstreamUnreachable", reason: "upstream-unreachable", retryAfter: 1...15, method)
             }
         }
     }

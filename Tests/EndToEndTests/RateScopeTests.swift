@@ -1,4 +1,5 @@
-// Whose limits they are, and for how long: a gate for each token in pass-through mode, pauses that outlive the process.
+// Whose limits they are, and for how long: windows for each token's client in pass-through mode, pauses that outlive the
+// process.
 
 import FoundationEssentials
 import TestSupport
@@ -22,15 +23,19 @@ import Testing
         }
     }
 
-    @Test("in pass-through mode each token has windows of its own")
+    @Test("in pass-through mode each token that upstream has accepted has the windows of its client, or its own")
     func passthroughWindows() async throws {
-        try await withLimits(["token.mode=passthrough", "rate.windows=6/1m"]) { rig, origin async throws in
+        try await withLimits(["token.mode=passthrough", "rate.windows=60/1m"]) { rig, origin async throws in
             for name in ["one", "two", "three"] {
                 let token = ("Authorization", "Bearer \(name)")
                 #expect(try await rig.isHeld(Path.tests, [token]) == false)
+                #expect(try await rig.isHeld(Path.tests, [("Authorization", "Bearer new")]), "newcomers share a tenth")
+                // Half of the burst, then no more.
+                for _ in 0..<3 { #expect(try await rig.isHeld(Path.tests, [token]) == false) }
                 #expect(try await rig.isHeld(Path.tests, [token]))
+                rig.clock.advance(by: .seconds(11))
             }
-            #expect(origin.count == 3)
+            #expect(origin.count == 12)
         }
     }
 

@@ -203,6 +203,24 @@ extension Rig {
         repeat { number += 1 } while try await isHeld("\(Path.iTwin)/suppression-rules?n=\(number)", headers) == false
     }
 
+    /// Runs a call whose delete is looked at for five seconds unless it is gone, and lets that time pass once the simulator
+    /// was asked for an object, or at once in front of another origin.
+    func settling<Answer>(isSimulated: Bool = true, _ call: () async throws -> Answer) async throws -> Answer {
+        let isRead = RequestFilter(method: "GET")
+        let before = simulator.recorded(isRead).count
+        let hurry = Task { [simulator, clock] in
+            while isSimulated, simulator.recorded(isRead).count == before {
+                try await Task.sleep(for: .milliseconds(5))
+            }
+            for _ in 0..<22 {
+                try await Task.sleep(for: .milliseconds(20))
+                clock.advance(by: .milliseconds(250))
+            }
+        }
+        defer { hurry.cancel() }
+        return try await call()
+    }
+
     /// Lets time pass in steps, after each of which everything that could go has gone and come back.
     func pass(_ duration: Duration, step: Duration = .milliseconds(50), while condition: () -> Bool = { true })
         async throws

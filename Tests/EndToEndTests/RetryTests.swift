@@ -97,7 +97,7 @@ import Testing
 
     @Test("a read is sent again with its body")
     func readWithBody() async throws {
-        try await withRig { rig in
+        try await withRig { rig async throws in
             rig.simulator.inject(.reset, where: RequestFilter(target: "/reports"), times: 1)
             #expect(try await rig.call("GET", rig.list, body: "{}").status == 200)
             #expect(rig.simulator.recorded(RequestFilter(target: "/reports")).count == 2)

@@ -1,6 +1,7 @@
 // The decisions of the front desk and of the origin rules, from a configuration and a head alone.
 
 import ClashAPI
+import Edge
 import Ground
 import HTTPTypes
 import NIOHTTP1
@@ -31,6 +32,23 @@ import Testing
         case .options: return "options"
         case .refuse(let failure, let admission): return "\(failure.reason.rawValue) \(admission.corsOrigin ?? "-")"
         }
+    }
+
+    @Test(
+        "method overrides are refused and named",
+        arguments: [
+            "X-HTTP-Method-Override", "x-http-method", "X-Method-Override", "X_HTTP_METHOD_OVERRIDE",
+            "X-HTTP_Method-Override", "X-HTTP-Verb", "X-HttpMethod", "HTTP-Method-Override", "X-Original-Method",
+            "X-Original-URL", "X-Rewrite-URL",
+        ])
+    func overrides(name: String) throws {
+        let desk = FrontDesk(Config(), pseudonym: "clash-proxy-me")
+        guard case .refuse(let failure, _) = desk.decide(try head(.POST, "/", [("Host", "localhost"), (name, "GET")]))
+        else {
+            Issue.record("it was let through")
+            return
+        }
+        #expect(failure.reason == .invalidRequest && failure.target == name)
     }
 
     @Test("without callers everybody is anonymous and may do everything")

@@ -10,7 +10,6 @@ import Tokens
 @Suite struct NewsTests {
     private let start = ContinuousClock.now
     private var book = PauseBook()
-    private var streak = ConnectionStreak()
     private var tally = RefusalTally()
     private func at(_ seconds: Double) -> ContinuousClock.Instant { start + .seconds(seconds) }
 
@@ -27,17 +26,6 @@ import Tokens
         #expect(book.over(all, now: at(60)) == PauseBook.Pause(end: at(60), id: "a"))
         #expect(book.over(all, now: at(61)) == nil && book.end(of: all) == nil)
         #expect(book.closed(one, until: at(99), id: "f", now: at(70)) == .begun(former: .init(end: at(5), id: "d")))
-    }
-
-    @Test("upstream is down after five attempts to connect that failed in a row, and back with the first that works")
-    mutating func connections() {
-        for _ in 0..<4 { #expect(streak.failed(now: at(0)) == false) }
-        #expect(streak.made(now: at(1)) == nil, "four and a good one are no outage")
-        for _ in 0..<4 { #expect(streak.failed(now: at(1)) == false) }
-        #expect(streak.failed(now: at(2)) == true)
-        #expect(streak.failed(now: at(3)) == false, "once")
-        #expect(streak.made(now: at(32)) == .seconds(30))
-        #expect(streak.made(now: at(33)) == nil && streak.failures == 0)
     }
 
     @Test("refusals of one kind are told once a minute, with their number")

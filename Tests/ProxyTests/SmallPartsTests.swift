@@ -1,5 +1,6 @@
 // Authorities, preferences, correlation ids, dates: small parts with exact rules.
 
+import Edge
 import Ground
 import HTTPTypes
 import Testing
@@ -19,6 +20,13 @@ import Testing
         ] {
             #expect(Authority(bad) == nil, "\(bad)")
         }
+    }
+
+    @Test("field values are read as UTF-8, else as ISO 8859-1")
+    func fieldText() throws {
+        let name = try #require(HTTPField.Name("X-A"))
+        let texts = [[0x68], [0x50, 0xFC], [], [0xEF, 0xBF, 0xBD]].map { HTTPField(name: name, value: $0).text }
+        #expect(texts == ["h", "Pü", "", "\u{FFFD}"])
     }
 
     @Test("loopback is what DNS can not rebind")

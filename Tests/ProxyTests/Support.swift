@@ -1,6 +1,7 @@
 // Shared by the tests beside this module: request heads from parts, and an environment whose clock and chance are the
 // test's.
 
+import Edge
 import Ground
 import HTTPTypes
 import NIOHTTP1
@@ -34,7 +35,7 @@ func decoded(
 func head(
     _ method: HTTPMethod = .GET, _ uri: String = "/clashdetection/tests",
     _ headers: [(String, String)] = [("Host", "localhost")]
-) throws(Failure) -> RequestHead {
+) throws(WireFailure) -> RequestHead {
     try RequestHead(decoded(method, uri, headers))
 }
 

@@ -1,5 +1,6 @@
 // Pauses after a refusal: how wide, how long, never early, and how the gate opens afterwards.
 
+import Ground
 import TestSupport
 import Testing
 
@@ -40,7 +41,7 @@ struct CoolDownTests {
             }
             #expect(held == closed[cause], "\(cause)")
             for (request, isClosed) in zip(others, held) {
-                let pause = desk.state.pause(for: request.lane, now: desk.now)
+                let pause = desk.pause(for: request.lane)
                 #expect((pause != nil) == isClosed)
                 if let pause { #expect(pause >= .seconds(10)) }
             }
@@ -127,8 +128,8 @@ struct CoolDownTests {
             desk.pass(.milliseconds(10))
             #expect(desk.refuseUpstream(id, .tier, .unusable)?.end == closing.end)
         }
-        #expect(desk.state.coolDowns.entries.map(\.strikes) == [1])
-        #expect(desk.state.windows.pace < 1 && desk.state.windows.pace > 0.4)
+        #expect(desk.state.own.coolDowns.entries.map(\.strikes) == [1])
+        #expect(desk.state.own.windows.pace < 1 && desk.state.own.windows.pace > 0.4)
     }
 
     @Test("after the pause a tenth of the pace goes, twice as much each second, and then all of it")
@@ -139,7 +140,7 @@ struct CoolDownTests {
         desk.pass(.nanoseconds(closing.end - 1 - desk.now))
         #expect(desk.inside.count == 1)
         // 99 calls a second, halved by what the refusal taught.
-        let full = 99 * desk.state.windows.pace
+        let full = 99 * desk.state.own.windows.pace
         var counts: [Double] = []
         var before = desk.inside.count
         for _ in 0..<8 {
@@ -162,7 +163,7 @@ struct CoolDownTests {
         desk.pass(.seconds(20))
         #expect(desk.inside.map(\.id) == [id] + later)
         #expect(desk.send(id))
-        #expect(desk.state.windows.windows[0].window.spent == 2)
+        #expect(desk.state.own.windows.windows[0].window.spent == 2)
     }
 
     @Test("a call that holds a permit when a pause begins is not sent in the pause, nor beside the ramp after it")

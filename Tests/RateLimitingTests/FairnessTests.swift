@@ -100,7 +100,9 @@ struct FairnessTests {
         let desk = GateDesk(permits: 1)
         desk.come(call("first"))
         for _ in 0..<2000 {
-            for priority in GateRequest.Priority.allCases.reversed() { desk.come(call("tool", priority)) }
+            for priority in [GateRequest.Priority.background, .batch, .interactive] {
+                desk.come(call("tool", priority))
+            }
         }
         var served: [GateRequest.Priority: Int] = [:]
         var longestGap: [GateRequest.Priority: Int] = [:]
@@ -154,9 +156,9 @@ struct FairnessTests {
         for number in 0..<10_000 {
             id += 1
             let place = queue.add(id, call("tool \(number)"), back: false, now: 0)
-            let next = queue.next(opening: { _ in 0 }, now: 0)
+            let next = queue.next(opening: { _ in 0 }, isHeldBack: { _ in false }, now: 0)
             #expect(next?.id == id)
-            queue.remove(slot: place.slot, flow: place.flow) { _ in false }
+            queue.remove(slot: place.slot, position: place.position) { _ in false }
             queue.served(slot: place.slot, now: 0)
         }
         #expect(queue.remembered <= 200)

@@ -1,8 +1,14 @@
 // A gate state with a clock that the test moves, for tests that tell a short story.
 
+import Ground
 import Testing
 
 @testable import RateLimiting
+
+extension GateState {
+    /// The book of the proxy's own client.
+    var own: ClientBook { books.books[ClientBooks.own] }
+}
 
 final class GateDesk {
     var state: GateState
@@ -10,9 +16,13 @@ final class GateDesk {
     /// Those let in, in that order, with their permits.
     private(set) var inside: [GateState.Ticket] = []
     private(set) var refused: [UInt64: Gate.Refusal] = [:]
+    /// Whose calls refusals by upstream closed.
+    private(set) var closed: [String?] = []
     private var nextID: UInt64 = 0
 
-    init(_ limits: GateLimits, seed: UInt64 = 1) { state = GateState(limits: limits, seed: seed) }
+    init(_ limits: GateLimits, passesTokens: Bool = false, seed: UInt64 = 1) {
+        state = GateState(limits: limits, passesTokens: passesTokens, seed: seed)
+    }
 
     /// A gate without windows that holds so many.
     convenience init(permits: Int, queue: Int = 100_000, wait: Duration = .seconds(3600)) {
@@ -70,10 +80,32 @@ final class GateDesk {
         _ id: UInt64, _ cause: LimitCause = .tier, _ retryAfter: RetryAfter
     ) -> CoolDownTable.Closing? {
         guard let ticket = inside.first(where: { $0.id == id }) else { return nil }
-        let (closing, turn) = state.refusedUpstream(ticket, cause: cause, retryAfter: retryAfter, now: now)
+        let (closing, whose, turn) = state.refusedUpstream(ticket, cause: cause, retryAfter: retryAfter, now: now)
         take(turn)
+        closed.append(whose)
         return closing
     }
+
+    /// Upstream answers somebody inside, who has sent, in a way that shows that it accepts the token.
+    func accept(_ id: UInt64) {
+        guard let ticket = inside.first(where: { $0.id == id }) else { return }
+        take(state.accepted(ticket, now: now))
+    }
+
+    /// Upstream is down.
+    func shut(_ reason: Gate.Refusal.Reason, next: Duration) {
+        take(state.shut(.init(reason: reason, until: now + next.clampedNanoseconds), now: now))
+    }
+
+    func fields(for lane: Lane) -> RateLimitFields? { state.rateLimitFields(for: lane, now: now) }
+
+    func pause(for lane: Lane) -> Duration? { state.pause(for: lane, now: now) }
+
+    /// Upstream is back.
+    func open() { take(state.opened(now: now)) }
+
+    /// The answer to somebody inside is too large to hold. Whether it may go on.
+    func becomesLong(_ id: UInt64) -> Bool { state.becomesLong(id) }
 
     /// Somebody inside asks to send once more.
     func again(_ id: UInt64) {
@@ -112,9 +144,11 @@ final class GateDesk {
 func call(
     _ caller: String = "tool", weight: Int = 1, _ priority: GateRequest.Priority = .interactive,
     operation: String = "v2.reports.list", api: GateRequest.API = .v2, isRun: Bool = false, changes: Bool = false,
-    wait: Duration? = nil
+    wait: Duration? = nil, places: Int? = nil, isLong: Bool = false
 ) -> GateRequest {
-    GateRequest(
+    var request = GateRequest(
         caller: caller, weight: weight, priority: priority, operation: operation, api: api, countsAsRun: isRun,
-        changes: changes, wait: wait)
+        changes: changes, wait: wait, maxInFlight: places)
+    request.isLong = isLong
+    return request
 }

@@ -1,5 +1,6 @@
 // What survives a restart.
 
+import Ground
 import Synchronization
 import TestSupport
 import Testing
@@ -66,7 +67,7 @@ struct GateMemoryTests {
         let file = GateStateFile(
             read: { written.withLock { $0.last } }, write: { text in written.withLock { $0.append(text) } },
             wallMilliseconds: { Self.now + clock.elapsed.clampedNanoseconds / 1_000_000 })
-        let time = GateTime(now: { clock.now }, sleep: { try await clock.sleep(until: $0) })
+        let time = Time(now: { clock.now }, sleep: { try await clock.sleep(until: $0) })
         let limits = GateLimits(windows: [GateWindow(limit: 1000, span: .seconds(60))])
         do {
             let gate = Gate(limits: limits, time: time, seed: 1, file: file)

@@ -1,5 +1,6 @@
 // The gate with its lock, timer and suspended callers.
 
+import Ground
 import Synchronization
 import TestSupport
 import Testing
@@ -58,7 +59,7 @@ struct GateTests {
         return Gate(
             limits: GateLimits(
                 windows: windows, maxInFlight: permits, maxQueue: queue, maxWait: .seconds(wait), observe: observe),
-            time: GateTime(now: { clock.now }, sleep: { try await clock.sleep(until: $0) }), seed: 1)
+            time: Time(now: { clock.now }, sleep: { try await clock.sleep(until: $0) }), seed: 1)
     }
 
     @Test("a permit goes back once: at the end of its scope, when it is released, or with an error")
@@ -92,7 +93,7 @@ struct GateTests {
         try await clock.waitForSleeper(until: clock.instant(.seconds(5)))
         clock.advance(by: .seconds(5))
         let refusal = try await #require(throws: Gate.Refusal.self) { try await hasty.value }
-        #expect(refusal.reason == .deadline && refusal.retryAfter ?? .zero >= .seconds(1))
+        #expect(refusal == Gate.Refusal(reason: .places, retryAfter: .seconds(1)))
         permit.release()
         try await patient.value
         #expect(gate.isIdle)
@@ -171,7 +172,7 @@ struct GateTests {
     func furtherSends() async throws {
         let gate = gate()
         var permit = try await gate.admit(call("mine"))
-        let sends = [permit.trySend(), permit.trySend()]
+        let sends = [permit.trySend() != nil, permit.trySend() != nil]
         #expect(sends == [true, false])
         let later = Task.immediate { _ = try await gate.admit(call("mine")) }
         try await permit.send()
@@ -276,66 +277,5 @@ struct GateTests {
         #expect(done >= 2000 - 667, "only the cancelled may be turned away")
         let report = gate.statistics
         #expect(report.inFlight == 0 && report.queued.total == 0 && report.windows[0].reserved == 0)
-    }
-}
-
-@Suite("The book of gates")
-struct GateBookTests {
-    private func book(_ capacity: Int, _ clock: TestClock = TestClock()) -> GateBook {
-        GateBook(limits: GateLimits(windows: []), capacity: capacity) { _, limits in
-            Gate(
-                limits: limits, time: GateTime(now: { clock.now }, sleep: { try await clock.sleep(until: $0) }), seed: 1
-            )
-        }
-    }
-
-    @Test("a key always has the same gate, and others have others")
-    func sameGate() {
-        let book = book(10)
-        #expect(book.gate(for: "a") === book.gate(for: "a"))
-        #expect(book.gate(for: "a") !== book.gate(for: "b"))
-    }
-
-    @Test("of too many the idle one that was used least lately makes room")
-    func leastRecentlyUsed() {
-        let book = book(3)
-        let (a, b, c) = (book.gate(for: "a"), book.gate(for: "b"), book.gate(for: "c"))
-        _ = book.gate(for: "a")
-        _ = book.gate(for: "d")
-        #expect(book.gates.map(\.key) == ["a", "c", "d", nil])
-        #expect(book.gate(for: "a") === a && book.gate(for: "c") === c)
-        #expect(book.gate(for: "b") !== b)
-    }
-
-    @Test("a gate with a permit out, with somebody waiting or with a pause is never dropped; then keys share one")
-    func busyGates() async throws {
-        let clock = TestClock()
-        let book = book(2, clock)
-        let (a, b) = (book.gate(for: "a"), book.gate(for: "b"))
-        let permit = try await a.admit(call())
-        do {
-            var permit = try await b.admit(call())
-            try await permit.send()
-            permit.refused(cause: .tier, retryAfter: .told(.seconds(10)))
-        }
-        for number in 0..<100 { _ = book.gate(for: "token \(number)") }
-        #expect(book.gate(for: "a") === a && book.gate(for: "b") === b)
-        #expect(book.gate(for: "c") === book.gate(for: "d"))
-        #expect(book.gates.count == 3)
-        permit.release()
-        let c = book.gate(for: "c")
-        #expect(book.gates.map(\.key) == ["b", "c", nil])
-        clock.advance(by: .seconds(20))
-        _ = c.tryAdmit(call())
-        _ = book.gate(for: "e")
-        #expect(book.gates.map(\.key) == ["c", "e", nil])
-    }
-
-    @Test("other limits reach all gates, those that are made later too")
-    func update() {
-        let book = book(10)
-        let gate = book.gate(for: "a")
-        book.update(limits: GateLimits(windows: [GateWindow(limit: 1000, span: .seconds(60))]))
-        #expect(gate.statistics.windows.count == 1 && book.gate(for: "b").statistics.windows.count == 1)
     }
 }

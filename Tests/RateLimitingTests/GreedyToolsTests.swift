@@ -1,6 +1,7 @@
 // Thirty tools that want five times what the subscription allows, for ten simulated minutes, in front of an upstream
 // that punishes whoever calls too early.
 
+import Ground
 import Testing
 
 @testable import RateLimiting

@@ -1,6 +1,7 @@
 // The one promise that nothing may break: never more than N sends in any span of a window's length. Long random runs,
 // each beside a plain list of the instants at which calls were sent.
 
+import Ground
 import TestSupport
 import Testing
 
@@ -113,7 +114,7 @@ private struct WindowRun {
         }
         if crowd(sends, limits.windows) { problems.append("too many sends at \(now)") }
         if crowd(runSends, limits.runWindows) { problems.append("too many runs at \(now)") }
-        if state.inFlight != tickets.count { problems.append("permits were lost") }
+        if state.places.taken != tickets.count { problems.append("permits were lost") }
         if state.room.count != waiting.count { problems.append("waiting calls were lost") }
     }
 }

@@ -83,7 +83,7 @@ struct ObserveTests {
         let list = call()
         desk.pass(.seconds(3601))
         #expect(
-            desk.state.rateLimitFields(for: list.lane, now: desk.now)
+            desk.fields(for: list.lane)
                 == .init(
                     policy: "\"500/1m\";q=500;w=60, \"5000/1h\";q=5000;w=3600",
                     limit: "\"500/1m\";r=500, \"5000/1h\";r=5000"))
@@ -92,12 +92,12 @@ struct ObserveTests {
         desk.pass(.seconds(12))
         desk.come(list)
         #expect(
-            desk.state.rateLimitFields(for: list.lane, now: desk.now)?.limit
+            desk.fields(for: list.lane)?.limit
                 == "\"500/1m\";r=498;t=49, \"5000/1h\";r=4998;t=3589")
-        let run = try #require(desk.state.rateLimitFields(for: call(isRun: true).lane, now: desk.now))
+        let run = try #require(desk.fields(for: call(isRun: true).lane))
         #expect(run.policy.hasSuffix(", \"run:6/1500ms\";q=6;w=2") && run.limit.hasSuffix(", \"run:6/1500ms\";r=6"))
         _ = desk.refuseUpstream(id, .tier, .told(.seconds(1)))
-        let closed = try #require(desk.state.rateLimitFields(for: list.lane, now: desk.now))
+        let closed = try #require(desk.fields(for: list.lane))
         #expect(
             closed.limit == "\"500/1m\";r=0;t=2, \"5000/1h\";r=0;t=2", "with its jitter the pause is a little longer")
     }
@@ -105,7 +105,7 @@ struct ObserveTests {
     @Test("without windows there is nothing to tell")
     func noFields() {
         let desk = GateDesk(permits: 1)
-        #expect(desk.state.rateLimitFields(for: call().lane, now: desk.now) == nil)
+        #expect(desk.fields(for: call().lane) == nil)
     }
 
     @Test("a full hard window is a pause too, as long as it is full")
@@ -116,10 +116,10 @@ struct ObserveTests {
                 runWindows: [GateWindow(limit: 1, span: .seconds(8))]
             ))
         let run = call(isRun: true)
-        #expect(desk.state.pause(for: run.lane, now: desk.now) == nil)
+        #expect(desk.pause(for: run.lane) == nil)
         desk.send(desk.come(run))
         desk.pass(.seconds(3))
-        #expect(desk.state.pause(for: run.lane, now: desk.now) == .seconds(5) + .nanoseconds(1))
-        #expect(desk.state.pause(for: call().lane, now: desk.now) == nil)
+        #expect(desk.pause(for: run.lane) == .seconds(5) + .nanoseconds(1))
+        #expect(desk.pause(for: call().lane) == nil)
     }
 }

@@ -1,5 +1,6 @@
 // A small burst, then an even pace; what a restart and refusals teach.
 
+import Ground
 import Testing
 
 @testable import RateLimiting
@@ -47,7 +48,7 @@ struct PaceTests {
         let desk = GateDesk(GateLimits(windows: [GateWindow(limit: 1000, span: .seconds(60))], maxInFlight: 1000))
         for _ in 0..<200 { desk.come(call()) }
         #expect(desk.inside.count == 50)
-        #expect(desk.state.windows.windows[0].window.spent == 50)
+        #expect(desk.state.own.windows.windows[0].window.spent == 50)
         for _ in 0..<50 { desk.firstLeaves() }
         desk.pass(.seconds(300))
         let before = desk.inside.count
@@ -116,7 +117,7 @@ struct PaceTests {
             #expect(desk.isInside(id))
             desk.leave(id)
         }
-        #expect(desk.state.windows.windows[0].window.spent == 0)
+        #expect(desk.state.own.windows.windows[0].window.spent == 0)
     }
 
     @Test("a refusal that our own count does not explain shrinks the pace to what we had; a full window hardly does")
@@ -144,12 +145,12 @@ struct PaceTests {
                 windows: [GateWindow(limit: 10, span: .seconds(30)), GateWindow(limit: 50, span: .seconds(90))],
                 maxWait: .seconds(60)),
             now: desk.now)
-        #expect(desk.state.windows.windows.map { $0.window.spent } == [9, 9])
-        #expect(desk.state.windows.windows.map { $0.window.reserved } == [1, 1])
+        #expect(desk.state.own.windows.windows.map { $0.window.spent } == [9, 9])
+        #expect(desk.state.own.windows.windows.map { $0.window.reserved } == [1, 1])
         let late = desk.come(call())
         #expect(!desk.isInside(late), "ten of ten")
         desk.send(ids[4])
-        #expect(desk.state.windows.windows.map { $0.window.reserved } == [0, 0])
+        #expect(desk.state.own.windows.windows.map { $0.window.reserved } == [0, 0])
         desk.pass(.seconds(31))
         #expect(desk.isInside(late))
     }

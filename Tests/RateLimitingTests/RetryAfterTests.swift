@@ -1,5 +1,6 @@
 // What upstream's answers say about a wait, and which limit they name.
 
+import Ground
 import TestSupport
 import Testing
 
@@ -75,16 +76,6 @@ struct RetryAfterTests {
     func dates(value: String, date: String?, expected: Int?) {
         let expected = expected.map { RetryAfter.told(.seconds($0)) } ?? .unusable
         #expect(RetryAfter([value], date: date, wallSeconds: Self.now) == expected)
-    }
-
-    @Test("the three forms of dates, and nothing else, are read as the seconds that they are")
-    func knownSeconds() {
-        for (text, seconds) in HTTPDates.valid {
-            #expect(HTTPDate.parse(text.utf8[...], wallSeconds: HTTPDates.now) == seconds, "\(text)")
-        }
-        for text in HTTPDates.invalid {
-            #expect(HTTPDate.parse(text.utf8[...], wallSeconds: HTTPDates.now) == nil, "\(text)")
-        }
     }
 
     @Test("the cause is the widest that is named, and the application alone is only a name")

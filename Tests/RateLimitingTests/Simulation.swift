@@ -1,6 +1,7 @@
 // Tools that call through a gate state, in simulated time: each has some threads, each thread thinks, asks for its turn,
 // calls, and begins again when the answer is there. Calls arrive upstream a random while after they were sent.
 
+import Ground
 import HeapModule
 import TestSupport
 
@@ -146,7 +147,7 @@ struct Simulation {
     private mutating func answered(_ id: UInt64, _ retryAfter: Int64?) {
         guard let ticket = calls[id]?.ticket, let tool = calls[id]?.tool else { return }
         if let retryAfter {
-            let (_, turn) = state.refusedUpstream(
+            let (_, _, turn) = state.refusedUpstream(
                 ticket, cause: cause, retryAfter: .told(.seconds(retryAfter)), now: now)
             take(turn)
             calls[id]?.askedAt = now

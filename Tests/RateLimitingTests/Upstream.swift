@@ -1,6 +1,8 @@
 // A strict upstream for the simulations: sliding windows, a Retry-After in whole seconds, and the trap: whoever calls
 // before an announced wait is over starts it again and is counted.
 
+import Ground
+
 @testable import RateLimiting
 
 struct StrictUpstream {

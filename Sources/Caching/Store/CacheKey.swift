@@ -1,5 +1,6 @@
 // What an answer is stored under: the bytes of everything that makes two requests ask for the same thing.
 
+import Glibc
 import HTTPTypes
 
 /// The key of a stored answer. Equal keys mean interchangeable answers.
@@ -74,7 +75,16 @@ public struct CacheKey: Hashable, Sendable {
     var byteCount: Int { bytes.capacity }
 
     /// Whether both ask for the same thing.
-    public static func == (left: CacheKey, right: CacheKey) -> Bool { left.bytes == right.bytes }
+    public static func == (left: CacheKey, right: CacheKey) -> Bool {
+        guard left.bytes.count == right.bytes.count else { return false }
+        // The library compares arrays byte by byte.
+        return left.bytes.withUnsafeBytes { left in
+            right.bytes.withUnsafeBytes { right in
+                guard let first = left.baseAddress, let second = right.baseAddress else { return true }
+                return memcmp(first, second, left.count) == 0
+            }
+        }
+    }
 
     /// By all bytes, not by the path alone.
     public func hash(into hasher: inout Hasher) {

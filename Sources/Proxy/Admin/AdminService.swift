@@ -2,10 +2,10 @@
 
 import ClashAPI
 import Configuration
+import Edge
 import Ground
 import HTTPTypes
 import NIOCore
-import NIOHTTP1
 
 /// What the admin listener tells. Closures, so that it knows nothing of what it reports on.
 struct AdminReport: Sendable {
@@ -64,11 +64,11 @@ final class AdminService: RequestHandling {
         answer(exchange, refusal)
     }
 
-    func refuse(_ failure: Failure, _ head: HTTPRequestHead?, on connection: ConnectionHandler) {
-        connection.sendLast(lastAnswer(failure, peer: connection.peer, toHead: head?.method == .HEAD))
+    func answer(_ failure: WireFailure, to request: RefusedRequest) -> LastAnswer {
+        lastAnswer(Failure(failure), peer: request.peer)
     }
 
-    func overLimitAnswer(peer: String) -> ByteBuffer {
+    func overLimitAnswer(peer: String) -> LastAnswer {
         lastAnswer(
             Failure(
                 .tooManyConnections, "Too many connections to the admin address (\(activity.openConnections)).",
@@ -76,17 +76,13 @@ final class AdminService: RequestHandling {
             peer: peer)
     }
 
-    private func lastAnswer(_ failure: Failure, peer: String, toHead: Bool = false) -> ByteBuffer {
+    private func lastAnswer(_ failure: Failure, peer: String) -> LastAnswer {
         let record = ExchangeRecord(
             correlationID: CorrelationID.choose(nil, environment), peer: peer, started: environment.now())
         events.refused(failure, record)
         let answer = failure.answer(
             FailureContext(correlationID: record.correlationID, wallTime: environment.wallTime()))
-        var bytes = ByteBuffer()
-        ResponseHead.write(
-            answer.status, answer.fields, .length(answer.body.count), connection: "close", into: &bytes)
-        if !toHead { bytes.writeBytes(answer.body) }
-        return bytes
+        return LastAnswer(answer.status, answer.fields, body: answer.body)
     }
 
     // MARK: Who may ask
@@ -149,7 +145,8 @@ final class AdminService: RequestHandling {
             while let part = try await exchange.nextBodyPart() { form.writeImmutableBuffer(part) }
             answer(exchange, content(exchange.head, form: String(buffer: form)))
         } catch {
-            guard case .failed(let failure) = error else { return exchange.leave() }
+            guard case .failed(let cause) = error else { return exchange.leave() }
+            let failure = Failure(cause)
             let row = failure.reason.answer(.other)
             answer(exchange, .error(row.status, row.code, failure.message))
         }

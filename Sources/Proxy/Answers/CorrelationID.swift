@@ -1,26 +1,13 @@
 // The id by which a request is found in our log, in Bentley's support desk and in the audit log.
 
+import Edge
+
 enum CorrelationID {
     /// The tool's own id if it is 1–128 of `[A-Za-z0-9._-]`, else a new random UUID (version 4).
     static func choose(_ offered: String?, _ environment: Environment) -> String {
-        if let offered, isAcceptable(offered) { return offered }
+        if let offered, OfferedID.isAcceptable(offered) { return offered }
         let (high, low) = environment.randomBits()
         return uuid(high, low)
-    }
-
-    static let maxBytes = 128
-
-    static func isAcceptable(_ id: String) -> Bool {
-        (1...maxBytes).contains(id.utf8.count) && id.utf8.allSatisfy(isAcceptable)
-    }
-
-    static func isAcceptable(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
-            true
-        default: false
-        }
     }
 
     /// RFC 9562 version 4 layout of 122 random bits.

@@ -2,6 +2,7 @@
 
 import Audit
 import CurlTransport
+import Edge
 import RateLimiting
 import Tokens
 
@@ -32,12 +33,42 @@ extension Failure {
     }
 }
 
+extension Failure {
+    /// What the edge could not take, or the rest of a body that cannot be had.
+    init(_ wire: WireFailure) {
+        self.init(wire.reason.failureReason, wire.message, target: wire.target)
+        if wire.reason == .shuttingDown { self = .shuttingDown() }
+    }
+}
+
+extension WireFailure.Reason {
+    fileprivate var failureReason: FailureReason {
+        switch self {
+        case .invalid: .invalidRequest
+        case .methodNotAllowed: .methodNotAllowed
+        case .methodNotImplemented: .methodNotImplemented
+        case .versionNotSupported: .versionNotSupported
+        case .timeout: .requestTimeout
+        case .bodyTooLarge: .bodyTooLarge
+        case .targetTooLong: .targetTooLong
+        case .headersTooLarge: .headersTooLarge
+        case .shuttingDown: .shuttingDown
+        }
+    }
+}
+
 extension TransferFailure {
     fileprivate func repetition(_ call: CallTraits) -> Repetition {
-        let isConnectionFailure = [.unreachable, .nameNotResolved, .refused, .broke, .repeatRefused].contains(reason)
-        guard isConnectionFailure, !headReceived, call.bodyIsReplayable, call.isSafe || !sent else { return .unwise }
+        guard Self.ofConnections.contains(reason), !headReceived, call.bodyIsReplayable, call.isSafe || !sent else {
+            return .unwise
+        }
         return reason == .refused || !call.isSafe ? .free : .budgeted
     }
+
+    /// The connection is to blame, and another one may do.
+    private static let ofConnections: Set<Reason> = [
+        .unreachable, .timeoutConnect, .nameNotResolved, .refused, .broke, .repeatRefused,
+    ]
 
     private var logDetail: String { "\(reason.rawValue) curl=\(curlCode) \(detail)" }
 
@@ -55,6 +86,10 @@ extension TransferFailure {
                 .upstreamNotTrusted,
                 "Upstream's TLS certificate is not trusted (upstream.ca_file adds a certificate authority).",
                 detail: logDetail)
+        case .timeoutConnect:
+            Failure(
+                .upstreamTimeout, "Upstream did not answer an attempt to connect within upstream.connect_timeout.",
+                retryAfter: .seconds(1), detail: logDetail)
         case .timeoutFirstByte:
             Failure(
                 .upstreamTimeout, "Upstream did not answer within upstream.first_byte_timeout.", detail: logDetail)
@@ -65,7 +100,11 @@ extension TransferFailure {
                 .upstreamUnreachable, "Upstream refused the call and did not carry it out; send it again.",
                 detail: logDetail)
         case .nameNotResolved:
-            Failure(.upstreamUnreachable, "Upstream's host name cannot be resolved.", detail: logDetail)
+            Failure(
+                .upstreamUnreachable, "Upstream's host name cannot be resolved.", retryAfter: .seconds(1),
+                detail: logDetail)
+        case .unreachable:
+            Failure(.upstreamUnreachable, "Upstream cannot be reached.", retryAfter: .seconds(1), detail: logDetail)
         case .shutdown: .shuttingDown(detail: detail)
         case .internalError where !sent:
             Failure(.internalError, "The proxy failed inside; see its log.", detail: logDetail)
@@ -108,12 +147,36 @@ extension Failure {
             self.init(
                 .rateLimited, "The call would have to wait for its turn longer than it may.", retryAfter: wait,
                 detail: refusal.reason.rawValue)
+        case .places:
+            self.init(
+                .rateLimited,
+                "All places upstream are taken by calls under way (rate.max_in_flight); no rate limit is the cause.",
+                retryAfter: wait, detail: refusal.reason.rawValue)
+        case .share:
+            self.init(
+                .rateLimited,
+                "The caller has as many calls under way upstream as it may (max_in_flight); no rate limit is the cause.",
+                retryAfter: wait, detail: refusal.reason.rawValue)
+        case .upstreamRefuses:
+            self.init(
+                .upstreamUnreachable, "Upstream is down: no connection can be made.", retryAfter: wait,
+                detail: refusal.reason.rawValue)
+        case .upstreamHangs:
+            self.init(
+                .upstreamTimeout, "Upstream is down: it does not answer attempts to connect.", retryAfter: wait,
+                detail: refusal.reason.rawValue)
         case .coolDown, .observing:
             self.init(
                 .rateLimited, "Upstream limits the rate of calls and asks to wait longer than the call may.",
                 retryAfter: wait, detail: refusal.reason.rawValue)
         }
     }
+
+    /// An answer cannot be held, and as many others as may be are passed on as their tools read.
+    static let tooManyLong = Failure(
+        .rateLimited,
+        "The answer is too large to be held here, and half of the places upstream (rate.max_in_flight) are taken by "
+            + "such answers already; no rate limit is the cause.", retryAfter: .seconds(1), detail: "places")
 
     /// Nothing can be recorded, so nothing is sent.
     init(_ unavailable: AuditUnavailable) {
@@ -129,4 +192,9 @@ extension Failure {
             "The call was sent and no answer came. The object was still there when last looked at, and may yet be "
                 + "deleted: read it before you send the call again.", detail: failure.detail)
     }
+}
+
+extension FailureReason {
+    /// What a call is refused with whose turn does not come because upstream cannot be reached.
+    var isUpstreamDown: Bool { self == .upstreamUnreachable || self == .upstreamTimeout }
 }

@@ -2,6 +2,7 @@
 // be told. `FailureReason.answer` turns a reason into status, code and cause; nothing else does.
 
 import ClashAPI
+import Edge
 
 /// Why the proxy itself answers with an error. The raw value is stable: log lines, metrics and `Proxy-Status` carry it.
 public enum FailureReason: String, Sendable, CaseIterable {
@@ -101,7 +102,5 @@ public struct Failure: Error, Sendable {
         .overloaded, "Too many bytes of requests and answers are held here already (listen.max_held_bytes).",
         retryAfter: .seconds(1))
 
-    static func bodyTooLarge(limit: Int) -> Failure {
-        Failure(.bodyTooLarge, "The request body is larger than \(limit) bytes (listen.max_body_bytes).")
-    }
+    static func bodyTooLarge(limit: Int) -> Failure { Failure(WireFailure.bodyTooLarge(limit: limit)) }
 }

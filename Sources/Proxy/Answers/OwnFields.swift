@@ -5,8 +5,6 @@ import HTTPTypes
 /// Fields of answers, and of calls that are no one tool's.
 enum OwnFields {
     static let via = HTTPField(name: .via, value: "1.1 clash-proxy")
-    /// The methods that are served, as `Allow` lists them.
-    static let allowedMethods = "GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE"
     /// Of shared fetches.
     static let userAgent = HTTPField(name: .userAgent, value: "clash-proxy")
 

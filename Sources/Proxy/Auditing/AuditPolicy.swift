@@ -3,6 +3,7 @@
 import Audit
 import ClashAPI
 import Configuration
+import Edge
 import HTTPTypes
 
 /// The configured part of auditing. Immutable.

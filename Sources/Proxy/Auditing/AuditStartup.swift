@@ -58,20 +58,27 @@ enum AuditStartup {
         return budget
     }
 
-    /// Closes intents without outcome by a read, or as unknown where nothing can be read.
+    /// Closes intents without outcome as those of today's calls are: by looks at their objects, or as unknown. What is
+    /// not settled when its task is cancelled stays open, for the next process.
     static func settleOpenIntents(_ trail: AuditTrail, logger: Logger) async {
-        for intent in trail.log.recovery.openIntents {
-            var fate = ObjectFate.unknown
-            if let match = match(intent.call), match.operationClass == .delete {
-                fate = await trail.reader.settle(
-                    match, objects: intent.call.objects,
-                    Reading(correlationID: intent.call.id, authorization: nil), justSent: false)
+        await withDiscardingTaskGroup { group in
+            for intent in trail.log.recovery.openIntents {
+                group.addTask { await settle(intent, trail, logger) }
             }
-            await trail.log.recovered(intent, result: fate.result)
-            logger.warning(
-                "a call of an earlier process had no outcome in the audit log",
-                metadata: ["id": "\(intent.call.id)", "result": "\(fate.result.rawValue)"])
         }
+    }
+
+    private static func settle(_ intent: AuditOpenIntent, _ trail: AuditTrail, _ logger: Logger) async {
+        var fate = ObjectFate.unknown
+        if let match = match(intent.call), match.operationClass == .delete {
+            fate = await trail.reader.settle(
+                match, objects: intent.call.objects, Reading(correlationID: intent.call.id, authorization: nil))
+        }
+        if Task.isCancelled { return }
+        await trail.log.recovered(intent, result: fate.result)
+        logger.warning(
+            "a call of an earlier process had no outcome in the audit log",
+            metadata: ["id": "\(intent.call.id)", "result": "\(fate.result.rawValue)"])
     }
 
     private static func match(_ call: AuditCall) -> OperationMatch? {

@@ -96,6 +96,14 @@ struct AuditTrail: Sendable {
         await close(entry, .notSent, status: nil, attempts: attempts)
     }
 
+    /// A delete that was refused before its turn, as upstream cannot be reached: recorded all the same, as not sent.
+    func notSent(_ call: AuditCall, _ match: OperationMatch, _ reading: Reading) async {
+        guard match.operationClass == .delete, let taken = try? takeBudget(call, match),
+            let entry = try? await begin(call, match, reading, nil, budgetTakenAt: taken)
+        else { return }
+        await notSent(entry, attempts: 0)
+    }
+
     /// It was sent and nobody answered: the object says what became of it. Never a second delete.
     func unanswered(_ entry: AuditEntry, attempts: Int, otherwise: Failure) async -> SettledAnswer {
         let fate = await fate(of: entry)
@@ -116,8 +124,7 @@ struct AuditTrail: Sendable {
         guard entry.isDelete else { return .unknown }
         // A task of its own: the tool may have left, and its delete is to be settled all the same.
         return await Task {
-            await reader.settle(
-                entry.match, objects: entry.match.objectIDs, entry.reading, justSent: true)
+            await reader.settle(entry.match, objects: entry.match.objectIDs, entry.reading)
         }.value
     }
 

@@ -1,5 +1,5 @@
 // Reads one object of a call: before a delete to keep what goes, after it to learn what came of it.
-// A read is a call like others (the permit of its delete covers it); its failure stops nothing.
+// A read is a call like others; its failure stops nothing.
 
 import ClashAPI
 import CurlTransport
@@ -14,27 +14,22 @@ struct Reading: Sendable {
     let correlationID: String
     /// The tool's own credentials, in pass-through mode.
     let authorization: HTTPField?
-    /// Whose calls upstream counts together, in pass-through mode.
-    var gateKey: String?
+    /// The same for the gate.
+    var token: GateRequest.Token?
 }
 
 /// Small reads on the proxy's own behalf.
 struct ObjectReader: Sendable {
-    let transport: any Upstream
-    let credentials: Credentials
+    let sender: UpstreamSender
     /// What is stored of an object, in the words of the API; nil where nothing is, or stored answers are kept apart.
     let cached: @Sendable (OperationMatch, _ id: String) -> [UInt8]?
-    let settings: UpstreamSettings
-    let pacing: Pacing
-    let events: EventLog
     let environment: Environment
 
-    /// What is asked for is known by then, or not at all.
+    /// What one read brings is here by then, or not at all.
     private static let patience = Duration.seconds(5)
     private static let maxSettledObjects = 10
     private static let maxSnapshotBytes = 64 << 10
     private static let maxPageBytes = 1 << 20
-    private static let pausesForJobs: [Duration] = [.milliseconds(500), .seconds(2)]
 
     /// What the cache holds of what a delete is about to destroy.
     func stored(_ match: OperationMatch) -> [UInt8]? {
@@ -52,81 +47,99 @@ struct ObjectReader: Sendable {
 
     /// What a delete is about to destroy, as JSON; nil where the API has no small read for it, or the read failed.
     ///
-    /// - Parameter permit: the delete's turn, which covers this read. Upstream's refusal of it holds for the delete too.
+    /// - Parameters:
+    ///   - permit: the delete's turn, which covers this read. Upstream's refusal of it holds for the delete too.
+    ///   - place: where it is read.
     func snapshot(
-        _ match: OperationMatch, _ reading: Reading, _ permit: borrowing Gate.Permit
+        _ match: OperationMatch, _ reading: Reading, _ permit: borrowing Gate.Permit, _ place: Gate.Place
     ) async -> [UInt8]? {
         guard match.deletesWhatItNames, let id = match.objectIDs.first else { return nil }
         if match.isReportDelete {
             // The report itself can be 40 MB; its row in the list says what it was.
             guard let itwin = match.route.pathITwin else { return nil }
             let list = "/clash-detection/itwins/\(itwin)/reports?$top=100"
-            let page = await body(of: list, .v2, reading, permit, limit: Self.maxPageBytes)
+            let page = await body(of: list, .v2, reading, permit, place, limit: Self.maxPageBytes)
             return page.flatMap { ListRow.find(id, in: $0) }
         }
         guard let target = match.readTarget(of: id) else { return nil }
-        return await body(of: target, match.operation.version, reading, permit, limit: Self.maxSnapshotBytes)
+        return await body(of: target, match.operation.version, reading, permit, place, limit: Self.maxSnapshotBytes)
     }
 
-    /// What became of the objects of a delete that nobody answered: all gone, all there, or not to be known in time.
-    /// `justSent`: a v2 deletion is a job, which upstream may still be working on: "still there" counts only when it
-    /// stays so.
-    func settle(
-        _ match: OperationMatch, objects: [String], _ reading: Reading, justSent: Bool
-    ) async -> ObjectFate {
+    /// What became of the objects of a delete that nobody answered: all gone, all still there when last looked at, or not
+    /// to be known. Takes as long as `LookSchedule.span` unless they are gone.
+    func settle(_ match: OperationMatch, objects: [String], _ reading: Reading) async -> ObjectFate {
         let targets = objects.compactMap { match.readTarget(of: $0) }
         guard match.deletesWhatItNames, !targets.isEmpty, targets.count == objects.count,
             targets.count <= Self.maxSettledObjects
         else { return .unknown }
-        let isJob = match.operation.version == .v2 && match.operation.objectKind != .rule
-        let pauses = isJob && justSent ? Self.pausesForJobs : []
-        return await withTaskGroup(of: ObjectFate.self) { group in
-            for target in targets {
-                group.addTask { await fate(of: target, match.operation, reading, pauses: pauses) }
-            }
-            group.addTask {
-                try? await environment.sleep(environment.now() + Self.patience)
-                return .unknown
-            }
+        var schedule = LookSchedule(objects: targets.count, now: environment.now())
+        return await withTaskGroup(of: Look?.self) { group in
             defer { group.cancelAll() }
-            guard let first = await group.next(), first != .unknown else { return .unknown }
-            for _ in targets.dropFirst() {
-                guard await group.next() == first else { return .unknown }
+            // The earliest that a sleeper of the group wakes.
+            var sleepsUntil: ContinuousClock.Instant?
+            while !Task.isCancelled {
+                switch schedule.next(now: environment.now()) {
+                case .over(let fate): return fate
+                case .look(let index):
+                    let (target, end) = (targets[index], schedule.end)
+                    group.addTask {
+                        Look(index: index, sight: await look(at: target, match.operation.version, reading, until: end))
+                    }
+                case .wait(let until):
+                    if sleepsUntil.map({ until < $0 }) ?? true {
+                        sleepsUntil = until
+                        group.addTask { [environment] in
+                            try? await environment.sleep(until)
+                            return nil
+                        }
+                    }
+                    guard let ended = await group.next() else { continue }
+                    guard let ended else {
+                        sleepsUntil = nil
+                        continue
+                    }
+                    if let sight = ended.sight { schedule.saw(sight, of: ended.index) } else { schedule.cannotLook() }
+                }
             }
-            return first
+            return .unknown
         }
     }
 
-    private func fate(
-        of target: String, _ operation: Operation, _ reading: Reading, pauses: [Duration]
-    ) async -> ObjectFate {
-        var fate = await look(at: target, operation.version, reading)
-        for pause in pauses where fate == .there {
-            try? await environment.sleep(environment.now() + pause)
-            fate = await look(at: target, operation.version, reading)
-        }
-        return fate
+    /// A look that has ended; without a sight it could not be made.
+    private struct Look: Sendable {
+        let index: Int
+        let sight: LookSchedule.Sight?
     }
 
-    private func look(at target: String, _ version: APIVersion, _ reading: Reading) async -> ObjectFate {
+    /// Looks at one object, before everybody else's calls and within the hard windows.
+    private func look(
+        at target: String, _ version: APIVersion, _ reading: Reading, until end: ContinuousClock.Instant
+    ) async -> LookSchedule.Sight? {
         let request = GateRequest(
-            caller: "clash-proxy", operation: "settle", api: .init(version), changes: true, wait: Self.patience)
-        // Nobody could say how the delete went, so its turn is over; the look at its object needs one of its own.
-        guard var permit = try? await pacing.gate(reading.gateKey).admit(request), permit.trySend(),
-            let response = await read(target, version, reading, permit)
-        else { return .unknown }
+            caller: "clash-proxy", priority: .settling, operation: "settle", api: .init(version),
+            wait: end - environment.now(), token: reading.token)
+        guard await authorization(reading) != nil, var permit = try? await sender.pacing.gate.admit(request),
+            let place = permit.trySend()
+        else { return nil }
+        guard let response = await read(target, version, reading, permit, place) else { return .nothing }
         defer { response.body.cancel() }
         switch response.status.code {
         case 404, 410: return .gone
         case 200: return .there
-        default: return .unknown
+        default:
+            // Upstream may have asked for a pause that outlasts all looks.
+            let pause = sender.pacing.gate.pause(for: request) ?? .zero
+            return environment.now() + pause < end ? .nothing : nil
         }
     }
 
     private func body(
-        of target: String, _ version: APIVersion, _ reading: Reading, _ permit: borrowing Gate.Permit, limit: Int
+        of target: String, _ version: APIVersion, _ reading: Reading, _ permit: borrowing Gate.Permit,
+        _ place: Gate.Place, limit: Int
     ) async -> [UInt8]? {
-        guard let response = await read(target, version, reading, permit), response.status == .ok else { return nil }
+        guard let response = await read(target, version, reading, permit, place), response.status == .ok else {
+            return nil
+        }
         var bytes: [UInt8] = []
         while let chunk = try? await response.body.next() {
             bytes += chunk
@@ -139,39 +152,27 @@ struct ObjectReader: Sendable {
     }
 
     private func authorization(_ reading: Reading) async -> HTTPField? {
-        guard case .own(let tokens) = credentials else { return reading.authorization }
+        guard case .own(let tokens) = sender.credentials else { return reading.authorization }
         return (try? await tokens.current()).map { HTTPField(name: .authorization, value: $0.headerValue) }
     }
 
     private func read(
-        _ target: String, _ version: APIVersion, _ reading: Reading, _ permit: borrowing Gate.Permit
+        _ target: String, _ version: APIVersion, _ reading: Reading, _ permit: borrowing Gate.Permit,
+        _ place: Gate.Place
     ) async -> UpstreamResponse? {
         guard let authorization = await authorization(reading) else { return nil }
-        var request = UpstreamRequest(origin: settings.origin, target: target)
+        var request = UpstreamRequest(origin: sender.settings.origin, target: target)
         request.fields.append(authorization)
         request.fields[.accept] = "application/vnd.bentley.itwin-platform.\(version == .v1 ? "v1" : "v2")+json"
         request.fields[.correlationID] = reading.correlationID
         request.fields[.acceptEncoding] = "identity"
         request.decodesContent = true
-        request.fields.append(settings.via)
+        request.fields.append(sender.settings.via)
         request.repeatable = false
         request.cancellation = .always
         request.firstByteTimeout = Self.patience
         request.stallTimeout = Self.patience
-        let response: UpstreamResponse
-        do throws(TransferFailure) {
-            response = try await transport.execute(request)
-        } catch {
-            events.failed(error, id: reading.correlationID)
-            return nil
-        }
-        events.answered(response.fields, id: reading.correlationID)
-        if response.isRateLimited {
-            let wait = response.retryAfter(wallSeconds: environment.wallTime().seconds)
-            let closing = permit.refused(cause: response.limitCause, retryAfter: wait)
-            events.paused(closing, gate: reading.gateKey, id: reading.correlationID)
-        }
-        return response
+        return try? await sender.sendOnce(request, permit, place)
     }
 }
 

@@ -4,6 +4,7 @@
 import Caching
 import ClashAPI
 import CurlTransport
+import Edge
 import HTTPTypes
 import NIOCore
 import RateLimiting
@@ -70,6 +71,7 @@ final class CachedReads: Sendable {
         let limits = cache.store.limits
         if limits.allowsWhileRevalidating(answer.freshness, staleness: staleness) { return .revalidating }
         guard limits.allowsOnError(answer.freshness, staleness: staleness) else { return nil }
+        if let outage = sender.health.outage { return outage == .hangs ? .upstreamTimeout : .upstreamUnreachable }
         if isPaused(admission) { return .rateLimited }
         return cache.trouble.isOn(now: now) ? .upstreamTimeout : nil
     }
@@ -77,8 +79,9 @@ final class CachedReads: Sendable {
     /// Whether upstream has asked for a pause that is longer than anybody should wait with an answer at hand.
     private func isPaused(_ admission: Admission) -> Bool {
         guard !sender.pacing.observes else { return false }
-        let turn = GateRequest(admission.route.resolve(), admission.caller, wait: nil)
-        return sender.pacing.gate(admission.gateKey).pause(for: turn).map { $0 > Self.patience } ?? false
+        var turn = GateRequest(admission.route.resolve(), admission.caller, wait: nil)
+        turn.token = admission.token
+        return gate.pause(for: turn).map { $0 > Self.patience } ?? false
     }
 
     private static let patience = Duration.seconds(1)
@@ -91,7 +94,7 @@ final class CachedReads: Sendable {
         if query.directives.onlyIfCached { throw .failed(.notCached) }
         let wait = min(Prefer.wait(in: visit.fields) ?? maxWait, maxWait)
         // Who would only wait to be told to wait is told at once.
-        if let pause = gate(call).pause(for: call.turn), pause > wait, let refusal = gate(call).refusal(of: call.turn) {
+        if let pause = gate.pause(for: call.turn), pause > wait, let refusal = gate.refusal(of: call.turn) {
             visit.progress.facts.rateLimit = sender.rateLimit(call)
             return try standIn(for: .tooLate(refusal), visit, query)
         }

@@ -68,7 +68,7 @@ struct PageFetch: Sendable {
 
     /// A turn. Nobody waits for a refresh in the background, so that takes one that is free, or none.
     private func turn() async throws(FlowExit) -> Gate.Permit {
-        let gate = sender.pacing.gate(call.gateKey)
+        let gate = sender.pacing.gate
         if let permit = gate.tryAdmit(call.turn) { return permit }
         if call.turn.priority == .background { throw .callerLeft }
         var asked = call.turn
@@ -158,7 +158,7 @@ struct PageFetch: Sendable {
         }
         let received = cache.environment.now()
         let arrival = Arrival(ticket: ticket, received: received, delay: received - asked, facts: progress.facts)
-        return try await take(response, arrival, flight)
+        return try await take(response, arrival, flight, permit)
     }
 
     /// Sends it. While upstream refuses it for now, those who wait for it may leave, and with an answer at hand nobody
@@ -166,15 +166,21 @@ struct PageFetch: Sendable {
     private func send(
         _ call: UpstreamCall, _ credential: CallCredential, _ flight: Flight<PageOutcome>, _ permit: inout Gate.Permit
     ) async throws(FlowExit) -> UpstreamResponse {
-        try await sender.send(call, progress, credential, &permit) { isHeld in
-            guard isHeld else {
-                flight.sent()
-                return true
+        var tries = sender.tries(with: credential)
+        while true {
+            let place = try await sender.countSend(&permit, call, progress)
+            flight.sent()
+            switch try await sender.attempt(call, &tries, permit, place, progress) {
+            case .answer(let response): return response
+            case .again: continue
+            case .refusedForNow:
+                // Who would only wait to be told to wait is told at once.
+                let pause = sender.pacing.gate.pause(for: call.turn)
+                flight.held(until: pause.map { cache.environment.now() + $0 })
+                if cache.standIn(for: .rateLimited, query, request) != nil {
+                    throw sender.refusedTooLong(call, progress)
+                }
             }
-            // Who would only wait to be told to wait is told at once.
-            let pause = sender.pacing.gate(call.gateKey).pause(for: call.turn)
-            flight.held(until: pause.map { cache.environment.now() + $0 })
-            return cache.standIn(for: .rateLimited, query, request) == nil
         }
     }
 
@@ -227,7 +233,8 @@ struct PageFetch: Sendable {
     // MARK: New answers
 
     private func take(
-        _ response: UpstreamResponse, _ arrival: Arrival, _ flight: Flight<PageOutcome>
+        _ response: UpstreamResponse, _ arrival: Arrival, _ flight: Flight<PageOutcome>,
+        _ permit: borrowing Gate.Permit
     ) async throws(FlowExit) -> Landing {
         let fields = response.fields.endToEnd(dropping: .dropDownstream)
         if response.status == .notFound || response.status == .gone {
@@ -258,7 +265,14 @@ struct PageFetch: Sendable {
             if case .failed(let failure) = error { body.growing?.end(.failed(failure)) }
             throw error
         }
-        guard body.isWhole else { return tooLarge(response, body, arrival, early) }
+        guard body.isWhole else {
+            if permit.becomesLong() { return tooLarge(response, body, arrival, early) }
+            // The next who asks waits for such a place before it is sent.
+            cache.flights.remember(flightKey, .tooLarge)
+            response.body.cancel()
+            body.growing?.end(.failed(.tooManyLong))
+            throw .failed(.tooManyLong)
+        }
         body.growing?.end(.whole)
         var facts = arrival.facts
         facts.upstreamTime += cache.environment.now() - arrival.received

@@ -2,6 +2,7 @@
 
 import Caching
 import ClashAPI
+import Edge
 import HTTPTypes
 import RateLimiting
 
@@ -32,6 +33,7 @@ extension CachedReads {
         case .alone(let reason):
             (flight, waiter) = cache.flights.alone(rank: call.turn.priority.rawValue, deadline: deadline)
             page.wasTooLarge = reason == .tooLarge
+            page.call.turn.isLong = page.wasTooLarge
             start(page, flight, on: visit.wire.executor)
         }
         let asked = environment.now()
@@ -44,7 +46,7 @@ extension CachedReads {
         case .late:
             if isFollower { visit.progress.facts.queueTime += waited }
             let isForToken = !isFollower && page.progress.waitsFor == .token
-            let failure = isForToken ? .tokenTooLate : Failure.tooLate(gate(call).refusalOfLate(call.turn))
+            let failure = isForToken ? .tokenTooLate : Failure.tooLate(gate.refusalOfLate(call.turn))
             var facts = isFollower ? CallFacts() : page.progress.factsSoFar(of: waited)
             facts.rateLimit = sender.rateLimit(call)
             return (.notSent(failure, facts), false)
@@ -90,5 +92,5 @@ extension CachedReads {
             request: visit.fields, wantsNew: query.directives.wantsNew)
     }
 
-    func gate(_ call: UpstreamCall) -> Gate { sender.pacing.gate(call.gateKey) }
+    var gate: Gate { sender.pacing.gate }
 }

@@ -1,25 +1,19 @@
-// The head of an answer that is kept, as HTTP/1.1 writes it: its larger part once, the rest for each tool.
+// The head of an answer that is kept: its larger part is made once, the rest for each tool.
 
 import Caching
+import Edge
 import HTTPTypes
-import NIOCore
 
 /// The lines of a stored answer's head that are the same for every tool. `ETag` and `Location` depend on the base of links.
 final class PageHead: AnswerRendering {
-    let lines: ByteBuffer
+    let lines: FieldLines
 
     init(_ fields: HTTPFields, isKnown: Bool) {
-        var lines = ByteBuffer()
-        if let word = OwnFields.cacheControl(for: fields, isKnown: isKnown) { ResponseHead.write(word, into: &lines) }
-        for field in fields where field.name != .eTag && field.name != .location {
-            ResponseHead.write(field, into: &lines)
-        }
-        ResponseHead.write(OwnFields.via, into: &lines)
-        // As much as is needed, and no more: this is held as long as the page.
-        self.lines = ByteBuffer(bytes: lines.readableBytesView)
+        let own = [OwnFields.cacheControl(for: fields, isKnown: isKnown)].compactMap(\.self)
+        lines = FieldLines(own + fields.filter { $0.name != .eTag && $0.name != .location } + [OwnFields.via])
     }
 
-    var byteCount: Int { lines.storageCapacity }
+    var byteCount: Int { lines.byteCount }
 
     /// The strong tag of an answer's bytes as a tool with this base of links gets them (RFC 9110, 8.8.3).
     static func etag(_ answer: CachedAnswer, base: LinkBase) -> String {
@@ -28,12 +22,14 @@ final class PageHead: AnswerRendering {
 
     /// The line that carries it.
     static func putETag(_ answer: CachedAnswer, base: LinkBase, into head: inout HeadLines) {
-        head.put("ETag: \"")
+        head.begin("ETag")
+        head.put("\"")
         head.put(text: answer.digest)
         if !answer.body.splices.isEmpty {
             head.put("-")
             head.put(text: base.digest)
         }
-        head.put("\"\r\n")
+        head.put("\"")
+        head.endLine()
     }
 }

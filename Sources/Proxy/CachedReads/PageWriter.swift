@@ -2,6 +2,7 @@
 
 import Caching
 import ClashAPI
+import Edge
 import HTTPTypes
 import NIOCore
 
@@ -10,9 +11,7 @@ struct PageWriter {
     let corsOrigin: String?
     let now: ContinuousClock.Instant
 
-    /// A body as it is kept goes to the socket without being copied, unless that costs less than a second piece.
-    private static let copiedBytes = 1 << 10
-    /// One that is put together for this tool is copied up to here: its pieces are many and small.
+    /// Room for the pieces of a body that is put together for this tool.
     private static let copiedPieces = 64 << 10
 
     func write(_ reply: StoredReply, _ visit: Visit, _ query: PageQuery) {
@@ -22,29 +21,34 @@ struct PageWriter {
         let code = isKnownToTool ? HTTPResponse.Status.notModified : answer.status
         let length = answer.body.length(base: base.text)
         let hasBody = !isKnownToTool && exchange.head.method != .head && answer.status != .noContent
-        let isSmall = length <= (answer.body.isWhole(base: base.text) ? Self.copiedBytes : Self.copiedPieces)
+        let isWhole = answer.body.isWhole(base: base.text)
         exchange.begin(
             code, framing: isKnownToTool || answer.status == .noContent ? .none : .length(length),
-            room: ResponseHead.usualBytes + (hasBody && isSmall ? length : 0)
+            room: ResponseHead.usualBytes + (hasBody && !isWhole ? min(length, Self.copiedPieces) : 0)
         ) { head in
             writeFields(answer, isKnownToTool, query, into: &head)
             if reply.showsAge {
-                head.put("Age: ")
+                head.begin("Age")
                 head.put(number: Int(answer.age(at: now).components.seconds))
-                head.put("\r\n")
+                head.endLine()
             }
-            head.put("Cache-Status: ")
+            head.begin("Cache-Status")
             status.put(into: &head)
-            head.put("\r\nx-correlation-id: ")
+            head.endLine()
+            head.begin("x-correlation-id")
             head.put(text: visit.correlationID)
-            head.put("\r\n")
+            head.endLine()
             if reply.cameByCall { writeFacts(visit.facts, visit, into: &head) }
         }
         if hasBody {
-            if isSmall {
-                exchange.appendWhole(answer.body, base.text)
+            if isWhole {
+                exchange.send(whole: answer.body.bytes)
             } else {
-                exchange.sendWhole(answer.body, base.text)
+                answer.body.forEachPart(base: base.text) {
+                    exchange.append(piece: $0)
+                } writeBase: {
+                    exchange.append(piece: ByteBuffer(string: $0))
+                }
             }
         }
         exchange.end()

@@ -16,7 +16,8 @@ struct CallerAuthenticator: Sendable {
         for caller in configured {
             if case .key(let hash) = caller.credential {
                 callers[hash] = Caller(
-                    name: caller.name, allow: caller.allow, priority: caller.priority, weight: caller.weight)
+                    name: caller.name, allow: caller.allow, priority: caller.priority, weight: caller.weight,
+                    maxInFlight: caller.maxInFlight)
             }
         }
         self.callers = callers

@@ -3,7 +3,9 @@
 
 import ClashAPI
 import Configuration
+import Edge
 import HTTPTypes
+import RateLimiting
 import Tokens
 
 /// What happens to a request head.
@@ -49,6 +51,11 @@ struct FrontDesk: Sendable {
     private func admit(
         _ head: RequestHead, _ route: RouteMatch, _ origin: inout String?, _ name: inout String?
     ) throws(Failure) -> FrontDeskDecision {
+        if let field = head.fields.first(where: { HeaderTraits.of($0.name).contains(.refused) }) {
+            throw .invalid(
+                "Overriding the method by header is not allowed: send the request with the method you mean.",
+                target: field.name.rawName)
+        }
         if head.fields[values: .via].contains(where: { $0.contains(pseudonym) }) {
             throw Failure(
                 .loopDetected,
@@ -84,7 +91,7 @@ struct FrontDesk: Sendable {
             return .forward(
                 Admission(
                     caller: caller, route: route, partition: Admission.ownPartition, authorization: nil,
-                    gateKey: nil, corsOrigin: origin))
+                    corsOrigin: origin))
         }
         if authenticated.keyStandsInForToken {
             throw Failure(
@@ -99,7 +106,8 @@ struct FrontDesk: Sendable {
         return .forward(
             Admission(
                 caller: caller, route: route, partition: token?.partition, authorization: authorization,
-                gateKey: token?.gateKey, corsOrigin: origin))
+                token: token.map { GateRequest.Token(id: $0.partition, client: $0.gateKey) },
+                isFairByAddress: authenticator.isOpen, corsOrigin: origin))
     }
 
     /// Whether the caller has none of the rights that the request could need, whatever its body says.

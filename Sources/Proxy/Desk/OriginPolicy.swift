@@ -2,6 +2,7 @@
 // a plain cross-site POST nor by pointing its own host name at 127.0.0.1 (DNS rebinding).
 
 import Configuration
+import Edge
 import HTTPTypes
 
 /// The rules for browser origins and for the host a request is addressed to. Immutable.

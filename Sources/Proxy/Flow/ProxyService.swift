@@ -1,10 +1,10 @@
 // Between the connections and the flow: asks the front desk about each request and starts its flow.
 
 import ClashAPI
+import Edge
 import Ground
 import HTTPTypes
 import NIOCore
-import NIOHTTP1
 import RateLimiting
 
 /// What one service, that is one configuration, has found out about a head by its bytes, once its front desk has let it
@@ -41,8 +41,8 @@ final class ProxyService: RequestHandling {
     /// Prometheus text.
     func metrics() -> String {
         let pacing = flow.sender.pacing
-        let gates = GateExposition.text(pacing.gates.map(\.statistics), observes: pacing.observes)
-        return (reads?.metrics() ?? "") + gates
+        let gate = GateExposition.text(pacing.gate.statistics, observes: pacing.observes)
+        return (reads?.metrics() ?? "") + gate
     }
 
     var isDraining: Bool { activity.isDraining }
@@ -64,7 +64,7 @@ final class ProxyService: RequestHandling {
             answerHere(
                 visit(exchange, admission),
                 [
-                    .allow: OwnFields.allowedMethods,
+                    .allow: RequestHead.allowedMethods,
                     .date: HTTPDate.text(environment.wallTime().seconds),
                 ])
         case .forward(let admission):
@@ -128,39 +128,30 @@ final class ProxyService: RequestHandling {
         activity.exchangeEnded()
     }
 
-    func refuse(_ failure: Failure, _ head: HTTPRequestHead?, on connection: ConnectionHandler) {
+    func answer(_ failure: WireFailure, to request: RefusedRequest) -> LastAnswer {
         var record = ExchangeRecord(
-            correlationID: CorrelationID.choose(head?.headers.first(name: "x-correlation-id"), environment),
-            peer: connection.peer, started: environment.now())
-        if let head { record.method = head.method.rawValue }
+            correlationID: CorrelationID.choose(request.offeredID, environment), peer: request.peer,
+            started: environment.now())
+        if let method = request.method { record.method = method }
         record.detail = failure.message
-        flow.events.refused(failure, record)
-        connection.sendLast(lastAnswer(failure, &record, toHead: head?.method == .HEAD))
-        flow.accessLog?.write(record, outcome: .refused(failure.reason))
+        return lastAnswer(Failure(failure), &record, toHead: request.isHead)
     }
 
-    /// What connection `max_connections` + 1 gets.
-    func overLimitAnswer(peer: String) -> ByteBuffer {
+    func overLimitAnswer(peer: String) -> LastAnswer {
         var record = ExchangeRecord(
             correlationID: CorrelationID.choose(nil, environment), peer: peer, started: environment.now())
         let failure = Failure(
             .tooManyConnections, "Too many connections (listen.max_connections).", retryAfter: .seconds(1))
-        flow.events.refused(failure, record)
-        let answer = lastAnswer(failure, &record)
-        flow.accessLog?.write(record, outcome: .refused(failure.reason))
-        return answer
+        return lastAnswer(failure, &record)
     }
 
-    private func lastAnswer(
-        _ failure: Failure, _ record: inout ExchangeRecord, toHead: Bool = false
-    ) -> ByteBuffer {
+    private func lastAnswer(_ failure: Failure, _ record: inout ExchangeRecord, toHead: Bool = false) -> LastAnswer {
+        flow.events.refused(failure, record)
         let answer = failure.answer(
             FailureContext(correlationID: record.correlationID, wallTime: environment.wallTime()))
         record.status = answer.status.code
-        var bytes = ByteBuffer()
-        ResponseHead.write(
-            answer.status, answer.fields, .length(answer.body.count), connection: "close", into: &bytes)
-        if !toHead { record.bytesOut = bytes.writeBytes(answer.body) }
-        return bytes
+        if !toHead { record.bytesOut = answer.body.count }
+        flow.accessLog?.write(record, outcome: .refused(failure.reason))
+        return LastAnswer(answer.status, answer.fields, body: answer.body)
     }
 }

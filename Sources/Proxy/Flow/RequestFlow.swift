@@ -8,6 +8,7 @@ import Audit
 import Caching
 import ClashAPI
 import CurlTransport
+import Edge
 import Ground
 import HTTPTypes
 import NIOCore
@@ -64,7 +65,7 @@ final class RequestFlow: Sendable {
                 }
             } else {
                 try refuseIfOnlyCached(visit)
-                var permit = try await sender.turn(call, visit.progress)
+                var permit = try await turn(call, visit)
                 let credential = try await sender.credential(call, visit.progress)
                 let entry = try await recordIntent(call, visit, &permit)
                 let answer = try await send(call, visit, credential, &permit, entry)
@@ -119,6 +120,25 @@ final class RequestFlow: Sendable {
         return UpstreamCall(visit, match: match, body: body, settings: sender.settings)
     }
 
+    private func turn(_ call: UpstreamCall, _ visit: Visit) async throws(FlowExit) -> Gate.Permit {
+        do throws(FlowExit) {
+            return try await sender.turn(call, visit.progress)
+        } catch {
+            await recordNotSent(error, call, visit)
+            throw error
+        }
+    }
+
+    /// A delete that comes no further because upstream is down is recorded all the same, as not sent.
+    private func recordNotSent(_ exit: FlowExit, _ call: UpstreamCall, _ visit: Visit) async {
+        guard case .failed(let failure) = exit, failure.reason.isUpstreamDown, let audit,
+            let recorded = visit.auditCall
+        else { return }
+        visit.auditCall = nil
+        await audit.notSent(
+            recorded, call.match, Reading(correlationID: recorded.id, authorization: nil, token: call.turn.token))
+    }
+
     /// Makes the intent of an audited call durable, with what is about to go; nil for calls that are not recorded.
     /// However often the call is sent after that, there is one outcome, and a refusal is no denial any more.
     private func recordIntent(
@@ -127,13 +147,14 @@ final class RequestFlow: Sendable {
         guard let audit, let recorded = visit.auditCall else { return nil }
         let progress = visit.progress
         let reading = Reading(
-            correlationID: recorded.id, authorization: call.authorization, gateKey: call.gateKey)
+            correlationID: recorded.id, authorization: call.authorization, token: call.turn.token)
         let taken = try audit.takeBudget(recorded, call.match)
         let snapshot: [UInt8]?
         do throws(FlowExit) {
             snapshot = try await self.snapshot(call, reading, audit.reader, progress, &permit)
         } catch {
             audit.giveBackBudget(recorded, call.match, takenAt: taken)
+            await recordNotSent(error, call, visit)
             throw error
         }
         let asked = environment.now()
@@ -152,9 +173,9 @@ final class RequestFlow: Sendable {
         guard audit?.takesSnapshot(of: call.match) == true else { return nil }
         if let stored = reader.stored(call.match) { return stored }
         guard reader.hasSnapshot(of: call.match) else { return nil }
-        try await sender.countSend(&permit, call, progress)
+        let place = try await sender.countSend(&permit, call, progress)
         let asked = environment.now()
-        let snapshot = await reader.snapshot(call.match, reading, permit)
+        let snapshot = await reader.snapshot(call.match, reading, permit, place)
         progress.facts.auditTime += environment.now() - asked
         try await sender.renewTurn(&permit, call, progress)
         return snapshot
@@ -169,7 +190,7 @@ final class RequestFlow: Sendable {
         let progress = visit.progress
         let response: UpstreamResponse
         do throws(FlowExit) {
-            response = try await sender.send(call, progress, credential, &permit, body: visit.wire)
+            response = try await sender.deliver(call, credential, &permit, progress)
         } catch {
             if progress.facts.wasSent { reads?.cache.written(call.match, status: progress.facts.lastStatus) }
             guard let audit, let entry else { throw error }

@@ -3,6 +3,7 @@
 import Caching
 import ClashAPI
 import CurlTransport
+import Edge
 import Ground
 import HTTPTypes
 

@@ -14,14 +14,11 @@ final class EventLog: Sendable {
     let environment: Environment
     private let tiers: TierWatch
     private let state = Mutex(State())
-    /// Attempts to connect that failed in a row: what every call that went well looks at, without the lock.
-    private let failures = Atomic<Int>(0)
 
     private struct State {
         var pauses = PauseBook()
         var watchers: [PauseBook.Key: Task<Void, Never>] = [:]
         var minutes: [String: Task<Void, Never>] = [:]
-        var connections = ConnectionStreak()
         var refusals = RefusalTally()
         var tokens = TokenNews()
         var hasEnded = false
@@ -47,42 +44,26 @@ final class EventLog: Sendable {
 
     // MARK: Upstream
 
-    /// A call brought an answer: its head, and the call's correlation id.
-    func answered(_ fields: HTTPFields, id: @autoclosure () -> String?) {
-        if failures.load(ordering: .relaxed) > 0 { connected(id: id()) }
+    /// A call brought an answer: its head.
+    func answered(_ fields: HTTPFields) {
         guard let tier = fields[.tier] ?? fields[.olderTier], let news = tiers.seen(tier) else { return }
         logger.log(
             level: news.isTooWide ? .warning : .info, "\(news.text)",
             metadata: ["tier": "\(tier)", "windows": "\(tiers.configured)"])
     }
 
-    /// A connection was made, whatever came of the call.
-    func connected(id: String?) {
-        let now = environment.now()
-        let span = state.withLock { state in
-            failures.store(0, ordering: .relaxed)
-            return state.connections.made(now: now)
-        }
-        guard let span else { return }
-        logger.notice(
-            "upstream is back", metadata: ["id": "\(id ?? "-")", "down_s": "\(span.components.seconds)"])
-    }
-
-    /// An attempt to connect failed.
-    func notConnected(_ reason: String, detail: String, id: String?) {
-        let now = environment.now()
-        let isDown = state.withLock { state in
-            let isDown = state.connections.failed(now: now)
-            failures.store(state.connections.failures, ordering: .relaxed)
-            return isDown
-        }
-        guard isDown else { return }
+    /// So many attempts to connect failed in a row; `id`: of the call that made the last.
+    func upstreamDown(_ reason: String, detail: String, attempts: Int, id: String?) {
         logger.error(
             "upstream is down",
             metadata: [
-                "id": "\(id ?? "-")", "reason": "\(reason)", "error": "\(detail)",
-                "attempts": "\(ConnectionStreak.limit)",
+                "id": "\(id ?? "-")", "reason": "\(reason)", "error": "\(detail)", "attempts": "\(attempts)",
             ])
+    }
+
+    /// A connection was made again.
+    func upstreamBack(after span: Duration) {
+        logger.notice("upstream is back", metadata: ["down_s": "\(span.components.seconds)"])
     }
 
     // MARK: Pauses

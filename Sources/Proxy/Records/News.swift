@@ -49,29 +49,6 @@ struct PauseBook {
     }
 }
 
-/// Whether upstream can be reached: it is down after so many attempts to connect failed in a row.
-struct ConnectionStreak {
-    static let limit = 5
-
-    private(set) var failures = 0
-    private var downSince: ContinuousClock.Instant?
-
-    /// Whether it is down from now on.
-    mutating func failed(now: ContinuousClock.Instant) -> Bool {
-        failures += 1
-        guard failures >= Self.limit, downSince == nil else { return false }
-        downSince = now
-        return true
-    }
-
-    /// For how long it was down; nil if it was not.
-    mutating func made(now: ContinuousClock.Instant) -> Duration? {
-        failures = 0
-        defer { downSince = nil }
-        return downSince.map { now - $0 }
-    }
-}
-
 /// Refusals by our own limits: each kind is told at most once a minute, with the number since it was told before. What
 /// is untold when a minute is over is told then.
 struct RefusalTally {

@@ -1,38 +1,26 @@
-// Which gate a call passes, and how upstream's words about limits are read: the meeting of flow and rate limiting.
+// The gate that all calls pass, and how upstream's words about limits are read: the meeting of flow and rate limiting.
 
 import ClashAPI
 import Configuration
 import CurlTransport
+import Ground
 import HTTPTypes
 import RateLimiting
 
-/// The gates: one for the proxy's own client id; in pass-through mode one for each client that tokens name, else for each
-/// token. Usable from every thread.
+/// The one gate of the process. Usable from every thread.
 struct Pacing: Sendable {
-    private let own: Gate
-    private let tools: GateBook?
+    let gate: Gate
     /// Nothing is held: what would have waited is only counted.
     let observes: Bool
 
-    /// - Parameter perTool: whether tools bring their own tokens.
-    init(_ limits: GateLimits, perTool: Bool, time: GateTime, file: GateStateFile?) {
-        own = Gate(limits: limits, time: time, seed: .random(in: .min ... .max), file: file)
+    /// - Parameter passesTokens: whether tools bring their own tokens.
+    init(_ limits: GateLimits, passesTokens: Bool, time: Time, file: GateStateFile?) {
+        // What a file remembers is about the proxy's own client.
+        gate = Gate(
+            limits: limits, passesTokens: passesTokens, time: time, seed: .random(in: .min ... .max),
+            file: passesTokens ? nil : file)
         observes = limits.observe
-        tools =
-            perTool
-            ? GateBook(limits: limits) { _, limits in Gate(limits: limits, time: time, seed: .random(in: .min ... .max))
-            }
-            : nil
     }
-
-    /// - Parameter key: whose calls upstream counts together, in pass-through mode.
-    func gate(_ key: String?) -> Gate {
-        guard let tools, let key else { return own }
-        return tools.gate(for: key)
-    }
-
-    /// All gates, for metrics.
-    var gates: [Gate] { tools.map { $0.gates.map(\.gate) } ?? [own] }
 }
 
 extension GateRequest {
@@ -41,7 +29,8 @@ extension GateRequest {
         self.init(
             caller: caller.name, weight: caller.weight, priority: caller.priority == .batch ? .batch : .interactive,
             operation: match.operation.name, api: API(match.operation.version),
-            countsAsRun: match.operation.countsAsRun, changes: match.operationClass != .read, wait: wait)
+            countsAsRun: match.operation.countsAsRun, changes: match.operationClass != .read, wait: wait,
+            maxInFlight: caller.maxInFlight)
     }
 }
 
@@ -60,6 +49,9 @@ extension UpstreamResponse {
     var isRateLimited: Bool {
         status.code == 429 || (status.code == 503 && RetryAfter.isTold(fields[values: .retryAfter]))
     }
+
+    /// Upstream looked at the credentials and let them pass. One that refuses for now may not have looked.
+    var acceptsCredentials: Bool { status != .unauthorized && status != .forbidden && !isRateLimited }
 
     /// Which limit was hit.
     var limitCause: LimitCause {

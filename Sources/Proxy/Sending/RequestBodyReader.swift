@@ -4,6 +4,7 @@
 // for a call that can go at once, however slowly its tool sends. And what is refused for now can be sent again.
 
 import ClashAPI
+import Edge
 import HTTPTypes
 import NIOCore
 
@@ -33,7 +34,7 @@ enum RequestBodyReader {
             return try await exchange.nextBodyPart()
         } catch {
             switch error {
-            case .failed(let failure): throw .failed(failure)
+            case .failed(let failure): throw .failed(Failure(failure))
             case .callerLeft: throw .callerLeft
             }
         }

@@ -2,6 +2,7 @@
 
 import ClashAPI
 import CurlTransport
+import Edge
 import Ground
 import HTTPTypes
 import RateLimiting
@@ -24,8 +25,6 @@ struct UpstreamCall {
     let authorization: HTTPField?
     /// How it asks for its turn.
     var turn: GateRequest
-    /// Whose calls upstream counts together, in pass-through mode.
-    let gateKey: String?
 
     init(
         _ visit: Visit, match: OperationMatch, body: CallBody, settings: UpstreamSettings
@@ -35,7 +34,8 @@ struct UpstreamCall {
         caller = admission.caller
         authorization = admission.authorization
         turn = GateRequest(match, admission.caller, wait: Prefer.wait(in: head.fields))
-        gateKey = admission.gateKey
+        turn.token = admission.token
+        if admission.isFairByAddress { turn.peer = visit.record.peer }
         self.body = body
         let isSafe = head.method == .get || head.method == .head || head.method == .options
         traits = CallTraits(isSafe: isSafe, bodyIsReplayable: true)

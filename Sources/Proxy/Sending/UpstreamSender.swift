@@ -3,11 +3,30 @@
 
 import ClashAPI
 import CurlTransport
+import Edge
 import Ground
 import HTTPTypes
 import NIOCore
 import RateLimiting
 import Tokens
+
+/// Where a call stands between its attempts.
+struct CallTries {
+    var credential: CallCredential
+    var mayReplaceToken = true
+    /// Repeats so far, but for those after a pause or a 401.
+    var repeats = 0
+}
+
+/// What came of one attempt.
+enum AttemptResult {
+    /// The tool gets it.
+    case answer(UpstreamResponse)
+    /// It surely is harmless to send the call again, and the pause before that is over.
+    case again
+    /// Upstream did not do it, for now: the gate is closed, and the next send waits in the call's place.
+    case refusedForNow
+}
 
 /// What it takes to send calls upstream, wired once. Usable from every thread.
 struct UpstreamSender: Sendable {
@@ -15,6 +34,7 @@ struct UpstreamSender: Sendable {
     let transport: any Upstream
     let credentials: Credentials
     let pacing: Pacing
+    let health: UpstreamHealth
     let retries: RetryPolicy
     /// The longest that any call waits.
     let maxWait: Duration
@@ -24,12 +44,13 @@ struct UpstreamSender: Sendable {
 
     init(
         settings: UpstreamSettings, transport: any Upstream, credentials: Credentials, pacing: Pacing,
-        retries: RetryPolicy, maxWait: Duration, events: EventLog, environment: Environment
+        health: UpstreamHealth, retries: RetryPolicy, maxWait: Duration, events: EventLog, environment: Environment
     ) {
         self.settings = settings
         self.transport = transport
         self.credentials = credentials
         self.pacing = pacing
+        self.health = health
         self.retries = retries
         self.maxWait = maxWait
         self.events = events
@@ -38,7 +59,7 @@ struct UpstreamSender: Sendable {
 
     /// A turn among the calls that may be under way, within the limits of the rate.
     func turn(_ call: UpstreamCall, _ progress: CallProgress) async throws(FlowExit) -> Gate.Permit {
-        let gate = pacing.gate(call.gateKey)
+        let gate = pacing.gate
         if let permit = gate.tryAdmit(call.turn) { return permit }
         progress.waitsFor = .turn
         let asked = environment.now()
@@ -51,15 +72,16 @@ struct UpstreamSender: Sendable {
     }
 
     /// Counts a send that is about to be made; waits first if upstream has asked for a pause since the turn was given.
+    /// What is sent ends the place.
     func countSend(
         _ permit: inout Gate.Permit, _ call: UpstreamCall, _ progress: CallProgress
-    ) async throws(FlowExit) {
-        if permit.trySend() { return }
+    ) async throws(FlowExit) -> Gate.Place {
+        if let place = permit.trySend() { return place }
         progress.waitsFor = .turn
         let asked = environment.now()
         defer { progress.facts.queueTime += environment.now() - asked }
         do throws(Gate.Refusal) {
-            try await permit.send()
+            return try await permit.send()
         } catch {
             throw exit(error, call, progress)
         }
@@ -86,7 +108,7 @@ struct UpstreamSender: Sendable {
 
     /// What the limits leave to such calls.
     func rateLimit(_ call: UpstreamCall) -> RateLimitFields? {
-        pacing.gate(call.gateKey).rateLimitFields(for: call.turn)
+        pacing.gate.rateLimitFields(for: call.turn)
     }
 
     /// What calls are sent with, unless that has to be waited for.
@@ -130,62 +152,119 @@ struct UpstreamSender: Sendable {
         }
     }
 
-    /// Sends the call, again where that is surely harmless, and returns the answer that the tool gets.
-    ///
-    /// - Parameters:
-    ///   - permit: its turn; each send counts, and what upstream refuses for now waits in its place.
-    ///   - body: where a body that still arrives comes from.
-    ///   - held: told when the call is held back after it was refused for now, and when it goes on; false: nobody wants
-    ///     to wait for it.
-    func send(
-        _ call: UpstreamCall, _ progress: CallProgress, _ first: CallCredential, _ permit: inout Gate.Permit,
-        body: Exchange? = nil, held: (_ isHeld: Bool) -> Bool = { _ in true }
+    /// Sends the call, again where that is surely harmless, and returns the answer that its tool gets. What upstream refuses
+    /// for now waits in its place, within its deadline. Each send counts.
+    func deliver(
+        _ call: UpstreamCall, _ credential: CallCredential, _ permit: inout Gate.Permit, _ progress: CallProgress
     ) async throws(FlowExit) -> UpstreamResponse {
-        var credential = first
-        var mayReplaceToken = true
-        var tries = 0
-        retries.budget.recordCall()
+        var tries = tries(with: credential)
         while true {
-            try await countSend(&permit, call, progress)
-            _ = held(false)
-            let response: UpstreamResponse
-            switch await attempt(call, progress, credential, body) {
-            case .success(let answered): response = answered
-            case .failure(let failure):
-                guard let failure = Failure(failure, call.traits) else { throw .callerLeft }
-                if failure.repetition == .unwise { throw .failed(body?.bodyFailure ?? failure) }
-                guard await mayRepeat(&tries, progress, isFree: failure.repetition == .free) else {
-                    throw .failed(failure)
-                }
-                continue
+            let place = try await countSend(&permit, call, progress)
+            switch try await attempt(call, &tries, permit, place, progress) {
+            case .answer(let response): return response
+            case .again, .refusedForNow: continue
             }
-            if response.isRateLimited {
-                let wait = response.retryAfter(wallSeconds: environment.wallTime().seconds)
-                let closing = permit.refused(cause: response.limitCause, retryAfter: wait)
-                events.paused(closing, gate: call.gateKey, id: call.request.fields[.correlationID])
-                progress.facts.rateLimit = rateLimit(call)
-                // It was not done, whatever its method.
-                guard call.traits.bodyIsReplayable, !pacing.observes else { return response }
-                await response.discard()
-                guard held(true) else {
-                    throw exit(pacing.gate(call.gateKey).refusalOfLate(call.turn), call, progress)
-                }
-                continue
-            }
-            if response.status == .unauthorized, mayReplaceToken, case .own(let token) = credential {
-                mayReplaceToken = false
-                // Also where this call can not be repeated: the next one needs a token that works.
-                if let newer = try await replacement(for: token, progress), call.traits.bodyIsReplayable {
-                    credential = .own(newer)
-                    await response.discard()
-                    continue
-                }
-            } else if call.traits.isSafe, retries.isWorthRepeating(response), await mayRepeat(&tries, progress) {
-                await response.discard()
-                continue
-            }
-            return response
         }
+    }
+
+    /// What a call begins its attempts with.
+    func tries(with credential: CallCredential) -> CallTries {
+        retries.budget.recordCall()
+        return CallTries(credential: credential)
+    }
+
+    /// One attempt, in the place that it ends, and whether there is to be another one.
+    func attempt(
+        _ call: UpstreamCall, _ tries: inout CallTries, _ permit: borrowing Gate.Permit, _ place: Gate.Place,
+        _ progress: CallProgress
+    ) async throws(FlowExit) -> AttemptResult {
+        var request = call.request
+        if case .own(let token) = tries.credential {
+            request.fields[.authorization] = nil
+            request.fields.append(authorization.field(for: token))
+        }
+        let response: UpstreamResponse
+        switch await measured(request, call, permit, place, progress) {
+        case .success(let answered): response = answered
+        case .failure(let failure):
+            guard let failure = Failure(failure, call.traits) else { throw .callerLeft }
+            guard failure.repetition != .unwise,
+                await mayRepeat(&tries.repeats, progress, isFree: failure.repetition == .free)
+            else { throw .failed(failure) }
+            return .again
+        }
+        if response.isRateLimited {
+            // It was not done, whatever its method.
+            if pacing.observes { return .answer(response) }
+            await response.discard()
+            return .refusedForNow
+        }
+        if response.status == .unauthorized, tries.mayReplaceToken, case .own(let token) = tries.credential {
+            tries.mayReplaceToken = false
+            // Also the next call needs a token that works.
+            guard let newer = try await replacement(for: token, progress) else { return .answer(response) }
+            tries.credential = .own(newer)
+        } else if !call.traits.isSafe || !retries.isWorthRepeating(response) {
+            return .answer(response)
+        } else if await !mayRepeat(&tries.repeats, progress) {
+            return .answer(response)
+        }
+        await response.discard()
+        return .again
+    }
+
+    /// Sends once and writes down what it took.
+    private func measured(
+        _ request: UpstreamRequest, _ call: UpstreamCall, _ permit: borrowing Gate.Permit, _ place: Gate.Place,
+        _ progress: CallProgress
+    ) async -> Result<UpstreamResponse, TransferFailure> {
+        progress.facts.attempts += 1
+        progress.waitsFor = .upstream
+        let asked = environment.now()
+        defer { progress.facts.upstreamTime += environment.now() - asked }
+        do throws(TransferFailure) {
+            let response = try await sendOnce(request, permit, place)
+            progress.facts.wasSent = true
+            progress.facts.lastStatus = response.status.code
+            progress.facts.upstreamID = Self.foreignID(response.fields, request.fields)
+            progress.facts.rateLimit = rateLimit(call)
+            return .success(response)
+        } catch {
+            progress.facts.wasSent = progress.facts.wasSent || error.sent
+            if error.sent { progress.facts.lastStatus = nil }
+            return .failure(error)
+        }
+    }
+
+    /// Sends one request, in the place that it ends, and lets the gate and all who watch upstream hear how it went. Every
+    /// request to the API goes this way.
+    func sendOnce(
+        _ request: UpstreamRequest, _ permit: borrowing Gate.Permit, _ place: Gate.Place
+    ) async throws(TransferFailure) -> UpstreamResponse {
+        var request = request
+        request.ended = { place.end() }
+        let id = request.fields[.correlationID]
+        let response: UpstreamResponse
+        do throws(TransferFailure) {
+            response = try await transport.execute(request)
+        } catch {
+            health.failed(error, id: id)
+            throw error
+        }
+        health.reached()
+        events.answered(response.fields)
+        if response.acceptsCredentials { permit.accepted() }
+        if response.isRateLimited {
+            let wait = response.retryAfter(wallSeconds: environment.wallTime().seconds)
+            let closing = permit.refused(cause: response.limitCause, retryAfter: wait)
+            events.paused(closing, gate: closing.whose, id: id)
+        }
+        return response
+    }
+
+    /// Why a call that was refused for now is not waited for.
+    func refusedTooLong(_ call: UpstreamCall, _ progress: CallProgress) -> FlowExit {
+        exit(pacing.gate.refusalOfLate(call.turn), call, progress)
     }
 
     /// Takes a repeat out of the budget, and the pause before it.
@@ -196,42 +275,14 @@ struct UpstreamSender: Sendable {
         return await retries.allows(&tries, isFree: isFree)
     }
 
-    /// One attempt. A body that still arrives is pumped alongside.
-    private func attempt(
-        _ call: UpstreamCall, _ progress: CallProgress, _ credential: CallCredential, _ body: Exchange?
-    ) async -> Result<UpstreamResponse, TransferFailure> {
-        var request = call.request
-        if case .own(let token) = credential {
-            request.fields[.authorization] = nil
-            request.fields.append(authorization.field(for: token))
-        }
-        progress.facts.attempts += 1
-        progress.waitsFor = .upstream
-        let asked = environment.now()
-        defer { progress.facts.upstreamTime += environment.now() - asked }
-        do throws(TransferFailure) {
-            let response = try await transport.execute(request)
-            events.answered(response.fields, id: call.request.fields[.correlationID])
-            progress.facts.wasSent = true
-            progress.facts.lastStatus = response.status.code
-            progress.facts.rateLimit = rateLimit(call)
-            progress.facts.upstreamID = Self.foreignID(response.fields, request.fields)
-            return .success(response)
-        } catch {
-            events.failed(error, id: call.request.fields[.correlationID])
-            progress.facts.wasSent = progress.facts.wasSent || error.sent
-            if error.sent { progress.facts.lastStatus = nil }
-            return .failure(error)
-        }
-    }
-
     /// Upstream's id where it is not the one that was sent: support asks for it, so it is logged.
     private static func foreignID(_ fields: HTTPFields, _ sent: HTTPFields) -> String? {
         guard let id = fields[.correlationID], id != sent[.correlationID] else { return nil }
-        return CorrelationID.isAcceptable(id) ? id : nil
+        return OfferedID.isAcceptable(id) ? id : nil
     }
 
-    /// After a 401, whose repeat is part of the call and no wait for a turn: a token that is not the refused one, or nil when the 401 is the tool's to see.
+    /// After a 401, whose repeat is part of the call and no wait for a turn: a token that is not the refused one, or nil when
+    /// the 401 is the tool's to see.
     private func replacement(
         for token: UpstreamToken, _ progress: CallProgress
     ) async throws(FlowExit) -> UpstreamToken? {

@@ -5,6 +5,7 @@ import Audit
 import ClashAPI
 import Configuration
 import CurlTransport
+import Edge
 import Glibc
 import Ground
 import Logging
@@ -25,6 +26,9 @@ public final class Sidecar: Sendable {
     private let audit: AuditTrail?
     private let events: EventLog
     private let pacing: Pacing
+    private let health: UpstreamHealth
+    /// Settles what an earlier process left open.
+    private let settling = Mutex<Task<Void, Never>?>(nil)
     private let service: ProxyService
     private let accessWriter: LineWriter?
     private let listening = OpenChannels()
@@ -55,10 +59,11 @@ public final class Sidecar: Sendable {
         self.logger = logger
         let upstream = config.upstream.url.server
         group = MultiThreadedEventLoopGroup(numberOfThreads: UsableCores.count())
-        // Beside the calls there must always be room for one to the token endpoint.
+        // Beside the calls there must always be room for one to the token endpoint, and for the look at whether upstream is
+        // back.
         transport = try CurlTransport(
             CurlTransport.Configuration(
-                maxConnections: config.upstream.maxConnections + 1, connectTimeout: config.upstream.connectTimeout,
+                maxConnections: config.upstream.maxConnections + 2, connectTimeout: config.upstream.connectTimeout,
                 caFile: config.upstream.caFile, http2: config.upstream.http2))
         let limits = Self.limits(config)
         events = EventLog(logger: logger, environment: environment, windows: limits.windows)
@@ -73,21 +78,22 @@ public final class Sidecar: Sendable {
             origin: upstream, firstByteTimeout: config.upstream.firstByteTimeout,
             stallTimeout: config.upstream.stallTimeout, pseudonym: UpstreamSettings.newPseudonym(environment))
         pacing = Pacing(
-            limits, perTool: config.token.mode == .passthrough, time: environment.gateTime,
+            limits, passesTokens: config.token.mode == .passthrough, time: environment.time,
             file: config.rate.stateFile.map { RateStateFile(path: $0, logger: logger).file(environment) })
+        health = UpstreamHealth(
+            transport: transport, origin: upstream, gate: pacing.gate, events: events, environment: environment)
         let cache = config.cache.enabled ? PageCache(config.cache, environment: environment) : nil
         // Where tools bring their own tokens, nobody's stored answers are shown in another's records.
         let shared = config.token.mode == .passthrough ? nil : cache
-        let reader = ObjectReader(
-            transport: transport, credentials: credentials, cached: { shared?.snapshot($0, $1) }, settings: settings,
-            pacing: pacing, events: events, environment: environment)
-        audit = try await AuditStartup.open(
-            config, software: Self.software, reader: reader, environment: environment, events: events)
         let sender = UpstreamSender(
             settings: settings, transport: transport, credentials: credentials,
-            pacing: pacing,
+            pacing: pacing, health: health,
             retries: RetryPolicy(budget: RetryBudget(), backoff: Backoff(), environment: environment),
             maxWait: config.rate.maxWait, events: events, environment: environment)
+        let reader = ObjectReader(
+            sender: sender, cached: { shared?.snapshot($0, $1) }, environment: environment)
+        audit = try await AuditStartup.open(
+            config, software: Self.software, reader: reader, environment: environment, events: events)
         let links = try Self.links(config)
         let reads = cache.map {
             CachedReads(
@@ -107,13 +113,13 @@ public final class Sidecar: Sendable {
     public func start() async throws -> Addresses {
         credentials.source?.start()
         // What an earlier process was told of, by way of rate.state_file.
-        for pause in pacing.gates.flatMap(\.statistics.pauses) {
+        for pause in pacing.gate.statistics.pauses {
             events.paused(
                 Gate.Closing(scope: pause.scope, cause: pause.cause, remaining: pause.remaining), id: nil)
         }
         let listener = try await Listener.start(
-            config.listen.address, key: "listen.address", limits: ConnectionLimits(config.listen), service: service,
-            group: group, logger: logger)
+            config.listen.address.place, key: "listen.address", limits: ConnectionLimits(config.listen),
+            service: service, group: group, trouble: acceptTrouble("listen.address"))
         listening.add(listener)
         var admin: String?
         if let address = config.admin.address {
@@ -123,13 +129,17 @@ public final class Sidecar: Sendable {
                 purge: { [reads = service.reads] in reads?.cache.purge($0) },
                 metrics: { [service] in service.metrics() })
             let adminListener = try await Listener.start(
-                address, key: "admin.address", limits: AdminService.limits(config.listen),
+                address.place, key: "admin.address", limits: AdminService.limits(config.listen),
                 service: AdminService(report, config.admin, events: events, environment: environment), group: group,
-                logger: logger)
+                trouble: acceptTrouble("admin.address"))
             listening.addAdmin(adminListener)
             admin = Self.url(of: adminListener.channel, address)
         }
-        if let audit { Task { [logger] in await AuditStartup.settleOpenIntents(audit, logger: logger) } }
+        if let audit {
+            settling.withLock {
+                $0 = Task { [logger] in await AuditStartup.settleOpenIntents(audit, logger: logger) }
+            }
+        }
         let addresses = Addresses(tools: Self.url(of: listener.channel, config.listen.address), admin: admin)
         logger.notice("listening", metadata: ["tools": "\(addresses.tools)", "admin": "\(admin ?? "off")"])
         return addresses
@@ -191,6 +201,10 @@ public final class Sidecar: Sendable {
                 "drain cut short", metadata: ["exchanges": "\(service.activity.runningExchanges)"])
             service.activity.cutShort()
         }
+        health.end()
+        let settling = settling.withLock { $0 }
+        settling?.cancel()
+        await settling?.value
         await credentials.source?.stop()
         await transport.shutdown(grace: .milliseconds(100))
         // Fetches that nobody waited for have failed by now, and end on event loops that are still there.
@@ -224,12 +238,18 @@ public final class Sidecar: Sendable {
             }
             _ = await group.next()
             group.cancelAll()
-            activity.giveUpWaiting()
             return activity.isQuiet
         }
     }
 
     // MARK: Parts
+
+    private func acceptTrouble(_ key: String) -> AcceptTrouble {
+        { [logger] remedy, error in
+            logger.error(
+                "no new connections for now: \(remedy)", metadata: ["listener": "\(key)", "error": "\(error)"])
+        }
+    }
 
     private static func tokenSource(
         _ config: Config, _ transport: CurlTransport, _ environment: Environment, _ events: EventLog

@@ -2,6 +2,7 @@
 
 import ClashAPI
 import HTTPTypes
+import RateLimiting
 
 /// What the front desk has found out about a request.
 struct Admission: Sendable {
@@ -11,20 +12,23 @@ struct Admission: Sendable {
     let partition: String?
     /// The tool's own credentials for upstream, in pass-through mode.
     let authorization: HTTPField?
-    /// Whose calls upstream counts together, in pass-through mode: as the token claims, unverified, else its own.
-    let gateKey: String?
+    /// What the gate knows of the tool's own token, in pass-through mode: its hash, and the client that it claims.
+    let token: GateRequest.Token?
+    /// Nobody has shown who it is, so turns are shared fairly between addresses first.
+    let isFairByAddress: Bool
     /// The browser origin that may read the answer, nil for tools.
     let corsOrigin: String?
 
     init(
-        caller: Caller, route: RouteMatch, partition: String?, authorization: HTTPField?, gateKey: String?,
-        corsOrigin: String?
+        caller: Caller, route: RouteMatch, partition: String?, authorization: HTTPField?,
+        token: GateRequest.Token? = nil, isFairByAddress: Bool = false, corsOrigin: String?
     ) {
         self.caller = caller
         self.route = route
         self.partition = partition
         self.authorization = authorization
-        self.gateKey = gateKey
+        self.token = token
+        self.isFairByAddress = isFairByAddress
         self.corsOrigin = corsOrigin
     }
 
@@ -37,7 +41,6 @@ struct Admission: Sendable {
     init(refused name: String?, route: RouteMatch, corsOrigin: String? = nil) {
         self.init(
             caller: Caller(name: name ?? "-", allow: []), route: route, partition: nil, authorization: nil,
-            gateKey: nil,
             corsOrigin: corsOrigin)
     }
 }

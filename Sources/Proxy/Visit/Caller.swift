@@ -10,11 +10,13 @@ struct Caller: Sendable, Equatable {
     var priority = CallerPriority.interactive
     /// Its share of the turns, to that of others.
     var weight = 1
+    /// The most places upstream that it has at once; 0: three quarters of all. Nil: as many as there are.
+    var maxInFlight: Int? = 0
 
-    /// The same rights under another name.
+    /// The same rights under the name that somebody has shown, whose places are limited as everybody's are.
     func named(_ name: String) -> Caller {
         Caller(name: name, allow: allow, priority: priority, weight: weight)
     }
 
-    static let anonymous = Caller(name: "anonymous", allow: Set(Permission.allCases))
+    static let anonymous = Caller(name: "anonymous", allow: Set(Permission.allCases), maxInFlight: nil)
 }

@@ -1,5 +1,7 @@
 // How a visit ends before its answer is whole.
 
+import Edge
+
 /// Why there is no whole answer of somebody else's.
 enum EarlyEnd {
     /// The tool went away first.

@@ -1,6 +1,7 @@
 // What links in answers begin with, and which of them are rewritten.
 
 import ClashAPI
+import Edge
 
 /// How links in answers are rewritten.
 final class LinkSettings: Sendable {

@@ -2,6 +2,7 @@
 
 import Caching
 import ClashAPI
+import Edge
 import HTTPTypes
 
 /// A read whose answer may come from the cache.
@@ -72,6 +73,7 @@ struct PageQuery: Sendable {
             isFirst = !Paging.remove(from: &bytes, start: start)
         }
         appendFields(of: head, route, to: &list)
+        list.seal()
         return ListPage(list: list, isFirst: isFirst)
     }
 }

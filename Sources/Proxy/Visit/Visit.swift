@@ -2,6 +2,7 @@
 
 import Audit
 import Caching
+import Edge
 import HTTPTypes
 
 /// One request, from the front desk to its one end. Confined to its connection's event loop.

@@ -2,6 +2,7 @@
 
 import NIOCore
 
+@testable import Edge
 @testable import Proxy
 
 /// What a tool got.

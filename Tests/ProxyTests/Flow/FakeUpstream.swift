@@ -1,6 +1,7 @@
 // Upstream as a script: what each request is answered with is the test's to say, and no socket is opened.
 
 import CurlTransport
+import Ground
 import HTTPTypes
 import Synchronization
 
@@ -27,11 +28,24 @@ final class FakeUpstream: Upstream {
 
     func execute(_ request: UpstreamRequest) async throws(TransferFailure) -> UpstreamResponse {
         let (script, number) = state.withLock { state in
-            state.requests.append(request)
+            var kept = request
+            // Its place is the transfer's, and goes back with that.
+            kept.ended = nil
+            state.requests.append(kept)
             return (state.script, state.requests.count)
         }
-        return try await script(request, number)
+        let response: UpstreamResponse
+        do throws(TransferFailure) {
+            response = try await script(request, number)
+        } catch {
+            request.ended?()
+            throw error
+        }
+        if let body = response.body as? FakeBody { body.whenOver(request.ended) }
+        return response
     }
+
+    func connect(to origin: Origin) async throws(TransferFailure) {}
 }
 
 /// A body whose bytes are all there, or that ends in a failure; every read hands out one chunk.
@@ -40,7 +54,7 @@ final class FakeBody: UpstreamBody {
     private let failure: TransferFailure?
     let declaredLength: Int?
     let endIsProven: Bool
-    private let cancelled = Mutex(false)
+    private let end = Mutex((isCancelled: false, isOver: false, tell: (@Sendable () -> Void)?.none))
 
     init(_ chunks: [[UInt8]], declaresLength: Bool = true, endIsProven: Bool = true, failure: TransferFailure? = nil) {
         rest = Mutex(chunks)
@@ -51,13 +65,29 @@ final class FakeBody: UpstreamBody {
 
     func next() async throws(TransferFailure) -> [UInt8]? {
         if let chunk = rest.withLock({ $0.isEmpty ? nil : $0.removeFirst() }) { return chunk }
+        over()
         if let failure { throw failure }
         return nil
     }
 
-    func cancel() { cancelled.withLock { $0 = true } }
+    func cancel() {
+        end.withLock { if !$0.isOver { $0.isCancelled = true } }
+        over()
+    }
 
-    var isCancelled: Bool { cancelled.withLock { $0 } }
+    /// `tell` is called once, when the body has been read to its end or given up.
+    func whenOver(_ tell: (@Sendable () -> Void)?) { end.withLock { $0.tell = tell } }
+
+    private func over() {
+        let tell = end.withLock { end in
+            end.isOver = true
+            return end.tell.take()
+        }
+        tell?()
+    }
+
+    /// Given up before its end.
+    var isCancelled: Bool { end.withLock { $0.isCancelled } }
     var isBufferedComplete: Bool { failure == nil && rest.withLock { $0.count } <= 1 }
     var trailers: HTTPFields { HTTPFields() }
 }

@@ -17,6 +17,7 @@ import TestSupport
 import Testing
 import Tokens
 
+@testable import Edge
 @testable import Proxy
 
 /// One proxy. Usable from every thread.
@@ -59,17 +60,18 @@ final class FlowRig: Sendable {
         let pacing = Pacing(
             GateLimits(
                 windows: config.rate.windows, runWindows: config.rate.runWindows, maxInFlight: config.rate.maxInFlight,
-                maxWait: config.rate.maxWait), perTool: false, time: environment.gateTime, file: nil)
+                maxWait: config.rate.maxWait), passesTokens: false, time: environment.time, file: nil)
+        let health = UpstreamHealth(
+            transport: upstream, origin: origin, gate: pacing.gate, events: events, environment: environment)
         let cache = config.cache.enabled ? PageCache(config.cache, environment: environment) : nil
-        let reader = ObjectReader(
-            transport: upstream, credentials: .own(tokens), cached: { cache?.snapshot($0, $1) }, settings: settings,
-            pacing: pacing, events: events, environment: environment)
-        audit = try await AuditStartup.open(
-            config, software: "test", reader: reader, environment: environment, events: events)
         let sender = UpstreamSender(
             settings: settings, transport: upstream, credentials: .own(tokens), pacing: pacing,
+            health: health,
             retries: RetryPolicy(budget: RetryBudget(), backoff: Backoff(first: .zero), environment: environment),
             maxWait: config.rate.maxWait, events: events, environment: environment)
+        let reader = ObjectReader(sender: sender, cached: { cache?.snapshot($0, $1) }, environment: environment)
+        audit = try await AuditStartup.open(
+            config, software: "test", reader: reader, environment: environment, events: events)
         let links = LinkSettings(
             rules: [try LinkRule(prefix: "https://api.bentley.com")], allowPrefixes: config.upstream.allowPrefixes,
             publicURL: nil, scheme: "http")
@@ -84,6 +86,7 @@ final class FlowRig: Sendable {
             accessLog: AccessLog(format: .text, writer: accessWriter, environment: environment))
         service = ProxyService(
             desk: FrontDesk(config, pseudonym: settings.pseudonym), flow: flow, activity: Activity(maxConnections: 1),
+            held: HeldBytes(limit: 64 << 20),
             environment: environment)
     }
 
@@ -119,11 +122,12 @@ final class FlowRig: Sendable {
     ) async throws -> Call {
         let length = body.map { [("Content-Length", String($0.utf8.count + (isWhole ? 0 : 1)))] } ?? []
         let head = try head(method, target, [("Host", "localhost")] + headers + length)
+        let offered = headers.first { $0.0 == "x-correlation-id" }?.1
         let over = loop.makePromise(of: Reply.self)
         let exchange = try await loop.submit { [self] in
             let edge = FakeEdge(over)
             let exchange = Exchange(
-                head: head, known: nil, peer: "127.0.0.1", offeredID: head.fields[.correlationID],
+                head: head, known: nil, peer: "127.0.0.1", offeredID: offered,
                 maxBodyBytes: 1 << 20, connection: edge, executor: EventLoopExecutor(loop))
             if let body { exchange.receivedBody(ByteBuffer(string: body)) }
             if isWhole { exchange.receivedEnd() }

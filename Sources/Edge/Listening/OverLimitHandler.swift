@@ -1,0 +1,21 @@
+// Connection max_connections + 1: one answer, then closed. No parser, no memory.
+
+import HTTPTypes
+import NIOCore
+
+final class OverLimitHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private let service: any RequestHandling
+
+    init(_ service: any RequestHandling) { self.service = service }
+
+    func channelActive(context: ChannelHandlerContext) {
+        let answer = service.overLimitAnswer(peer: context.remoteAddress?.ipAddress ?? "unix")
+        let channel = context.channel
+        context.writeAndFlush(wrapOutboundOut(answer.bytes(toHead: false))).whenComplete { _ in
+            channel.close(promise: nil)
+        }
+    }
+}

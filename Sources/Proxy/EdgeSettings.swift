@@ -1,0 +1,29 @@
+// The edge in the configuration's words.
+
+import Configuration
+import Edge
+import NIOCore
+
+extension ConnectionLimits {
+    init(_ config: Config.Listen) {
+        self.init(
+            headerTimeout: TimeAmount(config.headerTimeout), idleTimeout: TimeAmount(config.idleTimeout),
+            maxHeaderBytes: config.maxHeaderBytes, maxBodyBytes: config.maxBodyBytes, minBodyRate: config.minRate)
+    }
+}
+
+extension ListenAddress {
+    var place: ListenPlace {
+        switch self {
+        case .tcp(let host, let port): .tcp(host: host, port: port)
+        case .unix(let path): .unix(path: path)
+        }
+    }
+}
+
+extension TimeAmount {
+    init(_ duration: Duration) {
+        let (seconds, attoseconds) = duration.components
+        self = .nanoseconds(seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
+    }
+}

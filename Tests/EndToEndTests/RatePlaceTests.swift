@@ -1,0 +1,89 @@
+// A place upstream is as long as its call, and no caller has more of them than its share.
+
+import TestSupport
+import Testing
+
+@Suite(.timeLimit(.minutes(8))) struct RatePlaceTests {
+    @Test("a tool that does not read its answer holds no place once the answer was taken off upstream")
+    func slowReader() async throws {
+        let body = String(repeating: "x", count: 120_000)
+        try await withLimits(["rate.max_in_flight=1"]) { rig, origin async throws in
+            origin.become { _, _ in json("\"\(body)\"") }
+            let slow = try await rig.begin("GET", "/clashdetection/tests")
+            try await eventually("it was sent") { origin.count == 1 }
+            for number in 2...4 {
+                #expect(try await rig.get("/clashdetection/tests?n=\(number)").status == 200)
+            }
+            #expect(try await slow.answer().text.count == body.count + 2)
+        }
+    }
+
+    @Test("a caller at its share is refused in words that name no rate, and holds up nobody else")
+    func share() async throws {
+        let callers = try RateCallers([("greedy", "max_in_flight = 2"), ("modest", "")])
+        let release = Latch()
+        try await withLimits(["rate.max_in_flight=4"], file: callers.tables) { rig, origin async throws in
+            origin.become { _, request in
+                if request.requestLine.contains("slow") { release.waitBlocking() }
+                return ok
+            }
+            var slow: [RawClient] = []
+            for number in 0..<4 {
+                slow.append(try await rig.begin("GET", "/clashdetection/tests?slow=\(number)", [callers.key("greedy")]))
+            }
+            try await rig.waitForQueue(2)
+            let refused = try await rig.get("/clashdetection/tests", [callers.key("greedy"), ("Prefer", "wait=0")])
+            refused.expectError(429, "TooManyRequests", reason: "rate-limited", retryAfter: 1...1)
+            #expect(refused.text.contains("no rate limit is the cause"))
+            for _ in 0..<5 {
+                #expect(try await rig.get("/clashdetection/tests", [callers.key("modest")]).status == 200)
+            }
+            release.open()
+            for client in slow { #expect(try await client.answer().status == 200) }
+            #expect(try await rig.gate(#"refused_total{reason="places"}"#) == 1)
+        }
+    }
+
+    @Test("answers too large to hold take half of the places; the next is refused in words, and waits when that is known")
+    func large() async throws {
+        let body = "\"\(String(repeating: "x", count: 8_000_000))\""
+        let flags = ["cache.enabled=true", "cache.max_entry_bytes=64KiB", "rate.max_in_flight=2"]
+        try await withLimits(flags) { rig, origin async throws in
+            origin.become { _, request in request.requestLine.contains("large") ? json(body) : json("{}") }
+            let first = try await rig.begin("GET", "\(Path.tests)?large=1")
+            #expect(try await first.responseHead().status == 200)
+            let refused = try await rig.get("\(Path.tests)?large=2")
+            refused.expectError(429, "RateLimitExceeded", reason: "rate-limited", retryAfter: 1...1)
+            #expect(refused.text.contains("too large to be held") && refused.text.contains("no rate limit"))
+            #expect(try await rig.get("\(Path.tests)?small=1").status == 200, "half of the places are left to others")
+            let second = try await rig.begin("GET", "\(Path.tests)?large=2")
+            try await rig.waitForQueue(1)
+            #expect(try await rig.get("\(Path.tests)?small=2").status == 200, "it holds up nobody")
+            #expect(origin.arrivals("large=2").count == 1, "it is not sent for nothing again")
+            first.close()
+            #expect(try await second.answer().text.count == body.count)
+        }
+    }
+
+    @Test("when all places are taken the refusal says so, and invents no seconds")
+    func full() async throws {
+        let release = Latch()
+        try await withLimits(["rate.max_in_flight=2", "rate.max_wait=5s"]) { rig, origin async throws in
+            origin.become { _, request in
+                if request.requestLine.contains("slow") { release.waitBlocking() }
+                return ok
+            }
+            var slow: [RawClient] = []
+            for number in 0..<2 { slow.append(try await rig.begin("GET", "/clashdetection/tests?slow=\(number)")) }
+            try await eventually("both were sent") { origin.count == 2 }
+            let late = try await rig.begin("GET", "/clashdetection/tests")
+            try await rig.waitForQueue(1)
+            rig.clock.advance(by: .seconds(5))
+            let refused = try await late.answer()
+            refused.expectError(429, "TooManyRequests", reason: "rate-limited", retryAfter: 1...1)
+            #expect(refused.text.contains("All places upstream are taken"))
+            release.open()
+            for client in slow { #expect(try await client.answer().status == 200) }
+        }
+    }
+}
