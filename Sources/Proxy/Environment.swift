@@ -62,8 +62,3 @@ extension Duration {
         return max(1, Int(seconds) + (attoseconds > 0 ? 1 : 0))
     }
 }
-
-extension Environment {
-    /// The same clock for the gate.
-    var gateTime: Time { Time(now: now, sleep: sleep) }
-}

@@ -1,5 +1,6 @@
 // How the gate stands, as Prometheus text. Tokens and their clients are no labels.
 
+import Ground
 import RateLimiting
 
 enum GateExposition {
@@ -51,13 +52,5 @@ enum GateExposition {
                 [("", gate.counts.wouldHaveBeenRefused)])
         }
         return text
-    }
-}
-
-extension Duration {
-    /// Rounded down.
-    var wholeMilliseconds: Int {
-        let (seconds, attoseconds) = components
-        return Int(seconds) * 1_000 + Int(attoseconds / 1_000_000_000_000_000)
     }
 }

@@ -78,7 +78,7 @@ public final class Sidecar: Sendable {
             origin: upstream, firstByteTimeout: config.upstream.firstByteTimeout,
             stallTimeout: config.upstream.stallTimeout, pseudonym: UpstreamSettings.newPseudonym(environment))
         pacing = Pacing(
-            limits, passesTokens: config.token.mode == .passthrough, time: environment.gateTime,
+            limits, passesTokens: config.token.mode == .passthrough, time: environment.time,
             file: config.rate.stateFile.map { RateStateFile(path: $0, logger: logger).file(environment) })
         health = UpstreamHealth(
             transport: transport, origin: upstream, gate: pacing.gate, events: events, environment: environment)
