@@ -44,7 +44,8 @@ import Testing
         }
     }
 
-    @Test("answers too large to hold take half of the places; the next is refused in words, and waits when that is known")
+    @Test(
+        "answers too large to hold take half of the places; the next is refused in words, and waits when that is known")
     func large() async throws {
         let body = "\"\(String(repeating: "x", count: 8_000_000))\""
         let flags = ["cache.enabled=true", "cache.max_entry_bytes=64KiB", "rate.max_in_flight=2"]

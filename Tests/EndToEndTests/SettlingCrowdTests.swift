@@ -2,6 +2,7 @@
 // it is gone or five seconds are over. All times are on a clock that the test moves.
 
 import FoundationEssentials
+import Proxy
 import Synchronization
 import TestSupport
 import Testing
