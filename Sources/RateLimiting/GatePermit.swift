@@ -74,6 +74,9 @@ extension Gate {
         /// reads. At most half of the places do; false: too many others do already, and the transfer is to be given up.
         public func becomesLong() -> Bool { place?.becomesLong() ?? true }
 
+        /// The place of the last send; nil before the first.
+        public var sent: Place? { place }
+
         /// Gives back what was not sent, now.
         public consuming func release() {}
 
@@ -99,7 +102,8 @@ extension Gate {
         /// True for the first who ends it, who then has to give it back.
         func claimEnd() -> Bool { !isOver.exchange(true, ordering: .acquiringAndReleasing) }
 
-        fileprivate func becomesLong() -> Bool {
+        /// See `Permit.becomesLong`.
+        public func becomesLong() -> Bool {
             gate.becomesLong(ticket) { self.isOver.load(ordering: .acquiring) }
         }
 

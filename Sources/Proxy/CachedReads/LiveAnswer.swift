@@ -28,6 +28,7 @@ final class LiveAnswer: Sendable {
 
     /// The reader needs it no more: it has all of it, or leaves. Later calls do nothing.
     func done() {
+        growing?.leave()
         let fetch = reading.withLock { reading in
             reading.isOver = true
             return reading.fetch.take()

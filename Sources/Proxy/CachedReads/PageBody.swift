@@ -19,7 +19,11 @@ struct PageBody {
     /// From here on a body counts as large: the first tool is not kept waiting for the rest.
     private static let largeBytes = 256 << 10
 
-    init(for key: CacheKey, from store: CacheStore) {
+    private let held: HeldRoom
+
+    /// - Parameter held: room for what a tool that reads along leaves waiting.
+    init(for key: CacheKey, from store: CacheStore, held: HeldRoom) {
+        self.held = held
         self.key = key
         self.store = store
     }
@@ -41,12 +45,14 @@ struct PageBody {
             }
             chunks.append(chunk)
             count += chunk.count
-            growing?.append(chunk)
-            guard grant(count) else { return }
+            if growing?.append(chunk) == false { isOutOfRoom = true }
+            guard grant(count), !isOutOfRoom else { return }
             if growing == nil, count > Self.largeBytes, count <= limit {
-                let growing = GrowingBody(chunks)
+                let growing = GrowingBody(held)
+                for chunk in chunks where !growing.append(chunk) { isOutOfRoom = true }
                 self.growing = growing
                 readAlong(growing)
+                if isOutOfRoom { return }
             }
         }
     }

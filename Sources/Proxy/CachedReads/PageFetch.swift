@@ -28,6 +28,8 @@ struct PageFetch: Sendable {
     let wantsNew: Bool
     /// What is known of it so far, for the one who began it as well.
     var progress = CallProgress()
+    /// Room for what the tool that began it leaves waiting.
+    let held: HeldRoom
     /// Whether the answer was too large to be kept a moment ago.
     var wasTooLarge = false
 
@@ -253,13 +255,13 @@ struct PageFetch: Sendable {
             limit = min(limit, Self.maxErrorBytes)
         }
         if wasTooLarge { limit = 0 }
-        var body = PageBody(for: query.key, from: cache.store)
+        var body = PageBody(for: query.key, from: cache.store, held: held)
         defer { body.giveBack() }
         var early: LiveAnswer?
         do throws(FlowExit) {
             try await body.fill(response.body, limit: limit, call.traits) { growing in
                 let live = LiveAnswer(response, growing: growing, reason: nil, facts: arrival.facts)
-                if flight.endForLeader(.live(live)) { early = live }
+                if flight.endForLeader(.live(live)) { early = live } else { growing.leave() }
             }
         } catch {
             if case .failed(let failure) = error { body.growing?.end(.failed(failure)) }
@@ -302,7 +304,8 @@ struct PageFetch: Sendable {
             if early == nil { response.body.cancel() }
             return Landing(everybody: .alone(reason), early: early)
         }
-        let growing = GrowingBody(body.chunks)
+        let growing = GrowingBody(held)
+        body.chunks.forEach { growing.append($0) }
         growing.end(.rest(response.body))
         return alone(
             LiveAnswer(

@@ -89,7 +89,7 @@ extension CachedReads {
             call: call.shared(), toolWait: call.turn.wait, query: query, flightKey: key,
             page: PageQuery.listPage(
                 visit.head, visit.admission.route, partition: visit.admission.partition ?? ""),
-            request: visit.fields, wantsNew: query.directives.wantsNew)
+            request: visit.fields, wantsNew: query.directives.wantsNew, held: visit.answerRoom)
     }
 
     var gate: Gate { sender.pacing.gate }

@@ -31,6 +31,8 @@ enum Answer {
 final class RequestFlow: Sendable {
     let sender: UpstreamSender
     private let relay: ResponseRelay
+    /// The largest answer that is taken off upstream ahead of its tool, in bytes.
+    private let heldBytes: Int
     /// Nil when the cache is turned off.
     let reads: CachedReads?
     /// Nil only where `audit.required = false` and the log could not be opened.
@@ -40,9 +42,10 @@ final class RequestFlow: Sendable {
     let accessLog: AccessLog?
 
     init(
-        sender: UpstreamSender, links: LinkSettings, reads: CachedReads?, audit: AuditTrail?,
+        sender: UpstreamSender, links: LinkSettings, reads: CachedReads?, audit: AuditTrail?, heldBytes: Int,
         environment: Environment, accessLog: AccessLog?
     ) {
+        self.heldBytes = heldBytes
         self.sender = sender
         relay = ResponseRelay(links: links, environment: environment)
         self.reads = reads
@@ -69,7 +72,7 @@ final class RequestFlow: Sendable {
                 let credential = try await sender.credential(call, visit.progress)
                 let entry = try await recordIntent(call, visit, &permit)
                 let answer = try await send(call, visit, credential, &permit, entry)
-                try await relay(answer, call, visit)
+                try await relay(answer, call, visit, in: permit.sent)
                 permit.release()
             }
             finish(visit, visit.wire.callerLeftFirst ? .callerLeft(sent: true) : .answered)
@@ -258,16 +261,27 @@ final class RequestFlow: Sendable {
     }
 
     /// Brings the answer to the tool.
-    private func relay(_ answer: Answer, _ call: UpstreamCall, _ visit: Visit) async throws(FlowExit) {
+    ///
+    /// - Parameter place: what its call holds upstream, as far as that is known.
+    private func relay(
+        _ answer: Answer, _ call: UpstreamCall, _ visit: Visit, in place: Gate.Place? = nil
+    ) async throws(FlowExit) {
         switch answer {
         case .upstream(let response, let run):
-            var body = RelayedBody(response.body)
+            let ahead = try ReadAhead(response.body, limit: heldBytes, place: place, visit, call.traits)
+            defer { ahead?.end() }
+            var body = ahead?.body ?? RelayedBody(response.body)
             if let run { body.listener = reads?.cache.runs.listener(run) }
             let verdict = CacheVerdict.passed(isRead: call.traits.isSafe)
             try await relay.run(response, call, visit, verdict, body: body)
         case .live(let live, let verdict):
             defer { live.done() }
-            try await relay.run(live.response, call, visit, verdict, body: live.body)
+            // What the fetch does not keep is taken off all the same.
+            let isKept = live.growing != nil
+            let ahead =
+                isKept ? nil : try ReadAhead(live.response.body, limit: heldBytes, place: nil, visit, call.traits)
+            defer { ahead?.end() }
+            try await relay.run(live.response, call, visit, verdict, body: ahead?.body ?? live.body)
         case .stored(let reply): give(reply, visit)
         case .settledAsDone: relay.settled(visit)
         }

@@ -100,7 +100,8 @@ public final class Sidecar: Sendable {
                 cache: $0, sender: sender, links: links, maxWait: config.rate.maxWait, environment: environment)
         }
         let flow = RequestFlow(
-            sender: sender, links: links, reads: reads, audit: audit, environment: environment, accessLog: accessLog)
+            sender: sender, links: links, reads: reads, audit: audit, heldBytes: config.cache.maxEntryBytes,
+            environment: environment, accessLog: accessLog)
         service = ProxyService(
             desk: FrontDesk(config, pseudonym: settings.pseudonym), flow: flow,
             activity: Activity(maxConnections: config.listen.maxConnections),

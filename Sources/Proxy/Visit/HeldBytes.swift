@@ -59,8 +59,9 @@ struct HeldBytesLedger {
     }
 }
 
-/// The room that one visit has: it grows with its bodies and is given back with the visit. Confined to one task at a time.
-struct HeldRoom {
+/// The room that one visit has for its bodies, or one answer that is taken off upstream ahead of its tool. Confined to one
+/// task at a time.
+struct HeldRoom: Sendable {
     private let bytes: HeldBytes
     private let caller: String
     private var taken: (request: Int, answer: Int) = (0, 0)
@@ -78,6 +79,12 @@ struct HeldRoom {
         case .answer: taken.answer += count
         }
         return true
+    }
+
+    /// Gives so many bytes of an answer back, which have gone to its tool.
+    mutating func shrink(by count: Int) {
+        bytes.giveBack(count, of: .answer, for: caller)
+        taken.answer -= count
     }
 
     /// Gives all of it back.

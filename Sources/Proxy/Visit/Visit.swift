@@ -54,6 +54,9 @@ final class Visit {
     /// What is known of its call upstream.
     var facts: CallFacts { madeProgress?.facts ?? CallFacts() }
 
+    /// Room for an answer that is taken off upstream ahead of its tool; none is taken yet.
+    var answerRoom: HeldRoom { HeldRoom(in: held, for: admission.caller.name) }
+
     /// Takes room for so many bytes of one of its bodies; it has them until its end. False where there is no room.
     func hold(_ bytes: Int, of kind: HeldBytesLedger.Kind) -> Bool {
         var room = self.room ?? HeldRoom(in: held, for: admission.caller.name)

@@ -82,7 +82,7 @@ final class FlowRig: Sendable {
             reads: cache.map {
                 CachedReads(
                     cache: $0, sender: sender, links: links, maxWait: config.rate.maxWait, environment: environment)
-            }, audit: audit, environment: environment,
+            }, audit: audit, heldBytes: 1 << 20, environment: environment,
             accessLog: AccessLog(format: .text, writer: accessWriter, environment: environment))
         service = ProxyService(
             desk: FrontDesk(config, pseudonym: settings.pseudonym), flow: flow, activity: Activity(maxConnections: 1),
