@@ -18,6 +18,39 @@ import Testing
         }
     }
 
+    @Test("nor does one whose large answer is nobody else's", arguments: [false, true])
+    func slowLargeReader(cache: Bool) async throws {
+        let body = String(repeating: "x", count: 12 << 20)
+        try await withLimits(["rate.max_in_flight=1", "cache.enabled=\(cache)"]) { rig, origin async throws in
+            origin.become { _, request in
+                request.requestLine.contains("large") ? json("\"\(body)\"", headers: "Set-Cookie: a=b\r\n") : ok
+            }
+            let slow = try await rig.begin("GET", "/clashdetection/tests?large")
+            try await eventually("it was sent") { origin.count == 1 }
+            for number in 2...4 {
+                #expect(try await rig.get("/clashdetection/tests?n=\(number)").status == 200)
+            }
+            #expect(try await slow.answer().text.count == body.count + 2)
+        }
+    }
+
+    @Test("an answer that there is no room to hold is under way as long as its tool reads, and such have half of the places")
+    func noRoom() async throws {
+        let body = String(repeating: "x", count: 12 << 20)
+        let flags = ["rate.max_in_flight=2", "listen.max_held_bytes=256KiB"]
+        try await withLimits(flags) { rig, origin async throws in
+            origin.become { _, request in request.requestLine.contains("large") ? json("\"\(body)\"") : ok }
+            let first = try await rig.begin("GET", "/clashdetection/tests?large=1", [("Connection", "close")])
+            #expect(try await first.responseHead().status == 200)
+            let second = try await rig.begin("GET", "/clashdetection/tests?large=2")
+            #expect(try await second.readToEnd().count < body.count, "it is cut, not left to hold the other place")
+            for number in 1...3 {
+                #expect(try await rig.get("/clashdetection/tests?n=\(number)").status == 200)
+            }
+            #expect(try await first.drainToEnd() >= body.count)
+        }
+    }
+
     @Test("a caller at its share is refused in words that name no rate, and holds up nobody else")
     func share() async throws {
         let callers = try RateCallers([("greedy", "max_in_flight = 2"), ("modest", "")])
