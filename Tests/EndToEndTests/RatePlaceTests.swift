@@ -34,7 +34,7 @@ import Testing
         }
     }
 
-    @Test("an answer that there is no room to hold is under way as long as its tool reads, and such have half of the places")
+    @Test("an answer without room is under way as long as its tool reads, and such have half of the places")
     func noRoom() async throws {
         let body = String(repeating: "x", count: 12 << 20)
         let flags = ["rate.max_in_flight=2", "listen.max_held_bytes=256KiB"]
