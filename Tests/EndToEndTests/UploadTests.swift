@@ -65,6 +65,8 @@ import Testing
                 try await clients[1 - refused].send("\"}")
                 #expect(try await group.next()?.1.status == 200)
             }
+            _ = try await rig.applicationLog.line(with: "a limit refuses calls", "overloaded")
+            _ = try await rig.accessLog.line(with: "v1.tests.create", "refused:overloaded")
             // What was held went back with its visit.
             let third = try rig.connect()
             #expect(try await third.exchange(head + most + "\"}", method: "POST").status == 200)

@@ -104,6 +104,8 @@ final class RequestFlow: Sendable {
     private func classify(_ visit: Visit) async throws(FlowExit) -> UpstreamCall {
         // A call that its caller may not make is not waited for: what has not come yet is not looked at.
         let (caller, route) = (visit.admission.caller, visit.admission.route)
+        // What is known by its path alone: its body may never be whole.
+        visit.record.operation = route.operation.name
         let isUnread = FrontDesk.hasNoRight(caller, route) && !visit.wire.requestIsComplete
         let (body, match) =
             isUnread

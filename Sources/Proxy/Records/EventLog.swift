@@ -191,7 +191,8 @@ extension Failure {
     fileprivate var limitKind: String? {
         switch reason {
         case .rateLimited, .tooManyConnections: detail.isEmpty ? reason.rawValue : detail
-        case .queueFull, .deleteBudgetExceeded, .bodyTooLarge, .targetTooLong, .headersTooLarge:
+        case .queueFull, .deleteBudgetExceeded, .bodyTooLarge, .targetTooLong, .headersTooLarge, .overloaded,
+            .requestTimeout:
             reason.rawValue
         default: nil
         }

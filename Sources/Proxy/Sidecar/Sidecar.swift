@@ -105,7 +105,8 @@ public final class Sidecar: Sendable {
         service = ProxyService(
             desk: FrontDesk(config, pseudonym: settings.pseudonym), flow: flow,
             activity: Activity(maxConnections: config.listen.maxConnections),
-            held: HeldBytes(limit: config.listen.maxHeldBytes), environment: environment)
+            held: HeldBytes(limit: config.listen.maxHeldBytes, largestBody: config.listen.maxBodyBytes),
+            environment: environment)
     }
 
     // MARK: Life

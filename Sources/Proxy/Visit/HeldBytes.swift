@@ -7,8 +7,10 @@ import Synchronization
 final class HeldBytes: Sendable {
     private let ledger: Mutex<HeldBytesLedger>
 
-    /// - Parameter limit: bytes in all.
-    init(limit: Int) { ledger = Mutex(HeldBytesLedger(limit: limit)) }
+    /// - Parameters:
+    ///   - limit: bytes in all.
+    ///   - largestBody: bytes of one request body that every caller may have.
+    init(limit: Int, largestBody: Int) { ledger = Mutex(HeldBytesLedger(limit: limit, largestBody: largestBody)) }
 
     /// Takes room for so many bytes more. False, and nothing has changed, where there is none.
     func take(_ bytes: Int, of kind: HeldBytesLedger.Kind, for caller: String) -> Bool {
@@ -24,7 +26,8 @@ final class HeldBytes: Sendable {
     var total: Int { ledger.withLock { $0.total } }
 }
 
-/// The rules: no caller holds more than half of the whole, and request bodies together neither.
+/// The rules: no caller holds more than half of the whole, and request bodies together neither. Of these a named caller
+/// has half again, or one body, so that it cannot keep everybody else from sending any.
 ///
 /// 1. `total` is the sum over callers, and of that `requests` the part of request bodies.
 /// 2. A caller that holds nothing is not listed, so the list is bounded by what is held.
@@ -32,30 +35,49 @@ struct HeldBytesLedger {
     /// What a body belongs to.
     enum Kind { case request, answer }
 
+    private struct Own {
+        var requests = 0
+        var answers = 0
+    }
+
     private(set) var total = 0
     private(set) var requests = 0
-    private var byCaller: [String: Int] = [:]
+    private var byCaller: [String: Own] = [:]
     private let limit: Int
+    private let largestBody: Int
 
-    init(limit: Int) { self.limit = limit }
+    init(limit: Int, largestBody: Int) {
+        self.limit = limit
+        self.largestBody = largestBody
+    }
 
     mutating func take(_ bytes: Int, of kind: Kind, for caller: String) -> Bool {
-        let own = byCaller[caller, default: 0] + bytes
-        guard bytes >= 0, total + bytes <= limit, own <= limit / 2 else { return false }
+        var own = byCaller[caller] ?? Own()
+        switch kind {
+        case .request: own.requests += bytes
+        case .answer: own.answers += bytes
+        }
+        guard bytes >= 0, total + bytes <= limit, own.requests + own.answers <= limit / 2 else { return false }
         if kind == .request {
-            guard requests + bytes <= limit / 2 else { return false }
+            let share = caller == Caller.anonymous.name ? limit / 2 : max(limit / 4, largestBody)
+            guard requests + bytes <= limit / 2, own.requests <= share else { return false }
             requests += bytes
         }
         total += bytes
-        if own > 0 { byCaller[caller] = own }
+        if own.requests + own.answers > 0 { byCaller[caller] = own }
         return true
     }
 
     mutating func giveBack(_ bytes: Int, of kind: Kind, for caller: String) {
+        var own = byCaller[caller] ?? Own()
         total -= bytes
-        if kind == .request { requests -= bytes }
-        let own = byCaller[caller, default: 0] - bytes
-        byCaller[caller] = own > 0 ? own : nil
+        switch kind {
+        case .request:
+            requests -= bytes
+            own.requests -= bytes
+        case .answer: own.answers -= bytes
+        }
+        byCaller[caller] = own.requests + own.answers > 0 ? own : nil
     }
 }
 

@@ -86,7 +86,7 @@ final class FlowRig: Sendable {
             accessLog: AccessLog(format: .text, writer: accessWriter, environment: environment))
         service = ProxyService(
             desk: FrontDesk(config, pseudonym: settings.pseudonym), flow: flow, activity: Activity(maxConnections: 1),
-            held: HeldBytes(limit: 64 << 20),
+            held: HeldBytes(limit: 64 << 20, largestBody: 10 << 20),
             environment: environment)
     }
 
