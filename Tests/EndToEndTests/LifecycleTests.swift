@@ -59,6 +59,22 @@ import Testing
         }
     }
 
+    @Test("an answer out of the cache that its tool is still reading is finished too", arguments: [[], ["close"]])
+    func drainWhileReading(connection: [String]) async throws {
+        let body = "\"\(String(repeating: "x", count: 12 << 20))\""
+        try await withLimits(["cache.enabled=true"]) { rig, origin async throws in
+            origin.become { _, _ in json(body) }
+            #expect(try await rig.get(Path.tests).text.count == body.count)
+            let slow = try await rig.begin("GET", Path.tests, connection.map { ("Connection", $0) })
+            #expect(try await slow.responseHead()["Cache-Status"]?.contains("hit") == true)
+            let drained = Task { await rig.drain() }
+            try await eventually("it drains") { (try? rig.connect()) == nil }
+            let count = try await slow.drainToEnd()
+            #expect(count >= body.count, "head and body, to the last byte")
+            #expect(await drained.value)
+        }
+    }
+
     @Test("a drain that takes too long is cut short, tells the tool, and says so")
     func cutShort() async throws {
         try await withRig { options in

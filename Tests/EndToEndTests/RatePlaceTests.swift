@@ -51,6 +51,25 @@ import Testing
         }
     }
 
+    @Test(
+        "nor do large answers that are nobody else's take more than half of the places",
+        arguments: ["Set-Cookie: a=b", "Cache-Control: no-store"])
+    func largeAlone(field: String) async throws {
+        let body = "\"\(String(repeating: "x", count: 8_000_000))\""
+        let flags = ["cache.enabled=true", "cache.max_entry_bytes=64KiB", "rate.max_in_flight=2"]
+        try await withLimits(flags) { rig, origin async throws in
+            origin.become { _, request in
+                request.requestLine.contains("large") ? json(body, headers: field + "\r\n") : json("{}")
+            }
+            let first = try await rig.begin("GET", "\(Path.tests)?large=1")
+            #expect(try await first.responseHead().status == 200)
+            let refused = try await rig.get("\(Path.tests)?large=2")
+            refused.expectError(429, "RateLimitExceeded", reason: "rate-limited", retryAfter: 1...1)
+            #expect(try await rig.get("\(Path.tests)?small=1").status == 200)
+            first.close()
+        }
+    }
+
     @Test("a caller at its share is refused in words that name no rate, and holds up nobody else")
     func share() async throws {
         let callers = try RateCallers([("greedy", "max_in_flight = 2"), ("modest", "")])

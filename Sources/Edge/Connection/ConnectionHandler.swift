@@ -31,6 +31,8 @@ final class ConnectionHandler: ChannelInboundHandler {
     /// What was read and is not taken yet.
     private var parts: CircularBuffer<ReceivedPart> = []
     private var current: Exchange?
+    /// What the tool had not taken when that was last looked at; nil while it is not waited for to do so.
+    private var bytesLeft: Int?
     private(set) var isWritable = true
     private let timer = LazyTimer()
     private var isGoingOn = false
@@ -234,6 +236,12 @@ final class ConnectionHandler: ChannelInboundHandler {
     }
 
     private func timerFired() {
+        // A tool that has taken some of what waits for it is not silent.
+        if let left = bytesLeft, unsentBytes < left {
+            bytesLeft = unsentBytes
+            state.waitEnded(now: now)
+            state.waits(for: .room, now: now)
+        }
         switch state.timeOut(now: now) {
         case .nothing: expectTimer()
         case .close: close()
@@ -252,11 +260,15 @@ extension ConnectionHandler: PartTaking {
 
 extension ConnectionHandler: ExchangeConnection {
     func waits(for wait: ConnectionState.Wait) {
+        if wait == .room { bytesLeft = unsentBytes }
         state.waits(for: wait, now: now)
         goOn()
     }
 
-    func waitEnded() { state.waitEnded(now: now) }
+    func waitEnded() {
+        bytesLeft = nil
+        state.waitEnded(now: now)
+    }
 
     func send(_ bytes: ByteBuffer, flush: Bool) {
         guard let context, !isClosed else { return }
@@ -267,9 +279,27 @@ extension ConnectionHandler: ExchangeConnection {
     func exchangeFinished(_ exchange: Exchange, isReusable: Bool) {
         guard exchange === current else { return }
         current = nil
-        state.finished(isReusable: isReusable, isAnswered: exchange.hasAnswered && !exchange.wasAborted, now: now)
+        let isAnswered = exchange.hasAnswered && !exchange.wasAborted
+        guard isAnswered, let context, unsentBytes > 0 else { return finished(isReusable, isAnswered) }
+        // The request is over, but its answer is not out: until it is, the tool is waited for, and nothing else begins.
+        waits(for: .room)
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer())).assumeIsolated().whenComplete { [weak self] _ in
+            guard let self, !isClosed else { return }
+            bytesLeft = nil
+            finished(isReusable, isAnswered)
+        }
+        expectTimer()
+    }
+
+    private func finished(_ isReusable: Bool, _ isAnswered: Bool) {
+        state.finished(isReusable: isReusable, isAnswered: isAnswered, now: now)
         if isReusable { return goOn() }
         if case .lingering = state.phase { linger() } else { close() }
+    }
+
+    /// What the tool has not taken of what was written.
+    private var unsentBytes: Int {
+        (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
     }
 }
 

@@ -2,6 +2,7 @@
 
 import Caching
 import CurlTransport
+import RateLimiting
 import Synchronization
 
 /// Handed from a fetch to the tool that began it, its reader. The fetch keeps its place upstream until the reader says
@@ -15,7 +16,14 @@ final class LiveAnswer: Sendable {
     let facts: CallFacts
     private let reading = Mutex((isOver: false, fetch: CheckedContinuation<Void, Never>?.none))
 
-    init(_ response: UpstreamResponse, growing: GrowingBody? = nil, reason: CacheReason?, facts: CallFacts) {
+    /// What its fetch holds upstream, where that is not judged yet.
+    let place: Gate.Place?
+
+    init(
+        _ response: UpstreamResponse, growing: GrowingBody? = nil, reason: CacheReason?, facts: CallFacts,
+        place: Gate.Place? = nil
+    ) {
+        self.place = place
         self.response = response
         self.growing = growing
         self.reason = reason

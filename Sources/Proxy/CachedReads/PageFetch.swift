@@ -250,7 +250,7 @@ struct PageFetch: Sendable {
         var limit = cache.store.maxBodyBytes
         if case .refuse(let reason) = verdict {
             guard response.status.isShareable, !response.fields.contains(.setCookie) else {
-                return alone(LiveAnswer(response, reason: reason, facts: arrival.facts))
+                return alone(LiveAnswer(response, reason: reason, facts: arrival.facts, place: permit.sent))
             }
             limit = min(limit, Self.maxErrorBytes)
         }

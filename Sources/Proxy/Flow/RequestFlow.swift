@@ -281,7 +281,7 @@ final class RequestFlow: Sendable {
             // What the fetch does not keep is taken off all the same.
             let isKept = live.growing != nil
             let ahead =
-                isKept ? nil : try ReadAhead(live.response.body, limit: heldBytes, place: nil, visit, call.traits)
+                isKept ? nil : try ReadAhead(live.response.body, limit: heldBytes, place: live.place, visit, call.traits)
             defer { ahead?.end() }
             try await relay.run(live.response, call, visit, verdict, body: ahead?.body ?? live.body)
         case .stored(let reply): give(reply, visit)
