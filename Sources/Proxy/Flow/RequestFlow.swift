@@ -279,9 +279,9 @@ final class RequestFlow: Sendable {
         case .live(let live, let verdict):
             defer { live.done() }
             // What the fetch does not keep is taken off all the same.
-            let isKept = live.growing != nil
             let ahead =
-                isKept ? nil : try ReadAhead(live.response.body, limit: heldBytes, place: live.place, visit, call.traits)
+                live.growing == nil
+                ? try ReadAhead(live.response.body, limit: heldBytes, place: live.place, visit, call.traits) : nil
             defer { ahead?.end() }
             try await relay.run(live.response, call, visit, verdict, body: ahead?.body ?? live.body)
         case .stored(let reply): give(reply, visit)
