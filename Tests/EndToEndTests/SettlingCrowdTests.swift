@@ -31,6 +31,7 @@ import Testing
                         deletes.add(1, ordering: .relaxed)
                         guard let deleteAnswer else { return connection.reset() }
                         try connection.send(deleteAnswer)
+                        if deleteAnswer.contains("Content-Length: 100\r\n") { return connection.closeWrite() }
                     } else if request.requestLine.contains("/reports/r-") {
                         looks.withLock { $0.append(Look(at: clock.now, target: request.requestLine)) }
                         try connection.send(answer.withLock { $0 }(clock.now))
@@ -106,6 +107,24 @@ import Testing
             #expect(lossy.deletes.load(ordering: .relaxed) == 1)
             let times = lossy.looks.withLock { $0.map(\.at) }
             #expect(times.count > 4 && times.count <= 8)
+        }
+    }
+
+    @Test(
+        "half an answer to a delete is none, and it is looked at; a refusal stays one, however it ends",
+        arguments: [
+            ("202 Accepted", 202, "outcome deleted"), ("500 Internal Server Error", 202, "outcome deleted"),
+            ("422 Unprocessable Content", 502, "outcome refused_upstream"),
+        ])
+    func half(status: String, answered: Int, outcome: String) async throws {
+        let lossy = Lossy { _ in Self.gone }
+        let half = "HTTP/1.1 \(status)\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"a\":"
+        try await withLossy(lossy, deleteAnswer: half) { rig, _ async throws in
+            let answer = try await delete(rig, 1).answer(to: "POST")
+            #expect(answer.status == answered)
+            #expect(try rig.story(of: "d-1") == ["intent", outcome])
+            #expect(lossy.deletes.load(ordering: .relaxed) == 1)
+            #expect(lossy.looks.withLock { $0.isEmpty } == (answered == 502))
         }
     }
 

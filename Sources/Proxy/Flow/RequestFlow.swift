@@ -195,7 +195,8 @@ final class RequestFlow: Sendable {
         let progress = visit.progress
         let response: UpstreamResponse
         do throws(FlowExit) {
-            response = try await sender.deliver(call, credential, &permit, progress)
+            let answer = try await sender.deliver(call, credential, &permit, progress)
+            response = entry == nil ? answer : try await whole(answer, call, progress)
         } catch {
             if progress.facts.wasSent { reads?.cache.invalidate(after: call.match, status: progress.facts.lastStatus) }
             guard let audit, let entry else { throw error }
@@ -211,6 +212,20 @@ final class RequestFlow: Sendable {
         }
         await response.discard()
         return settledAsDone(call)
+    }
+
+    /// The answer to a recorded call, to its end. One that breaks off leaves open what became of the call, unless its head
+    /// says that upstream refused it.
+    private func whole(
+        _ answer: UpstreamResponse, _ call: UpstreamCall, _ progress: CallProgress
+    ) async throws(FlowExit) -> UpstreamResponse {
+        do throws(FlowExit) {
+            return try await answer.readAhead(call.traits)
+        } catch {
+            if (400..<500).contains(answer.status.code) { throw .failed(.halfRefusal) }
+            progress.facts.lastStatus = nil
+            throw error
+        }
     }
 
     /// What became of a recorded call that brought no answer for its tool.
