@@ -110,6 +110,19 @@ import Testing
         }
     }
 
+    @Test("a gateway's 404 page proves nothing about the object")
+    func gatewayPage() async throws {
+        let page = "HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\nContent-Length: 4\r\n\r\n<hr>"
+        let lossy = Lossy { _ in page }
+        try await withLossy(lossy) { rig, start async throws in
+            let client = try await delete(rig, 1)
+            try await pass(rig, lossy, until: .seconds(5))
+            let answer = try await client.answer(to: "POST")
+            answer.expectError(504, "OutcomeUnknown", reason: "outcome-unknown")
+            #expect(try rig.story(of: "d-1") == ["intent", "outcome unknown"])
+        }
+    }
+
     @Test(
         "half an answer to a delete is none, and it is looked at; a refusal stays one, however it ends",
         arguments: [

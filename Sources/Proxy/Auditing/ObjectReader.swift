@@ -124,6 +124,8 @@ struct ObjectReader: Sendable {
         guard let response = await read(target, version, reading, permit, place) else { return .nothing }
         defer { response.body.cancel() }
         switch response.status.code {
+        // A page for people is a gateway's on the way: it knows nothing of the object.
+        case 404 where response.fields[.contentType]?.lowercased().contains("html") == true: return .nothing
         case 404, 410: return .gone
         case 200: return .there
         default:
