@@ -70,6 +70,20 @@ import Testing
         }
     }
 
+    @Test("the answer to a change is passed on whole, whatever else is under way: it was carried out")
+    func largeAnswerToChange() async throws {
+        let body = String(repeating: "x", count: 12 << 20)
+        let flags = ["rate.max_in_flight=2", "listen.max_held_bytes=256KiB"]
+        try await withLimits(flags) { rig, origin async throws in
+            origin.become { _, request in request.requestLine.contains("large") ? json("\"\(body)\"") : ok }
+            let first = try await rig.begin("GET", "/clashdetection/tests?large")
+            #expect(try await first.responseHead().status == 200)
+            let change = try await rig.call("PUT", "/clashdetection/tests/large", body: "{}")
+            #expect(change.status == 200 && change.text.count == body.count + 2)
+            first.close()
+        }
+    }
+
     @Test("a caller at its share is refused in words that name no rate, and holds up nobody else")
     func share() async throws {
         let callers = try RateCallers([("greedy", "max_in_flight = 2"), ("modest", "")])

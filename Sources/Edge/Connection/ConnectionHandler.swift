@@ -288,7 +288,6 @@ extension ConnectionHandler: ExchangeConnection {
             bytesLeft = nil
             finished(isReusable, isAnswered)
         }
-        expectTimer()
     }
 
     private func finished(_ isReusable: Bool, _ isAnswered: Bool) {

@@ -5,8 +5,8 @@ import CurlTransport
 import RateLimiting
 import Synchronization
 
-/// Handed from a fetch to the tool that began it, its reader. The fetch keeps its place upstream until the reader says
-/// that it is done, which it must, whatever becomes of its tool.
+/// Handed from a fetch to the tool that began it, its reader. The reader says when it is done, which it must, whatever
+/// becomes of its tool: then what it left unread is given up, and its room goes back.
 final class LiveAnswer: Sendable {
     let response: UpstreamResponse
     /// What the fetch takes off upstream and keeps; nil: the body is the response's own.

@@ -58,7 +58,7 @@ struct PageFetch: Sendable {
         do throws(FlowExit) {
             var permit = try await turn()
             landing = try await fetch(flight, &permit)
-            // The place upstream is taken for as long as the tool that began it reads from there.
+            // What the tool that began it leaves unread is given up once it is done.
             await conclude(flight, landing)?.untilDone()
             permit.release()
         } catch {

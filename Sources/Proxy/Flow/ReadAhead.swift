@@ -59,7 +59,8 @@ struct ReadAhead {
             while let bytes = try await answer.nextBytes(call) {
                 count += bytes.count
                 if growing.append(bytes), count <= limit { continue }
-                if growing.isLeft || place?.becomesLong() == false {
+                // As above, a change is passed on in any case.
+                if growing.isLeft || (place?.becomesLong() == false && call.isSafe) {
                     answer.cancel()
                     return growing.end(.failed(.tooManyLong))
                 }
