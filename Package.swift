@@ -182,7 +182,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "AuditTests",
-            dependencies: ["Ground", "Audit", .product(name: "Crypto", package: "swift-crypto")],
+            dependencies: ["Ground", "Audit", "TestSupport", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: strict),
         .testTarget(
             name: "ConfigurationTests",

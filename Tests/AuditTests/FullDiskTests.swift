@@ -1,25 +1,26 @@
 import Glibc
+import TestSupport
 import Testing
 
 @testable import Audit
 
 /// A file system of one megabyte in memory, or nil where this process may not mount one.
 private final class SmallDisk: Sendable {
-    let path: String
+    private let folder: TemporaryFolder
+    var path: String { folder.path }
 
     init?() {
-        var template = Array("/tmp/audit-disk-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { return nil }
-        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        guard mount("tmpfs", path, "tmpfs", 0, "size=1m") == 0 else {
-            rmdir(path)
+        guard let folder = try? TemporaryFolder() else { return nil }
+        self.folder = folder
+        guard mount("tmpfs", folder.path, "tmpfs", 0, "size=1m") == 0 else {
+            folder.remove()
             return nil
         }
     }
 
     deinit {
         umount2(path, Int32(MNT_DETACH))
-        rmdir(path)
+        folder.remove()
     }
 
     static let isPossible = SmallDisk() != nil

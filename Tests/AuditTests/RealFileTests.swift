@@ -25,7 +25,7 @@ struct RealFileTests {
 
     @Test("a new folder is 0700, its files 0600")
     func permissions() async throws {
-        let folder = try TemporaryFolder()
+        let folder = try LogFolder()
         let path = "\(folder.path)/log"
         let log = try await AuditLog.open(folder: path, options: options)
         #expect(try mode(path) == 0o700)
@@ -36,7 +36,7 @@ struct RealFileTests {
 
     @Test("a second writer is refused also where somebody has removed the lock file")
     func removedLockFile() async throws {
-        let folder = try TemporaryFolder()
+        let folder = try LogFolder()
         let first = try await AuditLog.open(folder: folder.path, options: options)
         unlink("\(folder.path)/audit.lock")
         await #expect(throws: AuditOpenFailure.self) { try await AuditLog.open(folder: folder.path, options: options) }
@@ -50,7 +50,7 @@ struct RealFileTests {
 
     @Test("others' rights on the folder or on a file are taken away and told", arguments: [0o777, 0o755, 0o750])
     func repairedPermissions(folderMode: UInt32) async throws {
-        let folder = try TemporaryFolder()
+        let folder = try LogFolder()
         let first = try await AuditLog.open(folder: folder.path, options: options)
         await first.close()
         chmod(folder.path, folderMode)
@@ -67,7 +67,7 @@ struct RealFileTests {
 
     @Test("a second writer is refused with the first one's process id, and may come when the first has gone")
     func secondWriter() async throws {
-        let folder = try TemporaryFolder()
+        let folder = try LogFolder()
         let log = try await AuditLog.open(folder: folder.path, options: options)
         await #expect(throws: AuditOpenFailure.locked(folder: folder.path, owner: "pid \(getpid())")) {
             try await AuditLog.open(folder: folder.path, options: options)
@@ -79,7 +79,7 @@ struct RealFileTests {
 
     @Test("a path that is a file is no folder; a missing parent is told")
     func noFolder() async throws {
-        let folder = try TemporaryFolder()
+        let folder = try LogFolder()
         try folder.write("file", [1])
         await #expect(throws: AuditOpenFailure.self) {
             try await AuditLog.open(folder: "\(folder.path)/file", options: options)
@@ -91,7 +91,7 @@ struct RealFileTests {
 
     @Test("a removed file is noticed before the delete is allowed; then the log goes on and the gap stays visible")
     func removed() async throws {
-        let folder = try TemporaryFolder()
+        let folder = try LogFolder()
         let log = try await AuditLog.open(folder: folder.path, options: options)
         let receipt = try await log.append(AuditIntent(call: .make("c-1")))
         unlink("\(folder.path)/\(firstFile)")
@@ -110,7 +110,7 @@ struct RealFileTests {
 
     @Test("a file replaced by a changed copy is noticed; nothing is written into the stranger")
     func replaced() async throws {
-        let folder = try TemporaryFolder()
+        let folder = try LogFolder()
         let log = try await AuditLog.open(folder: folder.path, options: options)
         _ = try await log.append(AuditIntent(call: .make("c-1")))
         var copy = try folder.read(firstFile)
@@ -129,7 +129,7 @@ struct RealFileTests {
 
     @Test("a file replaced by an exact copy is gone on with")
     func copied() async throws {
-        let folder = try TemporaryFolder()
+        let folder = try LogFolder()
         let log = try await AuditLog.open(folder: folder.path, options: options)
         try folder.write(firstFile, try folder.read(firstFile))
         #expect(await cause { _ = try await log.append(AuditIntent(call: .make("c-1"))) }?.cause == .replaced)
@@ -141,7 +141,7 @@ struct RealFileTests {
 
     @Test("bytes that somebody else appended are noticed and set aside")
     func appended() async throws {
-        let folder = try TemporaryFolder()
+        let folder = try LogFolder()
         let log = try await AuditLog.open(folder: folder.path, options: options)
         let file = Glibc.open("\(folder.path)/\(firstFile)", O_WRONLY | O_APPEND)
         #expect(write(file, "graffiti\n", 9) == 9)
@@ -157,7 +157,7 @@ struct RealFileTests {
 
     @Test("a removed folder is not made anew behind the administrator's back; the log goes on once it is there again")
     func removedFolder() async throws {
-        let folder = try TemporaryFolder()
+        let folder = try LogFolder()
         let path = "\(folder.path)/log"
         let log = try await AuditLog.open(folder: path, options: options)
         try PosixFileSystem().rename(path, to: "\(folder.path)/away")
@@ -174,7 +174,7 @@ struct RealFileTests {
 
     @Test("records of many concurrent calls on a real disk verify, rotated and reopened")
     func concurrent() async throws {
-        let folder = try TemporaryFolder()
+        let folder = try LogFolder()
         var options = options
         options.rotateBytes = 20_000
         for life in 0..<3 {

@@ -2,6 +2,7 @@
 
 import Glibc
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Audit
@@ -68,19 +69,14 @@ extension AuditOutcome {
     static let deleted = AuditOutcome(result: .deleted, status: 204, attempts: 1, duration: .milliseconds(42))
 }
 
-/// A folder of its own under /tmp, removed at the end.
-final class TemporaryFolder: Sendable {
-    let path: String
+/// A folder of its own, removed at the end, with the files of a log in it.
+final class LogFolder: Sendable {
+    private let folder: TemporaryFolder
+    var path: String { folder.path }
 
-    init() throws {
-        var template = Array("/tmp/audit-test-XXXXXX".utf8CString)
-        try #require(mkdtemp(&template) != nil)
-        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
+    init() throws { folder = try TemporaryFolder() }
 
-    deinit {
-        Self.removeAll(path)
-    }
+    deinit { folder.remove() }
 
     func read(_ name: String) throws -> [UInt8] {
         let file = try PosixFileSystem().open("\(path)/\(name)", .read)
@@ -93,13 +89,6 @@ final class TemporaryFolder: Sendable {
         let file = try PosixFileSystem().open("\(path)/\(name)", .create)
         defer { PosixFileSystem().close(file) }
         try PosixFileSystem().writeAll(file, bytes)
-    }
-
-    private static func removeAll(_ path: String) {
-        for name in (try? PosixFileSystem().list(path)) ?? [] where unlink("\(path)/\(name)") != 0 {
-            removeAll("\(path)/\(name)")
-        }
-        rmdir(path)
     }
 }
 

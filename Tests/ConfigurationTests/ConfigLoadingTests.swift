@@ -3,6 +3,7 @@
 import Glibc
 import Ground
 import RateLimiting
+import TestSupport
 import Testing
 
 @testable import Configuration
@@ -135,7 +136,7 @@ struct ConfigLoadingTests {
     @Test("the locator ends on any text, also on what is no TOML")
     func locatorEnds() {
         let pieces = ["[", "]", "{", "}", "\"", "'", "\"\"\"", "\\", "=", ",", "#", "\n", ".", "a", " "]
-        var random = SeededNumbers(state: 7)
+        var random = SeededGenerator(seed: 7)
         for _ in 0..<3000 {
             let text = (0..<Int.random(in: 0...12, using: &random)).map { _ in
                 pieces.randomElement(using: &random) ?? ""
@@ -147,8 +148,9 @@ struct ConfigLoadingTests {
 
     @Test("--config must be there; without it the first file of the search path counts, or none")
     func search() throws {
-        let folder = try temporaryFolder()
-        defer { removeFolder(folder) }
+        let temporary = try TemporaryFolder()
+        defer { temporary.remove() }
+        let folder = temporary.path
         try write("[rate]\nmax_queue = 5", to: folder + "/second.conf")
         let path = [folder + "/first.conf", folder + "/second.conf"]
         let found = try ConfigSources.read(config: nil, environment: [:], flags: [], searchPath: path)
@@ -162,8 +164,9 @@ struct ConfigLoadingTests {
 
     @Test("a file that cannot be read is one clear mistake")
     func unreadable() throws {
-        let folder = try temporaryFolder()
-        defer { removeFolder(folder) }
+        let temporary = try TemporaryFolder()
+        defer { temporary.remove() }
+        let folder = temporary.path
         try write([0x5b, 0xff, 0x5d], to: folder + "/latin1.conf")
         let expected = [
             folder: "is a folder, not a file",
@@ -188,8 +191,9 @@ struct ConfigLoadingTests {
 
     @Test("a pipe in the place of a file is a mistake and not waited for", .timeLimit(.minutes(8)))
     func pipe() throws {
-        let folder = try temporaryFolder()
-        defer { removeFolder(folder) }
+        let temporary = try TemporaryFolder()
+        defer { temporary.remove() }
+        let folder = temporary.path
         let pipe = folder + "/pipe"
         #expect(mkfifo(pipe, 0o600) == 0)
         let error = #expect(throws: ConfigMistakes.self) {
@@ -203,33 +207,11 @@ struct ConfigLoadingTests {
         #expect(try ConfigSources.read(config: "/dev/null", environment: [:], flags: []).file?.text == "")
     }
 
-    private func temporaryFolder() throws -> String {
-        var template = Array("/tmp/config-tests-XXXXXX".utf8CString)
-        return String(cString: try #require(mkdtemp(&template)))
-    }
-
-    private func removeFolder(_ folder: String) {
-        for name in ["second.conf", "latin1.conf"] { unlink(folder + "/" + name) }
-        rmdir(folder)
-    }
-
     private func write(_ text: String, to path: String) throws { try write(Array(text.utf8), to: path) }
 
     private func write(_ bytes: [UInt8], to path: String) throws {
         let file = try #require(fopen(path, "w"))
         #expect(fwrite(bytes, 1, bytes.count, file) == bytes.count)
         fclose(file)
-    }
-}
-
-/// The same numbers on every run (splitmix64).
-private struct SeededNumbers: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = (state ^ (state >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
     }
 }

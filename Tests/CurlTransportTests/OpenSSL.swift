@@ -70,10 +70,11 @@ final class Certificate: Sendable {
     var file: String { self.folder + "/cert.pem" }
     var keyFile: String { self.folder + "/key.pem" }
 
+    private let temporary: TemporaryFolder
+
     init() throws {
-        var template = Array("/tmp/curl-transport-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw TestTrouble(description: "no temporary folder") }
-        self.folder = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+        temporary = try TemporaryFolder()
+        self.folder = temporary.path
         let command = try ChildProcess([
             "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days",
             "2",
@@ -84,10 +85,7 @@ final class Certificate: Sendable {
         guard access(self.file, R_OK) == 0 else { throw TestTrouble(description: "no certificate was made") }
     }
 
-    deinit {
-        for file in [self.file, self.keyFile, self.folder + "/keys.log"] { unlink(file) }
-        rmdir(self.folder)
-    }
+    deinit { temporary.remove() }
 }
 
 /// `openssl s_server` on a free loopback port.
