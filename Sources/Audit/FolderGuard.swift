@@ -64,7 +64,7 @@ struct FolderGuard {
         }
     }
 
-    /// The same for a writer that has to say why it can not go on.
+    /// The same for a writer that has to say why it cannot go on.
     func takeLock() throws(FileFailure) -> FolderLock {
         let file = try fileSystem.lock(folder.lockPath)
         do throws(FileFailure) {

@@ -1,5 +1,5 @@
 // One pass over one file of the log, for verification and for recovery. What a crash can leave at the end of the last
-// file (a torn tail) is told apart from what a crash can not do.
+// file (a torn tail) is told apart from what a crash cannot do.
 
 /// Bytes at the end of the log that a crash left behind: never acknowledged to anybody.
 struct TornTail: Sendable, Equatable {

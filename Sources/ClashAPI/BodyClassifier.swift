@@ -7,9 +7,9 @@ import HTTPTypes
 /// Reads one request body, chunk by chunk.
 ///
 /// Memory is bounded whatever the body's size; the bytes themselves are not kept.
-public struct BodyClassifier: Sendable {
+package struct BodyClassifier: Sendable {
     /// How far the verdict is.
-    public enum Progress: Sendable, Equatable {
+    package enum Progress: Sendable, Equatable {
         /// More bytes, or the end, are needed.
         case undecided
         /// Nothing that follows changes it.
@@ -17,7 +17,7 @@ public struct BodyClassifier: Sendable {
     }
 
     /// The verdict so far; already known before the first byte where the body does not matter or is encoded.
-    public private(set) var progress = Progress.undecided
+    package private(set) var progress = Progress.undecided
 
     private var scanner = RequestBodyScanner()
     private var start = Start.empty
@@ -31,7 +31,7 @@ public struct BodyClassifier: Sendable {
     /// - Parameters:
     ///   - route: what method and path say; where they settle the class the body is not looked at.
     ///   - headers: the request's, for `Content-Encoding` and the charset of `Content-Type`.
-    public init(route: RouteMatch, headers: HTTPFields) {
+    package init(route: RouteMatch, headers: HTTPFields) {
         if !route.bodyDecides {
             progress = .decided(.empty)
         } else if !ContentCoding(headers).isNone {
@@ -42,10 +42,10 @@ public struct BodyClassifier: Sendable {
     }
 
     /// Reads the next bytes of the body.
-    public mutating func consume(_ chunk: [UInt8]) -> Progress { consume(chunk.span) }
+    package mutating func consume(_ chunk: [UInt8]) -> Progress { consume(chunk.span) }
 
     /// Reads the next bytes of the body.
-    public mutating func consume(_ chunk: Span<UInt8>) -> Progress {
+    package mutating func consume(_ chunk: Span<UInt8>) -> Progress {
         guard case .undecided = progress else { return progress }
         var offset = 0
         while offset < chunk.count, !isJSON {
@@ -63,7 +63,7 @@ public struct BodyClassifier: Sendable {
     }
 
     /// The verdict at the end of the body.
-    public mutating func finish() -> RequestBodyFacts {
+    package mutating func finish() -> RequestBodyFacts {
         if case .decided(let facts) = progress { return facts }
         var facts = scanner.facts
         switch start {

@@ -9,7 +9,7 @@ extension RouteMatch {
     /// Literals of known operations in lower case, escaped unreserved characters decoded, other escapes in upper case;
     /// the query re-escaped in one way (`%24top` is `$top`) and its pairs ordered by name, repeated names in the order
     /// they came. Ids and values keep their case.
-    public func appendCanonicalTarget(to out: inout [UInt8]) {
+    package func appendCanonicalTarget(to out: inout [UInt8]) {
         let utf8 = target.utf8
         let bytes = utf8.span
         appendPath(bytes, to: &out)

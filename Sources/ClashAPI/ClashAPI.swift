@@ -4,9 +4,9 @@
 import HTTPTypes
 
 /// What is known about the iTwin Platform's clash detection API, versions 1 and 2.
-public enum ClashAPI {
+package enum ClashAPI {
     /// Why this request target must be refused, or nil. To be asked first, of the raw target.
-    public static func checkTarget(_ target: String) -> TargetDefect? {
+    package static func checkTarget(_ target: String) -> TargetDefect? {
         let utf8 = target.utf8
         return TargetCheck.defect(utf8.span)
     }
@@ -15,7 +15,7 @@ public enum ClashAPI {
     ///
     /// A prefix ends at a boundary (`/`, `?`, `#` or the end). Letters match in either case, escaped unreserved
     /// characters count as themselves. A slash at a prefix's end is ignored; `/` allows everything.
-    public static func isAllowed(_ target: String, prefixes: [String]) -> Bool {
+    package static func isAllowed(_ target: String, prefixes: [String]) -> Bool {
         let utf8 = target.utf8
         return isAllowed(utf8.span, prefixes: prefixes)
     }
@@ -23,7 +23,7 @@ public enum ClashAPI {
     /// The operation that method and target stand for, before the body is known.
     ///
     /// HEAD is matched as GET. The target should have passed `checkTarget`; one that has not still gets an answer.
-    public static func match(method: HTTPRequest.Method, target: String) -> RouteMatch {
+    package static func match(method: HTTPRequest.Method, target: String) -> RouteMatch {
         RouteMatch(verb: Verb(method.rawValue), target: target)
     }
 

@@ -7,14 +7,14 @@ import Ground
 ///
 /// A test, run or rule id is 43 characters of base64url: two GUIDs in little-endian byte order (project, entity).
 /// A result id is 64: three GUIDs (project, another, the run's entity).
-public struct ClashID: Sendable, Hashable {
+package struct ClashID: Sendable, Hashable {
     /// The project, which is the iTwin; a lower-case GUID.
-    public let projectID: String
+    package let projectID: String
     /// The entity: for a result id, that of its run. A lower-case GUID.
-    public let entityID: String
+    package let entityID: String
 
     /// Decodes an id; nil if it is no v1 id.
-    public init?(_ id: String) {
+    package init?(_ id: String) {
         guard let guids = ClashID.guids(id), let project = guids.first, let entity = guids.last else { return nil }
         projectID = project
         entityID = entity

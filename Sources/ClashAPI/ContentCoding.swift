@@ -5,13 +5,13 @@ import Ground
 import HTTPTypes
 
 /// The codings of one body.
-public struct ContentCoding: Sendable, Equatable {
+package struct ContentCoding: Sendable, Equatable {
     /// In the order in which they were applied, in lower case. `identity` and empty elements say that nothing was done,
     /// so they are not among them.
-    public let applied: [String]
+    package let applied: [String]
 
     /// Of the message with these fields.
-    public init(_ fields: HTTPFields) {
+    package init(_ fields: HTTPFields) {
         guard fields.contains(.contentEncoding) else {
             applied = []
             return
@@ -22,8 +22,8 @@ public struct ContentCoding: Sendable, Equatable {
     }
 
     /// Whether the bytes are what they stand for.
-    public var isNone: Bool { applied.isEmpty }
+    package var isNone: Bool { applied.isEmpty }
 
     /// Whether they are coded by gzip once, and by nothing else; `x-gzip` is the same (RFC 9110 section 8.4.1.3).
-    public var isGzip: Bool { applied == ["gzip"] || applied == ["x-gzip"] }
+    package var isGzip: Bool { applied == ["gzip"] || applied == ["x-gzip"] }
 }

@@ -5,11 +5,11 @@ import Ground
 
 /// Ids found in the strings of one body. GUIDs count in every spelling, v1 ids as they stand and by the GUIDs in them,
 /// other ids where a member named like one holds them.
-public struct HeldIDs: Sendable, Equatable {
+package struct HeldIDs: Sendable, Equatable {
     /// FNV-1a of each, in no order; some may be there twice.
-    public private(set) var hashes: [UInt64] = []
+    package private(set) var hashes: [UInt64] = []
     /// There are more than are kept, or some could not be read: any id may be among them.
-    public private(set) var areIncomplete = false
+    package private(set) var areIncomplete = false
 
     private var nextTidying = HeldIDs.capacity
 
@@ -18,7 +18,7 @@ public struct HeldIDs: Sendable, Equatable {
     private static let longestNamed = 128
 
     /// None yet.
-    public init() {}
+    package init() {}
 
     /// How a write finds an id that it was sent with.
     static func hashes(of id: String) -> [UInt64] {

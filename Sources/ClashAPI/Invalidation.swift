@@ -2,9 +2,9 @@
 // deleted run costs trust.
 
 /// What a cache must drop, and whose generation it must advance, once a write may have been done.
-public struct Invalidation: Sendable, Equatable {
+package struct Invalidation: Sendable, Equatable {
     /// How far it reaches.
-    public enum Reach: Sendable, Equatable {
+    package enum Reach: Sendable, Equatable {
         /// Nothing: the request was a read.
         case nothing
         /// Answers that carry one of `tags`.
@@ -16,13 +16,13 @@ public struct Invalidation: Sendable, Equatable {
     }
 
     /// How far it reaches.
-    public let reach: Reach
+    package let reach: Reach
     /// Tags as `Tag` spells them; empty for `nothing` and `everything`.
-    public let tags: [String]
+    package let tags: [String]
     /// Families whose pages are concerned, for logs and metrics.
-    public let families: ListFamilies
+    package let families: ListFamilies
     /// The objects written, as `HeldIDs` spells them: what holds one of them anywhere is untrue, whatever it shows.
-    public var heldIDs: [UInt64] = []
+    package var heldIDs: [UInt64] = []
 
     static let nothing = Invalidation(reach: .nothing, tags: [], families: [])
     static let everything = Invalidation(reach: .everything, tags: [], families: .all)
@@ -30,7 +30,7 @@ public struct Invalidation: Sendable, Equatable {
 
 extension OperationMatch {
     /// What this call touches if upstream does it. The same whatever the answer was.
-    public func invalidation() -> Invalidation {
+    package func invalidation() -> Invalidation {
         if operationClass == .read { return .nothing }
         if reachesWholeITwin { return wholeITwins() }
 
@@ -53,7 +53,7 @@ extension OperationMatch {
     }
 
     /// What this call may have touched if nobody knows whether upstream did it: everything of its iTwin.
-    public func invalidationOfUnknownOutcome() -> Invalidation {
+    package func invalidationOfUnknownOutcome() -> Invalidation {
         operationClass == .read ? .nothing : wholeITwins()
     }
 

@@ -4,7 +4,7 @@
 // see that something must still come, and costs a tenth of reading the tokens.
 
 /// Follows one text, chunk by chunk, in constant memory.
-public struct JSONEnd: Sendable {
+package struct JSONEnd: Sendable {
     private enum Place {
         /// Before the first byte that is no blank.
         case before
@@ -20,10 +20,10 @@ public struct JSONEnd: Sendable {
     private var depth = 0
 
     /// Begins with nothing.
-    public init() {}
+    package init() {}
 
     /// Whether the text so far is the beginning of a document that must go on.
-    public var isInside: Bool {
+    package var isInside: Bool {
         switch place {
         case .before, .after: false
         case .structure, .string, .escape: true
@@ -31,7 +31,7 @@ public struct JSONEnd: Sendable {
     }
 
     /// Reads the next bytes.
-    public mutating func consume(_ chunk: [UInt8]) {
+    package mutating func consume(_ chunk: [UInt8]) {
         let bytes = chunk.span
         var at = 0
         while at < bytes.count {

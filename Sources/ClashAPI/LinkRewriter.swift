@@ -6,18 +6,18 @@ import Ground
 /// Rewrites the links of one body.
 ///
 /// One value per body; not for use from several threads at once.
-public struct LinkRewriter: Sendable {
+package struct LinkRewriter: Sendable {
     /// Longer links are passed on as they are. In bytes of JSON, without the quotes.
-    public static let maxLinkLength = 16 * 1024
+    package static let maxLinkLength = 16 * 1024
 
     /// Whether any link was rewritten so far. If not, the output so far is the input.
-    public private(set) var changed = false
+    package private(set) var changed = false
     /// Where in the output rewritten links begin, as far as nothing was taken out of it: the places of the base, for
     /// whoever rewrites with an empty one and puts it in later. Only kept if asked for.
-    public private(set) var linkStarts: [Int] = []
+    package private(set) var linkStarts: [Int] = []
 
     /// Whether the body stopped in the middle of its JSON; known once it has been finished.
-    public private(set) var endedInside = false
+    package private(set) var endedInside = false
 
     private let keepsStarts: Bool
 
@@ -45,21 +45,21 @@ public struct LinkRewriter: Sendable {
     ///   - rules: which links are the proxied API's; tried in order.
     ///   - allowedPrefixes: links that do not land below one of them stay.
     ///   - base: this proxy as clients see it, such as `http://127.0.0.1:8080`.
-    public init(rules: [LinkRule], allowedPrefixes: [String], base: String) {
+    package init(rules: [LinkRule], allowedPrefixes: [String], base: String) {
         self.init(translator: LinkTranslator(rules: rules, allowedPrefixes: allowedPrefixes, base: base))
     }
 
     /// Rewrites with a translator made before; `keepsStarts` fills `linkStarts`.
-    public init(translator: LinkTranslator, keepsStarts: Bool = false) {
+    package init(translator: LinkTranslator, keepsStarts: Bool = false) {
         self.translator = translator
         self.keepsStarts = keepsStarts
     }
 
     /// Rewrites the next bytes of the body and appends the result, which may lag behind by one link.
-    public mutating func rewrite(_ chunk: [UInt8], into out: inout [UInt8]) { rewrite(chunk.span, into: &out) }
+    package mutating func rewrite(_ chunk: [UInt8], into out: inout [UInt8]) { rewrite(chunk.span, into: &out) }
 
     /// Rewrites the next bytes of the body and appends the result, which may lag behind by one link.
-    public mutating func rewrite(_ chunk: Span<UInt8>, into out: inout [UInt8]) {
+    package mutating func rewrite(_ chunk: Span<UInt8>, into out: inout [UInt8]) {
         /// What of the chunk has been appended or is held back.
         var done = 0
         var offset = 0
@@ -85,7 +85,7 @@ public struct LinkRewriter: Sendable {
     }
 
     /// Appends what was held back, at the end of the body.
-    public mutating func finish(into out: inout [UInt8]) {
+    package mutating func finish(into out: inout [UInt8]) {
         href.release(into: &out)
         endedInside = !passesThrough && scanner.isInside
         passesThrough = true

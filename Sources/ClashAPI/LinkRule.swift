@@ -3,9 +3,9 @@
 import Ground
 
 /// One entry of `link_prefixes`.
-public struct LinkRule: Sendable, Equatable {
+package struct LinkRule: Sendable, Equatable {
     /// Why an entry is refused.
-    public enum Defect: Error, Sendable, Equatable {
+    package enum Defect: Error, Sendable, Equatable {
         /// The prefix is no absolute http or https URL with a host.
         case notAbsolute
         /// The prefix has user information, a query or a fragment.
@@ -22,7 +22,7 @@ public struct LinkRule: Sendable, Equatable {
     let replacement: [UInt8]
 
     /// Links that begin with the absolute URL `prefix` get the path `replacement` instead of it.
-    public init(prefix: String, replacement: String = "") throws(Defect) {
+    package init(prefix: String, replacement: String = "") throws(Defect) {
         let bytes = Array(prefix.utf8)
         guard let parsed = LinkURL(bytes.span) else { throw .notAbsolute }
         let path = bytes[parsed.pathStart...]
@@ -39,7 +39,7 @@ public struct LinkRule: Sendable, Equatable {
     }
 
     /// Reads `URL` or `URL => /path`.
-    public init(_ entry: String) throws(Defect) {
+    package init(_ entry: String) throws(Defect) {
         let bytes = Array(entry.utf8)
         let arrow = bytes.indices.dropLast().first { bytes[$0] == ASCII.equals && bytes[$0 + 1] == 0x3E }
         guard let arrow else {

@@ -6,7 +6,7 @@ import Ground
 ///
 /// A link is rewritten only if it lands below an allowed prefix and its path could be asked of this proxy; relative
 /// links that begin with a slash are made absolute under the same conditions. Everything else stays as it is.
-public struct LinkTranslator: Sendable {
+package struct LinkTranslator: Sendable {
     private let rules: [LinkRule]
     private let allowedPrefixes: [String]
     private let base: [UInt8]
@@ -15,21 +15,21 @@ public struct LinkTranslator: Sendable {
     ///   - rules: tried in order; the first whose result is allowed counts.
     ///   - allowedPrefixes: as for `ClashAPI.isAllowed`.
     ///   - base: this proxy as clients see it, such as `http://127.0.0.1:8080`.
-    public init(rules: [LinkRule], allowedPrefixes: [String], base: String) {
+    package init(rules: [LinkRule], allowedPrefixes: [String], base: String) {
         self.rules = rules
         self.allowedPrefixes = allowedPrefixes
         self.base = LinkRule.withoutTrailingSlashes(Array(base.utf8))
     }
 
     /// The link as clients should see it; unchanged when no rule applies.
-    public func rewriteLocation(_ link: String) -> String {
+    package func rewriteLocation(_ link: String) -> String {
         let utf8 = link.utf8
         guard let translated = translate(utf8.span) else { return link }
         return String(decoding: translated, as: UTF8.self)
     }
 
     /// The same for a field value, whose bytes need be no UTF-8; nil when it is to stay.
-    public func rewriteLocation(_ link: UnsafeBufferPointer<UInt8>) -> [UInt8]? { translate(link.span) }
+    package func rewriteLocation(_ link: UnsafeBufferPointer<UInt8>) -> [UInt8]? { translate(link.span) }
 
     /// The rewritten link, or nil when it is to stay.
     func translate(_ link: Span<UInt8>) -> [UInt8]? {

@@ -1,13 +1,13 @@
 // Finds one row of a list page by its id, as the bytes that stand there.
 
 /// Rows of list answers: objects in an array that is a member of the page's object.
-public enum ListRow {
+package enum ListRow {
     /// The bytes of the row whose `id` is `id`, or nil when the page does not hold it or is not JSON.
     ///
     /// - Parameters:
     ///   - id: compared exactly.
     ///   - page: a whole page.
-    public static func find(_ id: String, in page: [UInt8]) -> [UInt8]? {
+    package static func find(_ id: String, in page: [UInt8]) -> [UInt8]? {
         var scanner = JSONScanner()
         let bytes = page.span
         let wanted = Array(id.utf8)

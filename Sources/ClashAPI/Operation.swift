@@ -1,49 +1,49 @@
 // One row of the API table as everybody else sees it: small, immutable, cheap to copy.
 
 /// A documented operation of the clash detection API, or one of the three stand-ins for unknown ones.
-public struct Operation: Sendable, Hashable {
+package struct Operation: Sendable, Hashable {
     /// Stable name for logs, metrics and the audit log, such as `v2.reports.list`.
-    public let name: String
+    package let name: String
     /// The API it belongs to.
-    public let version: APIVersion
+    package let version: APIVersion
     /// What it does. The effective class of one request may be stricter: see `OperationMatch.operationClass`.
-    public let operationClass: OperationClass
+    package let operationClass: OperationClass
     /// What its ids are ids of; nil where it has none.
-    public let objectKind: ObjectKind?
+    package let objectKind: ObjectKind?
     /// Whether its JSON answers are to be searched for `_links`.
-    public let carriesLinks: Bool
+    package let carriesLinks: Bool
     /// The family that its answer shows something of; nil for writes and unknown operations.
-    public let family: ListFamily?
+    package let family: ListFamily?
     /// Whether its answer is a page of a list.
-    public let isList: Bool
+    package let isList: Bool
     /// How its answers may be cached.
-    public let cachePolicy: CachePolicy
+    package let cachePolicy: CachePolicy
     /// Where its answers keep their rows.
-    public let rows: AnswerRows
+    package let rows: AnswerRows
     /// Families whose pages it makes untrue.
-    public let touchesLists: ListFamilies
+    package let touchesLists: ListFamilies
     /// Families whose single objects it may change beyond those it names.
-    public let touchesItems: ListFamilies
+    package let touchesItems: ListFamilies
     /// Whether it counts against the run window (documented: 6 calls a second for starting runs).
-    public let countsAsRun: Bool
+    package let countsAsRun: Bool
     /// False for the stand-ins.
-    public let isKnown: Bool
+    package let isKnown: Bool
 
     /// Whether the rows of its answers have a run status.
-    public var rowsHaveStatus: Bool { family == .reports && rows != .none }
+    package var rowsHaveStatus: Bool { family == .reports && rows != .none }
 
     /// Whether it cancels a run.
-    public var isCancel: Bool { self == Operation.cancelRun }
+    package var isCancel: Bool { self == Operation.cancelRun }
 
     private static let cancelRun = Operation.named("v2.runs.cancel")
 
     /// The operation of that name, or nil.
-    public static func named(_ name: String) -> Operation? {
+    package static func named(_ name: String) -> Operation? {
         all.first { $0.name == name }
     }
 
     /// Every operation of the table once, then the stand-ins for unknown ones.
-    public static let all: [Operation] = {
+    package static let all: [Operation] = {
         var seen: Set<String> = []
         return (OperationTable.rows.map(\.operation) + [.unknownV1, .unknownV2, .unknown])
             .filter { seen.insert($0.name).inserted }

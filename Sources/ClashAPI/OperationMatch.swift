@@ -4,23 +4,23 @@ import Ground
 import HTTPTypes
 
 /// A request recognised by method, path, body and headers.
-public struct OperationMatch: Sendable {
+package struct OperationMatch: Sendable {
     /// What method and path alone said.
-    public let route: RouteMatch
+    package let route: RouteMatch
     /// What the body said.
-    public let body: RequestBodyFacts
+    package let body: RequestBodyFacts
     /// The row of the table. A body that says "delete" where no row does makes it an unknown operation.
-    public let operation: Operation
+    package let operation: Operation
     /// The class that counts for rights and audit.
-    public let operationClass: OperationClass
+    package let operationClass: OperationClass
     /// Whether a run may overwrite earlier results: `In-Place` (v2) or `inPlace` (v1) says true or force.
-    public let isInPlaceRun: Bool
+    package let isInPlaceRun: Bool
 
     /// Ids that the call names in a header: the clash report of manual suppressions.
     private let headerIDs: [String]
 
     /// False for the stand-ins `v1.unknown`, `v2.unknown` and `unknown`.
-    public var isKnown: Bool { operation.isKnown }
+    package var isKnown: Bool { operation.isKnown }
 
     init(route: RouteMatch, body: RequestBodyFacts, headers: HTTPFields) {
         self.route = route
@@ -47,7 +47,7 @@ public struct OperationMatch: Sendable {
     }
 
     /// The iTwin (v1: project), as the request spells it: from the path, `projectId` in query or body, or a v1 id.
-    public var itwin: String? { statedITwins.first ?? decodedITwins.first }
+    package var itwin: String? { statedITwins.first ?? decodedITwins.first }
 
     /// iTwins that the request names in so many words.
     var statedITwins: [String] {
@@ -62,7 +62,7 @@ public struct OperationMatch: Sendable {
     }
 
     /// The ids the call is about, as spelled in path, body or header; for unknown operations whatever looks like one.
-    public var objectIDs: [String] {
+    package var objectIDs: [String] {
         var ids = route.pathID.map { [$0] } ?? []
         if !isKnown { ids += route.segmentsLikeIDs }
         ids += body.jobIDs
@@ -75,7 +75,7 @@ public struct OperationMatch: Sendable {
     /// The target of a GET that shows one object of this call, such as what a delete is about to destroy.
     ///
     /// Nil where the API has no such read, or where the id could not stand in a path as it is.
-    public func readTarget(of id: String) -> String? {
+    package func readTarget(of id: String) -> String? {
         guard !id.isEmpty, id.utf8.allSatisfy(ASCII.isUnreserved), id != ".", id != ".." else { return nil }
         switch (operation.version, operation.objectKind) {
         case (.v2, .test): return v2Target("tests", id)

@@ -1,9 +1,9 @@
 // What a request body says that matters to rights, audit and cache. Values only; RequestBodyScanner finds them.
 
 /// The facts of one request body.
-public struct RequestBodyFacts: Sendable, Equatable {
+package struct RequestBodyFacts: Sendable, Equatable {
     /// What kind of body it was.
-    public enum Form: Sendable, Equatable {
+    package enum Form: Sendable, Equatable {
         /// No bytes, or nothing but white space.
         case empty
         /// A JSON object or array, read to its end.
@@ -15,7 +15,7 @@ public struct RequestBodyFacts: Sendable, Equatable {
     }
 
     /// Why a body could not be read.
-    public enum Unreadable: String, Sendable, CaseIterable {
+    package enum Unreadable: String, Sendable, CaseIterable {
         /// `Content-Encoding` other than identity.
         case contentEncoding
         /// A charset other than UTF-8 or ASCII, or bytes of one.
@@ -25,36 +25,36 @@ public struct RequestBodyFacts: Sendable, Equatable {
     }
 
     /// What kind of body it was.
-    public var form: Form
+    package var form: Form
     /// Some `operation` says delete, or says something that could mean it (a number, an array, several words).
-    public var saysDelete = false
+    package var saysDelete = false
     /// Some `operation` says cancel.
-    public var saysCancel = false
+    package var saysCancel = false
     /// `inPlace` (v1) says true or force, or anything but false.
-    public var saysInPlace = false
+    package var saysInPlace = false
     /// Ids in `jobs`: strings, or the `id`, `reportId`, `clashReportId` of its objects.
-    public var jobIDs: [String] = []
+    package var jobIDs: [String] = []
     /// `testId` at top level or in `jobs`.
-    public var testIDs: [String] = []
+    package var testIDs: [String] = []
     /// `iModelId` at top level or in `jobs`.
-    public var iModelIDs: [String] = []
+    package var iModelIDs: [String] = []
     /// `projectId` or `iTwinId` at top level.
-    public var projectIDs: [String] = []
+    package var projectIDs: [String] = []
     /// Whether there were more or longer ids than are kept, or others than can be.
-    public var idsAreIncomplete = false
+    package var idsAreIncomplete = false
     /// Whether an id has an escape that means no character, such as half of a surrogate pair.
-    public var idsAreNoText = false
+    package var idsAreNoText = false
 
     /// No body.
-    public static let empty = RequestBodyFacts(form: .empty)
+    package static let empty = RequestBodyFacts(form: .empty)
 
     /// Facts of a body of which nothing else is known.
-    public init(form: Form) {
+    package init(form: Form) {
         self.form = form
     }
 
     /// Whether the body could not be read; such a POST, PUT or PATCH is taken for a delete.
-    public var isUnreadable: Bool {
+    package var isUnreadable: Bool {
         if case .unreadable = form { return true }
         return false
     }

@@ -2,32 +2,32 @@
 // A push scanner in one pass; ids are decoded, nothing else.
 
 /// What an answer's body says about its rows.
-public struct ResponseRows: Sendable, Equatable {
+package struct ResponseRows: Sendable, Equatable {
     /// Number of rows seen.
-    public internal(set) var count = 0
+    package internal(set) var count = 0
     /// The rows' `id`s, in order; a row without one is left out.
-    public internal(set) var ids: [String] = []
+    package internal(set) var ids: [String] = []
     /// The rows' statuses as spelled, numbers in digits, in order; a row without one is left out.
-    public internal(set) var statuses: [String] = []
+    package internal(set) var statuses: [String] = []
     /// Tags of everything the rows name: themselves, their tests, iModels and jobs.
-    public internal(set) var tags: [String] = []
+    package internal(set) var tags: [String] = []
     /// Ids of rows that show a run that has ended.
-    public internal(set) var endedIDs: [String] = []
+    package internal(set) var endedIDs: [String] = []
     /// Ids of rows that show a run that has not.
-    public internal(set) var unendedIDs: [String] = []
+    package internal(set) var unendedIDs: [String] = []
     /// The `count` of a page: how many rows its list has, as spelled.
-    public internal(set) var listCount: String?
+    package internal(set) var listCount: String?
     /// All ids that the body holds anywhere.
-    public internal(set) var held = HeldIDs()
+    package internal(set) var held = HeldIDs()
     /// Whether every row that should have a status has a final one. True for lists without run status.
-    public internal(set) var allTerminal = true
+    package internal(set) var allTerminal = true
     /// Whether the body was one complete JSON document and nothing was left out of `ids` and `tags`.
-    public internal(set) var isComplete = false
+    package internal(set) var isComplete = false
     /// Whether the body stopped in the middle of its JSON.
-    public internal(set) var endedInside = false
+    package internal(set) var endedInside = false
 
     /// Whether a status says that a run has ended: 1, 2, 7, 9 or completed, completedToLimit, failed, cancelled.
-    public static func isTerminal(_ status: String) -> Bool {
+    package static func isTerminal(_ status: String) -> Bool {
         switch status.lowercased() {
         case "1", "2", "7", "9", "completed", "completedtolimit", "failed", "cancelled", "canceled": true
         default: false
@@ -36,9 +36,9 @@ public struct ResponseRows: Sendable, Equatable {
 }
 
 /// Scans one answer's body, chunk by chunk. Memory grows with the ids, up to `maxRows` rows.
-public struct ResponseRowScanner: Sendable {
+package struct ResponseRowScanner: Sendable {
     /// Rows whose ids are kept; no documented page has more than 500.
-    public static let maxRows = 4096
+    package static let maxRows = 4096
 
     private enum Role: Sendable {
         case top, rows, row, other
@@ -66,7 +66,7 @@ public struct ResponseRowScanner: Sendable {
     private var namesID = false
 
     /// - Parameter operation: whose answer it is; it says where the rows are and what their ids are.
-    public init(operation: Operation) {
+    package init(operation: Operation) {
         self.operation = operation
         switch operation.rows {
         case .none: rowsKey = []
@@ -75,10 +75,10 @@ public struct ResponseRowScanner: Sendable {
     }
 
     /// Reads the next bytes of the decoded body.
-    public mutating func consume(_ chunk: [UInt8]) { consume(chunk.span) }
+    package mutating func consume(_ chunk: [UInt8]) { consume(chunk.span) }
 
     /// Reads the next bytes of the decoded body.
-    public mutating func consume(_ chunk: Span<UInt8>) {
+    package mutating func consume(_ chunk: Span<UInt8>) {
         var offset = 0
         while !isBroken {
             switch scanner.next(in: chunk, at: &offset) {
@@ -99,7 +99,7 @@ public struct ResponseRowScanner: Sendable {
     }
 
     /// What was found, at the end of the body.
-    public mutating func finish() -> ResponseRows {
+    package mutating func finish() -> ResponseRows {
         rows.endedInside = !isBroken && scanner.isInside
         rows.isComplete = !isBroken && scanner.finish() && !isFull
         if !rows.isComplete { rows.allTerminal = false }

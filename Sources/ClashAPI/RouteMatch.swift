@@ -4,13 +4,13 @@
 import HTTPTypes
 
 /// The operation a request seems to be before its body has been read.
-public struct RouteMatch: Sendable {
+package struct RouteMatch: Sendable {
     /// The target as it was sent.
-    public let target: String
+    package let target: String
     /// The row of the table, or a stand-in for an unknown operation.
-    public let operation: Operation
+    package let operation: Operation
     /// The class as far as method and path decide it; a body can only raise it to `delete` (or name another row).
-    public let operationClass: OperationClass
+    package let operationClass: OperationClass
 
     let verb: Verb
     let routeIndex: Int?
@@ -18,10 +18,10 @@ public struct RouteMatch: Sendable {
     let idRange: Range<Int>?
 
     /// Whether the body must be read before the class is known. Never for GET, HEAD, OPTIONS and DELETE.
-    public var bodyDecides: Bool { verb.bodyMatters }
+    package var bodyDecides: Bool { verb.bodyMatters }
 
     /// The classes that the request can turn out to have, whatever its body says.
-    public var possibleClasses: [OperationClass] {
+    package var possibleClasses: [OperationClass] {
         guard bodyDecides else { return [operationClass] }
         var classes = [operationClass, .delete]
         if let routeIndex, let cancel = RouteTable.shared.routes[routeIndex].whenCancel {
@@ -31,17 +31,17 @@ public struct RouteMatch: Sendable {
     }
 
     /// The iTwin that the path names, as it is spelled there.
-    public var pathITwin: String? { text(itwinRange) }
+    package var pathITwin: String? { text(itwinRange) }
 
     /// The id that the path names, as it is spelled there.
-    public var pathID: String? { text(idRange) }
+    package var pathID: String? { text(idRange) }
 
     /// The final verdict on the request.
     ///
     /// - Parameters:
     ///   - body: what `BodyClassifier` found, `.empty` where `bodyDecides` is false.
     ///   - headers: the request's; `In-Place` and the clash report id are read.
-    public func resolve(body: RequestBodyFacts = .empty, headers: HTTPFields = [:]) -> OperationMatch {
+    package func resolve(body: RequestBodyFacts = .empty, headers: HTTPFields = [:]) -> OperationMatch {
         OperationMatch(route: self, body: body, headers: headers)
     }
 

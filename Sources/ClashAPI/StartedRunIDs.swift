@@ -1,14 +1,14 @@
 // What upstream says about a run that it has just started: the ids under which it will be shown.
 
 /// One run of an answer to a start: `{"runs":[{"testId":…,"clashReportId":…}]}` (v2) or `{"run":{"id":…}}` (v1).
-public struct StartedRunIDs: Sendable, Equatable {
+package struct StartedRunIDs: Sendable, Equatable {
     /// The test that is run, where the answer says so.
-    public private(set) var testID: String?
+    package private(set) var testID: String?
     /// The ids of the new run.
-    public private(set) var ids: [String] = []
+    package private(set) var ids: [String] = []
 
     /// The runs that the answer names by an id; empty when it does not say.
-    public static func find(in answer: [UInt8]) -> [StartedRunIDs] {
+    package static func find(in answer: [UInt8]) -> [StartedRunIDs] {
         var scanner = JSONScanner()
         let bytes = answer.span
         var offset = 0
@@ -60,10 +60,10 @@ public struct StartedRunIDs: Sendable, Equatable {
 
 extension OperationMatch {
     /// Whether the answer to this read shows something of runs: reports, their lists, v1 runs and results.
-    public var showsRuns: Bool { operation.family == .reports }
+    package var showsRuns: Bool { operation.family == .reports }
 
     /// The iTwins that a read is about or a start of a run goes to; nil: it may be any.
-    public var itwinsOfRuns: [String]? {
+    package var itwinsOfRuns: [String]? {
         var itwins = (statedITwins + decodedITwins).map(GUID.canonical).uniqued()
         // Where the body names them, the path does not.
         if operation.version == .v1, !itwins.allSatisfy(GUID.isGUID) { itwins = [] }
@@ -71,12 +71,12 @@ extension OperationMatch {
     }
 
     /// Whether a row's tags say that the answer is about other tests than this start's.
-    public func isOfOtherTests(thanThoseOf tests: [String], _ rows: ResponseRows) -> Bool {
+    package func isOfOtherTests(thanThoseOf tests: [String], _ rows: ResponseRows) -> Bool {
         guard !operation.isList, !tests.isEmpty else { return false }
         let shown = rows.tags.filter { $0.hasPrefix("test:") }
         return !shown.isEmpty && !shown.contains { tests.contains($0) }
     }
 
     /// The tags of the tests that a start of a run names.
-    public var testTags: [String] { body.testIDs.map { Tag.object(.test, $0) } }
+    package var testTags: [String] { body.testIDs.map { Tag.object(.test, $0) } }
 }

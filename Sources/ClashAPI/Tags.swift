@@ -10,48 +10,48 @@ import HTTPTypes
 /// - `list:FAMILY` the pages of a list family, `list:FAMILY:ITWIN` those of one iTwin;
 /// - `item:FAMILY` and `item:FAMILY:ITWIN` likewise the single objects;
 /// - `any-id` and `any-id:ITWIN` what may hold any id, because not all of its ids are known.
-public enum Tag {
+package enum Tag {
     /// Stands for the iTwin where a stored answer's iTwin is not known.
     static let unknownITwin = "?"
     /// Stands for iTwins that are spelled as no GUID is: such a `projectId` may be any.
     static let oddITwin = "~"
 
     /// Everything of an iTwin.
-    public static func itwin(_ id: String) -> String { "itwin:" + GUID.canonical(id) }
+    package static func itwin(_ id: String) -> String { "itwin:" + GUID.canonical(id) }
 
     /// Everything of an iModel.
-    public static func repository(_ id: String) -> String { "repository:" + GUID.canonical(id) }
+    package static func repository(_ id: String) -> String { "repository:" + GUID.canonical(id) }
 
     /// One object.
-    public static func object(_ kind: ObjectKind, _ id: String) -> String {
+    package static func object(_ kind: ObjectKind, _ id: String) -> String {
         kind.rawValue + ":" + (ClashID(id)?.entityID ?? GUID.canonical(id))
     }
 
     /// A backing job, which rows of reports name.
-    public static func job(_ id: String) -> String { "job:" + GUID.canonical(id) }
+    package static func job(_ id: String) -> String { "job:" + GUID.canonical(id) }
 
     /// Pages of a list; of all iTwins when nil.
-    public static func list(_ family: ListFamily, itwin: String? = nil) -> String {
+    package static func list(_ family: ListFamily, itwin: String? = nil) -> String {
         "list:" + family.rawValue + suffix(itwin)
     }
 
     /// Single objects of a family; of all iTwins when nil.
-    public static func item(_ family: ListFamily, itwin: String? = nil) -> String {
+    package static func item(_ family: ListFamily, itwin: String? = nil) -> String {
         "item:" + family.rawValue + suffix(itwin)
     }
 
     /// What may hold any object's id; of all iTwins when nil.
-    public static func anyID(itwin: String? = nil) -> String { "any-id" + suffix(itwin) }
+    package static func anyID(itwin: String? = nil) -> String { "any-id" + suffix(itwin) }
 
     private static func suffix(_ itwin: String?) -> String {
         itwin.map { ":" + GUID.canonical($0) } ?? ""
     }
 
     /// The tags of everything that is of an iTwin, or may be.
-    public static func everything(of itwin: String) -> [String] { [Tag.itwin(itwin), Tag.itwin(unknownITwin)] }
+    package static func everything(of itwin: String) -> [String] { [Tag.itwin(itwin), Tag.itwin(unknownITwin)] }
 
     /// A tag that somebody has typed, as this type spells it: GUIDs in lower case, v1 ids as the entity they carry.
-    public static func canonical(_ typed: String) -> String {
+    package static func canonical(_ typed: String) -> String {
         guard let colon = typed.firstIndex(of: ":") else { return typed }
         let kind = typed[..<colon].lowercased()
         let rest = String(typed[typed.index(after: colon)...])
@@ -65,7 +65,7 @@ public enum Tag {
 
     /// The tags under which a write finds an object, whichever version stored it: a v1 run, its result and the v2
     /// report are the same thing.
-    public static func aliases(_ kind: ObjectKind, _ id: String) -> [String] {
+    package static func aliases(_ kind: ObjectKind, _ id: String) -> [String] {
         switch kind {
         case .run, .report, .result: [object(.run, id), object(.report, id), object(.result, id)]
         case .test, .rule, .repository: [object(kind, id)]
@@ -77,7 +77,7 @@ extension OperationMatch {
     /// The tags of this request's answer, as far as the request tells; `ResponseRows.tags` adds what the body tells.
     ///
     /// - Parameter headers: the request's; `repository-id` is read.
-    public func tags(headers: HTTPFields = [:]) -> [String] {
+    package func tags(headers: HTTPFields = [:]) -> [String] {
         let scopes = self.scopes
         var tags = scopes.map { Tag.itwin($0) }
         if let family = operation.family {
@@ -95,7 +95,7 @@ extension OperationMatch {
     }
 
     /// The tags of an answer that may hold ids nobody knows of.
-    public var tagsOfAnyID: [String] { [Tag.anyID()] + scopes.map { Tag.anyID(itwin: $0) } }
+    package var tagsOfAnyID: [String] { [Tag.anyID()] + scopes.map { Tag.anyID(itwin: $0) } }
 
     /// The iTwins that an answer shows something of.
     private var scopes: [String] {

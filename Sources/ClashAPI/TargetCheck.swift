@@ -4,7 +4,7 @@
 import Ground
 
 /// Why a request target is refused.
-public enum TargetDefect: String, Sendable, CaseIterable {
+package enum TargetDefect: String, Sendable, CaseIterable {
     /// Does not begin with `/`.
     case notOriginForm
     /// A `.` or `..` segment, also escaped or with parameters (`%2e%2e`, `..;x`).

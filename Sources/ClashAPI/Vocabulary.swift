@@ -2,7 +2,7 @@
 // Everything here is a plain value without behaviour; the table itself is in OperationTable.swift.
 
 /// What an operation does, as far as a caller's rights are concerned.
-public enum OperationClass: String, Sendable, CaseIterable {
+package enum OperationClass: String, Sendable, CaseIterable {
     /// Changes nothing.
     case read
     /// Creates or changes something.
@@ -16,7 +16,7 @@ public enum OperationClass: String, Sendable, CaseIterable {
 /// Which of Bentley's two APIs a path belongs to.
 ///
 /// They spell errors differently: a refused call is `TooManyRequests` in v1, `RateLimitExceeded` in v2.
-public enum APIVersion: String, Sendable, CaseIterable {
+package enum APIVersion: String, Sendable, CaseIterable {
     /// `/clashdetection/…`
     case v1
     /// `/clash-detection/…`
@@ -26,7 +26,7 @@ public enum APIVersion: String, Sendable, CaseIterable {
 }
 
 /// What the ids of an operation (in its path, or in the body's `jobs`) are ids of.
-public enum ObjectKind: String, Sendable, CaseIterable {
+package enum ObjectKind: String, Sendable, CaseIterable {
     /// A clash test.
     case test
     /// A v2 clash report (which is also its run).
@@ -42,7 +42,7 @@ public enum ObjectKind: String, Sendable, CaseIterable {
 }
 
 /// The lists the API has, both versions taken together: v1 runs and v2 reports are the same things.
-public enum ListFamily: String, Sendable, CaseIterable {
+package enum ListFamily: String, Sendable, CaseIterable {
     /// Clash tests.
     case tests
     /// v2 reports, v1 runs and results.
@@ -56,30 +56,30 @@ public enum ListFamily: String, Sendable, CaseIterable {
 }
 
 /// A set of list families.
-public struct ListFamilies: OptionSet, Sendable, Hashable {
+package struct ListFamilies: OptionSet, Sendable, Hashable {
     /// One bit a family, in the order of `ListFamily.allCases`.
-    public let rawValue: UInt8
+    package let rawValue: UInt8
 
     /// Makes a set from its bits.
-    public init(rawValue: UInt8) {
+    package init(rawValue: UInt8) {
         self.rawValue = rawValue
     }
 
     /// `ListFamily.tests`
-    public static let tests = ListFamilies(rawValue: 1)
+    package static let tests = ListFamilies(rawValue: 1)
     /// `ListFamily.reports`
-    public static let reports = ListFamilies(rawValue: 2)
+    package static let reports = ListFamilies(rawValue: 2)
     /// `ListFamily.suppressionRules`
-    public static let suppressionRules = ListFamilies(rawValue: 4)
+    package static let suppressionRules = ListFamilies(rawValue: 4)
     /// `ListFamily.suppressionTemplates`
-    public static let suppressionTemplates = ListFamilies(rawValue: 8)
+    package static let suppressionTemplates = ListFamilies(rawValue: 8)
     /// `ListFamily.manualSuppressions`
-    public static let manualSuppressions = ListFamilies(rawValue: 16)
+    package static let manualSuppressions = ListFamilies(rawValue: 16)
     /// Every family.
-    public static let all = ListFamilies(rawValue: 31)
+    package static let all = ListFamilies(rawValue: 31)
 
     /// The members, in declaration order.
-    public var families: [ListFamily] {
+    package var families: [ListFamily] {
         var bit: UInt8 = 1
         return ListFamily.allCases.filter { _ in
             defer { bit <<= 1 }
@@ -89,7 +89,7 @@ public struct ListFamilies: OptionSet, Sendable, Hashable {
 }
 
 /// How long an answer may live in a cache when upstream does not say.
-public enum CachePolicy: String, Sendable, CaseIterable {
+package enum CachePolicy: String, Sendable, CaseIterable {
     /// A page of a list.
     case list
     /// One object that changes only when somebody writes it (a test, a rule); as short-lived as a list.
@@ -103,7 +103,7 @@ public enum CachePolicy: String, Sendable, CaseIterable {
 }
 
 /// Where an answer's body keeps the objects it is about.
-public enum AnswerRows: Sendable, Hashable {
+package enum AnswerRows: Sendable, Hashable {
     /// Nowhere that matters.
     case none
     /// In the array under this top-level key.

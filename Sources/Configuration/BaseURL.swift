@@ -4,15 +4,15 @@
 import Ground
 
 /// An absolute http(s) URL without user, query and fragment (RFC 3986 section 3).
-public struct BaseURL: Sendable, Hashable, CustomStringConvertible {
+package struct BaseURL: Sendable, Hashable, CustomStringConvertible {
     /// Scheme.
     package var scheme: Origin.Scheme
     /// Lower case; IPv6 without brackets.
-    public var host: String
+    package var host: String
     /// nil when the URL names none, or names its scheme's own.
-    public var port: Int?
+    package var port: Int?
     /// Empty, or begins with `/` and does not end with one.
-    public var path = ""
+    package var path = ""
 
     /// From its parts, unchecked.
     package init(scheme: Origin.Scheme, host: String, port: Int? = nil, path: String = "") {
@@ -23,22 +23,22 @@ public struct BaseURL: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// The port to connect to: the one named, or the scheme's.
-    public var effectivePort: Int { port ?? scheme.defaultPort }
+    package var effectivePort: Int { port ?? scheme.defaultPort }
 
     /// The server.
     package var server: Origin { Origin(scheme: scheme, host: host, port: effectivePort) }
 
     /// Host and port as a `Host` header has them.
-    public var authority: String { server.authority }
+    package var authority: String { server.authority }
 
     /// Scheme and authority, `https://api.bentley.com`.
-    public var origin: String { server.url }
+    package var origin: String { server.url }
 
     /// The whole URL, without a trailing slash.
-    public var description: String { origin + path }
+    package var description: String { origin + path }
 
     /// Whether the host can only mean this machine.
-    public var isLoopback: Bool { HostName.isLoopback(host) }
+    package var isLoopback: Bool { HostName.isLoopback(host) }
 
     /// Reads `text`; throws what is wrong with it. No problem shows `text`: it may hold a password.
     init(parsing text: String) throws(ValueProblem) {

@@ -5,108 +5,108 @@ import RateLimiting
 
 extension Config {
     /// `[fleet]`.
-    public struct Fleet: Sendable, Equatable {
+    package struct Fleet: Sendable, Equatable {
         /// nil: alone, in memory.
-        public var engine: FleetEngine?
+        package var engine: FleetEngine?
         /// Path of a file with the password for Redis.
-        public var passwordFile: String?
+        package var passwordFile: String?
         /// Path of a PEM bundle for `rediss://`.
-        public var caFile: String?
+        package var caFile: String?
         /// Of this member; empty: host and pid.
-        public var name = ""
+        package var name = ""
         /// As many sidecars share the windows at most.
-        public var maxMembers = 5
+        package var maxMembers = 5
         /// Of every window, for members that are cut off from the engine, in percent.
-        public var offlineReserve = Percent(10)
+        package var offlineReserve = Percent(10)
         /// How long a member answers from its cache without hearing from the engine.
-        public var maxLag = Duration.milliseconds(500)
+        package var maxLag = Duration.milliseconds(500)
         /// Whether stored pages are shared.
-        public var sharePages = false
+        package var sharePages = false
         /// Path of the key that seals what is shared.
-        public var keyFile: String?
+        package var keyFile: String?
     }
 
     /// `[deletes]`.
-    public struct Deletes: Sendable, Equatable {
+    package struct Deletes: Sendable, Equatable {
         /// Ids that nobody may delete.
-        public var protect: [String] = []
+        package var protect: [String] = []
         /// Whether a delete waits for somebody's approval.
-        public var approval = DeleteApproval.none
+        package var approval = DeleteApproval.none
         /// Whether what goes is kept.
-        public var archive = DeleteArchive.off
+        package var archive = DeleteArchive.off
         /// The folder of what is kept.
-        public var archivePath = "archive"
+        package var archivePath = "archive"
         /// Age at which an archived file goes; nil: never.
-        public var archiveKeep: Duration?
+        package var archiveKeep: Duration?
     }
 
     /// `[alerts]`.
-    public struct Alerts: Sendable, Equatable {
+    package struct Alerts: Sendable, Equatable {
         /// The URL that gets a JSON POST; secret, because such URLs hold their own key.
-        public var webhook: Secret?
+        package var webhook: Secret?
         /// Path of a program that gets the same JSON.
-        public var command: String?
+        package var command: String?
         /// Percentages of a window.
-        public var budgetAt = [80, 95]
+        package var budgetAt = [80, 95]
     }
 
     /// `[traces]`.
-    public struct Traces: Sendable, Equatable {
+    package struct Traces: Sendable, Equatable {
         /// OTLP/HTTP JSON.
-        public var endpoint: BaseURL?
+        package var endpoint: BaseURL?
         /// The share of requests without a sampling decision of their own that is traced, 0 to 1.
-        public var sample = 1.0
+        package var sample = 1.0
     }
 
     /// One `[[issuer]]`.
-    public struct Issuer: Sendable, Equatable {
+    package struct Issuer: Sendable, Equatable {
         /// What `iss` must equal; never nil in a loaded configuration.
-        public var url: BaseURL?
+        package var url: BaseURL?
         /// nil: from the discovery document.
-        public var jwksURL: BaseURL?
+        package var jwksURL: BaseURL?
         /// One of these must be in `aud`.
-        public var audience: [String] = []
+        package var audience: [String] = []
         /// One of these must be the token's client.
-        public var clientIDs: [String] = []
+        package var clientIDs: [String] = []
         /// The claim that names the person.
-        public var nameClaim = "email"
+        package var nameClaim = "email"
         /// What everybody of this issuer may do.
-        public var allow: Set<Permission> = [.read]
+        package var allow: Set<Permission> = [.read]
         /// The claim whose values grant more.
-        public var rightsClaim = ""
+        package var rightsClaim = ""
         /// What the values of `rightsClaim` grant.
-        public var rights: [String: Set<Permission>] = [:]
+        package var rights: [String: Set<Permission>] = [:]
         /// As for callers.
-        public var itwins: [String] = []
+        package var itwins: [String] = []
         /// As for callers.
-        public var operations: [String] = []
+        package var operations: [String] = []
         /// As for callers.
-        public var priority = CallerPriority.interactive
+        package var priority = CallerPriority.interactive
         /// As for callers.
-        public var weight = 1
+        package var weight = 1
         /// As for callers.
-        public var maxInFlight = 0
+        package var maxInFlight = 0
         /// As for callers.
-        public var windows: [GateWindow] = []
+        package var windows: [GateWindow] = []
     }
 
     /// One `[[audit_sink]]`.
-    public struct AuditSink: Sendable, Equatable {
+    package struct AuditSink: Sendable, Equatable {
         /// Unique; never empty in a loaded configuration.
-        public var name = ""
+        package var name = ""
         /// `tls://`, `tcp://`, `udp://` or `https://`; never nil in a loaded configuration.
-        public var url: SinkURL?
+        package var url: SinkURL?
         /// Where a new sink begins.
-        public var from = SinkStart.start
+        package var from = SinkStart.start
         /// Path of a PEM bundle for it.
-        public var caFile: String?
+        package var caFile: String?
         /// Path of a file with its bearer token.
-        public var tokenFile: String?
+        package var tokenFile: String?
     }
 }
 
 /// `deletes.approval`.
-public enum DeleteApproval: String, Sendable, CaseIterable {
+package enum DeleteApproval: String, Sendable, CaseIterable {
     /// None is needed.
     case none
     /// Another caller's.
@@ -114,7 +114,7 @@ public enum DeleteApproval: String, Sendable, CaseIterable {
 }
 
 /// `deletes.archive`.
-public enum DeleteArchive: String, Sendable, CaseIterable {
+package enum DeleteArchive: String, Sendable, CaseIterable {
     /// Nothing is kept.
     case off
     /// Kept where it can be.
@@ -124,7 +124,7 @@ public enum DeleteArchive: String, Sendable, CaseIterable {
 }
 
 /// `from` of an `[[audit_sink]]`.
-public enum SinkStart: String, Sendable, CaseIterable {
+package enum SinkStart: String, Sendable, CaseIterable {
     /// The first record of the log.
     case start
     /// The next record.
@@ -132,22 +132,22 @@ public enum SinkStart: String, Sendable, CaseIterable {
 }
 
 /// Permission bits of a file.
-public struct FileMode: Sendable, Hashable {
+package struct FileMode: Sendable, Hashable {
     /// 0 to 0o777.
-    public var bits: UInt32
+    package var bits: UInt32
 }
 
 /// A whole number of percent, 0 to 100.
-public struct Percent: Sendable, Hashable {
+package struct Percent: Sendable, Hashable {
     /// The number.
-    public var value: Int
+    package var value: Int
 
     /// Unchecked.
-    public init(_ value: Int) { self.value = value }
+    package init(_ value: Int) { self.value = value }
 }
 
 /// A place where several sidecars meet.
-public enum FleetEngine: Sendable, Hashable {
+package enum FleetEngine: Sendable, Hashable {
     /// A file that the sidecars of one machine share.
     case file(path: String)
     /// Redis, at one of several addresses.
@@ -155,17 +155,17 @@ public enum FleetEngine: Sendable, Hashable {
 }
 
 /// An address of Redis.
-public struct FleetHost: Sendable, Hashable {
+package struct FleetHost: Sendable, Hashable {
     /// Lower case; IPv6 without brackets.
-    public var name: String
+    package var name: String
     /// 1 to 65535.
-    public var port: Int
+    package var port: Int
 }
 
 /// Where audit records are sent.
-public struct SinkURL: Sendable, Hashable {
+package struct SinkURL: Sendable, Hashable {
     /// The protocols there are.
-    public enum Scheme: String, Sendable, CaseIterable {
+    package enum Scheme: String, Sendable, CaseIterable {
         /// Syslog over TLS.
         case tls
         /// Syslog over TCP.
@@ -177,15 +177,15 @@ public struct SinkURL: Sendable, Hashable {
     }
 
     /// Protocol.
-    public var scheme: Scheme
+    package var scheme: Scheme
     /// Host, port and, for https, a path.
-    public var address: BaseURL
+    package var address: BaseURL
 }
 
 /// An address, or all addresses that begin with the same bits (CIDR, RFC 4632).
-public struct NetworkRange: Sendable, Hashable {
+package struct NetworkRange: Sendable, Hashable {
     /// 4 or 16 bytes, those beyond the prefix zero.
-    public var bytes: [UInt8]
+    package var bytes: [UInt8]
     /// Of so many bits.
-    public var prefixLength: Int
+    package var prefixLength: Int
 }

@@ -3,13 +3,13 @@
 // each other. A key that is already wrong takes no part in the checks, so one mistake is told once.
 
 /// A checked configuration that remembers where each value came from.
-public struct LoadedConfig: Sendable {
+package struct LoadedConfig: Sendable {
     /// The values.
-    public internal(set) var config: Config
+    package internal(set) var config: Config
     /// By dotted key (`listen.address`, `caller[1].name`): what some source said.
     let given: [String: GivenValue]
     /// The name of the file that was read; nil when there was none.
-    public let fileName: String?
+    package let fileName: String?
     /// What the sources say that is no mistake, but not what they would say today.
     let remarks: [ConfigMistake]
     /// By dotted key: what the container made smaller, and what it was before.
@@ -30,12 +30,12 @@ struct GivenValue: Sendable {
 }
 
 /// Turns sources into a configuration.
-public enum ConfigLoader {
+package enum ConfigLoader {
     /// Loads `sources`. Precedence: flags, environment, file, default.
     /// - Parameter problem: why the file at a path is not what a key needs, nil if it is; asked once for every file
     ///   the configuration names.
     /// - Throws: every mistake that was found, in the order of the file.
-    public static func load(
+    package static func load(
         _ sources: ConfigSources, problem: (String, FileContent) -> String? = ConfigSources.problem
     ) throws(ConfigMistakes) -> LoadedConfig {
         let gathered = GatheredValues(sources)
@@ -59,7 +59,7 @@ public enum ConfigLoader {
 
     /// Loads no more than `keys` (dotted), for commands that need nothing else: what is wrong elsewhere, or secret and not
     /// at hand, is no business of theirs. All other keys have their defaults.
-    public static func load(_ sources: ConfigSources, only keys: Set<String>) throws(ConfigMistakes) -> LoadedConfig {
+    package static func load(_ sources: ConfigSources, only keys: Set<String>) throws(ConfigMistakes) -> LoadedConfig {
         let gathered = GatheredValues(sources)
         var reader = ConfigReader(environment: sources.environment, folder: sources.folder)
         reader.mistakes = gathered.mistakes.filter { concerns($0, keys) }

@@ -4,7 +4,7 @@
 import Audit
 
 /// Where a value of the configuration comes from.
-public enum ConfigPlace: Sendable, Hashable, CustomStringConvertible {
+package enum ConfigPlace: Sendable, Hashable, CustomStringConvertible {
     /// Nobody gave it.
     case builtIn
     /// A file, as it was named, and the line (from 1) where that is known.
@@ -15,7 +15,7 @@ public enum ConfigPlace: Sendable, Hashable, CustomStringConvertible {
     case flag(key: String)
 
     /// `default`, `proxy.conf:12`, the variable's name, or `--set key`.
-    public var description: String {
+    package var description: String {
         switch self {
         case .builtIn: "default"
         case .file(let name, let line): line.map { "\(name):\($0)" } ?? name
@@ -26,21 +26,21 @@ public enum ConfigPlace: Sendable, Hashable, CustomStringConvertible {
 }
 
 /// One thing that is wrong with the configuration, or worth a warning. Holds no secret.
-public struct ConfigMistake: Sendable, Hashable, CustomStringConvertible {
+package struct ConfigMistake: Sendable, Hashable, CustomStringConvertible {
     /// Where it was found.
-    public var place: ConfigPlace
+    package var place: ConfigPlace
     /// `listen.address`, `caller[2].allow`; nil where no key is concerned.
-    public var key: String?
+    package var key: String?
     /// What is wrong.
-    public var problem: String
+    package var problem: String
     /// What would be right.
-    public var remedy: String?
+    package var remedy: String?
     /// The key or section that was probably meant.
     var guess: String?
 
     /// One line: `proxy.conf:3: listen.address: "8080" has no port; write host:port`. Fit for a terminal, whatever the
     /// names in it are.
-    public var description: String {
+    package var description: String {
         var parts: [String] = []
         if place != .builtIn { parts.append(place.description) }
         if let key, place != .flag(key: key) { parts.append(key) }
@@ -50,9 +50,9 @@ public struct ConfigMistake: Sendable, Hashable, CustomStringConvertible {
 }
 
 /// All mistakes of one configuration, in the order of the file, then environment, then flags. Never empty.
-public struct ConfigMistakes: Error, Sendable, CustomStringConvertible {
+package struct ConfigMistakes: Error, Sendable, CustomStringConvertible {
     /// The mistakes.
-    public let all: [ConfigMistake]
+    package let all: [ConfigMistake]
 
     init(_ mistakes: [ConfigMistake]) {
         all = mistakes.enumerated().sorted { left, right in
@@ -61,7 +61,7 @@ public struct ConfigMistakes: Error, Sendable, CustomStringConvertible {
     }
 
     /// One line each.
-    public var description: String { all.map(\.description).joined(separator: "\n") }
+    package var description: String { all.map(\.description).joined(separator: "\n") }
 }
 
 extension ConfigPlace {

@@ -3,7 +3,7 @@
 
 extension LoadedConfig {
     /// Why `serve` must not start: keys that guard access or promise something, are set, and are not in force yet.
-    public var refusals: [ConfigMistake] {
+    package var refusals: [ConfigMistake] {
         var refusals: [ConfigMistake] = []
         for key in ConfigKeys.all where key.guardsAccess && isIdle(key, in: config, as: key.dotted) {
             refusals.append(refusal(key, in: config, as: key.dotted))
@@ -32,7 +32,7 @@ extension LoadedConfig {
 
     /// What an operator should know: what would be written in other words today, keys that were set to something of one's
     /// own but do nothing yet (one line for all), and an admin listener that others can reach.
-    public var warnings: [ConfigMistake] {
+    package var warnings: [ConfigMistake] {
         var warnings = remarks + cuts
         let idle = idleKeys
         if !idle.isEmpty {
@@ -61,7 +61,7 @@ extension LoadedConfig {
 
     /// What earlier releases, which took relative paths of a file from the working directory, kept elsewhere: each with
     /// its place then. Whoever starts the proxy can see whether something is there.
-    public var formerPaths: [(key: String, former: String, now: String)] {
+    package var formerPaths: [(key: String, former: String, now: String)] {
         let paths = [
             ("audit.path", config.audit.path), ("token.state_file", config.token.stateFile),
             ("rate.state_file", config.rate.stateFile),
@@ -89,16 +89,16 @@ extension LoadedConfig {
 }
 
 /// A key that two configurations disagree about.
-public struct ConfigChange: Sendable, Hashable {
+package struct ConfigChange: Sendable, Hashable {
     /// `listen.address`; `caller` for any change of the callers.
-    public var key: String
+    package var key: String
     /// Whether it can take effect only in a new process.
-    public var needsRestart: Bool
+    package var needsRestart: Bool
 }
 
 extension Config {
     /// What would change from this configuration to `new`, in the order of proxy.conf.
-    public func changes(to new: Config) -> [ConfigChange] {
+    package func changes(to new: Config) -> [ConfigChange] {
         var changes = ConfigKeys.all.filter { !$0.isSame(self, new) }
             .map { ConfigChange(key: $0.dotted, needsRestart: $0.needsRestart) }
         if callers != new.callers { changes.append(ConfigChange(key: "caller", needsRestart: false)) }

@@ -4,35 +4,35 @@
 import Glibc
 
 /// What a configuration is made of. Holds secrets in the clear, so it has no printed form.
-public struct ConfigSources: Sendable, CustomStringConvertible, CustomReflectable {
+package struct ConfigSources: Sendable, CustomStringConvertible, CustomReflectable {
     /// A configuration file that was read.
-    public struct File: Sendable, CustomStringConvertible, CustomReflectable {
+    package struct File: Sendable, CustomStringConvertible, CustomReflectable {
         /// As messages name it.
-        public var name: String
+        package var name: String
         /// Its text.
-        public var text: String
+        package var text: String
 
         /// A file of this name and text.
-        public init(name: String, text: String) {
+        package init(name: String, text: String) {
             self.name = name
             self.text = text
         }
 
         /// The name alone.
-        public var description: String { name }
+        package var description: String { name }
         /// A mirror without children.
-        public var customMirror: Mirror { Mirror(self, children: []) }
+        package var customMirror: Mirror { Mirror(self, children: []) }
     }
 
     /// nil: defaults, environment and flags only.
-    public var file: File?
+    package var file: File?
     /// The process environment; used for `CLASH_PROXY_SECTION_KEY` and for `${NAME}`.
-    public var environment: [String: String]
+    package var environment: [String: String]
     /// `section.key=value`, as given to `--set`; of two for one key the later counts.
-    public var flags: [String]
+    package var flags: [String]
 
     /// From parts that are already at hand.
-    public init(file: File? = nil, environment: [String: String] = [:], flags: [String] = []) {
+    package init(file: File? = nil, environment: [String: String] = [:], flags: [String] = []) {
         self.file = file
         self.environment = environment
         self.flags = flags
@@ -42,16 +42,16 @@ public struct ConfigSources: Sendable, CustomStringConvertible, CustomReflectabl
     var folder: String { file.map { FilePath.folder(of: $0.name) } ?? "" }
 
     /// The file's name alone.
-    public var description: String { "configuration from \(file?.name ?? "environment and flags")" }
+    package var description: String { "configuration from \(file?.name ?? "environment and flags")" }
     /// A mirror without children.
-    public var customMirror: Mirror { Mirror(self, children: []) }
+    package var customMirror: Mirror { Mirror(self, children: []) }
 
     /// Where a configuration is looked for when no `--config` is given, in this order.
-    public static let searchPath = ["./proxy.conf", "/etc/clash-proxy/proxy.conf"]
+    package static let searchPath = ["./proxy.conf", "/etc/clash-proxy/proxy.conf"]
 
     /// Finds and reads the file: `path` if given, else the first of `searchPath` that exists, else none.
     /// Throws one mistake if the file is there but cannot be read, or if `path` is not there. Blocks on the file system.
-    public static func read(
+    package static func read(
         config path: String?, environment: [String: String], flags: [String], searchPath: [String] = searchPath
     ) throws(ConfigMistakes) -> ConfigSources {
         if path == "" {
@@ -77,7 +77,7 @@ public struct ConfigSources: Sendable, CustomStringConvertible, CustomReflectabl
     }
 
     /// Why the file at `path` is not what a key needs; nil if it is. For `ConfigLoader`'s checks. Blocks on the file system.
-    public static func problem(_ path: String, _ content: FileContent) -> String? {
+    package static func problem(_ path: String, _ content: FileContent) -> String? {
         do throws(ReadFailure) {
             switch content {
             case .state:

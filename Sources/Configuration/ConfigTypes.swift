@@ -5,7 +5,7 @@ import Ground
 import RateLimiting
 
 /// What a caller may do: the classes of the operation table, and `approve`.
-public enum Permission: String, Sendable, Hashable, CaseIterable {
+package enum Permission: String, Sendable, Hashable, CaseIterable {
     /// Calls that change nothing.
     case read
     /// Calls that create or change settings.
@@ -19,7 +19,7 @@ public enum Permission: String, Sendable, Hashable, CaseIterable {
 }
 
 /// `token.mode`.
-public enum TokenMode: String, Sendable, CaseIterable {
+package enum TokenMode: String, Sendable, CaseIterable {
     /// The proxy's own identity (RFC 6749 section 4.4).
     case clientCredentials = "client_credentials"
     /// A person's consent, kept alive by a rotating refresh token (RFC 6749 section 6).
@@ -29,7 +29,7 @@ public enum TokenMode: String, Sendable, CaseIterable {
 }
 
 /// `token.client_auth` (RFC 6749 section 2.3.1).
-public enum ClientAuth: String, Sendable, CaseIterable {
+package enum ClientAuth: String, Sendable, CaseIterable {
     /// `Authorization: Basic`.
     case basic
     /// `client_id` and `client_secret` in the form body.
@@ -37,21 +37,21 @@ public enum ClientAuth: String, Sendable, CaseIterable {
 }
 
 /// One of `token.extra_parameters`: a form field that token requests carry besides those of RFC 6749.
-public struct TokenParameter: Sendable, Hashable {
+package struct TokenParameter: Sendable, Hashable {
     /// Of the field; never one that a grant or the client's authentication sets.
-    public var name: String
+    package var name: String
     /// Of the field; may be empty.
-    public var value: String
+    package var value: String
 
     /// From its parts, unchecked.
-    public init(name: String, value: String) {
+    package init(name: String, value: String) {
         self.name = name
         self.value = value
     }
 }
 
 /// `audit.also`: calls that are recorded although they delete nothing.
-public enum AuditExtra: String, Sendable, Hashable, CaseIterable {
+package enum AuditExtra: String, Sendable, Hashable, CaseIterable {
     /// Every start of a run.
     case run
     /// Stopping a run.
@@ -59,7 +59,7 @@ public enum AuditExtra: String, Sendable, Hashable, CaseIterable {
 }
 
 /// `log.level`, least severe first; the names of swift-log.
-public enum LogLevel: String, Sendable, CaseIterable {
+package enum LogLevel: String, Sendable, CaseIterable {
     /// Steps inside one request.
     case trace
     /// Facts for whoever looks for a fault.
@@ -77,7 +77,7 @@ public enum LogLevel: String, Sendable, CaseIterable {
 }
 
 /// `log.format`.
-public enum LogFormat: String, Sendable, CaseIterable {
+package enum LogFormat: String, Sendable, CaseIterable {
     /// For people.
     case text
     /// One JSON object per line.
@@ -85,7 +85,7 @@ public enum LogFormat: String, Sendable, CaseIterable {
 }
 
 /// `caller.priority`.
-public enum CallerPriority: String, Sendable, CaseIterable {
+package enum CallerPriority: String, Sendable, CaseIterable {
     /// Somebody waits for the answer.
     case interactive
     /// Nobody does.
@@ -93,31 +93,31 @@ public enum CallerPriority: String, Sendable, CaseIterable {
 }
 
 /// Absolute links that begin with `prefix` become paths of this proxy that begin with `replacement`.
-public struct LinkPrefix: Sendable, Hashable {
+package struct LinkPrefix: Sendable, Hashable {
     /// What the link begins with; it matches at a boundary (`/`, `?`, `#` or the end).
-    public var prefix: BaseURL
+    package var prefix: BaseURL
     /// Empty, or a path that begins with `/` and does not end with one.
-    public var replacement = ""
+    package var replacement = ""
 }
 
 /// The SHA-256 of a caller key. Always 32 bytes.
-public struct KeyHash: Sendable, Hashable {
+package struct KeyHash: Sendable, Hashable {
     /// 32 bytes.
-    public let bytes: [UInt8]
+    package let bytes: [UInt8]
 
     /// nil unless there are exactly 32 bytes.
-    public init?(_ bytes: some Sequence<UInt8>) {
+    package init?(_ bytes: some Sequence<UInt8>) {
         let bytes = Array(bytes)
         guard bytes.count == 32 else { return nil }
         self.bytes = bytes
     }
 
     /// nil unless `hex` is 64 hexadecimal digits of either case.
-    public init?(hex: String) {
+    package init?(hex: String) {
         guard let bytes = Hex.bytes(hex) else { return nil }
         self.init(bytes)
     }
 
     /// 64 lower-case hexadecimal digits.
-    public var hex: String { Hex.text(bytes) }
+    package var hex: String { Hex.text(bytes) }
 }

@@ -3,14 +3,14 @@
 // group is ours is read, not guessed: in a container the root of the mount is often the group itself.
 
 /// The limits of the container, as far as it can see them.
-public struct ContainerLimits: Sendable, Equatable {
+package struct ContainerLimits: Sendable, Equatable {
     /// Bytes; nil: none is set.
-    public var memory: Int?
+    package var memory: Int?
     /// How many CPUs' time may be used, such as 1.5; nil: no quota is set.
-    public var cpus: Double?
+    package var cpus: Double?
 
     /// Of this process. Reads files; takes a moment.
-    public static func current() -> ContainerLimits {
+    package static func current() -> ContainerLimits {
         ContainerLimits { try? TextFile.read($0) }
     }
 
@@ -26,7 +26,7 @@ public struct ContainerLimits: Sendable, Equatable {
 
     /// The ceiling of the cache, and that of the bytes that are held for tools: a quarter of the memory each, so that what
     /// is under way has room beside them.
-    public var ceiling: Int? { memory.map { $0 / 4 } }
+    package var ceiling: Int? { memory.map { $0 / 4 } }
 
     /// How many threads the quota can keep busy, rounded up; at least 1.
     package var threads: Int? { cpus.map { max(1, Int($0.rounded(.up))) } }
@@ -36,7 +36,7 @@ extension Config {
     /// Keeps the cache, and the bytes that are held for tools, within a container's memory. Returns whether that changed
     /// something.
     @discardableResult
-    public mutating func fit(_ limits: ContainerLimits) -> Bool {
+    package mutating func fit(_ limits: ContainerLimits) -> Bool {
         guard let ceiling = limits.ceiling else { return false }
         let former = self
         cache.maxBytes = min(cache.maxBytes, ceiling)

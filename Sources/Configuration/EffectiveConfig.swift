@@ -6,7 +6,7 @@ import Audit
 extension LoadedConfig {
     /// Every key with its value; the comment tells its origin. Holds no secret; loads again as it is if
     /// every secret is a reference.
-    public func effectiveTOML() -> String {
+    package func effectiveTOML() -> String {
         var lines = ["# Effective configuration of clash-proxy. Secrets are hidden."]
         for section in ConfigKeys.sections {
             lines += ["", "[\(section)]"]
@@ -48,7 +48,7 @@ extension LoadedConfig {
     private static let ceiling = "cache and held bytes may take a quarter of the container's memory limit each"
 
     /// Fits the values to the container, as `serve` does. `effectiveTOML` and `warnings` say what that changed.
-    public mutating func fit(_ limits: ContainerLimits) {
+    package mutating func fit(_ limits: ContainerLimits) {
         let former = config
         guard config.fit(limits) else { return }
         for key in ConfigKeys.all where !key.isSame(former, config) { lowered[key.dotted] = key.write(former) }

@@ -4,7 +4,7 @@
 import Ground
 
 /// What a key wants of its file.
-public enum FileContent: Sendable {
+package enum FileContent: Sendable {
     /// It can be read.
     case any
     /// PEM certificates (RFC 7468), at least one.

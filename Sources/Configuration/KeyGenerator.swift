@@ -5,23 +5,23 @@ import Crypto
 import Ground
 
 /// Makes caller keys.
-public enum KeyGenerator {
+package enum KeyGenerator {
     /// A new key and what the configuration needs of it.
-    public struct NewKey: Sendable {
+    package struct NewKey: Sendable {
         /// To be shown once and kept by the tool.
-        public let key: Secret
+        package let key: Secret
         /// To be kept by the proxy.
-        public let hash: KeyHash
+        package let hash: KeyHash
         /// The `[[caller]]` table to paste.
-        public let table: String
+        package let table: String
     }
 
     /// Every key begins so; secret scanners can find what leaks.
-    public static let prefix = "cpk_"
+    package static let prefix = "cpk_"
 
     /// Makes a key for the caller `name` that may do `allow` (permissions separated by commas).
     /// - Throws: what is wrong with `name` or `allow`.
-    public static func make(name: String, allow: String = "read") throws(ConfigMistakes) -> NewKey {
+    package static func make(name: String, allow: String = "read") throws(ConfigMistakes) -> NewKey {
         var random = SystemRandomNumberGenerator()
         return try make(name: name, allow: allow, using: &random)
     }
@@ -64,7 +64,7 @@ public enum KeyGenerator {
 
 extension KeyHash {
     /// The hash of a caller key as it stands in a request.
-    public init(hashing key: String) {
+    package init(hashing key: String) {
         self.init(digest: SHA256.hash(data: Array(key.utf8)))
     }
 

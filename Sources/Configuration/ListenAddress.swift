@@ -3,14 +3,14 @@
 import Ground
 
 /// `host:port`, `[v6]:port` or `unix:/path`.
-public enum ListenAddress: Sendable, Hashable, CustomStringConvertible {
+package enum ListenAddress: Sendable, Hashable, CustomStringConvertible {
     /// A host name or numeric address (v6 without brackets) and a port, 0 to 65535.
     case tcp(host: String, port: Int)
     /// The path of a unix domain socket.
     case unix(path: String)
 
     /// Whether only this machine can connect: a loopback address, or any unix socket.
-    public var isLoopback: Bool {
+    package var isLoopback: Bool {
         switch self {
         case .tcp(let host, _): HostName.isLoopback(host)
         case .unix: true
@@ -18,7 +18,7 @@ public enum ListenAddress: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// The text that gives this address.
-    public var description: String {
+    package var description: String {
         switch self {
         case .tcp(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
         case .unix(let path): "unix:\(path)"

@@ -2,34 +2,34 @@
 // (interpolation, debug output, dump, reflection) gives the same placeholder.
 
 /// A secret. Reaching its text takes a visible step, `withValue`.
-public struct Secret: Sendable, Equatable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+package struct Secret: Sendable, Equatable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     /// What stands where the secret would.
-    public static let placeholder = "‹secret›"
+    package static let placeholder = "‹secret›"
 
     private let value: String
 
     /// Wraps `value`; nothing is checked.
-    public init(_ value: String) {
+    package init(_ value: String) {
         self.value = value
     }
 
     /// Gives the text to `body`, for the one place that has to send it.
-    public func withValue<Result>(_ body: (String) throws -> Result) rethrows -> Result {
+    package func withValue<Result>(_ body: (String) throws -> Result) rethrows -> Result {
         try body(value)
     }
 
     /// Whether there is no text at all.
-    public var isEmpty: Bool { value.isEmpty }
+    package var isEmpty: Bool { value.isEmpty }
 
     /// The placeholder.
-    public var description: String { Self.placeholder }
+    package var description: String { Self.placeholder }
     /// The placeholder.
-    public var debugDescription: String { Self.placeholder }
+    package var debugDescription: String { Self.placeholder }
     /// A mirror without children.
-    public var customMirror: Mirror { Mirror(self, children: []) }
+    package var customMirror: Mirror { Mirror(self, children: []) }
 
     /// Takes as long for a near miss as for a far one; only the length can be learned from the time.
-    public static func == (left: Secret, right: Secret) -> Bool {
+    package static func == (left: Secret, right: Secret) -> Bool {
         let left = Array(left.value.utf8)
         let right = Array(right.value.utf8)
         guard left.count == right.count else { return false }

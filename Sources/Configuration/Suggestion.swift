@@ -1,9 +1,9 @@
 // "Did you mean …": the nearest known word, or none when nothing is near enough to help.
 
 /// Finds what was meant by a word that is not known.
-public enum Words {
+package enum Words {
     /// The nearest of `candidates`; nil when none is near enough to help.
-    public static func nearest(to word: String, among candidates: [String]) -> String? {
+    package static func nearest(to word: String, among candidates: [String]) -> String? {
         Suggestion.nearest(to: word, among: candidates)
     }
 }

@@ -9,7 +9,7 @@ package enum TextFile {
 
     private static let maxBytes = 64 << 10
 
-    /// The file's text without trailing line ends. Throws when it can not be read, is empty or far too large.
+    /// The file's text without trailing line ends. Throws when it cannot be read, is empty or far too large.
     package static func read(_ path: String) throws -> String {
         let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
         guard descriptor >= 0 else { throw Unreadable() }

@@ -7,21 +7,21 @@ import Glibc
 import Ground
 
 /// An HTTP client on libcurl. Safe to use from any number of tasks.
-public final class CurlTransport: Sendable {
+package final class CurlTransport: Sendable {
     /// What holds for all requests.
-    public struct Configuration: Sendable {
+    package struct Configuration: Sendable {
         /// The most exchanges at once, at least 1; further ones wait their turn in order. Each HTTP/1.1 exchange has a
         /// connection of its own, so it also bounds the connections, idle ones included.
-        public var maxConnections: Int
+        package var maxConnections: Int
         /// The longest time from start to a connection that can be used: name, TCP and TLS.
-        public var connectTimeout: Duration
+        package var connectTimeout: Duration
         /// A PEM file of certificates to trust in addition to the system's.
-        public var caFile: String?
+        package var caFile: String?
         /// HTTP/2 where the server offers it. In libcurl 7.88 each paused stream can hold up to 32 MiB of memory.
-        public var http2: Bool
+        package var http2: Bool
 
         /// Makes a configuration.
-        public init(
+        package init(
             maxConnections: Int = 16, connectTimeout: Duration = .seconds(5), caFile: String? = nil, http2: Bool = false
         ) {
             self.maxConnections = max(1, maxConnections)
@@ -32,26 +32,26 @@ public final class CurlTransport: Sendable {
     }
 
     /// What the transport is doing and has done; at most one turn of its thread old.
-    public struct Statistics: Sendable, Hashable {
+    package struct Statistics: Sendable, Hashable {
         /// Exchanges that libcurl works on.
-        public var liveTransfers = 0
+        package var liveTransfers = 0
         /// Exchanges that wait for one of them to end.
-        public var queuedTransfers = 0
+        package var queuedTransfers = 0
         /// Connections opened since the start (attempts included).
-        public var connectionsOpened = 0
+        package var connectionsOpened = 0
         /// Requests that went out, repeats by libcurl included.
-        public var requestsSent = 0
+        package var requestsSent = 0
         /// Idle connections thrown away because something, be it only their end, had arrived on them.
-        public var connectionsDiscarded = 0
+        package var connectionsDiscarded = 0
         /// How often a transfer was paused because its reader had too much to read already.
-        public var pauses = 0
+        package var pauses = 0
         /// Turns of the thread: it sleeps between them.
-        public var turns = 0
+        package var turns = 0
         /// Sockets open now, idle connections included.
-        public var openSockets = 0
+        package var openSockets = 0
 
         /// All zero.
-        public init() {}
+        package init() {}
     }
 
     private let configuration: Configuration
@@ -62,10 +62,10 @@ public final class CurlTransport: Sendable {
     ///
     /// The first transport of a process also ignores SIGPIPE process-wide (libcurl leaves it to us) and removes
     /// `SSLKEYLOGFILE` from the environment (it would write TLS secrets to a file).
-    public init(_ configuration: Configuration) throws(CurlSetupFailure) {
+    package init(_ configuration: Configuration) throws(CurlSetupFailure) {
         if let problem = Self.globalProblem { throw CurlSetupFailure(description: problem) }
         if let file = configuration.caFile, access(file, R_OK) != 0 {
-            throw CurlSetupFailure(description: "CA file \(file) can not be read")
+            throw CurlSetupFailure(description: "CA file \(file) cannot be read")
         }
         self.configuration = configuration
         self.loop = try CurlLoop(configuration)
@@ -87,7 +87,7 @@ public final class CurlTransport: Sendable {
     ///
     /// Cancelling the task ends the exchange as `request.cancellation` says.
     /// - Throws: `TransferFailure`, whose `sent` tells whether the server may have seen the request.
-    public func execute(_ request: UpstreamRequest) async throws(TransferFailure) -> UpstreamResponse {
+    package func execute(_ request: UpstreamRequest) async throws(TransferFailure) -> UpstreamResponse {
         if let defect = request.defect {
             request.ended?()
             throw TransferFailure(reason: .invalidRequest, detail: defect)
@@ -133,13 +133,13 @@ public final class CurlTransport: Sendable {
 
     /// Takes no new requests, gives the running ones `grace` to end, ends the rest, joins the thread.
     /// Any number of calls from any task; each returns when it is all over. The shortest grace holds.
-    public func shutdown(grace: Duration) async {
+    package func shutdown(grace: Duration) async {
         self.loop.inbox.send(.shutdown(at: Monotonic.now() + grace.nanoseconds))
         await self.thread.ended()
     }
 
     /// Figures for metrics and tests.
-    public var statistics: Statistics { self.loop.inbox.statistics }
+    package var statistics: Statistics { self.loop.inbox.statistics }
 
     /// libcurl's global initialisation, once per process and never undone. Nil when all is well.
     private static let globalProblem: String? = {

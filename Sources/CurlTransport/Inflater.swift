@@ -5,9 +5,9 @@
 import CZlib
 
 /// Takes one coding off a body, whose bytes come in any pieces. Used by one task at a time.
-public final class Inflater {
+package final class Inflater {
     /// What it can take off.
-    public enum Coding: Sendable, Hashable {
+    package enum Coding: Sendable, Hashable {
         /// Members of gzip, one after another (RFC 1952 section 2.2), each with its sum and its length checked.
         case gzip
         /// zlib's framing, or bare deflate, which some servers send under that name.
@@ -15,7 +15,7 @@ public final class Inflater {
     }
 
     /// What one step came to.
-    public enum Step: Sendable, Hashable {
+    package enum Step: Sendable, Hashable {
         /// At most one slice of decoded bytes; none where some coded bytes stood for nothing. There may be more.
         case bytes([UInt8])
         /// Nothing is left to decode until more is given.
@@ -34,7 +34,7 @@ public final class Inflater {
     }
 
     /// The most bytes of one step.
-    public static let sliceBytes = 64 << 10
+    package static let sliceBytes = 64 << 10
 
     private let coding: Coding
     /// zlib keeps pointers to it, so it must not move.
@@ -47,7 +47,7 @@ public final class Inflater {
     private var isFull = false
 
     /// For one body.
-    public init(_ coding: Coding) {
+    package init(_ coding: Coding) {
         self.coding = coding
         self.stream = .allocate(capacity: 1)
         self.stream.initialize(to: z_stream())
@@ -61,10 +61,10 @@ public final class Inflater {
     }
 
     /// Whether all that was given so far is a whole.
-    public var isAtEnd: Bool { self.phase == .ended && self.position == self.input.count }
+    package var isAtEnd: Bool { self.phase == .ended && self.position == self.input.count }
 
     /// The next coded bytes. Those before must have been decoded.
-    public func give(_ bytes: [UInt8]) {
+    package func give(_ bytes: [UInt8]) {
         if self.position == self.input.count {
             self.input = bytes
         } else {
@@ -74,7 +74,7 @@ public final class Inflater {
     }
 
     /// Decodes up to one slice.
-    public func step() -> Step {
+    package func step() -> Step {
         guard self.phase != .broken else { return .broken }
         guard self.isFull || self.position < self.input.count else { return .starved }
         switch self.phase {

@@ -5,7 +5,7 @@
 import Synchronization
 
 /// A request body that is written while it is sent. For one request and one writer at a time.
-public final class RequestBodyPipe: Sendable {
+package final class RequestBodyPipe: Sendable {
     /// What the curl thread gets.
     enum Read: Equatable {
         case bytes(Int)
@@ -49,13 +49,13 @@ public final class RequestBodyPipe: Sendable {
     private let state = Mutex(State())
 
     /// Makes an open, empty pipe.
-    public init() {}
+    package init() {}
 
     // MARK: Writer
 
     /// Adds bytes; returns when there is room for more.
     /// - Throws: `RequestBodyClosed` when the exchange takes no more, or the task is cancelled (which fails the pipe).
-    public func write(_ bytes: [UInt8]) async throws(RequestBodyClosed) {
+    package func write(_ bytes: [UInt8]) async throws(RequestBodyClosed) {
         let (isOpen, isFull, wake) = self.state.withLock { state -> (Bool, Bool, Link?) in
             guard state.phase == .open else { return (false, false, nil) }
             if bytes.isEmpty { return (true, false, nil) }
@@ -88,12 +88,12 @@ public final class RequestBodyPipe: Sendable {
     }
 
     /// The body is complete. Later calls do nothing.
-    public func finish() {
+    package func finish() {
         self.leave(.finished)
     }
 
     /// The body will not be completed: the exchange is ended with `bodyFailed`. Later calls do nothing.
-    public func fail() {
+    package func fail() {
         self.leave(.failed)
     }
 

@@ -2,9 +2,9 @@
 // was anything sent, and had a final response head arrived.
 
 /// The reason an exchange failed.
-public struct TransferFailure: Error, Sendable, Hashable {
+package struct TransferFailure: Error, Sendable, Hashable {
     /// The reasons. Their raw values are stable and fit for logs and metrics.
-    public enum Reason: String, Sendable, Hashable, CaseIterable {
+    package enum Reason: String, Sendable, Hashable, CaseIterable {
         /// No connection could be made; nothing was sent.
         case unreachable
         /// No connection within the time for it; nothing was sent.
@@ -34,25 +34,25 @@ public struct TransferFailure: Error, Sendable, Hashable {
         case bodyFailed
         /// The transport is shutting down.
         case shutdown
-        /// The request can not be sent as it stands.
+        /// The request cannot be sent as it stands.
         case invalidRequest
         /// A fault in this transport or in libcurl.
         case internalError
     }
 
     /// The reason.
-    public let reason: Reason
+    package let reason: Reason
     /// Whether the server may have carried the request out: it, or a part of it, went out and was not refused.
-    public let sent: Bool
+    package let sent: Bool
     /// Whether a final response head had been received.
-    public let headReceived: Bool
+    package let headReceived: Bool
     /// For the log; never holds a header value.
-    public let detail: String
+    package let detail: String
     /// The `CURLcode`, 0 if the failure did not come from libcurl.
-    public let curlCode: Int
+    package let curlCode: Int
 
     /// Makes a failure.
-    public init(reason: Reason, sent: Bool = false, headReceived: Bool = false, detail: String = "", curlCode: Int = 0)
+    package init(reason: Reason, sent: Bool = false, headReceived: Bool = false, detail: String = "", curlCode: Int = 0)
     {
         self.reason = reason
         self.sent = sent
@@ -64,16 +64,16 @@ public struct TransferFailure: Error, Sendable, Hashable {
 
 extension TransferFailure: CustomStringConvertible {
     /// One line for the log.
-    public var description: String {
+    package var description: String {
         "\(self.reason.rawValue) (sent: \(self.sent), head: \(self.headReceived), curl: \(self.curlCode)) \(self.detail)"
     }
 }
 
-/// libcurl could not be set up: too old, out of memory, or the CA file can not be read.
-public struct CurlSetupFailure: Error, Sendable, CustomStringConvertible {
+/// libcurl could not be set up: too old, out of memory, or the CA file cannot be read.
+package struct CurlSetupFailure: Error, Sendable, CustomStringConvertible {
     /// What is wrong, in words.
-    public let description: String
+    package let description: String
 }
 
 /// The pipe takes no more bytes: the exchange has ended, was answered early, or the pipe was finished or failed.
-public struct RequestBodyClosed: Error, Sendable {}
+package struct RequestBodyClosed: Error, Sendable {}

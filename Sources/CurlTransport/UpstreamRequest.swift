@@ -6,9 +6,9 @@ import Ground
 import HTTPTypes
 
 /// A request to send, with the rules that hold while it is in flight.
-public struct UpstreamRequest: Sendable {
+package struct UpstreamRequest: Sendable {
     /// What follows the request head.
-    public enum Body: Sendable {
+    package enum Body: Sendable {
         /// No body. POST, PUT and PATCH still say `Content-Length: 0` (RFC 9110 section 8.6).
         case none
         /// A body that is all here.
@@ -18,7 +18,7 @@ public struct UpstreamRequest: Sendable {
     }
 
     /// Until when the cancellation of the calling task stops the exchange.
-    public enum Cancellation: Sendable, Hashable {
+    package enum Cancellation: Sendable, Hashable {
         /// At any time, also while the response body is read.
         case always
         /// Only while nothing has been sent; afterwards the exchange is finished whatever becomes of the task.
@@ -28,31 +28,31 @@ public struct UpstreamRequest: Sendable {
     /// The server.
     package var origin: Origin
     /// Any method but CONNECT.
-    public var method: HTTPRequest.Method
+    package var method: HTTPRequest.Method
     /// The request target, sent byte for byte; begins with `/`, or is `*`.
-    public var target: String
+    package var target: String
     /// The header fields in order, names in their own case. `Host` is taken from the origin when absent.
     /// `Content-Length` and `Transfer-Encoding` are ignored: the body decides.
-    public var fields: HTTPFields
+    package var fields: HTTPFields
     /// The body.
-    public var body: Body
+    package var body: Body
     /// Whether it may reach the server twice. If not, the second send that libcurl makes on its own, when a reused
     /// connection turns out to be dead, fails with `repeatRefused`.
-    public var repeatable: Bool
+    package var repeatable: Bool
     /// Whether the response body is delivered with its content codings removed: gzip and deflate; any other fails with
     /// `invalidResponse`, and a success that ends inside its coding with `truncated`. `Accept-Encoding` stays what
     /// `fields` says.
-    public var decodesContent: Bool
+    package var decodesContent: Bool
     /// When cancellation counts.
-    public var cancellation: Cancellation
+    package var cancellation: Cancellation
     /// The longest wait for the final response head, counted from the moment the whole request is sent.
-    public var firstByteTimeout: Duration
+    package var firstByteTimeout: Duration
     /// The longest time without a byte while a body is under way in either direction and nobody here holds it up.
-    public var stallTimeout: Duration
+    package var stallTimeout: Duration
     /// Called once when the exchange needs its connection no more, whether it went well, failed or never began; before the
     /// caller hears of a failure, and maybe long before the body has been read. On the curl thread, or on that of
     /// `execute`: must not block.
-    public var ended: (@Sendable () -> Void)?
+    package var ended: (@Sendable () -> Void)?
 
     /// Makes a request; defaults are those of a plain, repeatable GET.
     package init(

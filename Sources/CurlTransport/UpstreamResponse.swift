@@ -4,18 +4,18 @@ import HTTPTypes
 import Synchronization
 
 /// The final response to a request. Interim (1xx) responses are not reported.
-public struct UpstreamResponse: Sendable {
+package struct UpstreamResponse: Sendable {
     /// How the exchange came about, for logs and `Server-Timing`.
-    public struct Facts: Sendable, Hashable {
+    package struct Facts: Sendable, Hashable {
         /// Whether an open connection was used.
-        public let connectionReused: Bool
+        package let connectionReused: Bool
         /// From start to the moment the request could be sent.
-        public let connect: Duration
+        package let connect: Duration
         /// From there to the final response head.
-        public let firstByte: Duration
+        package let firstByte: Duration
 
         /// Facts from their parts.
-        public init(connectionReused: Bool, connect: Duration, firstByte: Duration) {
+        package init(connectionReused: Bool, connect: Duration, firstByte: Duration) {
             self.connectionReused = connectionReused
             self.connect = connect
             self.firstByte = firstByte
@@ -23,17 +23,17 @@ public struct UpstreamResponse: Sendable {
     }
 
     /// The status.
-    public let status: HTTPResponse.Status
+    package let status: HTTPResponse.Status
     /// The header fields in order, names in the server's own case, repeated ones kept apart; hop-by-hop fields too.
     /// Without `Content-Encoding` and `Content-Length` where codings are removed from the body.
-    public let fields: HTTPFields
+    package let fields: HTTPFields
     /// The body, to be read by one task.
-    public let body: any UpstreamBody
+    package let body: any UpstreamBody
     /// How it came about.
-    public let facts: Facts
+    package let facts: Facts
 
     /// A response from its parts.
-    public init(status: HTTPResponse.Status, fields: HTTPFields, body: any UpstreamBody, facts: Facts) {
+    package init(status: HTTPResponse.Status, fields: HTTPFields, body: any UpstreamBody, facts: Facts) {
         self.status = status
         self.fields = fields
         self.body = body
@@ -43,7 +43,7 @@ public struct UpstreamResponse: Sendable {
 
 /// A response body on its way. Read by one task at a time; dropping it before its end ends the exchange. A protocol, so that
 /// what is done with answers can be tested without a network.
-public protocol UpstreamBody: AnyObject, Sendable {
+package protocol UpstreamBody: AnyObject, Sendable {
     /// How many bytes will come in all: Content-Length, or 0 where no body is allowed. Nil if unknown or decoded.
     var declaredLength: Int? { get }
     /// Everything that has arrived since the last call, or a slice of what it stands for, waiting for something if need
@@ -64,11 +64,11 @@ public protocol UpstreamBody: AnyObject, Sendable {
 }
 
 /// The body of an exchange through libcurl.
-public final class ResponseBody: UpstreamBody {
+package final class ResponseBody: UpstreamBody {
     private let transfer: Transfer
 
     /// See `UpstreamBody`.
-    public let declaredLength: Int?
+    package let declaredLength: Int?
 
     /// Nil where the bytes are delivered as they come.
     private let decoder: Mutex<BodyDecoder?>
@@ -88,7 +88,7 @@ public final class ResponseBody: UpstreamBody {
     }
 
     /// See `UpstreamBody`.
-    public func next() async throws(TransferFailure) -> [UInt8]? {
+    package func next() async throws(TransferFailure) -> [UInt8]? {
         self.isDecoded ? try await self.nextSlice() : try await self.nextArrived()
     }
 
@@ -145,20 +145,20 @@ public final class ResponseBody: UpstreamBody {
     }
 
     /// See `UpstreamBody`.
-    public func cancel() {
+    package func cancel() {
         if !self.transfer.pipe.hasEnded { self.transfer.inbox.send(.abandon(self.transfer)) }
     }
 
     /// See `UpstreamBody`.
-    public var endIsProven: Bool {
+    package var endIsProven: Bool {
         self.transfer.pipe.conclusion?.isProven ?? false && self.decoder.withLock { $0?.isAtEnd ?? true }
     }
 
     /// See `UpstreamBody`.
-    public var isBufferedComplete: Bool { !self.isDecoded && self.transfer.pipe.isComplete }
+    package var isBufferedComplete: Bool { !self.isDecoded && self.transfer.pipe.isComplete }
 
     /// See `UpstreamBody`.
-    public var trailers: HTTPFields { self.transfer.pipe.conclusion?.trailers ?? HTTPFields() }
+    package var trailers: HTTPFields { self.transfer.pipe.conclusion?.trailers ?? HTTPFields() }
 
     private func wait() async -> ResponsePipe.Next {
         await withUnsafeContinuation { (continuation: UnsafeContinuation<ResponsePipe.Next, Never>) in

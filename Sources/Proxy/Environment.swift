@@ -8,7 +8,7 @@ import RateLimiting
 import Synchronization
 
 /// The outside world as the proxy sees it. Sendable; every closure may be called from any thread.
-public struct Environment: Sendable {
+package struct Environment: Sendable {
     /// The clocks, sleep and chance, as the rooms below take them.
     package var time: Time
     /// 16 random bytes for a new correlation id.
@@ -21,7 +21,7 @@ public struct Environment: Sendable {
     }
 
     /// The machine's own clocks and random source.
-    public static let system = Environment(time: .system, randomBits: { RandomSupply.shared.twoWords() })
+    package static let system = Environment(time: .system, randomBits: { RandomSupply.shared.twoWords() })
 
     /// Monotonic time. For durations and deadlines; never goes backwards.
     var now: @Sendable () -> ContinuousClock.Instant { time.now }

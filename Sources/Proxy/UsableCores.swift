@@ -5,9 +5,9 @@ import Configuration
 import NIOCore
 
 /// Cores for event loops.
-public enum UsableCores {
+package enum UsableCores {
     /// At least 1.
-    public static func count(_ limits: ContainerLimits = .current()) -> Int {
+    package static func count(_ limits: ContainerLimits = .current()) -> Int {
         let allowed = (try? TextFile.read("/proc/self/status")).flatMap(allowedCores) ?? System.coreCount
         return count(machine: System.coreCount, allowed: allowed, limits)
     }

@@ -2,16 +2,16 @@
 
 /// Exponentially growing pauses of which half is left to chance, so that calls which failed together are not repeated
 /// together.
-public struct Backoff: Sendable, Equatable {
+package struct Backoff: Sendable, Equatable {
     /// The longest first pause.
-    public let first: Duration
+    package let first: Duration
     /// Each pause to the one before.
-    public let factor: Int
+    package let factor: Int
     /// No pause is longer.
-    public let longest: Duration
+    package let longest: Duration
 
     /// Pauses of up to `first`, `first * factor`, … and never more than `longest`.
-    public init(first: Duration = .milliseconds(50), factor: Int = 4, longest: Duration = .seconds(2)) {
+    package init(first: Duration = .milliseconds(50), factor: Int = 4, longest: Duration = .seconds(2)) {
         self.first = max(first, .zero)
         self.factor = max(factor, 1)
         self.longest = max(longest, .zero)
@@ -19,7 +19,7 @@ public struct Backoff: Sendable, Equatable {
 
     /// The pause before the `retry`-th repetition (from 1), between half of its full length and its full length.
     /// `random` is a number in `0..<1`.
-    public func pause(before retry: Int, random: Double) -> Duration {
+    package func pause(before retry: Int, random: Double) -> Duration {
         var full = min(first, longest)
         // By the 64th step any pause has reached any cap.
         for _ in 1..<min(max(retry, 1), 64) { full = min(full * factor, longest) }

@@ -2,18 +2,18 @@
 
 extension Gate {
     /// What a refusal by upstream has closed.
-    public struct Closing: Sendable, Equatable {
+    package struct Closing: Sendable, Equatable {
         /// How much of the gate.
-        public let scope: CoolDownScope
+        package let scope: CoolDownScope
         /// What upstream named as the cause.
-        public let cause: LimitCause
+        package let cause: LimitCause
         /// For how long from now.
-        public let remaining: Duration
+        package let remaining: Duration
         /// Whose calls: a client, or one token. Nil where the proxy's own client is the only one.
-        public let whose: String?
+        package let whose: String?
 
         /// A closing, such as one that was found in `statistics`.
-        public init(scope: CoolDownScope, cause: LimitCause, remaining: Duration, whose: String? = nil) {
+        package init(scope: CoolDownScope, cause: LimitCause, remaining: Duration, whose: String? = nil) {
             self.scope = scope
             self.cause = cause
             self.remaining = remaining
@@ -22,9 +22,9 @@ extension Gate {
     }
 
     /// Why a permit was not given.
-    public struct Refusal: Error, Sendable, Equatable {
+    package struct Refusal: Error, Sendable, Equatable {
         /// The kinds of refusal.
-        public enum Reason: String, Sendable {
+        package enum Reason: String, Sendable {
             /// As many wait already as may.
             case queueFull = "queue-full"
             /// It would take, or has taken, longer than the caller wanted to wait.
@@ -46,10 +46,10 @@ extension Gate {
         }
 
         /// Why.
-        public let reason: Reason
+        package let reason: Reason
         /// After how long another try is likely to succeed, at least a second; nil when nobody is there to try.
         /// Differs from one refused call to the next, and is never shorter than a pause that upstream told. A second
         /// where places are the cause: nobody knows when one will be free.
-        public let retryAfter: Duration?
+        package let retryAfter: Duration?
     }
 }

@@ -5,7 +5,7 @@ import Ground
 import Synchronization
 
 /// Lets calls through as the limits, upstream's pauses and fairness allow. Safe to use from any thread.
-public final class Gate: Sendable {
+package final class Gate: Sendable {
     private typealias Outcome = Result<GateState.Ticket, Refusal>
     private typealias Waiter = CheckedContinuation<Outcome, Never>
 
@@ -48,7 +48,7 @@ public final class Gate: Sendable {
     // MARK: Coming
 
     /// A permit if the call may go now and nobody who waits could; never suspends.
-    public func tryAdmit(_ request: GateRequest) -> Permit? {
+    package func tryAdmit(_ request: GateRequest) -> Permit? {
         let id = ids.wrappingAdd(1, ordering: .relaxed).newValue
         return settle { state, now in state.tried(id, request, now: now) }
             .map { Permit(gate: self, ticket: $0) }
@@ -58,7 +58,7 @@ public final class Gate: Sendable {
     ///
     /// Refused at once if that can surely not be within `request.wait`, and else when that is over. A caller whose
     /// task is cancelled gives its place back at once and gets `.cancelled`, never a permit.
-    public func admit(_ request: GateRequest) async throws(Refusal) -> Permit {
+    package func admit(_ request: GateRequest) async throws(Refusal) -> Permit {
         if let permit = tryAdmit(request) { return permit }
         let id = ids.wrappingAdd(1, ordering: .relaxed).newValue
         let ticket = try await turn(id) { state, now in state.arrived(id, request, now: now) }.get()
@@ -70,13 +70,13 @@ public final class Gate: Sendable {
 
     /// Why such a call would be refused at once if it asked for its turn now; nil if it would go or wait. For callers
     /// that wait for a turn which somebody else asks for. Counts as a refusal.
-    public func refusal(of request: GateRequest) -> Refusal? {
+    package func refusal(of request: GateRequest) -> Refusal? {
         settle { state, now in state.judged(request, now: now) }
     }
 
     /// What to tell a caller whose patience has ended while it waited for a turn which somebody else asks for. Counts
     /// as a refusal.
-    public func refusalOfLate(_ request: GateRequest) -> Refusal {
+    package func refusalOfLate(_ request: GateRequest) -> Refusal {
         settle { state, now in state.cameTooLate(request, now: now) }
     }
 
@@ -145,14 +145,14 @@ public final class Gate: Sendable {
 
     /// Upstream is down, or still is: whoever waits is let go with this reason, and whoever comes is refused. `next`: after
     /// how long it is looked at again, which the refused are told.
-    public func shut(_ reason: Refusal.Reason, next: Duration) {
+    package func shut(_ reason: Refusal.Reason, next: Duration) {
         settle { state, now in
             ((), state.shut(.init(reason: reason, until: now + next.clampedNanoseconds), now: now))
         }
     }
 
     /// Upstream is back.
-    public func open() {
+    package func open() {
         settle { state, now in ((), state.opened(now: now)) }
     }
 
@@ -160,7 +160,7 @@ public final class Gate: Sendable {
 
     /// How long calls like this one can surely not go; nil if they may or might. Whoever has an older answer need not
     /// wait that long.
-    public func pause(for request: GateRequest) -> Duration? {
+    package func pause(for request: GateRequest) -> Duration? {
         settle { state, now in
             let turn = state.passed(now: now)
             return (state.pause(for: request.lane, now: now), turn)
@@ -168,7 +168,7 @@ public final class Gate: Sendable {
     }
 
     /// `RateLimit-Policy` and `RateLimit` for the answer to such a call; nil without windows.
-    public func rateLimitFields(for request: GateRequest) -> RateLimitFields? {
+    package func rateLimitFields(for request: GateRequest) -> RateLimitFields? {
         settle { state, now in
             let turn = state.passed(now: now)
             return (state.rateLimitFields(for: request.lane, now: now), turn)
@@ -176,7 +176,7 @@ public final class Gate: Sendable {
     }
 
     /// How it stands now.
-    public var statistics: GateStatistics {
+    package var statistics: GateStatistics {
         settle { state, now in
             let turn = state.passed(now: now)
             return (state.statistics(now: now), turn)
@@ -184,7 +184,7 @@ public final class Gate: Sendable {
     }
 
     /// Whether nobody is in, nobody waits and no pause holds.
-    public var isIdle: Bool {
+    package var isIdle: Bool {
         settle { state, now in
             let turn = state.passed(now: now)
             return (state.isIdle(now: now), turn)
@@ -192,7 +192,7 @@ public final class Gate: Sendable {
     }
 
     /// Puts other limits in force. Those who are in or wait stay, and what was spent stays spent.
-    public func update(limits: GateLimits) {
+    package func update(limits: GateLimits) {
         settle { state, now in ((), state.changed(to: limits, now: now)) }
     }
 

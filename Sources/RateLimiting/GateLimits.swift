@@ -1,36 +1,36 @@
 // What a gate holds to.
 
 /// At most `limit` calls in any span of the length `span`.
-public struct GateWindow: Sendable, Hashable {
+package struct GateWindow: Sendable, Hashable {
     /// Calls; at least 1.
-    public let limit: Int
+    package let limit: Int
     /// A millisecond or longer.
-    public let span: Duration
+    package let span: Duration
 
     /// A window; values out of range are put at the nearest end.
-    public init(limit: Int, span: Duration) {
+    package init(limit: Int, span: Duration) {
         self.limit = max(limit, 1)
         self.span = max(span, .milliseconds(1))
     }
 }
 
 /// The limits of one gate.
-public struct GateLimits: Sendable, Equatable {
+package struct GateLimits: Sendable, Equatable {
     /// Hold for every call, all at once; empty: none.
-    public let windows: [GateWindow]
+    package let windows: [GateWindow]
     /// Hold for starting runs, besides the others; empty: none.
-    public let runWindows: [GateWindow]
+    package let runWindows: [GateWindow]
     /// Permits out at the same time; at least 1.
-    public let maxInFlight: Int
-    /// Calls that may wait; 0 refuses whatever can not go at once.
-    public let maxQueue: Int
+    package let maxInFlight: Int
+    /// Calls that may wait; 0 refuses whatever cannot go at once.
+    package let maxQueue: Int
     /// The longest that any call waits.
-    public let maxWait: Duration
+    package let maxWait: Duration
     /// Only counts what would have waited or been refused; holds nothing.
-    public let observe: Bool
+    package let observe: Bool
 
     /// Limits; values out of range are put at the nearest end.
-    public init(
+    package init(
         windows: [GateWindow], runWindows: [GateWindow] = [], maxInFlight: Int = 16, maxQueue: Int = 1000,
         maxWait: Duration = .seconds(30), observe: Bool = false
     ) {

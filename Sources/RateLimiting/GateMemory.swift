@@ -4,18 +4,18 @@
 import Ground
 
 /// The pauses of a gate as they are kept over a restart.
-public struct GateMemory: Sendable, Equatable {
+package struct GateMemory: Sendable, Equatable {
     /// One pause.
-    public struct Pause: Sendable, Equatable {
+    package struct Pause: Sendable, Equatable {
         /// What is closed.
-        public let scope: CoolDownScope
+        package let scope: CoolDownScope
         /// What upstream named as the cause.
-        public let cause: LimitCause
+        package let cause: LimitCause
         /// When it ends: milliseconds since 1970-01-01 UTC.
-        public let endsAt: Int64
+        package let endsAt: Int64
 
         /// A pause.
-        public init(scope: CoolDownScope, cause: LimitCause, endsAt: Int64) {
+        package init(scope: CoolDownScope, cause: LimitCause, endsAt: Int64) {
             self.scope = scope
             self.cause = cause
             self.endsAt = endsAt
@@ -27,13 +27,13 @@ public struct GateMemory: Sendable, Equatable {
     private static let longest: Int64 = 86_460_000
 
     /// All pauses.
-    public let pauses: [Pause]
+    package let pauses: [Pause]
 
     /// A memory of pauses.
-    public init(pauses: [Pause]) { self.pauses = pauses }
+    package init(pauses: [Pause]) { self.pauses = pauses }
 
     /// The text of a state file.
-    public var text: String {
+    package var text: String {
         var text = Self.heading + "\n"
         for pause in pauses {
             text += "pause \(pause.endsAt) \(pause.cause.rawValue) "
@@ -48,7 +48,7 @@ public struct GateMemory: Sendable, Equatable {
 
     /// Reads the text of a state file; nil unless it is whole. Pauses that have ended at `wallMilliseconds`, or could
     /// not have been told, are left out.
-    public init?(text: String, wallMilliseconds: Int64) {
+    package init?(text: String, wallMilliseconds: Int64) {
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
         guard lines.count >= 3, lines.last == "", lines[0] == Self.heading, lines[lines.count - 2].hasPrefix("sum "),
             let sum = UInt64(lines[lines.count - 2].dropFirst(4), radix: 16)
@@ -91,16 +91,16 @@ public struct GateMemory: Sendable, Equatable {
 }
 
 /// Where a gate keeps its memory. The functions may be called from any thread.
-public struct GateStateFile: Sendable {
+package struct GateStateFile: Sendable {
     /// The last text that was written; nil if there is none. Called once, when the gate is made.
-    public let read: @Sendable () -> String?
+    package let read: @Sendable () -> String?
     /// Replaces the text. Called from the thread that learnt of a pause, one call after the other: should not block.
-    public let write: @Sendable (String) -> Void
+    package let write: @Sendable (String) -> Void
     /// Wall-clock time: milliseconds since 1970-01-01 UTC.
-    public let wallMilliseconds: @Sendable () -> Int64
+    package let wallMilliseconds: @Sendable () -> Int64
 
     /// A state file by its functions.
-    public init(
+    package init(
         read: @escaping @Sendable () -> String?, write: @escaping @Sendable (String) -> Void,
         wallMilliseconds: @escaping @Sendable () -> Int64
     ) {

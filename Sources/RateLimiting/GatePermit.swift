@@ -6,7 +6,7 @@ extension Gate {
     /// A turn among the calls that wait, and then one place after the other: as long as it is not sent, the place goes
     /// back with the permit; from the send on it lasts as long as the transfer. The compiler sees to it that a permit
     /// ends once.
-    public struct Permit: ~Copyable, Sendable {
+    package struct Permit: ~Copyable, Sendable {
         private let gate: Gate
         private var ticket: GateState.Ticket
         /// Of the latest send.
@@ -25,7 +25,7 @@ extension Gate {
         /// that it had; others get the slot meanwhile. After a refusal the permit holds nothing, and the call must not
         /// be sent.
         @discardableResult
-        public mutating func send() async throws(Refusal) -> Place {
+        package mutating func send() async throws(Refusal) -> Place {
             while true {
                 if let place = trySend() { return place }
                 try await again()
@@ -34,7 +34,7 @@ extension Gate {
 
         /// Waits until a send is reserved for it once more, as after `admit`: for a call whose turn was already used by
         /// another request of its own, or that upstream's pause has overtaken. Returns at once if one is.
-        public mutating func renew() async throws(Refusal) {
+        package mutating func renew() async throws(Refusal) {
             while !gate.mayStillSend(ticket) { try await again() }
         }
 
@@ -52,7 +52,7 @@ extension Gate {
         }
 
         /// Like `send`, without ever waiting: nil if `send` would have to, or might.
-        public mutating func trySend() -> Place? {
+        package mutating func trySend() -> Place? {
             guard gate.sending(&ticket) else { return nil }
             let place = Place(gate: gate, ticket: ticket)
             self.place = place
@@ -61,31 +61,31 @@ extension Gate {
 
         /// Upstream has answered the last send, and neither refused it for now nor its credentials: where tools bring
         /// their own tokens, this one is accepted.
-        public func accepted() { if ticket.request.token != nil { gate.accepted(ticket) } }
+        package func accepted() { if ticket.request.token != nil { gate.accepted(ticket) } }
 
         /// Upstream refused the last send with a 429, or a 503 that told a wait. Closes for everybody what the cause
         /// names, and says what that came to. Does not wait.
         @discardableResult
-        public func refused(cause: LimitCause, retryAfter: RetryAfter) -> Closing {
+        package func refused(cause: LimitCause, retryAfter: RetryAfter) -> Closing {
             gate.refusedUpstream(ticket, cause, retryAfter)
         }
 
         /// The answer to the last send turns out to be too large to hold, so that its place will last as long as its tool
         /// reads. At most half of the places do; false: too many others do already, and the transfer is to be given up.
-        public func becomesLong() -> Bool { place?.becomesLong() ?? true }
+        package func becomesLong() -> Bool { place?.becomesLong() ?? true }
 
         /// The place of the last send; nil before the first.
-        public var sent: Place? { place }
+        package var sent: Place? { place }
 
         /// Gives back what was not sent, now.
-        public consuming func release() {}
+        package consuming func release() {}
 
         deinit { if ticket.phase == .reserved { gate.left(ticket) } }
     }
 
     /// One of the places upstream, from right before a send until its transfer has ended. Whoever carries the call out
     /// ends it; should nobody be left who could, it ends by itself. Safe to use from any thread.
-    public final class Place: Sendable {
+    package final class Place: Sendable {
         private let gate: Gate
         private let ticket: GateState.Ticket
         private let isOver = Atomic<Bool>(false)
@@ -97,13 +97,13 @@ extension Gate {
 
         /// The last byte was taken off, or the transfer has ended otherwise: the place goes back. Only the first call
         /// does something.
-        public func end() { if claimEnd() { gate.left(ticket) } }
+        package func end() { if claimEnd() { gate.left(ticket) } }
 
         /// True for the first who ends it, who then has to give it back.
         func claimEnd() -> Bool { !isOver.exchange(true, ordering: .acquiringAndReleasing) }
 
         /// See `Permit.becomesLong`.
-        public func becomesLong() -> Bool {
+        package func becomesLong() -> Bool {
             gate.becomesLong(ticket) { self.isOver.load(ordering: .acquiring) }
         }
 

@@ -1,9 +1,9 @@
 // What a gate is told of a call that asks for its turn.
 
 /// One call that asks to be sent upstream.
-public struct GateRequest: Sendable, Hashable {
+package struct GateRequest: Sendable, Hashable {
     /// Who goes first when not all can go. Lower classes keep a share: see `ClassOrder`.
-    public enum Priority: Int, Sendable, CaseIterable {
+    package enum Priority: Int, Sendable, CaseIterable {
         /// The proxy's own looks at what became of a lost call: before everybody, and ahead of the pace.
         case settling
         /// Somebody waits for the answer.
@@ -15,7 +15,7 @@ public struct GateRequest: Sendable, Hashable {
     }
 
     /// The API that the call belongs to, as far as upstream limits one by itself.
-    public enum API: String, Sendable, CaseIterable {
+    package enum API: String, Sendable, CaseIterable {
         /// Clash detection v1.
         case v1
         /// Clash detection v2.
@@ -25,14 +25,14 @@ public struct GateRequest: Sendable, Hashable {
     }
 
     /// A token that a tool brought, as far as the gate must know it.
-    public struct Token: Sendable, Hashable {
+    package struct Token: Sendable, Hashable {
         /// Tells tokens apart; never the token itself.
-        public let id: String
+        package let id: String
         /// The client that the token says it belongs to, which nobody has verified, or a name of its own.
-        public let client: String
+        package let client: String
 
         /// A token.
-        public init(id: String, client: String) {
+        package init(id: String, client: String) {
             self.id = id
             self.client = client
         }
@@ -45,33 +45,33 @@ public struct GateRequest: Sendable, Hashable {
     }
 
     /// Callers share the gate fairly by this name, and no caller holds more places than its share.
-    public var caller: String
+    package var caller: String
     /// Who calls as far as the network can tell, where callers cannot prove who they are: turns are shared fairly
     /// between these first, then between the callers of each. Nil: callers are known.
-    public var peer: String?
+    package var peer: String?
     /// What the call is sent with where tools bring their own tokens, and so whose windows it spends.
-    public var token: Token?
+    package var token: Token?
     /// The most places that the caller holds at once; 0: three quarters of all, at least one; nil: no limit of its own.
-    public var maxInFlight: Int?
+    package var maxInFlight: Int?
     /// Its answer is known to be too large to hold, so that the place will last as long as the tool reads.
-    public var isLong = false
+    package var isLong = false
     /// The caller's share to that of others; 1...1000.
-    public private(set) var weight: Int
+    package private(set) var weight: Int
     /// The class it waits in.
-    public var priority: Priority
+    package var priority: Priority
     /// Name of the operation. Upstream may pause one alone. From a bounded set: each name seen is remembered.
-    public var operation: String
+    package var operation: String
     /// Upstream may pause one alone.
-    public var api: API
+    package var api: API
     /// Counts against the run windows too.
-    public var countsAsRun: Bool
+    package var countsAsRun: Bool
     /// A write, run or delete: goes before the same caller's reads.
-    public var changes: Bool
+    package var changes: Bool
     /// The longest it would wait; nil, or longer than the gate's `maxWait`: that.
-    public var wait: Duration?
+    package var wait: Duration?
 
     /// A call; only a weight out of range is changed.
-    public init(
+    package init(
         caller: String, weight: Int = 1, priority: Priority = .interactive, operation: String, api: API = .v2,
         countsAsRun: Bool = false, changes: Bool = false, wait: Duration? = nil, maxInFlight: Int? = nil,
         peer: String? = nil, token: Token? = nil

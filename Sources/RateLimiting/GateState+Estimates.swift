@@ -1,4 +1,4 @@
-// How long a wait will be: to refuse at once what can not end in time, and to tell the refused when to come back.
+// How long a wait will be: to refuse at once what cannot end in time, and to tell the refused when to come back.
 
 import Ground
 

@@ -3,19 +3,19 @@
 import Ground
 
 /// A snapshot of a gate.
-public struct GateStatistics: Sendable, Equatable {
+package struct GateStatistics: Sendable, Equatable {
     /// Calls that wait, by class.
-    public struct Queued: Sendable, Equatable {
+    package struct Queued: Sendable, Equatable {
         /// The proxy's own looks at what became of lost calls.
-        public let settling: Int
+        package let settling: Int
         /// Interactive calls.
-        public let interactive: Int
+        package let interactive: Int
         /// Batch calls.
-        public let batch: Int
+        package let batch: Int
         /// The proxy's own refreshes.
-        public let background: Int
+        package let background: Int
         /// All of them.
-        public var total: Int { settling + interactive + batch + background }
+        package var total: Int { settling + interactive + batch + background }
 
         init(settling: Int = 0, interactive: Int, batch: Int, background: Int) {
             self.settling = settling
@@ -26,45 +26,45 @@ public struct GateStatistics: Sendable, Equatable {
     }
 
     /// One hard window.
-    public struct Window: Sendable, Equatable {
+    package struct Window: Sendable, Equatable {
         /// The limit and its span.
-        public let window: GateWindow
+        package let window: GateWindow
         /// Holds for starting runs only.
-        public let isForRuns: Bool
+        package let isForRuns: Bool
         /// Calls sent within the span.
-        public let spent: Int
+        package let spent: Int
         /// Calls admitted and not yet sent.
-        public let reserved: Int
+        package let reserved: Int
     }
 
     /// One pause that upstream has asked for.
-    public struct Pause: Sendable, Equatable {
+    package struct Pause: Sendable, Equatable {
         /// What is closed.
-        public let scope: CoolDownScope
+        package let scope: CoolDownScope
         /// What upstream named as the cause.
-        public let cause: LimitCause
+        package let cause: LimitCause
         /// Until it opens; zero while it opens by the ramp.
-        public let remaining: Duration
+        package let remaining: Duration
         /// Pauses that followed each other without a quiet time between.
-        public let strikes: Int
+        package let strikes: Int
     }
 
     /// Places that are taken.
-    public let inFlight: Int
+    package let inFlight: Int
     /// Calls that wait.
-    public let queued: Queued
+    package let queued: Queued
     /// All windows of the proxy's own client, those for runs last.
-    public let windows: [Window]
+    package let windows: [Window]
     /// Those that hold or are opening.
-    public let pauses: [Pause]
+    package let pauses: [Pause]
     /// The share of the configured pace that upstream's refusals have left, 0.05...1.
-    public let learnedPace: Double
+    package let learnedPace: Double
     /// The same for starting runs.
-    public let learnedRunPace: Double
+    package let learnedRunPace: Double
     /// Moving average of how long a place is held; nil before the first came back.
-    public let averageHold: Duration?
+    package let averageHold: Duration?
     /// What it has done.
-    public let counts: GateCounts
+    package let counts: GateCounts
 }
 
 extension GateState {

@@ -1,7 +1,7 @@
 // Which limit upstream says was hit, and how much of the gate that closes.
 
 /// What upstream's `ITwinPlatform-RateLimited-*` headers name as the cause of a 429.
-public enum LimitCause: String, Sendable, CaseIterable {
+package enum LimitCause: String, Sendable, CaseIterable {
     /// The subscription's limit.
     case tier
     /// The limit of one API.
@@ -15,7 +15,7 @@ public enum LimitCause: String, Sendable, CaseIterable {
 
     /// The cause that the four header values name; blank counts as missing. A 429 that names several is taken at its
     /// widest, except that `-Application` comes along with narrower ones to say whose calls they are.
-    public init(tier: String?, api: String?, operation: String?, application: String?) {
+    package init(tier: String?, api: String?, operation: String?, application: String?) {
         func isNamed(_ value: String?) -> Bool { value?.contains { $0 != " " && $0 != "\t" } ?? false }
         self =
             switch true {
@@ -29,7 +29,7 @@ public enum LimitCause: String, Sendable, CaseIterable {
 }
 
 /// How much of a gate is closed.
-public enum CoolDownScope: Sendable, Hashable {
+package enum CoolDownScope: Sendable, Hashable {
     /// All calls.
     case everything
     /// The calls of one API.

@@ -4,11 +4,11 @@
 import Ground
 
 /// The values of the two fields.
-public struct RateLimitFields: Sendable, Equatable {
+package struct RateLimitFields: Sendable, Equatable {
     /// For `RateLimit-Policy`: each window by its name, quota `q` and length `w` in seconds.
-    public let policy: String
+    package let policy: String
     /// For `RateLimit`: calls left (`r`), and for how many seconds no more than these (`t`).
-    public let limit: String
+    package let limit: String
 }
 
 extension GateState {
@@ -42,7 +42,7 @@ extension GateState {
 
 extension GateWindow {
     /// As it is configured: `5000/1m`.
-    public var name: String {
+    package var name: String {
         let milliseconds = span.clampedNanoseconds / 1_000_000
         let units: [(name: String, milliseconds: Int64)] = [("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)]
         let unit = units.first { milliseconds % $0.milliseconds == 0 } ?? ("ms", 1)

@@ -3,28 +3,28 @@
 import Ground
 
 /// The wait that an answer told, as far as it can be believed.
-public enum RetryAfter: Sendable, Equatable {
+package enum RetryAfter: Sendable, Equatable {
     /// Longer than nothing and at most a day.
     case told(Duration)
     /// Missing, blank, zero, negative, a date that has passed, more than a day, or not to be read.
     case unusable
 
     /// The longest wait that is believed.
-    public static let longest: Duration = .seconds(86_400)
+    package static let longest: Duration = .seconds(86_400)
 
     /// Reads the values of the field, each of which may be a list: the longest wait counts, and fractions of a second
     /// are rounded up. Where none of them can be believed those of an `older` field count.
     ///
     /// A date is measured against the answer's own `date`, since clocks differ; only without a usable one against
     /// `wallSeconds`, our own seconds since 1970.
-    public init(_ values: [String], older: [String] = [], date: String? = nil, wallSeconds: Int64) {
+    package init(_ values: [String], older: [String] = [], date: String? = nil, wallSeconds: Int64) {
         let now = date.flatMap { HTTPDate.seconds($0, now: wallSeconds) } ?? wallSeconds
         let longest = Self.longest(of: values, now: now) ?? Self.longest(of: older, now: now)
         self = longest.map { .told(.seconds($0)) } ?? .unusable
     }
 
     /// Whether any of the values says something.
-    public static func isTold(_ values: [String]) -> Bool {
+    package static func isTold(_ values: [String]) -> Bool {
         values.contains { $0.utf8.contains { $0 != 0x20 && $0 != 0x09 && $0 != 0x2C } }
     }
 

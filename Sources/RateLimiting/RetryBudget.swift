@@ -31,21 +31,21 @@ struct RetryBudgetState: Sendable {
 }
 
 /// Bounds the repetitions of calls. Safe to use from any thread.
-public final class RetryBudget: Sendable {
+package final class RetryBudget: Sendable {
     private let state: Mutex<RetryBudgetState>
 
     /// A budget of `percent` retries for a hundred calls that begins with a credit of `initial` retries. What calm
     /// hours save up is capped at `capacity` retries, lest an outage that follows is met with all of it.
-    public init(percent: Int = 20, initial: Int = 10, capacity: Int = 50) {
+    package init(percent: Int = 20, initial: Int = 10, capacity: Int = 50) {
         state = Mutex(RetryBudgetState(percent: percent, initial: initial, capacity: capacity))
     }
 
     /// Counts a call by a tool. To be called once for each, not for its repetitions.
-    public func recordCall() { state.withLock { $0.recordCall() } }
+    package func recordCall() { state.withLock { $0.recordCall() } }
 
     /// Whether one repetition may be made; if so it is paid for.
-    public func tryRetry() -> Bool { state.withLock { $0.tryRetry() } }
+    package func tryRetry() -> Bool { state.withLock { $0.tryRetry() } }
 
     /// Repetitions that could be made now.
-    public var available: Int { state.withLock { $0.available } }
+    package var available: Int { state.withLock { $0.available } }
 }

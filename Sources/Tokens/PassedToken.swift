@@ -5,15 +5,15 @@
 import Ground
 
 /// The bearer token that a tool sent. Printing or dumping it shows the caller's name alone.
-public struct PassedToken: Sendable {
+package struct PassedToken: Sendable {
     private static let longestClientID = 128
 
     private let token: Hidden<String>
     /// The partition of the cache: 64 hexadecimal digits, the token's SHA-256.
-    public let partition: String
+    package let partition: String
 
     /// The token in an `Authorization` field (RFC 6750 section 2.1); nil if that holds none.
-    public init?(authorization: String) {
+    package init?(authorization: String) {
         let scheme = authorization.prefix { $0 != " " }
         let token = authorization.dropFirst(scheme.count).drop { $0 == " " }
         guard scheme.lowercased() == "bearer", !token.isEmpty,
@@ -24,11 +24,11 @@ public struct PassedToken: Sendable {
     }
 
     /// What the caller is called: `token:` and eight digits of the hash.
-    public var callerName: String { "token:" + partition.prefix(8) }
+    package var callerName: String { "token:" + partition.prefix(8) }
 
     /// The claim `client_id`, **unverified**: for a queue or a label, never for a right. Nil if the token is no JWT
     /// that has one, of at most 128 characters of `[A-Za-z0-9._~@:+/-]`. Takes some microseconds.
-    public var unverifiedClientID: String? {
+    package var unverifiedClientID: String? {
         let parts = token.value.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
         guard parts.count == 3, let payload = Base64.decodeURL(parts[1]), let id = JSON(payload)?["client_id"]?.string,
             (1...Self.longestClientID).contains(id.utf8.count), id.utf8.allSatisfy(Self.mayName)
@@ -38,7 +38,7 @@ public struct PassedToken: Sendable {
 
     /// Whose calls per minute these are: those of the claimed client, since upstream counts by it, else the token's own.
     /// A tool that claims another's name waits in that one's queue, and makes it wait; it gets nothing else by it.
-    public var gateKey: String { unverifiedClientID.map { "client:" + $0 } ?? "token:" + partition }
+    package var gateKey: String { unverifiedClientID.map { "client:" + $0 } ?? "token:" + partition }
 
     private static func mayName(_ byte: UInt8) -> Bool {
         switch byte {
@@ -52,9 +52,9 @@ public struct PassedToken: Sendable {
 
 extension PassedToken: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     /// The caller's name.
-    public var description: String { callerName }
+    package var description: String { callerName }
     /// The caller's name.
-    public var debugDescription: String { callerName }
+    package var debugDescription: String { callerName }
     /// Without children.
-    public var customMirror: Mirror { Mirror(self, children: []) }
+    package var customMirror: Mirror { Mirror(self, children: []) }
 }

@@ -4,9 +4,9 @@ import Ground
 
 extension TokenSource {
     /// The client and the token it wants.
-    public struct Configuration: Sendable {
+    package struct Configuration: Sendable {
         /// How the client proves who it is (RFC 6749 section 2.3.1).
-        public enum ClientAuth: String, Sendable {
+        package enum ClientAuth: String, Sendable {
             /// `Authorization: Basic`.
             case basic
             /// `client_id` and `client_secret` in the form.
@@ -14,7 +14,7 @@ extension TokenSource {
         }
 
         /// What is shown to the token endpoint in exchange for a token.
-        public enum Grant: Sendable {
+        package enum Grant: Sendable {
             /// The client's own credentials (section 4.4).
             case clientCredentials
             /// A person's sign-in, kept alive by a refresh token that may change with each use (section 6).
@@ -23,31 +23,31 @@ extension TokenSource {
         }
 
         /// Names that `extraParameters` cannot set, because grants and client authentication do.
-        public static let reservedParameters: Set<String> = [
+        package static let reservedParameters: Set<String> = [
             "grant_type", "client_id", "client_secret", "scope", "refresh_token", "code", "code_verifier",
             "redirect_uri",
         ]
 
         /// What is shown for a token.
-        public var grant: Grant
+        package var grant: Grant
         /// The OAuth client.
-        public var clientID: String
+        package var clientID: String
         /// The client's secret; nil for a public client, which sends only its id, in the form.
-        public var clientSecret: ClientSecret?
+        package var clientSecret: ClientSecret?
         /// Where id and secret are put.
-        public var clientAuth: ClientAuth
+        package var clientAuth: ClientAuth
         /// Scopes, separated by spaces; empty sends none. A refresh asks for what was granted at the sign-in.
-        public var scope: String
+        package var scope: String
         /// How long before its end a token is renewed; never more than half of the token's life.
-        public var refreshBefore: Duration
+        package var refreshBefore: Duration
         /// After so long without an answer a request is given up, whatever the endpoint does.
-        public var answerTimeout: Duration
+        package var answerTimeout: Duration
         /// More form fields (`audience`, `resource`), in this order. One of a reserved name, or of a name that has come
         /// before, is not sent: no field may come twice (section 3.2).
-        public var extraParameters: [(name: String, value: String)]
+        package var extraParameters: [(name: String, value: String)]
 
         /// A configuration; the defaults are those of the configuration file.
-        public init(
+        package init(
             clientID: String,
             clientSecret: ClientSecret?,
             clientAuth: ClientAuth = .basic,
@@ -71,7 +71,7 @@ extension TokenSource {
 
 /// The client's secret. It is read anew for every token request, so a file that was changed is believed at the next
 /// try. Never shown by printing or dumping.
-public struct ClientSecret: Sendable {
+package struct ClientSecret: Sendable {
     private enum Source {
         case text(String)
         case function(@Sendable () throws -> String)
@@ -80,13 +80,13 @@ public struct ClientSecret: Sendable {
     private let source: Source
 
     /// A secret that stays as it is.
-    public init(_ text: String) {
+    package init(_ text: String) {
         source = .text(text)
     }
 
     /// A secret that is read each time it is needed, on a thread of its own: the function may block. What it throws is
     /// reported as `secretUnavailable` without its text. An empty secret counts as none.
-    public init(reading read: @escaping @Sendable () throws -> String) {
+    package init(reading read: @escaping @Sendable () throws -> String) {
         source = .function(read)
     }
 
@@ -100,9 +100,9 @@ public struct ClientSecret: Sendable {
 
 extension ClientSecret: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     /// Says that it is hidden.
-    public var description: String { "(hidden)" }
+    package var description: String { "(hidden)" }
     /// Says that it is hidden.
-    public var debugDescription: String { "(hidden)" }
+    package var debugDescription: String { "(hidden)" }
     /// Without children.
-    public var customMirror: Mirror { Mirror(self, children: []) }
+    package var customMirror: Mirror { Mirror(self, children: []) }
 }

@@ -2,7 +2,7 @@
 // back the answer as it came; it does not retry, follow redirects, or look into the body.
 
 /// Where tokens are fetched. Implementations are used by one request at a time.
-public protocol TokenEndpoint: Sendable {
+package protocol TokenEndpoint: Sendable {
     /// Posts `request` and returns whatever answer came, of any status.
     ///
     /// It must return soon after its task is cancelled, must not follow redirects (the request carries the client
@@ -11,7 +11,7 @@ public protocol TokenEndpoint: Sendable {
 }
 
 /// One POST to the token endpoint. Printing or dumping it shows neither headers nor form.
-public struct TokenRequest: Sendable {
+package struct TokenRequest: Sendable {
     private let hiddenHeaders: Hidden<[Field]>
     private let hiddenForm: Hidden<[UInt8]>
 
@@ -26,30 +26,30 @@ public struct TokenRequest: Sendable {
     }
 
     /// All header fields to send besides `Host` and `Content-Length`; `Authorization` among them for `.basic`. Secret.
-    public var headers: [(name: String, value: String)] { hiddenHeaders.value.map { ($0.name, $0.value) } }
+    package var headers: [(name: String, value: String)] { hiddenHeaders.value.map { ($0.name, $0.value) } }
     /// The body, `application/x-www-form-urlencoded`. Secret.
-    public var form: [UInt8] { hiddenForm.value }
+    package var form: [UInt8] { hiddenForm.value }
 }
 
 /// What the token endpoint answered. Printing or dumping it does not show the body.
-public struct TokenEndpointAnswer: Sendable {
+package struct TokenEndpointAnswer: Sendable {
     /// More than any token answer needs; a longer body is not read.
-    public static let maximumBodySize = 64 * 1024
+    package static let maximumBodySize = 64 * 1024
 
     /// The HTTP status.
-    public let status: Int
+    package let status: Int
     /// The `Content-Type` field, if there was one.
-    public let contentType: String?
+    package let contentType: String?
     /// The parsed `Retry-After` field, if there was a usable one. Believed for 429 and 503.
-    public let retryAfter: Duration?
+    package let retryAfter: Duration?
 
     private let hiddenBody: Hidden<[UInt8]>
 
     /// The body. Secret.
-    public var body: [UInt8] { hiddenBody.value }
+    package var body: [UInt8] { hiddenBody.value }
 
     /// An answer as it came.
-    public init(status: Int, contentType: String?, body: [UInt8], retryAfter: Duration? = nil) {
+    package init(status: Int, contentType: String?, body: [UInt8], retryAfter: Duration? = nil) {
         self.status = status
         self.contentType = contentType
         self.retryAfter = retryAfter
@@ -58,7 +58,7 @@ public struct TokenEndpointAnswer: Sendable {
 }
 
 /// Why a request to the token endpoint brought no answer.
-public enum TokenEndpointFailure: Error, Sendable, Equatable {
+package enum TokenEndpointFailure: Error, Sendable, Equatable {
     /// No connection, no name, no TLS, or it broke. `detail` is shown to people; it must hold no secret.
     case unreachable(detail: String)
     /// No complete answer within the endpoint's own limit.

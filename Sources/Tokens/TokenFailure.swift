@@ -2,9 +2,9 @@
 // RFC 6749 codes only, because error bodies of token endpoints may echo the secrets that were sent.
 
 /// Why no token can be had now, and when it is worth asking again.
-public struct TokenFailure: Error, Sendable, Equatable {
+package struct TokenFailure: Error, Sendable, Equatable {
     /// Stable names, for logs and metrics as they are.
-    public enum Reason: String, Sendable, CaseIterable {
+    package enum Reason: String, Sendable, CaseIterable {
         /// No connection, no name, no TLS, or it broke before an answer was complete.
         case endpointUnreachable = "endpoint_unreachable"
         /// The endpoint did not answer in time.
@@ -41,11 +41,11 @@ public struct TokenFailure: Error, Sendable, Equatable {
     }
 
     /// What went wrong.
-    public let reason: Reason
+    package let reason: Reason
     /// Until the next try at the token endpoint; asking earlier is in vain. Zero for `stopped` and `cancelled`.
-    public let retryAfter: Duration
+    package let retryAfter: Duration
     /// One sentence that holds no secret and nothing of the endpoint's body but a standard error code.
-    public let message: String
+    package let message: String
 
     static let stopped = TokenFailure(reason: .stopped, retryAfter: .zero, message: "the token source was stopped")
     static let cancelled = TokenFailure(reason: .cancelled, retryAfter: .zero, message: "the wait was cancelled")

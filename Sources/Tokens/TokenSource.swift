@@ -8,7 +8,7 @@ import Synchronization
 /// Where upstream credentials come from in `client_credentials` and `refresh_token` mode. Safe to use from any thread.
 ///
 /// A source that was started (or asked for a token) runs until `stop()`; it is not ended by being let go.
-public final class TokenSource: Sendable {
+package final class TokenSource: Sendable {
     private typealias Waiter = CheckedContinuation<Result<UpstreamToken?, TokenFailure>, Never>
 
     private struct Core {
@@ -63,7 +63,7 @@ public final class TokenSource: Sendable {
     // MARK: For requests
 
     /// The token to send now, if there is one; never suspends. Nil means: ask `current()`.
-    public func currentIfUsable() -> UpstreamToken? {
+    package func currentIfUsable() -> UpstreamToken? {
         core.withLock { $0.state.usable(now: time.now()) }
     }
 
@@ -71,7 +71,7 @@ public final class TokenSource: Sendable {
     ///
     /// A cancelled waiter leaves with `.cancelled`; the request goes on for the others. After a failed request it fails
     /// at once until the next one is due, with the wait in `retryAfter`.
-    public func current() async throws(TokenFailure) -> UpstreamToken {
+    package func current() async throws(TokenFailure) -> UpstreamToken {
         if let token = currentIfUsable() { return token }
         guard let token = try await ask(.current).get() else {
             // Only refusals are passed on.
@@ -85,7 +85,7 @@ public final class TokenSource: Sendable {
     /// Returns a newer token to repeat the request with, after one refresh shared by all if none is known yet. Nil
     /// means that the token is less than 5 seconds old and the 401 belongs to the tool. While the refresh is on its
     /// way the refused token is not handed out; if it fails, this throws, and the token is used again while it lives.
-    public func refused(_ token: UpstreamToken) async throws(TokenFailure) -> UpstreamToken? {
+    package func refused(_ token: UpstreamToken) async throws(TokenFailure) -> UpstreamToken? {
         try await ask(.refused(token)).get()
     }
 
@@ -126,7 +126,7 @@ public final class TokenSource: Sendable {
     // MARK: Life
 
     /// Fetches the first token and keeps one from then on. Further calls do nothing.
-    public func start() {
+    package func start() {
         finish(core.withLock { core in perform(core.state.started(now: time.now()), &core) })
     }
 
@@ -135,7 +135,7 @@ public final class TokenSource: Sendable {
     ///
     /// A refresh that has been sent is not broken off, because its answer may hold the only refresh token that is still
     /// good: it is waited for, no longer than `answerTimeout`, and saved.
-    public func stop() async {
+    package func stop() async {
         let (aftermath, flights, timer) = core.withLock { core in
             let timer = core.timer.task
             return (perform(core.state.stopped(), &core), Array(core.flights.values), timer)
@@ -147,7 +147,7 @@ public final class TokenSource: Sendable {
     }
 
     /// How it stands now; holds no secret.
-    public var status: TokenStatus {
+    package var status: TokenStatus {
         core.withLock { $0.state.status(now: time.now()) }
     }
 
@@ -201,7 +201,7 @@ public final class TokenSource: Sendable {
 
 extension TokenSource: CustomStringConvertible, CustomReflectable {
     /// The source's status; never a secret.
-    public var description: String { "TokenSource(\(status))" }
+    package var description: String { "TokenSource(\(status))" }
     /// The source's status; never a secret.
-    public var customMirror: Mirror { Mirror(self, children: ["status": status]) }
+    package var customMirror: Mirror { Mirror(self, children: ["status": status]) }
 }

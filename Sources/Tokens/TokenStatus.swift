@@ -1,47 +1,47 @@
 // What a token source tells about itself: a status for readiness, events for the log. Neither holds a secret.
 
 /// How a token source stands. A snapshot.
-public struct TokenStatus: Sendable, Equatable {
+package struct TokenStatus: Sendable, Equatable {
     /// Whether requests can be sent with the token that is held.
-    public let isUsable: Bool
+    package let isUsable: Bool
     /// Whether a token is being asked for.
-    public let isRefreshing: Bool
+    package let isRefreshing: Bool
     /// Of the held token; 0 before the first.
-    public let generation: UInt64
+    package let generation: UInt64
     /// Until the held token runs out; zero when it has, nil when there is none.
-    public let expiresIn: Duration?
+    package let expiresIn: Duration?
     /// Until the next try is due; nil while one is on its way, before the start and after the stop.
-    public let nextRefreshIn: Duration?
+    package let nextRefreshIn: Duration?
     /// Why the latest try failed; nil after a success.
-    public let lastFailure: TokenFailure?
+    package let lastFailure: TokenFailure?
     /// Failures since the latest success.
-    public let failuresInARow: Int
+    package let failuresInARow: Int
     /// Totals since the source was made.
-    public let counters: TokenCounters
+    package let counters: TokenCounters
 
     /// `refresh_token` mode: whether only a person can mend it, by signing in. The held token may still be usable.
     /// `lastFailure` says what to do.
-    public var needsSignIn: Bool { lastFailure?.reason == .signInNeeded }
+    package var needsSignIn: Bool { lastFailure?.reason == .signInNeeded }
 }
 
 /// Totals of a token source; they only grow.
-public struct TokenCounters: Sendable, Equatable {
+package struct TokenCounters: Sendable, Equatable {
     /// Tries to get a token. In `refresh_token` mode not every one of them needs a request.
-    public internal(set) var requested = 0
+    package internal(set) var requested = 0
     /// Tokens received from the endpoint.
-    public internal(set) var fetched = 0
+    package internal(set) var fetched = 0
     /// Tokens taken from the state file, where another process or an earlier one had left them.
-    public internal(set) var shared = 0
+    package internal(set) var shared = 0
     /// Failed tries by reason.
-    public internal(set) var failed: [TokenFailure.Reason: Int] = [:]
+    package internal(set) var failed: [TokenFailure.Reason: Int] = [:]
     /// Refresh requests made because upstream refused the token.
-    public internal(set) var refreshedAfterRefusal = 0
+    package internal(set) var refreshedAfterRefusal = 0
     /// Refusals passed on to the tool because the token was too new to be blamed.
-    public internal(set) var refusalsPassedOn = 0
+    package internal(set) var refusalsPassedOn = 0
 }
 
 /// What a token source did, for the log.
-public enum TokenEvent: Sendable, Equatable {
+package enum TokenEvent: Sendable, Equatable {
     /// A token is being asked for.
     case requested
     /// There is a new token. `life` as it will be counted on, `refreshIn` until it is renewed.

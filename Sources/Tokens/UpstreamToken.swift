@@ -2,13 +2,13 @@
 // `headerValue`; printing the token shows its generation, dumping it its two instants as well.
 
 /// An OAuth access token as obtained from the token endpoint. Immutable; safe to share between threads.
-public struct UpstreamToken: Sendable, Equatable {
+package struct UpstreamToken: Sendable, Equatable {
     /// Counts the tokens of one source, from 1. A higher generation is a newer token.
-    public let generation: UInt64
+    package let generation: UInt64
     /// When the token's answer arrived, on the source's monotonic time.
-    public let issuedAt: ContinuousClock.Instant
+    package let issuedAt: ContinuousClock.Instant
     /// When the token runs out, counted from the sending of its request (so rather too early than too late).
-    public let expiresAt: ContinuousClock.Instant
+    package let expiresAt: ContinuousClock.Instant
 
     private let header: Hidden<String>
 
@@ -20,14 +20,14 @@ public struct UpstreamToken: Sendable, Equatable {
     }
 
     /// The value of the `Authorization` field that carries this token (RFC 6750 section 2.1): `Bearer …`.
-    public var headerValue: String { header.value }
+    package var headerValue: String { header.value }
 
     func carries(_ value: Hidden<String>) -> Bool { header.value == "Bearer " + value.value }
 }
 
 extension UpstreamToken: CustomStringConvertible, CustomDebugStringConvertible {
     /// The generation alone; never the value.
-    public var description: String { "UpstreamToken(generation: \(generation))" }
+    package var description: String { "UpstreamToken(generation: \(generation))" }
     /// The generation alone; never the value.
-    public var debugDescription: String { description }
+    package var debugDescription: String { description }
 }

@@ -23,7 +23,7 @@ struct DemoCommand: AsyncParsableCommand {
         do {
             upstream = try await simulator.start()
         } catch {
-            complain("the simulator can not start: \(error)")
+            complain("the simulator cannot start: \(error)")
             throw ExitCode.failure
         }
         let folder = try TemporaryFolder()

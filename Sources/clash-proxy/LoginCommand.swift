@@ -12,7 +12,7 @@ struct LoginCommand: AsyncParsableCommand {
         commandName: "login",
         abstract: "Signs you in with your browser, for token.mode = \"refresh_token\".",
         discussion: """
-            Prints an address to open. When the browser comes back to this machine, all is done. Where it can not come
+            Prints an address to open. When the browser comes back to this machine, all is done. Where it cannot come
             back, such as over SSH, paste the address of the page that it could not load.
             The sign-in is kept in token.state_file. A proxy that is running with it finds it within seconds.
             """)
@@ -50,7 +50,7 @@ struct LoginCommand: AsyncParsableCommand {
                 \(url)
 
                 Afterwards the browser goes to \(redirectURI).
-                If it runs on another machine, that page can not load there: copy its whole address out of the
+                If it runs on another machine, that page cannot load there: copy its whole address out of the
                 browser, paste it here and press Enter.
                 """)
         case .notIt(let why): complain("That was not it: \(why). Still waiting.")

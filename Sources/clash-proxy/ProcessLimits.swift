@@ -51,7 +51,7 @@ enum ProcessLimits {
         let reserve = 64 + config.upstream.maxConnections
         guard files > reserve else {
             complain(
-                "clash-proxy can not start: \(files) open files are too few; it needs at least \(reserve + 1) (ulimit -n)"
+                "clash-proxy cannot start: \(files) open files are too few; it needs at least \(reserve + 1) (ulimit -n)"
             )
             throw ExitCode.failure
         }

@@ -26,7 +26,7 @@ struct ServeCommand: AsyncParsableCommand {
         do {
             sidecar = try await Sidecar(config, logger: logging.logger)
         } catch {
-            complain("clash-proxy can not start: \(error)")
+            complain("clash-proxy cannot start: \(error)")
             throw ExitCode.failure
         }
         try await Supervisor.run(sidecar, logging: logging)

@@ -27,7 +27,7 @@ struct SimulateCommand: AsyncParsableCommand {
         do {
             addresses = try await simulator.start()
         } catch {
-            complain("the simulator can not start: \(error)")
+            complain("the simulator cannot start: \(error)")
             throw ExitCode.failure
         }
         say("api        \(addresses.apiURL)")

@@ -18,7 +18,7 @@ enum Supervisor {
             started(try await sidecar.start())
         } catch {
             logging.close()
-            complain("clash-proxy can not start: \(error)")
+            complain("clash-proxy cannot start: \(error)")
             throw ExitCode.failure
         }
         let (first, hasCome) = AsyncStream<Void>.makeStream()

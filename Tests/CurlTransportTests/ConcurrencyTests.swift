@@ -94,7 +94,7 @@ struct ConcurrencyTests {
         #expect(failure.reason == .shutdown)
     }
 
-    @Test("a CA file that can not be read is told at once")
+    @Test("a CA file that cannot be read is told at once")
     func missingCAFile() throws {
         #expect(throws: CurlSetupFailure.self) {
             _ = try CurlTransport(.init(caFile: "/nowhere/ca.pem"))

@@ -32,7 +32,7 @@ import Testing
     }
 
     @Test(
-        "methods, targets and hosts that can not be served are 400",
+        "methods, targets and hosts that cannot be served are 400",
         arguments: [
             decoded(.GET, "*"), decoded(.POST, "*"), decoded(.GET, "a/b"), decoded(.GET, ""),
             decoded(.GET, "http:///a"), decoded(.GET, "ftp://h/a"), decoded(.GET, "http://u@h/a"),

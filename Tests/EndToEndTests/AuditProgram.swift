@@ -67,7 +67,7 @@ enum AuditProgram {
             environment == nil
             ? posix_spawn(&child, path, &actions, nil, argv, environ)
             : posix_spawn(&child, path, &actions, nil, argv, variables)
-        guard code == 0 else { throw RawClient.Trouble(description: "can not start \(path): \(code)") }
+        guard code == 0 else { throw RawClient.Trouble(description: "cannot start \(path): \(code)") }
         return child
     }
 

@@ -51,7 +51,7 @@ import Testing
     }
 
     @Test(
-        "a snapshot that can not be had stops nothing",
+        "a snapshot that cannot be had stops nothing",
         arguments: [Fault.plainText500, .reset, .garbage("no"), .truncatedLength(after: 20)])
     func failing(fault: Fault) async throws {
         try await withRig { options in

@@ -1,4 +1,4 @@
-// A log that can not be written: deletes are refused and never sent, everything else goes on, and it heals by itself.
+// A log that cannot be written: deletes are refused and never sent, everything else goes on, and it heals by itself.
 
 import Glibc
 import Proxy
@@ -67,7 +67,7 @@ import Testing
         }
     }
 
-    @Test("an outcome that can not be written: the tool still gets the truth, and it is written when the log is back")
+    @Test("an outcome that cannot be written: the tool still gets the truth, and it is written when the log is back")
     func outcome() async throws {
         let folder = try TemporaryFolder()
         defer { folder.remove() }
@@ -153,12 +153,12 @@ struct BrokenLog {
 
     static func removedFolder(_ path: String) throws -> BrokenLog {
         let broken = BrokenLog(path: path)
-        guard rename(path, broken.aside) == 0 else { throw RawClient.Trouble(description: "can not move \(path)") }
+        guard rename(path, broken.aside) == 0 else { throw RawClient.Trouble(description: "cannot move \(path)") }
         return broken
     }
 
     func mend() throws {
-        guard rename(aside, path) == 0 else { throw RawClient.Trouble(description: "can not move \(aside)") }
+        guard rename(aside, path) == 0 else { throw RawClient.Trouble(description: "cannot move \(aside)") }
     }
 }
 
@@ -179,7 +179,7 @@ struct SmallDisk {
         path = folder.path
         guard mount("tmpfs", path, "tmpfs", 0, "size=1m") == 0 else {
             folder.remove()
-            throw RawClient.Trouble(description: "can not mount: errno \(errno)")
+            throw RawClient.Trouble(description: "cannot mount: errno \(errno)")
         }
     }
 
@@ -201,7 +201,7 @@ struct SmallDisk {
 }
 
 func writeFile(_ path: String, _ text: String) throws {
-    guard let file = fopen(path, "w") else { throw RawClient.Trouble(description: "can not write \(path)") }
+    guard let file = fopen(path, "w") else { throw RawClient.Trouble(description: "cannot write \(path)") }
     fputs(text, file)
     fclose(file)
 }

@@ -64,7 +64,7 @@ import Testing
         }
     }
 
-    @Test("a tool can not stretch what the operator has promised: max-stale and stale-if-error are not looked at")
+    @Test("a tool cannot stretch what the operator has promised: max-stale and stale-if-error are not looked at")
     func stretching() async throws {
         let flags = ["cache.stale_while_revalidate=0s", "cache.stale_if_error=0s"]
         try await withNumberedPages(flags) { rig, origin async throws in

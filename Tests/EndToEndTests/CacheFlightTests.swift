@@ -292,7 +292,7 @@ import Testing
         }
     }
 
-    // MARK: What can not be shared
+    // MARK: What cannot be shared
 
     @Test(
         "an answer for one only is not given to those who wait beside it: each gets its own",

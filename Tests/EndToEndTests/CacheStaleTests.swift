@@ -1,4 +1,4 @@
-// Answers that are given in spite of their age: only while they are being refreshed or while upstream can not answer,
+// Answers that are given in spite of their age: only while they are being refreshed or while upstream cannot answer,
 // only inside hard bounds, and always said so.
 
 import Simulator
@@ -118,7 +118,7 @@ import Testing
         }
     }
 
-    @Test("upstream can not stretch the operator's bounds")
+    @Test("upstream cannot stretch the operator's bounds")
     func notStretched() async throws {
         let line = "Cache-Control: max-age=30, stale-while-revalidate=9999, stale-if-error=99999\r\n"
         try await withNumberedPages(headers: line) { rig, origin async throws in
@@ -131,7 +131,7 @@ import Testing
         }
     }
 
-    // MARK: While upstream can not answer
+    // MARK: While upstream cannot answer
 
     /// How upstream fails, and what a tool is told.
     enum Trouble: String, CaseIterable, Sendable {
@@ -181,7 +181,7 @@ import Testing
     }
 
     @Test(
-        "while upstream can not answer an expired page stands in, told as what it is, until the bound; then the error",
+        "while upstream cannot answer an expired page stands in, told as what it is, until the bound; then the error",
         arguments: Trouble.allCases)
     func standIn(trouble: Trouble) async throws {
         let flags = [

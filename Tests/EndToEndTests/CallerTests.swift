@@ -134,7 +134,7 @@ import Testing
         }
     }
 
-    @Test("a body that can not be read counts as a delete")
+    @Test("a body that cannot be read counts as a delete")
     func unreadable() async throws {
         try await withCallers(["writer": "read,write,run"]) { rig, received, keys in
             let key = ("X-Api-Key", keys["writer"] ?? "")

@@ -103,7 +103,7 @@ private final class InteractiveProgram: Sendable {
         var child = pid_t()
         let code = posix_spawn(&child, Program.path, &actions, nil, argv, environ)
         close(ends[0])
-        guard code == 0 else { throw RawClient.Trouble(description: "can not start \(Program.path): \(code)") }
+        guard code == 0 else { throw RawClient.Trouble(description: "cannot start \(Program.path): \(code)") }
         process = child
     }
 

@@ -83,7 +83,7 @@ import Testing
         }
     }
 
-    @Test("where the browser can not come back, the pasted address does; junk and old addresses are said and waited on")
+    @Test("where the browser cannot come back, the pasted address does; junk and old addresses are said and waited on")
     func pasted() async throws {
         try await withLogin { rig, login in
             let callback = try await login.authorize()
@@ -142,7 +142,7 @@ import Testing
         }
         let taken = ScriptedOrigin { _ in }
         try await withLogin(flags: ["token.redirect_port=\(taken.port)"]) { _, login in
-            await login.expectFailure("port \(taken.port) of this machine can not be listened on")
+            await login.expectFailure("port \(taken.port) of this machine cannot be listened on")
         }
         taken.stop()
     }

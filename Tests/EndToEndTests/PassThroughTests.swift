@@ -177,7 +177,7 @@ import Testing
         }
     }
 
-    @Test("while the calls of a token's client can not go, its expired page is given at once")
+    @Test("while the calls of a token's client cannot go, its expired page is given at once")
     func pausedClient() async throws {
         let flags = ["rate.windows=[\"1/1m\"]", "cache.stale_while_revalidate=0s"]
         try await withPassThrough(flags: flags) { rig, tokens in

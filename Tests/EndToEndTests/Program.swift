@@ -43,7 +43,7 @@ final class Program: Sendable {
         argv.append(nil)
         var child = pid_t()
         let code = posix_spawn(&child, Self.path, &actions, nil, argv, environ)
-        guard code == 0 else { throw RawClient.Trouble(description: "can not start \(Self.path): \(code)") }
+        guard code == 0 else { throw RawClient.Trouble(description: "cannot start \(Self.path): \(code)") }
         process = child
     }
 

@@ -19,7 +19,7 @@ import Testing
         }
     }
 
-    @Test("an upstream that can not be reached is a 502 that says so, and the next call is tried again")
+    @Test("an upstream that cannot be reached is a 502 that says so, and the next call is tried again")
     func unreachable() async throws {
         let server = origin(always: ok)
         server.stop()

@@ -1,5 +1,5 @@
 // A 429 becomes a wait: the refused call keeps its place and is sent again, whatever its method, never before the told
-// time; and what happens where that can not be.
+// time; and what happens where that cannot be.
 
 import Simulator
 import TestSupport

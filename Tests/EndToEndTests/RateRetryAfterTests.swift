@@ -29,7 +29,7 @@ import Testing
     }
 
     @Test(
-        "what can not be believed counts as ten seconds",
+        "what cannot be believed counts as ten seconds",
         arguments: [
             nil, "", "  ", "0", "-5", "+5", "soon", "86401", ",", "0.0", "99999999999999999999999999",
             "Thu, 01 Jan 1970 00:00:00 GMT", "Fri, 32 Jan 2100 00:00:00 GMT", "2100-01-01T00:00:00Z",

@@ -142,13 +142,13 @@ import Testing
         #expect(names.sorted() == ["gate", "gate.new", "victim"], "nothing is left behind")
     }
 
-    @Test("a state file that can not be written is warned about, and the pause holds all the same")
+    @Test("a state file that cannot be written is warned about, and the pause holds all the same")
     func unwritable() async throws {
         try await withLimits(["rate.state_file=/proc/none/gate"]) { rig, origin async throws in
             origin.refuseOnce(tooMany("300"))
             #expect(try await rig.isHeld(Path.tests))
             _ = try await rig.applicationLog.line(
-                with: "warning", "rate.state_file can not be written", "/proc/none/gate")
+                with: "warning", "rate.state_file cannot be written", "/proc/none/gate")
             #expect(try await rig.isHeld(Path.tests))
         }
     }

@@ -25,7 +25,7 @@ import Testing
     }
 
     @Test(
-        "a wait that can not end in time is refused at once, with the time that it would take",
+        "a wait that cannot end in time is refused at once, with the time that it would take",
         arguments: [true, false])
     func hopeless(cached: Bool) async throws {
         try await withLimits(Self.slow + ["cache.enabled=\(cached)"]) { rig, origin async throws in

@@ -17,7 +17,7 @@ struct StateFile: Sendable {
         let made = path + ".test"
         try Data("{\(members.joined(separator: ","))}".utf8).write(to: URL(filePath: made))
         guard chmod(made, mode) == 0, rename(made, path) == 0 else {
-            throw RawClient.Trouble(description: "can not write \(path): errno \(errno)")
+            throw RawClient.Trouble(description: "cannot write \(path): errno \(errno)")
         }
     }
 

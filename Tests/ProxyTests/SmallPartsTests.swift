@@ -29,7 +29,7 @@ import Testing
         #expect(texts == ["h", "Pü", "", "\u{FFFD}"])
     }
 
-    @Test("loopback is what DNS can not rebind")
+    @Test("loopback is what DNS cannot rebind")
     func loopback() {
         for host in ["localhost", "a.localhost", "127.0.0.1", "127.255.0.3", "[::1]"] {
             #expect(Authority(host)?.isLoopback == true, "\(host)")

@@ -17,7 +17,7 @@ struct GateMemoryTests {
         .init(scope: .operation("v2.runs.start"), cause: .operation, endsAt: now + 86_400_000),
     ])
 
-    @Test("what was written is read, without what has ended or can not be")
+    @Test("what was written is read, without what has ended or cannot be")
     func roundTrip() {
         #expect(GateMemory(text: Self.memory.text, wallMilliseconds: Self.now) == Self.memory)
         #expect(

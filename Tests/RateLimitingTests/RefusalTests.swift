@@ -21,7 +21,7 @@ struct RefusalTests {
         return desk
     }
 
-    @Test("a wait that can not end in time is refused at once, one that can is not")
+    @Test("a wait that cannot end in time is refused at once, one that can is not")
     func atOnce() throws {
         let desk = busy()
         for _ in 0..<100 { desk.come(call("greedy")) }
@@ -133,7 +133,7 @@ struct RefusalTests {
         #expect(refusedAgain <= 2, "of those who crowd in the same second one may be unlucky")
     }
 
-    @Test("a full queue refuses, and one caller alone can not fill it")
+    @Test("a full queue refuses, and one caller alone cannot fill it")
     func queue() throws {
         let desk = GateDesk(permits: 1, queue: 100)
         desk.come(call("first"))

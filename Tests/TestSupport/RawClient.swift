@@ -65,7 +65,7 @@ public final class RawClient: Sendable {
             let problem = String(cString: strerror(errno))
             Glibc.close(descriptor)
             isClosed.withLock { $0 = true }
-            throw Trouble(description: "can not connect: \(problem)")
+            throw Trouble(description: "cannot connect: \(problem)")
         }
     }
 

@@ -4,14 +4,14 @@ import Ground
 import Synchronization
 
 /// One fetch shared by those who want the same. `Outcome` is what all of them get. Usable from every thread.
-public final class Flight<Outcome: Sendable>: Sendable {
+package final class Flight<Outcome: Sendable>: Sendable {
     /// Somebody who waits.
-    public struct Waiter: Sendable {
+    package struct Waiter: Sendable {
         fileprivate let id: FlightState.WaiterID
     }
 
     /// How a wait ended.
-    public enum Landing: Sendable {
+    package enum Landing: Sendable {
         case ended(Outcome)
         /// The waiter's deadline came before the request was sent.
         case late
@@ -63,7 +63,7 @@ public final class Flight<Outcome: Sendable>: Sendable {
     }
 
     /// Returns when the fetch has ended, the deadline has come, or the waiting task is cancelled. Once per waiter.
-    public func landing(of waiter: Waiter) async -> Landing {
+    package func landing(of waiter: Waiter) async -> Landing {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let already = core.withLock { core -> Landing? in
@@ -105,7 +105,7 @@ public final class Flight<Outcome: Sendable>: Sendable {
     var isQueued: Bool { core.withLock { $0.state.phase == .queued } }
 
     /// Whether its request has gone upstream.
-    public var wasSent: Bool { core.withLock { $0.state.phase != .queued } }
+    package var wasSent: Bool { core.withLock { $0.state.phase != .queued } }
 
     /// Whether somebody as urgent as `rank` may wait for it: one who is more urgent does not queue behind.
     func serves(rank: Int) -> Bool {
@@ -113,7 +113,7 @@ public final class Flight<Outcome: Sendable>: Sendable {
     }
 
     /// How to give the fetch up while it queues. Called at most once.
-    public func onDrop(_ drop: @escaping @Sendable () -> Void) {
+    package func onDrop(_ drop: @escaping @Sendable () -> Void) {
         let isDropped = core.withLock { core in
             if !core.isDropped { core.drop = drop }
             return core.isDropped
@@ -122,7 +122,7 @@ public final class Flight<Outcome: Sendable>: Sendable {
     }
 
     /// The request goes upstream now.
-    public func sent() {
+    package func sent() {
         core.withLock { core in
             core.state.sent()
             core.timer.cancel()
@@ -132,7 +132,7 @@ public final class Flight<Outcome: Sendable>: Sendable {
     /// The request was refused for now and waits again: deadlines count, and whoever is left by all is dropped.
     ///
     /// - Parameter until: it surely waits for so long, and whose deadline comes sooner is told at once.
-    public func held(until: ContinuousClock.Instant? = nil) {
+    package func held(until: ContinuousClock.Instant? = nil) {
         let (late, drop) = core.withLock { core in
             core.state.held()
             let late = until.map { Self.late(&core, by: $0) } ?? []
@@ -157,7 +157,7 @@ public final class Flight<Outcome: Sendable>: Sendable {
     ///
     /// - Returns: whether `leader` goes to somebody: a leader that left before does not get it.
     @discardableResult
-    public func end(_ outcome: Outcome, leader: Outcome? = nil) -> Bool {
+    package func end(_ outcome: Outcome, leader: Outcome? = nil) -> Bool {
         let (landings, isTaken) = core.withLock { core -> ([(CheckedContinuation<Landing, Never>, Landing)], Bool) in
             _ = core.state.ended()
             core.outcome = outcome
@@ -179,7 +179,7 @@ public final class Flight<Outcome: Sendable>: Sendable {
 
     /// The leader has what it needs; the others wait on. False, and nothing happens, if it has left.
     @discardableResult
-    public func endForLeader(_ outcome: Outcome) -> Bool {
+    package func endForLeader(_ outcome: Outcome) -> Bool {
         let (continuation, isTaken) = core.withLock { core in
             _ = core.state.leave(Self.leaderID)
             let continuation = core.continuations.removeValue(forKey: Self.leaderID)

@@ -5,9 +5,9 @@ import HTTPTypes
 import Synchronization
 
 /// Finds or begins flights. Usable from every thread.
-public final class FlightTable<Outcome: Sendable>: Sendable {
+package final class FlightTable<Outcome: Sendable>: Sendable {
     /// What somebody who misses an answer is to do.
-    public enum Boarding: Sendable {
+    package enum Boarding: Sendable {
         /// Fetch, and tell the flight how it went.
         case lead(Flight<Outcome>, Flight<Outcome>.Waiter)
         /// Wait.
@@ -37,10 +37,10 @@ public final class FlightTable<Outcome: Sendable>: Sendable {
     package init(time: Time) { self.time = time }
 
     /// Flights under way.
-    public var count: Int { state.withLock { $0.flights.count } }
+    package var count: Int { state.withLock { $0.flights.count } }
 
     /// Whether a request for this key is under way.
-    public func hasSent(_ key: CacheKey) -> Bool { state.withLock { $0.flights[key]?.wasSent ?? false } }
+    package func hasSent(_ key: CacheKey) -> Bool { state.withLock { $0.flights[key]?.wasSent ?? false } }
 
     /// Joins the flight of this key or begins one.
     ///
@@ -48,7 +48,7 @@ public final class FlightTable<Outcome: Sendable>: Sendable {
     ///   - rank: how urgent it is, smaller is more. A more urgent request does not queue behind a less urgent one.
     ///   - deadline: until when to wait for the request to be sent.
     ///   - wantsNew: whether only an answer will do that upstream gives from now on.
-    public func board(
+    package func board(
         _ key: CacheKey, rank: Int, deadline: ContinuousClock.Instant, wantsNew: Bool = false
     ) -> Boarding {
         state.withLock { state in
@@ -74,14 +74,14 @@ public final class FlightTable<Outcome: Sendable>: Sendable {
     }
 
     /// A flight that nobody can join, with its only passenger.
-    public func alone(rank: Int, deadline: ContinuousClock.Instant) -> (Flight<Outcome>, Flight<Outcome>.Waiter) {
+    package func alone(rank: Int, deadline: ContinuousClock.Instant) -> (Flight<Outcome>, Flight<Outcome>.Waiter) {
         let flight = Flight<Outcome>(rank: rank, isBackground: false, time: time)
         guard let waiter = flight.join(deadline: deadline) else { preconditionFailure("a new flight has not ended") }
         return (flight, waiter)
     }
 
     /// Begins a refresh that nobody waits for; nil when there is a flight of this key already.
-    public func refresh(_ key: CacheKey, rank: Int) -> Flight<Outcome>? {
+    package func refresh(_ key: CacheKey, rank: Int) -> Flight<Outcome>? {
         state.withLock { state in
             guard state.flights[key] == nil else { return nil }
             let flight = Flight<Outcome>(rank: rank, isBackground: true, time: time)
@@ -91,19 +91,19 @@ public final class FlightTable<Outcome: Sendable>: Sendable {
     }
 
     /// The flight has ended: nobody can join it any more. To be called before `Flight.end`.
-    public func remove(_ flight: Flight<Outcome>, _ key: CacheKey) {
+    package func remove(_ flight: Flight<Outcome>, _ key: CacheKey) {
         state.withLock { state in
             if state.flights[key] === flight { state.flights[key] = nil }
         }
     }
 
     /// A write was answered: what was sent before shows the world as it was, and nobody new is to wait for it.
-    public func detachSent() {
+    package func detachSent() {
         state.withLock { state in state.flights = state.flights.filter { $0.value.isQueued } }
     }
 
-    /// Answers of this key can not be shared, so nobody is to queue behind another for a while.
-    public func remember(_ key: CacheKey, _ reason: CacheReason) {
+    /// Answers of this key cannot be shared, so nobody is to queue behind another for a while.
+    package func remember(_ key: CacheKey, _ reason: CacheReason) {
         state.withLock { state in
             if state.uncacheable.count >= Self.capacity { state.uncacheable.removeAll() }
             state.uncacheable[key] = Remembered(reason: reason, until: time.now() + Self.memory)
@@ -111,7 +111,7 @@ public final class FlightTable<Outcome: Sendable>: Sendable {
     }
 
     /// Its answers can be shared after all.
-    public func forget(_ key: CacheKey) {
+    package func forget(_ key: CacheKey) {
         state.withLock { state in state.uncacheable[key] = nil }
     }
 }

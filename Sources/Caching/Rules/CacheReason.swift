@@ -1,7 +1,7 @@
 // The one list of reasons that headers, log and metrics share, so that what a tool reads can be counted and searched.
 
 /// Why an answer was not stored, or a stored one not used. The raw values are stable and form RFC 9211 tokens.
-public enum CacheReason: String, Sendable, CaseIterable {
+package enum CacheReason: String, Sendable, CaseIterable {
     // What the answer is.
     /// Upstream forbids storing it.
     case noStore = "no-store"
@@ -9,7 +9,7 @@ public enum CacheReason: String, Sendable, CaseIterable {
     case isPrivate = "private"
     /// It sets a cookie.
     case setCookie = "set-cookie"
-    /// What it depends on can not be told from the request: `Vary: *`, or a `Vary` that can not be read.
+    /// What it depends on cannot be told from the request: `Vary: *`, or a `Vary` that cannot be read.
     case varyAny = "vary-any"
     /// It depends on a field that upstream was not sent: `Vary` names one that a shared fetch leaves out.
     case varyNotSent = "vary-not-sent"

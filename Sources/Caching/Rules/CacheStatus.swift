@@ -4,7 +4,7 @@
 import Ground
 
 /// Why a stale answer was served; the `detail` of Cache-Status, and a label of log and metrics.
-public enum StaleReason: String, Sendable, CaseIterable {
+package enum StaleReason: String, Sendable, CaseIterable {
     /// Upstream limits the rate just now.
     case rateLimited = "rate-limited"
     /// There is no upstream token to be had.
@@ -20,9 +20,9 @@ public enum StaleReason: String, Sendable, CaseIterable {
 }
 
 /// One answer's Cache-Status (RFC 9211), as the cache `clash-proxy`.
-public enum CacheStatus: Sendable, Equatable {
+package enum CacheStatus: Sendable, Equatable {
     /// Why the request went upstream (RFC 9211, 2.2).
-    public enum Forward: String, Sendable, CaseIterable {
+    package enum Forward: String, Sendable, CaseIterable {
         /// Nothing is stored under its key.
         case uriMiss = "uri-miss"
         /// Something is stored, but not for what Vary names.
@@ -50,14 +50,14 @@ public enum CacheStatus: Sendable, Equatable {
     case forwarded(Forward, stored: Bool, collapsed: Bool, status: Int?, detail: String?)
 
     /// The value, for example `clash-proxy; hit; ttl=12`.
-    public var headerValue: String {
+    package var headerValue: String {
         var bytes: [UInt8] = []
         write(into: &bytes)
         return String(decoding: bytes, as: UTF8.self)
     }
 
     /// Appends the value. A hit costs two copies and no allocation but what `bytes` needs to grow.
-    public func write(into bytes: inout [UInt8]) {
+    package func write(into bytes: inout [UInt8]) {
         switch self {
         case .hit(let ttl):
             bytes.append("clash-proxy; hit; ttl=")
@@ -107,7 +107,7 @@ extension [UInt8] {
         }
     }
 
-    /// As a token where it is one, else as a string (RFC 8941, 3.3.3 and 3.3.4); what a string can not hold becomes `?`.
+    /// As a token where it is one, else as a string (RFC 8941, 3.3.3 and 3.3.4); what a string cannot hold becomes `?`.
     fileprivate mutating func append(structured text: String) {
         let isToken = text.utf8.allSatisfy { FieldSyntax.isTokenByte($0) || $0 == 0x3A || $0 == 0x2F }
         if isToken, let first = text.utf8.first, ASCII.folded(first) &- 0x61 < 26 || first == 0x2A {

@@ -5,17 +5,17 @@ import Ground
 import HTTPTypes
 
 /// Validators and preconditions (RFC 9110, 8.8 and 13; RFC 9111, 4.3).
-public enum Conditional {
+package enum Conditional {
     /// Whether a GET or HEAD with these fields is answered by 304 from a stored 200 with these validators.
     ///
     /// If-None-Match is compared weakly, and where there is one, If-Modified-Since is not looked at (RFC 9110, 13.2.2).
-    /// What can not be read does not match. If-Match, If-Unmodified-Since and If-Range are for origin servers and may
+    /// What cannot be read does not match. If-Match, If-Unmodified-Since and If-Range are for origin servers and may
     /// be ignored by caches (13.1).
     /// - Parameters:
     ///   - request: the tool's fields. That its method is GET or HEAD is the caller's business.
     ///   - etag: the stored answer's, quotes included.
     ///   - lastModified: the stored answer's Last-Modified; nil if it has none.
-    public static func isNotModified(request: HTTPFields, etag: String, lastModified: String?) -> Bool {
+    package static func isNotModified(request: HTTPFields, etag: String, lastModified: String?) -> Bool {
         var hasNoneMatch = false
         var sinceCount = 0
         var since: Int64?
@@ -39,7 +39,7 @@ public enum Conditional {
 
     /// Whether the request has any precondition: If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since or
     /// If-Range. For the fast path: without one there is nothing to evaluate.
-    public static func hasPreconditions(_ request: HTTPFields) -> Bool {
+    package static func hasPreconditions(_ request: HTTPFields) -> Bool {
         for field in request {
             let name = field.name.canonicalName
             switch name.utf8.count {
@@ -58,7 +58,7 @@ public enum Conditional {
     /// - Parameters:
     ///   - stored: the stored answer's fields as upstream sent them: its own ETag, not the proxy's.
     ///   - notModified: the 304's fields. If it has no validator, it is believed: only one answer was asked about.
-    public static func confirms(stored: HTTPFields, by notModified: HTTPFields) -> Bool {
+    package static func confirms(stored: HTTPFields, by notModified: HTTPFields) -> Bool {
         if let tag = notModified.first(named: "etag") {
             guard let storedTag = stored.first(named: "etag") else { return false }
             return sameTag(storedTag, tag)

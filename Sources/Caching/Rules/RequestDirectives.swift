@@ -9,27 +9,27 @@ import HTTPTypes
 /// `max-stale`, and `stale-if-error` in a request, are left out on purpose: RFC 9111 lets a cache ignore them, and how
 /// stale an answer may get is the operator's promise to all tools, which no tool can stretch. They can only ask for more
 /// freshness, never for less.
-public struct RequestDirectives: Sendable, Equatable {
+package struct RequestDirectives: Sendable, Equatable {
     /// No stored answer may be used without asking upstream.
-    public var noCache = false
+    package var noCache = false
     /// Nothing of this request or its answer may be stored.
-    public var noStore = false
+    package var noStore = false
     /// Upstream must not be asked; 504 if nothing usable is stored.
-    public var onlyIfCached = false
+    package var onlyIfCached = false
     /// The oldest answer that the tool takes, 0 to 2^31 seconds; the smallest if said more than once, zero where the
-    /// number can not be read.
-    public var maxAge: Duration?
+    /// number cannot be read.
+    package var maxAge: Duration?
     /// How much longer the answer must stay fresh, 0 to 2^31 seconds; the largest if said more than once, nil where the
-    /// number can not be read.
-    public var minFresh: Duration?
+    /// number cannot be read.
+    package var minFresh: Duration?
 
     /// Of a request that asks nothing of caches.
-    public static let none = RequestDirectives()
+    package static let none = RequestDirectives()
 
     private init() {}
 
     /// Of a request with these fields.
-    public init(_ fields: HTTPFields) {
+    package init(_ fields: HTTPFields) {
         var hasCacheControl = false
         var hasPragma = false
         for field in fields {

@@ -12,7 +12,7 @@ struct ResponseDirectives {
     private(set) var mustRevalidate = false
     private(set) var proxyRevalidate = false
     private(set) var mustUnderstand = false
-    /// Seconds; the smallest if said more than once, 0 where the number can not be read (RFC 9111, 4.2.1).
+    /// Seconds; the smallest if said more than once, 0 where the number cannot be read (RFC 9111, 4.2.1).
     private(set) var maxAge: Int64?
     private(set) var sharedMaxAge: Int64?
     private(set) var staleWhileRevalidate: Int64?

@@ -4,17 +4,17 @@
 import HTTPTypes
 
 /// The fields of a stored answer.
-public enum StoredFields {
+package enum StoredFields {
     /// The fields that may be stored: without those that were true of one exchange only. Order and repetitions stay.
     /// Date stays, because ages are counted from it.
-    public static func forStoring(_ fields: HTTPFields) -> HTTPFields {
+    package static func forStoring(_ fields: HTTPFields) -> HTTPFields {
         fields.filter { !ofOneExchange.contains($0.name.canonicalName) }
     }
 
     /// The stored fields after upstream has confirmed them by a 304: a name that the 304 has replaces all stored lines
     /// of that name. Not so the few fields by which the stored body was read and is framed, nor those that are never
     /// stored; the 304's Age is among them, so judge with `StoringRules.judgeRevalidated`, which still sees it.
-    public static func updated(_ stored: HTTPFields, with notModified: HTTPFields) -> HTTPFields {
+    package static func updated(_ stored: HTTPFields, with notModified: HTTPFields) -> HTTPFields {
         let news = notModified.filter {
             let name = $0.name.canonicalName
             return !ofOneExchange.contains(name) && !ofStoredBody.contains(name)

@@ -4,9 +4,9 @@ import Ground
 import HTTPTypes
 
 /// What an answer's head says about storing it.
-public enum StoringRules {
+package enum StoringRules {
     /// The judgement.
-    public enum Verdict: Sendable, Equatable {
+    package enum Verdict: Sendable, Equatable {
         /// It may be stored and is this fresh. With a lifetime of zero it must be validated upstream before each use.
         case store(Freshness)
         /// It must not be stored.
@@ -25,7 +25,7 @@ public enum StoringRules {
     ///     answer has to permit storing it (RFC 9111, 3.5).
     ///   - wallSeconds: when the head arrived, in Unix seconds.
     ///   - responseDelay: from sending the request to the head's arrival.
-    public static func judge(
+    package static func judge(
         status: Int,
         fields: HTTPFields,
         heuristic: Duration?,
@@ -71,7 +71,7 @@ public enum StoringRules {
     ///   - notModified: the 304's fields as upstream sent them; `Conditional.confirms` has found that it is about this
     ///     answer.
     /// - Returns: the verdict, and the fields to store if it is to store. Parameters else as for `judge`.
-    public static func judgeRevalidated(
+    package static func judgeRevalidated(
         stored: HTTPFields,
         notModified: HTTPFields,
         heuristic: Duration?,
@@ -118,7 +118,7 @@ private struct HeadDates {
         }
     }
 
-    /// One that can not be read is as good as none: the time of receipt stands in for it (RFC 9110, 6.6.1).
+    /// One that cannot be read is as good as none: the time of receipt stands in for it (RFC 9110, 6.6.1).
     private mutating func readDate(_ field: HTTPField) {
         guard let date = field.withUnsafeBytesOfValue({ HTTPDate.seconds($0.span, now: receivedAt) }) else { return }
         earliestDate = min(earliestDate ?? date, date)

@@ -4,11 +4,11 @@ import Ground
 import HTTPTypes
 
 /// Picks the request fields that an answer's Vary names.
-public enum Vary {
+package enum Vary {
     /// The names that Vary lists, each once, in a fixed order, so that the order in which upstream lists them makes no
-    /// difference; empty without Vary; nil for `*` and for lists that can not be read: nothing may be answered then
+    /// difference; empty without Vary; nil for `*` and for lists that cannot be read: nothing may be answered then
     /// (RFC 9111, 4.1). Names that the primary key already holds are among them.
-    public static func names(in fields: HTTPFields) -> [HTTPField.Name]? {
+    package static func names(in fields: HTTPFields) -> [HTTPField.Name]? {
         var names: [HTTPField.Name] = []
         for field in fields where field.name.canonicalName == "vary" {
             for element in field.value.utf8.split(separator: FieldSyntax.comma) {
@@ -27,7 +27,7 @@ public enum Vary {
 
     /// The values that a request has for these names, as text that is equal exactly if the values are: a missing
     /// field differs from an empty one, lines of one name count as one list (RFC 9110, 5.3). Empty for no names.
-    public static func key(_ names: [HTTPField.Name], of request: HTTPFields) -> String {
+    package static func key(_ names: [HTTPField.Name], of request: HTTPFields) -> String {
         if names.isEmpty { return "" }
         var key: [UInt8] = []
         for name in names {

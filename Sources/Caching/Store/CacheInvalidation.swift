@@ -4,7 +4,7 @@
 import Synchronization
 
 /// What is to be dropped.
-public enum CacheInvalidation: Sendable, Equatable {
+package enum CacheInvalidation: Sendable, Equatable {
     case tagged(TagSet)
     case everything
 

@@ -4,7 +4,7 @@ import Glibc
 import HTTPTypes
 
 /// The key of a stored answer. Equal keys mean interchangeable answers.
-public struct CacheKey: Hashable, Sendable {
+package struct CacheKey: Hashable, Sendable {
     private var bytes: [UInt8]
     /// Chooses the shard: the same for all pages of a list, since it is made of the path alone.
     private(set) var shardHint: UInt64 = 0
@@ -14,7 +14,7 @@ public struct CacheKey: Hashable, Sendable {
     /// - Parameters:
     ///   - partition: whose answers these are, without line feeds; never the token itself.
     ///   - estimatedBytes: room to reserve for what will be appended.
-    public init(partition: String, estimatedBytes: Int) {
+    package init(partition: String, estimatedBytes: Int) {
         bytes = []
         bytes.reserveCapacity(partition.utf8.count + estimatedBytes + 1)
         bytes += partition.utf8
@@ -22,7 +22,7 @@ public struct CacheKey: Hashable, Sendable {
     }
 
     /// Appends the target in canonical spelling, which has no line feed. `transform` may change what was appended.
-    public mutating func appendTarget(_ append: (inout [UInt8]) -> Void) {
+    package mutating func appendTarget(_ append: (inout [UInt8]) -> Void) {
         digest = 0
         let start = bytes.count
         append(&bytes)
@@ -36,14 +36,14 @@ public struct CacheKey: Hashable, Sendable {
     }
 
     /// Appends text without line feeds.
-    public mutating func append(_ text: String) {
+    package mutating func append(_ text: String) {
         digest = 0
         bytes += text.utf8
         bytes.append(Self.separator)
     }
 
     /// Appends every value of a request field; absent and empty are two things.
-    public mutating func append(_ name: HTTPField.Name, of fields: HTTPFields) {
+    package mutating func append(_ name: HTTPField.Name, of fields: HTTPFields) {
         digest = 0
         if fields.contains(name) {
             for field in fields[fields: name] {
@@ -55,7 +55,7 @@ public struct CacheKey: Hashable, Sendable {
     }
 
     /// The key of one variant among those that `Vary` tells apart. The shard stays the same.
-    public func variant(_ secondary: String) -> CacheKey {
+    package func variant(_ secondary: String) -> CacheKey {
         var key = self
         key.bytes += secondary.utf8
         key.digest = 0
@@ -63,7 +63,7 @@ public struct CacheKey: Hashable, Sendable {
     }
 
     /// Takes the hash of all bytes for good: a key that is remembered is looked up more often than it is made.
-    public mutating func seal() { digest = Self.digest(of: bytes) }
+    package mutating func seal() { digest = Self.digest(of: bytes) }
 
     private static func digest(of bytes: [UInt8]) -> Int {
         var hasher = Hasher()
@@ -75,7 +75,7 @@ public struct CacheKey: Hashable, Sendable {
     var byteCount: Int { bytes.capacity }
 
     /// Whether both ask for the same thing.
-    public static func == (left: CacheKey, right: CacheKey) -> Bool {
+    package static func == (left: CacheKey, right: CacheKey) -> Bool {
         guard left.bytes.count == right.bytes.count else { return false }
         // The library compares arrays byte by byte.
         return left.bytes.withUnsafeBytes { left in
@@ -87,7 +87,7 @@ public struct CacheKey: Hashable, Sendable {
     }
 
     /// By all bytes, not by the path alone.
-    public func hash(into hasher: inout Hasher) {
+    package func hash(into hasher: inout Hasher) {
         hasher.combine(digest == 0 ? Self.digest(of: bytes) : digest)
     }
 

@@ -1,18 +1,18 @@
 // What the configuration says about the cache.
 
 /// Sizes and hard bounds.
-public struct CacheLimits: Sendable, Equatable {
+package struct CacheLimits: Sendable, Equatable {
     /// Bytes that all stored answers may hold, and the buffers of those being fetched.
-    public var maxBytes: Int
+    package var maxBytes: Int
     /// Bytes of the largest body that is stored.
-    public var maxEntryBytes: Int
+    package var maxEntryBytes: Int
     /// How long after its expiry an answer may still be given while it is being refreshed.
-    public var staleWhileRevalidate: Duration
-    /// How long after its expiry an answer may still be given when upstream can not be asked.
-    public var staleIfError: Duration
+    package var staleWhileRevalidate: Duration
+    /// How long after its expiry an answer may still be given when upstream cannot be asked.
+    package var staleIfError: Duration
 
     /// The limits that `proxy.conf` ships with, unless said otherwise.
-    public init(
+    package init(
         maxBytes: Int = 256 << 20, maxEntryBytes: Int = 16 << 20, staleWhileRevalidate: Duration = .seconds(30),
         staleIfError: Duration = .seconds(3600)
     ) {
@@ -23,14 +23,14 @@ public struct CacheLimits: Sendable, Equatable {
     }
 
     /// Whether an answer that expired this long ago may be given while it is refreshed (RFC 5861, 3).
-    public func allowsWhileRevalidating(_ freshness: Freshness, staleness: Duration) -> Bool {
+    package func allowsWhileRevalidating(_ freshness: Freshness, staleness: Duration) -> Bool {
         // What was never fresh is to be confirmed before each use.
         !freshness.mustRevalidate && freshness.lifetime > .zero
             && staleness <= min(freshness.staleWhileRevalidate ?? staleWhileRevalidate, staleWhileRevalidate)
     }
 
     /// Whether an answer that expired this long ago may be given in place of an error (RFC 5861, 4).
-    public func allowsOnError(_ freshness: Freshness, staleness: Duration) -> Bool {
+    package func allowsOnError(_ freshness: Freshness, staleness: Duration) -> Bool {
         !freshness.mustRevalidate && staleness <= min(freshness.staleIfError ?? staleIfError, staleIfError)
     }
 }

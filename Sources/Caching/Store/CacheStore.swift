@@ -8,12 +8,12 @@ import HTTPTypes
 import Synchronization
 
 /// Where stored answers are kept. Usable from every thread; never blocks for longer than a table lookup, but for purges.
-public final class CacheStore: Sendable {
+package final class CacheStore: Sendable {
     /// Monotonic time.
-    public typealias Instant = ContinuousClock.Instant
+    package typealias Instant = ContinuousClock.Instant
 
     /// What there is for a request.
-    public enum Found: Sendable {
+    package enum Found: Sendable {
         /// Fresh for so much longer, which the first page of its list may limit.
         case fresh(CachedAnswer, ttl: Duration)
         /// Expired this long ago.
@@ -22,15 +22,15 @@ public final class CacheStore: Sendable {
     }
 
     /// One look at the store, to be carried along instead of looking again.
-    public struct Lookup: Sendable {
+    package struct Lookup: Sendable {
         /// What was found.
-        public let found: Found
+        package let found: Found
         /// The key that tells the variants of an answer apart, as far as they were known.
-        public let variant: CacheKey
+        package let variant: CacheKey
     }
 
     /// The right to store one fetch's answer; to be given back by `end`.
-    public struct Ticket: Sendable {
+    package struct Ticket: Sendable {
         let epoch: InvalidationLog.Epoch
         let generation: ListBook.Generation
         /// Counts fetches: a later one has the greater number.
@@ -38,15 +38,15 @@ public final class CacheStore: Sendable {
     }
 
     /// What it holds.
-    public struct Statistics: Sendable, Equatable {
+    package struct Statistics: Sendable, Equatable {
         /// Stored answers.
-        public var entries = 0
+        package var entries = 0
         /// Bytes held, keys, bookkeeping and the buffers of running fetches included.
-        public var bytes = 0
+        package var bytes = 0
         /// Answers pushed out for want of room so far.
-        public var evictions = 0
+        package var evictions = 0
         /// Answers dropped by invalidations and purges so far.
-        public var purged = 0
+        package var purged = 0
     }
 
     private let shards: [LockedShard]
@@ -60,10 +60,10 @@ public final class CacheStore: Sendable {
     private static let sweepInterval = Duration.seconds(60)
 
     /// Bytes of the largest body that is stored, with regard to the size of the shards.
-    public let maxBodyBytes: Int
+    package let maxBodyBytes: Int
 
     /// An empty cache. Its size is fixed; the other limits can be changed.
-    public init(limits: CacheLimits) {
+    package init(limits: CacheLimits) {
         // A shard is to hold a few of the largest entries, lest one of them empties it.
         let count = min(max(limits.maxBytes / max(4 * limits.maxEntryBytes, 1), 1), 16)
         let capacity = limits.maxBytes / count
@@ -73,7 +73,7 @@ public final class CacheStore: Sendable {
     }
 
     /// The limits in force. The sizes are those given at the start.
-    public var limits: CacheLimits {
+    package var limits: CacheLimits {
         get { limitsInForce.withLock { $0 } }
         set { limitsInForce.withLock { $0 = newValue } }
     }
@@ -81,12 +81,12 @@ public final class CacheStore: Sendable {
     // MARK: Reading
 
     /// What is stored for a request. `request` is looked at where upstream's answers vary by more than the key.
-    public func find(_ key: CacheKey, request: HTTPFields, now: Instant) -> Found {
+    package func find(_ key: CacheKey, request: HTTPFields, now: Instant) -> Found {
         lookUp(key, request: request, now: now).found
     }
 
     /// The same, with the key that tells the variants of the answer apart.
-    public func lookUp(_ key: CacheKey, request: HTTPFields, now: Instant) -> Lookup {
+    package func lookUp(_ key: CacheKey, request: HTTPFields, now: Instant) -> Lookup {
         shard(key).withLock { shard in
             let variant = shard.variant(of: key, request: request)
             guard let (answer, bound) = shard.find(variant) else {
@@ -101,20 +101,20 @@ public final class CacheStore: Sendable {
     }
 
     /// The key that tells the variants of an answer apart, as far as they are known.
-    public func variant(of key: CacheKey, request: HTTPFields) -> CacheKey {
+    package func variant(of key: CacheKey, request: HTTPFields) -> CacheKey {
         shard(key).withLock { $0.variant(of: key, request: request) }
     }
 
     /// Stored answers that show one of these objects, fresh or not; the newest first. Looks at every entry.
-    public func showing(_ objects: TagSet) -> [CachedAnswer] {
+    package func showing(_ objects: TagSet) -> [CachedAnswer] {
         shards.flatMap { shard in shard.withLock { $0.showing(objects) } }
             .sorted { $0.receivedAt > $1.receivedAt }
     }
 
     // MARK: Storing
 
-    /// A fetch begins: what is invalidated from now on can not be stored by it.
-    public func begin(_ key: CacheKey) -> Ticket {
+    /// A fetch begins: what is invalidated from now on cannot be stored by it.
+    package func begin(_ key: CacheKey) -> Ticket {
         // The epoch first: what changes between the two is then refused, not missed.
         let epoch = log.begin()
         let number = fetches.wrappingAdd(1, ordering: .relaxed).newValue
@@ -122,14 +122,14 @@ public final class CacheStore: Sendable {
     }
 
     /// The fetch has ended. To be called once for every ticket.
-    public func end(_ ticket: Ticket) { log.end(ticket.epoch) }
+    package func end(_ ticket: Ticket) { log.end(ticket.epoch) }
 
     /// Keeps an answer, or says why not.
     ///
     /// - Parameters:
     ///   - vary: what the answer depends on beyond the key.
     ///   - request: the fields that upstream was asked with.
-    public func store(
+    package func store(
         _ answer: CachedAnswer, under key: CacheKey, vary: [HTTPField.Name], request: HTTPFields, ticket: Ticket,
         now: Instant
     ) -> CacheReason? {
@@ -147,7 +147,7 @@ public final class CacheStore: Sendable {
     }
 
     /// Puts the refreshed form of a stored answer in its place (304). Says why not, if not.
-    public func refresh(
+    package func refresh(
         _ old: CachedAnswer, with new: CachedAnswer, under key: CacheKey, request: HTTPFields, ticket: Ticket,
         now: Instant
     ) -> CacheReason? {
@@ -170,14 +170,14 @@ public final class CacheStore: Sendable {
 
     /// Whether the first page of a later one's list is to be fetched anew, so that both show one picture. Told once for
     /// each change of the list that a later page has shown.
-    public func takeWantOfFirst(for page: ListPage, now: Instant) -> Bool {
+    package func takeWantOfFirst(for page: ListPage, now: Instant) -> Bool {
         shard(page.list).withLock { $0.takeWantOfFirst(for: page, now: now) }
     }
 
     /// What is stored under the key goes: upstream says that there is no such thing (any more), or forbids keeping it.
     ///
     /// - Parameter only: if given, only this answer goes, not one that has come since.
-    public func remove(_ key: CacheKey, request: HTTPFields, only: CachedAnswer? = nil) {
+    package func remove(_ key: CacheKey, request: HTTPFields, only: CachedAnswer? = nil) {
         shard(key).withLock { shard in
             let variant = shard.variant(of: key, request: request)
             if let only, shard.nodes[variant]?.answer !== only { return }
@@ -186,12 +186,12 @@ public final class CacheStore: Sendable {
     }
 
     /// Takes room for a body that is being fetched; false when there is none to spare.
-    public func reserve(_ bytes: Int, for key: CacheKey) -> Bool {
+    package func reserve(_ bytes: Int, for key: CacheKey) -> Bool {
         shard(key).withLock { $0.reserve(bytes) }
     }
 
     /// Gives room back.
-    public func release(_ bytes: Int, for key: CacheKey) {
+    package func release(_ bytes: Int, for key: CacheKey) {
         shard(key).withLock { $0.release(bytes) }
     }
 
@@ -203,7 +203,7 @@ public final class CacheStore: Sendable {
     ///   - objects: what it deleted, as far as that is known: pages that still show them are not kept.
     ///   - ids: tags that no page at all should have any more, for the same reason.
     @discardableResult
-    public func invalidate(
+    package func invalidate(
         _ invalidation: CacheInvalidation, deleted objects: TagSet = TagSet([]), vanished ids: TagSet = TagSet([]),
         now: Instant
     ) -> Int {
@@ -218,7 +218,7 @@ public final class CacheStore: Sendable {
     /// Drops what is too old to be given to anybody for any reason, unless that was done within the last minute: what
     /// nobody may see any more is not to be held either.
     @discardableResult
-    public func sweep(now: Instant) -> Int {
+    package func sweep(now: Instant) -> Int {
         let isDue = lastSweep.withLock { last in
             if let last, now < last + Self.sweepInterval { return false }
             last = now
@@ -230,7 +230,7 @@ public final class CacheStore: Sendable {
     }
 
     /// What it holds now.
-    public var statistics: Statistics {
+    package var statistics: Statistics {
         shards.reduce(into: Statistics(purged: purged.load(ordering: .relaxed))) { sum, shard in
             shard.withLock {
                 sum.entries += $0.nodes.count

@@ -4,16 +4,16 @@ import HTTPTypes
 import NIOCore
 
 /// A page's place in its list.
-public struct ListPage: Sendable, Equatable {
+package struct ListPage: Sendable, Equatable {
     /// Stands for the list: what its pages have in common.
-    public let list: CacheKey
+    package let list: CacheKey
     /// Whether it is the page that a walk begins with.
-    public let isFirst: Bool
+    package let isFirst: Bool
     /// How many rows the whole list has, where the page says so.
-    public let count: Int?
+    package let count: Int?
 
     /// A page of `list`.
-    public init(list: CacheKey, isFirst: Bool, count: Int? = nil) {
+    package init(list: CacheKey, isFirst: Bool, count: Int? = nil) {
         self.list = list
         self.isFirst = isFirst
         self.count = count
@@ -22,38 +22,38 @@ public struct ListPage: Sendable, Equatable {
 
 /// What those who write answers have made of its fields for their wire, kept beside them and dropped with them. Nothing here
 /// looks into it.
-public protocol AnswerRendering: AnyObject, Sendable {
+package protocol AnswerRendering: AnyObject, Sendable {
     /// Bytes it holds.
     var byteCount: Int { get }
 }
 
 /// A complete answer. Stored ones have status 200; others are only shared by those who wait for them.
-public final class CachedAnswer: Sendable {
+package final class CachedAnswer: Sendable {
     /// Upstream's.
-    public let status: HTTPResponse.Status
+    package let status: HTTPResponse.Status
     /// End-to-end fields without `Age`, `Set-Cookie` and those that frame the body.
-    public let fields: HTTPFields
+    package let fields: HTTPFields
     /// The body, for every tool as its links are to begin.
-    public let body: SplicedBody
+    package let body: SplicedBody
     /// Identifies the body without bases, in characters that may stand in an entity tag.
-    public let digest: String
+    package let digest: String
     /// How long it may be used, and what holds afterwards.
-    public let freshness: Freshness
+    package let freshness: Freshness
     /// When upstream's head came, monotonic.
-    public let receivedAt: ContinuousClock.Instant
+    package let receivedAt: ContinuousClock.Instant
     /// Everything it shows something of.
-    public let tags: TagSet
+    package let tags: TagSet
     /// The objects that it shows whole, by their own ids: what must not be in it any more after a delete.
-    public let objects: TagSet
+    package let objects: TagSet
     /// Its place in a list, if it is a page of one.
-    public let page: ListPage?
+    package let page: ListPage?
     /// What was made of the fields for a wire, if anything.
-    public let rendering: (any AnswerRendering)?
+    package let rendering: (any AnswerRendering)?
     /// Bytes really held, keys and bookkeeping included.
     let cost: Int
 
     /// Puts an answer together. See the properties.
-    public init(
+    package init(
         status: HTTPResponse.Status, fields: HTTPFields, body: SplicedBody, digest: String, freshness: Freshness,
         receivedAt: ContinuousClock.Instant, tags: TagSet = TagSet([]), objects: TagSet = TagSet([]),
         page: ListPage? = nil, rendering: (any AnswerRendering)? = nil
@@ -78,12 +78,12 @@ public final class CachedAnswer: Sendable {
     var freshUntil: ContinuousClock.Instant { receivedAt + (freshness.lifetime - freshness.initialAge) }
 
     /// How old it is (RFC 9111, 4.2.3).
-    public func age(at now: ContinuousClock.Instant) -> Duration {
+    package func age(at now: ContinuousClock.Instant) -> Duration {
         freshness.initialAge + max(receivedAt.duration(to: now), .zero)
     }
 
     /// How long it stays fresh; negative when it has expired.
-    public func timeToLive(at now: ContinuousClock.Instant) -> Duration { freshness.lifetime - age(at: now) }
+    package func timeToLive(at now: ContinuousClock.Instant) -> Duration { freshness.lifetime - age(at: now) }
 
     /// Of the objects around an answer: itself, its node, arrays, table slots.
     private static let overhead = 640

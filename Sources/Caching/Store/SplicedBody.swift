@@ -4,16 +4,16 @@
 import NIOCore
 
 /// An answer's body with places for the base of its links. Immutable; copies share their bytes.
-public struct SplicedBody: Sendable {
+package struct SplicedBody: Sendable {
     /// The whole body as tools get it that know this proxy as `base`.
-    public let bytes: ByteBuffer
+    package let bytes: ByteBuffer
     /// What stands at the places.
-    public let base: String
+    package let base: String
     /// Ascending offsets into `bytes` at which the base stands.
-    public let splices: [Int]
+    package let splices: [Int]
 
     /// A body without places.
-    public init(bytes: ByteBuffer) {
+    package init(bytes: ByteBuffer) {
         (self.bytes, base, splices) = (bytes, "", [])
     }
 
@@ -21,7 +21,7 @@ public struct SplicedBody: Sendable {
     ///   - plain: the body without bases.
     ///   - places: ascending offsets into `plain` at which the base belongs, 0...count.
     ///   - base: what most tools know this proxy by.
-    public init(_ plain: [UInt8], places: [Int], base: String) {
+    package init(_ plain: [UInt8], places: [Int], base: String) {
         let length = base.utf8.count
         var whole = ByteBufferAllocator().buffer(capacity: plain.count + places.count * length)
         var done = 0
@@ -37,15 +37,15 @@ public struct SplicedBody: Sendable {
     }
 
     /// Length of the whole body in bytes for tools that know this proxy by `base`.
-    public func length(base other: String) -> Int {
+    package func length(base other: String) -> Int {
         bytes.readableBytes + splices.count * (other.utf8.count - base.utf8.count)
     }
 
     /// Whether `bytes` are what a tool gets that knows this proxy by `other`.
-    public func isWhole(base other: String) -> Bool { splices.isEmpty || base == other }
+    package func isWhole(base other: String) -> Bool { splices.isEmpty || base == other }
 
     /// Appends the whole body. Copies; for large bodies use `forEachPart`.
-    public func write(base: String, into out: inout ByteBuffer) {
+    package func write(base: String, into out: inout ByteBuffer) {
         forEachPart(base: base) {
             out.writeImmutableBuffer($0)
         } writeBase: {
@@ -54,7 +54,7 @@ public struct SplicedBody: Sendable {
     }
 
     /// The body in order, without copying.
-    public func forEachPart(base other: String, _ take: (ByteBuffer) -> Void, writeBase: (String) -> Void) {
+    package func forEachPart(base other: String, _ take: (ByteBuffer) -> Void, writeBase: (String) -> Void) {
         if isWhole(base: other) {
             if bytes.readableBytes > 0 { take(bytes) }
             return
@@ -73,7 +73,7 @@ public struct SplicedBody: Sendable {
     }
 
     /// The body without bases. Copies.
-    public var plain: [UInt8] {
+    package var plain: [UInt8] {
         var plain: [UInt8] = []
         plain.reserveCapacity(length(base: ""))
         forEachPart(base: "") {

@@ -2,29 +2,29 @@
 // which costs a read upstream and is never wrong.
 
 /// A tag such as `report:ID`, hashed (FNV-1a).
-public struct TagHash: Hashable, Comparable, Sendable {
+package struct TagHash: Hashable, Comparable, Sendable {
     private let value: UInt64
 
     /// Hashes a tag as it is spelled.
-    public init(_ tag: String) {
+    package init(_ tag: String) {
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
         for byte in tag.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
         value = hash
     }
 
     /// Of something that was hashed elsewhere.
-    public init(hash: UInt64) { value = hash }
+    package init(hash: UInt64) { value = hash }
 
     /// By the hash, for searching in sorted arrays.
-    public static func < (left: TagHash, right: TagHash) -> Bool { left.value < right.value }
+    package static func < (left: TagHash, right: TagHash) -> Bool { left.value < right.value }
 }
 
 /// A sorted set of tags.
-public struct TagSet: Sendable, Equatable {
+package struct TagSet: Sendable, Equatable {
     private let sorted: [TagHash]
 
     /// The tags, each once, with those that were hashed elsewhere.
-    public init(_ tags: some Sequence<String>, hashes others: [UInt64] = []) {
+    package init(_ tags: some Sequence<String>, hashes others: [UInt64] = []) {
         var hashes = tags.map { TagHash($0) }
         hashes.reserveCapacity(hashes.count + others.count)
         for other in others { hashes.append(TagHash(hash: other)) }

@@ -162,7 +162,7 @@ package final class Exchange {
         wakeBodyReader()
     }
 
-    /// The rest of the body can not be had: malformed chunks, or a tool that stopped sending.
+    /// The rest of the body cannot be had: malformed chunks, or a tool that stopped sending.
     func failBody(_ failure: WireFailure) {
         guard case .arriving = bodyState else { return }
         bodyState = .failed(failure)
@@ -181,7 +181,7 @@ package final class Exchange {
 
     // MARK: Answer
 
-    /// Whether a head has been handed over; after it the status can not change any more.
+    /// Whether a head has been handed over; after it the status cannot change any more.
     package var hasAnswered: Bool { if case .pending = answer { false } else { true } }
 
     /// Answers completely: head and body leave in one write.

@@ -89,7 +89,7 @@ package struct Listener: Sendable {
     }
 }
 
-/// The address can not be listened on.
+/// The address cannot be listened on.
 package struct ListenError: Error, CustomStringConvertible {
     let address: ListenPlace
     /// The configuration key that the address stands in.
@@ -107,10 +107,10 @@ package struct ListenError: Error, CustomStringConvertible {
         }
         if case .unix(let path) = address, let io = underlying as? IOError, [ENOENT, ENOTDIR].contains(io.errnoCode) {
             let folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? ""
-            return "\(address) can not be listened on: there is no folder \(folder.isEmpty ? "." : folder). "
+            return "\(address) cannot be listened on: there is no folder \(folder.isEmpty ? "." : folder). "
                 + "Make it, or choose another \(key)."
         }
-        return "\(address) can not be listened on: \(underlying)"
+        return "\(address) cannot be listened on: \(underlying)"
     }
 }
 

@@ -21,6 +21,6 @@ enum ReceivedPart {
     case known(KnownRequest, id: String?)
     case body(ByteBuffer)
     case end
-    /// What comes here and behind can not be understood.
+    /// What comes here and behind cannot be understood.
     case failed(WireFailure)
 }

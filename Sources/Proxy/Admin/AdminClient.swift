@@ -5,25 +5,25 @@ import NIOCore
 import NIOPosix
 
 /// A one-shot HTTP client of the admin listener.
-public enum AdminClient {
+package enum AdminClient {
     /// What the proxy answered.
-    public struct Answer: Sendable {
+    package struct Answer: Sendable {
         /// The HTTP status.
-        public let status: Int
+        package let status: Int
         /// The body as text.
-        public let body: String
+        package let body: String
     }
 
     /// Nobody answered.
-    public struct Unreachable: Error, CustomStringConvertible {
+    package struct Unreachable: Error, CustomStringConvertible {
         /// For people.
-        public let description: String
+        package let description: String
     }
 
     private static let timeout = TimeAmount.seconds(3)
 
     /// Sends one request and waits for its answer, for three seconds at most.
-    public static func ask(_ method: String, _ target: String, at address: ListenAddress) async throws(Unreachable)
+    package static func ask(_ method: String, _ target: String, at address: ListenAddress) async throws(Unreachable)
         -> Answer
     {
         if case .tcp(_, 0) = address {

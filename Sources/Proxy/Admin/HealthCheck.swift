@@ -3,17 +3,17 @@
 import Configuration
 
 /// A one-shot question to `/readyz`.
-public enum HealthCheck {
+package enum HealthCheck {
     /// What the proxy said.
-    public struct Answer: Sendable {
+    package struct Answer: Sendable {
         /// Whether it answered 200.
-        public let isReady: Bool
+        package let isReady: Bool
         /// One line for people.
-        public let text: String
+        package let text: String
     }
 
-    /// Asks once. Never throws: a proxy that can not be asked is not ready.
-    public static func ask(_ address: ListenAddress) async -> Answer {
+    /// Asks once. Never throws: a proxy that cannot be asked is not ready.
+    package static func ask(_ address: ListenAddress) async -> Answer {
         do throws(AdminClient.Unreachable) {
             let answer = try await AdminClient.ask("GET", "/readyz", at: address)
             return Answer(isReady: answer.status == 200, text: answer.body.filter { $0 != "\n" })

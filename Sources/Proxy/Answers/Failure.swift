@@ -5,7 +5,7 @@ import ClashAPI
 import Edge
 
 /// Why the proxy itself answers with an error. The raw value is stable: log lines, metrics and `Proxy-Status` carry it.
-public enum FailureReason: String, Sendable, CaseIterable {
+package enum FailureReason: String, Sendable, CaseIterable {
     case invalidRequest = "invalid-request"
     case callerKeyMissing = "caller-key-missing"
     case callerKeyUnknown = "caller-key-unknown"
@@ -61,17 +61,17 @@ enum Repetition: Sendable {
 }
 
 /// One failed request.
-public struct Failure: Error, Sendable {
+package struct Failure: Error, Sendable {
     /// Why, from a bounded set.
-    public var reason: FailureReason
+    package var reason: FailureReason
     /// One sentence for the tool: what is wrong and what to do. Never holds a secret or bytes of a credential.
-    public var message: String
+    package var message: String
     /// The request part that is wrong (a header or parameter name), if there is one.
-    public var target: String?
+    package var target: String?
     /// When trying again makes sense; becomes `Retry-After` and is repeated in words in the message.
-    public var retryAfter: Duration?
+    package var retryAfter: Duration?
     /// For our log only.
-    public var detail: String
+    package var detail: String
     /// Whether upstream may have carried the call out; false for what failed here.
     var wasSent = false
     /// Whether the call may be sent again.
@@ -81,7 +81,7 @@ public struct Failure: Error, Sendable {
     var cause: FailureCause { reason.row(.other).cause }
 
     /// Makes a failure; `message` is shown to the tool, `detail` only to the log.
-    public init(
+    package init(
         _ reason: FailureReason, _ message: String, target: String? = nil, retryAfter: Duration? = nil,
         detail: String = ""
     ) {

@@ -11,7 +11,7 @@ import Tokens
 
 enum AuditStartup {
     /// Opens the log of the configuration. Throws `AuditOpenFailure` when another process has the folder, or when it
-    /// can not be written.
+    /// cannot be written.
     /// With `audit.required = false` that is a warning, and nil.
     static func open(
         _ config: Config, software: String, reader: ObjectReader, environment: Environment, events: EventLog
@@ -21,7 +21,7 @@ enum AuditStartup {
                 config, software: software, reader: reader, environment: environment, events: events)
         } catch {
             guard !config.audit.required else { throw error }
-            events.logger.warning("nothing is recorded: the audit log can not be opened: \(error)")
+            events.logger.warning("nothing is recorded: the audit log cannot be opened: \(error)")
             return nil
         }
     }

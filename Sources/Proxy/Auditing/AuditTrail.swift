@@ -58,7 +58,7 @@ struct AuditTrail: Sendable {
         if match.operationClass == .delete { budget?.giveBack(call.caller.name, takenAt: taken) }
     }
 
-    /// Makes the intent durable. Throws 503 when that of a delete can not be recorded; nothing else waits for the log.
+    /// Makes the intent durable. Throws 503 when that of a delete cannot be recorded; nothing else waits for the log.
     func begin(
         _ call: AuditCall, _ match: OperationMatch, _ reading: Reading, _ snapshot: [UInt8]?,
         budgetTakenAt taken: ContinuousClock.Instant

@@ -1,5 +1,5 @@
 // Answers reads through the cache: at once where a stored answer will do, else by a fetch that others may share, else
-// with what is stored in spite of its age, if upstream can not be asked.
+// with what is stored in spite of its age, if upstream cannot be asked.
 
 import Caching
 import ClashAPI

@@ -4,7 +4,7 @@ import Caching
 import ClashAPI
 
 /// What is to be dropped from the cache.
-public enum PurgeRequest: Sendable, Equatable {
+package enum PurgeRequest: Sendable, Equatable {
     /// Everything.
     case all
     /// Everything of one iTwin, and what may be of it.
@@ -28,7 +28,7 @@ public enum PurgeRequest: Sendable, Equatable {
     }
 
     /// As `init(form:)` reads it.
-    public var form: String {
+    package var form: String {
         switch self {
         case .all: "all"
         case .itwin(let id): "itwin=" + Self.encoded(id)

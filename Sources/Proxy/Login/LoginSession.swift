@@ -9,7 +9,7 @@ import CurlTransport
 import Tokens
 
 /// What a sign-in tells the person at the terminal.
-public enum LoginNews: Sendable, Equatable {
+package enum LoginNews: Sendable, Equatable {
     /// The browser has to open `url`, and comes back to `redirectURI`.
     case open(url: String, redirectURI: String)
     /// Something came back that was not it; the sign-in goes on.
@@ -17,19 +17,19 @@ public enum LoginNews: Sendable, Equatable {
 }
 
 /// Somebody is signed in.
-public struct LoginResult: Sendable, Equatable {
+package struct LoginResult: Sendable, Equatable {
     /// Where the sign-in is kept.
-    public let path: String
+    package let path: String
     /// What was granted, separated by spaces.
-    public let scope: String
+    package let scope: String
 }
 
 /// Why nobody is signed in. One sentence for a person, without a secret and without a full stop.
-public struct LoginFailure: Error, Sendable, Equatable, CustomStringConvertible {
+package struct LoginFailure: Error, Sendable, Equatable, CustomStringConvertible {
     /// The sentence.
-    public let description: String
+    package let description: String
     /// Whether the configuration has to be changed first.
-    public let isConfiguration: Bool
+    package let isConfiguration: Bool
 
     init(_ description: String, isConfiguration: Bool = false) {
         self.description = description
@@ -38,7 +38,7 @@ public struct LoginFailure: Error, Sendable, Equatable, CustomStringConvertible 
 }
 
 /// One sign-in. `run` once; `pasted` from any thread.
-public final class LoginSession: Sendable {
+package final class LoginSession: Sendable {
     private enum Event: Sendable {
         case visit(BrowserVisit)
         case pasted(String)
@@ -58,7 +58,7 @@ public final class LoginSession: Sendable {
     private let arrived: AsyncStream<Event>.Continuation
 
     /// A sign-in for the client in `config`, which waits for the person for `patience`.
-    public init(
+    package init(
         _ config: Config, environment: Environment = .system, patience: Duration
     ) throws(LoginFailure) {
         guard config.token.mode != .passthrough else {
@@ -82,10 +82,10 @@ public final class LoginSession: Sendable {
     }
 
     /// The person has pasted or typed a line.
-    public func pasted(_ line: String) { arrived.yield(.pasted(line)) }
+    package func pasted(_ line: String) { arrived.yield(.pasted(line)) }
 
     /// Signs the person in. Cancelling it gives up.
-    public func run(tell: @Sendable (LoginNews) -> Void) async throws(LoginFailure) -> LoginResult {
+    package func run(tell: @Sendable (LoginNews) -> Void) async throws(LoginFailure) -> LoginResult {
         let transport: CurlTransport
         do throws(CurlSetupFailure) {
             transport = try CurlTransport(

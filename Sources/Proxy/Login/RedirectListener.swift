@@ -77,7 +77,7 @@ struct RedirectListener: Sendable {
     }
 
     private static func failure(_ port: Int, _ error: any Error) -> LoginFailure {
-        let place = "port \(port) of this machine can not be listened on"
+        let place = "port \(port) of this machine cannot be listened on"
         guard let code = (error as? IOError)?.errnoCode else { return LoginFailure(place) }
         return LoginFailure("\(place) for the browser (token.redirect_port): \(String(cString: strerror(code)))")
     }

@@ -2,16 +2,16 @@
 
 import Configuration
 import Glibc
-public import Logging
+import Logging
 
 /// Where log lines go: standard error, by a thread of its own.
-public struct Logs: Sendable {
+package struct Logs: Sendable {
     /// The process's logger.
-    public let logger: Logger
+    package let logger: Logger
     private let writer: LineWriter
 
     /// Starts the writer.
-    public init(_ config: Config.Log, environment: Environment = .system) {
+    package init(_ config: Config.Log, environment: Environment = .system) {
         let writer = LineWriter(descriptor: STDERR_FILENO)
         self.writer = writer
         logger = Logger(label: "clash-proxy") { label in
@@ -21,5 +21,5 @@ public struct Logs: Sendable {
     }
 
     /// Writes what is queued and ends the writer.
-    public func close() { writer.close() }
+    package func close() { writer.close() }
 }

@@ -76,7 +76,7 @@ struct CurlTokenEndpoint: TokenEndpoint {
             case .notTrusted:
                 throw .unreachable(detail: "its TLS certificate is not trusted (upstream.ca_file adds an authority)")
             case .nameNotResolved:
-                throw .unreachable(detail: "its host name can not be resolved (token.token_url)")
+                throw .unreachable(detail: "its host name cannot be resolved (token.token_url)")
             default: throw .unreachable(detail: "no connection, or it broke off")
             }
         }

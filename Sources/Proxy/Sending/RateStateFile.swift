@@ -38,7 +38,7 @@ final class RateStateFile: Sendable {
             self.writing.withLock { _ in
                 guard let text = self.pending.withLock({ $0.take() }) else { return }
                 if !self.replace(with: text) {
-                    self.logger.warning("rate.state_file can not be written", metadata: ["path": "\(self.path)"])
+                    self.logger.warning("rate.state_file cannot be written", metadata: ["path": "\(self.path)"])
                 }
             }
         }

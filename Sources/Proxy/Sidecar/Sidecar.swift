@@ -16,7 +16,7 @@ import Synchronization
 import Tokens
 
 /// A running proxy. `start` once, `drain` once; usable from any thread.
-public final class Sidecar: Sendable {
+package final class Sidecar: Sendable {
     private let config: Config
     private let environment: Environment
     private let logger: Logger
@@ -38,19 +38,19 @@ public final class Sidecar: Sendable {
     private let wasCut = Atomic(false)
 
     /// Where a started proxy listens.
-    public struct Addresses: Sendable {
+    package struct Addresses: Sendable {
         /// For tools, as a base URL: `http://127.0.0.1:8080`, or `unix:/path.sock`.
-        public let tools: String
+        package let tools: String
         /// For operators; nil when turned off.
-        public let admin: String?
+        package let admin: String?
     }
 
     /// What this is, as the audit log names it.
-    public static let software = "clash-proxy 0.1.0"
+    package static let software = "clash-proxy 0.1.0"
 
-    /// Builds all parts and opens the audit log; listens nowhere yet. Throws when libcurl can not be set up, an
-    /// address in the configuration is not usable, or the audit log can not be opened.
-    public init(
+    /// Builds all parts and opens the audit log; listens nowhere yet. Throws when libcurl cannot be set up, an
+    /// address in the configuration is not usable, or the audit log cannot be opened.
+    package init(
         _ config: Config, environment: Environment = .system, accessLogDescriptor: Int32 = STDOUT_FILENO,
         logger: Logger
     ) async throws {
@@ -112,7 +112,7 @@ public final class Sidecar: Sendable {
     // MARK: Life
 
     /// Opens the listeners and begins to fetch the first token. Throws `ListenError`.
-    public func start() async throws -> Addresses {
+    package func start() async throws -> Addresses {
         credentials.source?.start()
         // What an earlier process was told of, by way of rate.state_file.
         for pause in pacing.gate.statistics.pauses {
@@ -148,7 +148,7 @@ public final class Sidecar: Sendable {
     }
 
     /// Why `/readyz` says no; empty when it says yes.
-    public var notReadyReasons: [String] {
+    package var notReadyReasons: [String] {
         var reasons: [String] = []
         if service.isDraining { reasons.append("shutting down") }
         if let status = credentials.source?.status, !status.isUsable {
@@ -158,11 +158,11 @@ public final class Sidecar: Sendable {
     }
 
     /// What does not work although the proxy is ready; empty when all does.
-    public var degradedReasons: [String] {
+    package var degradedReasons: [String] {
         var reasons: [String] = []
         if let audit {
             if case .broken(let trouble) = audit.log.status.health {
-                reasons.append("the audit log can not be written, deletes are refused: \(trouble.detail)")
+                reasons.append("the audit log cannot be written, deletes are refused: \(trouble.detail)")
             }
         } else {
             reasons.append("the audit log could not be opened; deletes are not recorded")
@@ -176,7 +176,7 @@ public final class Sidecar: Sendable {
 
     /// Ends a drain, that runs or is to come, at once: what still runs is broken off.
     /// Returns whether anything was.
-    public func endNow() -> Bool {
+    package func endNow() -> Bool {
         logger.warning(
             "told to end twice: ending at once", metadata: ["exchanges": "\(service.activity.runningExchanges)"])
         hurries.store(true, ordering: .releasing)
@@ -187,7 +187,7 @@ public final class Sidecar: Sendable {
 
     /// Stops accepting, lets what runs finish within `shutdown.drain_timeout`, ends everything.
     /// Returns whether all of it finished.
-    public func drain() async -> Bool {
+    package func drain() async -> Bool {
         logger.notice("draining", metadata: ["exchanges": "\(service.activity.runningExchanges)"])
         await listening.closeListener()
         service.activity.drain()

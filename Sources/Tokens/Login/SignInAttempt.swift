@@ -5,9 +5,9 @@
 import Ground
 
 /// A sign-in on its way. Good for one code; printing or dumping it shows no secret.
-public struct SignInAttempt: Sendable {
+package struct SignInAttempt: Sendable {
     /// The code that the browser brought back. Secret, good once and for a minute or so.
-    public struct Code: Sendable, Equatable {
+    package struct Code: Sendable, Equatable {
         let value: Hidden<String>
     }
 
@@ -20,7 +20,7 @@ public struct SignInAttempt: Sendable {
     /// An attempt for the client in `configuration`, which asks for its scope and for `offline_access`: without that
     /// there is no refresh token. `redirectURI` is absolute, has no query, and must be one of those that are registered
     /// for the client. `randomBytes` gives so many unpredictable bytes.
-    public init(
+    package init(
         _ configuration: TokenSource.Configuration, at endpoints: SignInEndpoints, redirectURI: String,
         randomBytes: (Int) -> [UInt8] = { count in
             var system = SystemRandomNumberGenerator()
@@ -36,7 +36,7 @@ public struct SignInAttempt: Sendable {
     }
 
     /// What the browser has to open.
-    public var url: String {
+    package var url: String {
         let separator = endpoints.authorizeURL.contains("?") ? "&" : "?"
         return endpoints.authorizeURL + separator
             + FormEncoding.text([
@@ -56,7 +56,7 @@ public struct SignInAttempt: Sendable {
 
     /// The code in what came back: the target of a request to the listener (`/path?…`), or what a person has pasted: the
     /// whole address, or its query. See `SignInFailure.mayStillCome` for what to do after a failure.
-    public func code(in redirect: String) throws(SignInFailure) -> Code {
+    package func code(in redirect: String) throws(SignInFailure) -> Code {
         guard let fields = FormEncoding.fields(try query(of: redirect)) else {
             throw SignInFailure(reason: .malformed, message: "the address has a parameter twice or wrongly encoded")
         }

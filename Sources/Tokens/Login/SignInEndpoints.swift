@@ -5,25 +5,25 @@
 import Ground
 
 /// The addresses of one sign-in.
-public struct SignInEndpoints: Sendable, Equatable {
+package struct SignInEndpoints: Sendable, Equatable {
     /// Where the browser goes.
-    public let authorizeURL: String
+    package let authorizeURL: String
     /// Where the code is exchanged for tokens.
-    public let tokenURL: String
+    package let tokenURL: String
     /// The token endpoint as configured, to which the sign-in will belong.
-    public let configuredTokenURL: String
+    package let configuredTokenURL: String
     /// As the discovery document names itself; nil without one.
-    public let issuer: String?
+    package let issuer: String?
 
     /// Where the issuer of a token endpoint has its discovery document; nil if the URL is not one of https or of http
     /// on this machine.
-    public static func discoveryURL(tokenURL: String) -> String? {
+    package static func discoveryURL(tokenURL: String) -> String? {
         EndpointURL.origin(of: tokenURL).map { $0.url + "/.well-known/openid-configuration" }
     }
 
     /// The endpoints to use. `document` is what `discoveryURL` answered with 200, nil if it did not; `authorizeURL` is
     /// what is configured, which goes before the document. Fails with `noEndpoints`.
-    public static func choose(
+    package static func choose(
         document: [UInt8]?, tokenURL: String, authorizeURL: String?
     ) throws(SignInFailure) -> SignInEndpoints {
         guard let origin = EndpointURL.origin(of: tokenURL) else {

@@ -2,9 +2,9 @@
 // what comes back through a browser may be anybody's.
 
 /// Why somebody could not be signed in.
-public struct SignInFailure: Error, Sendable, Equatable {
+package struct SignInFailure: Error, Sendable, Equatable {
     /// Stable names.
-    public enum Reason: String, Sendable, CaseIterable {
+    package enum Reason: String, Sendable, CaseIterable {
         /// Another address than the one that was agreed on: a favicon, a wrong paste.
         case notOurs = "not_ours"
         /// It has no code and no error, or something twice.
@@ -26,12 +26,12 @@ public struct SignInFailure: Error, Sendable, Equatable {
     }
 
     /// What went wrong.
-    public let reason: Reason
+    package let reason: Reason
     /// One sentence for a person, without a secret and without a full stop.
-    public let message: String
+    package let message: String
 
     /// Whether the right redirect may still come, so that it is worth waiting on.
-    public var mayStillCome: Bool {
+    package var mayStillCome: Bool {
         switch reason {
         case .notOurs, .malformed, .wrongState: true
         case .declined, .refused, .noEndpoints, .noToken, .noRefreshToken, .notSaved: false

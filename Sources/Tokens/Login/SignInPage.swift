@@ -2,9 +2,9 @@
 // code to nobody.
 
 /// The end of a sign-in, in the browser.
-public enum SignInPage {
+package enum SignInPage {
     /// Header fields to send with it.
-    public static let headers: [(name: String, value: String)] = [
+    package static let headers: [(name: String, value: String)] = [
         ("Content-Type", "text/html; charset=utf-8"),
         ("Cache-Control", "no-store"),
         ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
@@ -13,11 +13,11 @@ public enum SignInPage {
     ]
 
     /// It worked.
-    public static let success = page(
+    package static let success = page(
         "You are signed in", "clash-proxy has what it needs. You can close this page and go back to the terminal.")
 
     /// It did not, and why.
-    public static func failure(_ failure: SignInFailure) -> String {
+    package static func failure(_ failure: SignInFailure) -> String {
         page("You are not signed in", "\(failure.message). The terminal says how to go on.")
     }
 

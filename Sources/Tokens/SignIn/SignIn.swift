@@ -8,7 +8,7 @@ import Crypto
 import Ground
 
 /// A sign-in: what `login` obtains and every refresh replaces. Printing or dumping it shows no token.
-public struct SignIn: Sendable, Equatable {
+package struct SignIn: Sendable, Equatable {
     struct Access: Sendable, Equatable {
         let value: Hidden<String>
         /// Since 1970, as `obtainedAt`.
@@ -16,11 +16,11 @@ public struct SignIn: Sendable, Equatable {
     }
 
     /// The client that it was granted to.
-    public let clientID: String
+    package let clientID: String
     /// The token endpoint that granted it; its tokens are shown to no other.
-    public let tokenURL: String
+    package let tokenURL: String
     /// What was granted, separated by spaces; empty where nobody has said.
-    public let scope: String
+    package let scope: String
     let refreshToken: Hidden<String>
     /// When the tokens were asked for, by the clock of the time of day, since 1970.
     let obtainedAt: Duration

@@ -10,7 +10,7 @@
 // that follows. No client can close it; `clash-proxy login` is what helps then.
 
 /// Where `refresh_token` mode keeps its sign-in. Any number of processes may share one. Safe to use from any thread.
-public struct SignInFile: Sendable {
+package struct SignInFile: Sendable {
     /// Made before the endpoint is asked, with room for any answer that it could give.
     struct Prepared: Sendable {
         fileprivate let file: StateFileHandle
@@ -24,11 +24,11 @@ public struct SignInFile: Sendable {
     private static let room = [UInt8](repeating: 0x20, count: 16 * 1024)
 
     /// The file's path.
-    public let path: String
+    package let path: String
     private let files: any StateFiles
 
     /// The file at `path`, which need not exist yet.
-    public init(path: String) {
+    package init(path: String) {
         self.init(path: path, files: PosixStateFiles())
     }
 

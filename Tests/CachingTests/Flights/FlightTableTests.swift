@@ -87,7 +87,7 @@ struct FlightTableTests {
         #expect(fixture.board(rank: 0).flight !== flight)
     }
 
-    @Test("answers that can not be shared are remembered: everybody fetches alone, until the memory ends")
+    @Test("answers that cannot be shared are remembered: everybody fetches alone, until the memory ends")
     func uncacheable() {
         fixture.table.remember(fixture.key(), .setCookie)
         #expect(fixture.board().role == .alone(.setCookie))
@@ -103,7 +103,7 @@ struct FlightTableTests {
         #expect(fixture.board(fixture.key("/other")).role == .lead)
     }
 
-    @Test("of keys that can not be shared a bounded number is remembered")
+    @Test("of keys that cannot be shared a bounded number is remembered")
     func memoryIsBounded() {
         for number in 0..<4097 { fixture.table.remember(fixture.key("/reports/\(number)"), .tooLarge) }
         let alone = (0..<4097).count {

@@ -50,7 +50,7 @@ struct AgeTests {
         .init(
             "a Date ahead of our clock takes nothing from Age", ["Date: Mon, 06 Nov 1995 08:49:37 GMT", "Age: 20"],
             is: .seconds(20)),
-        .init("a Date that can not be read is as none", ["Date: yesterday"], is: .zero),
+        .init("a Date that cannot be read is as none", ["Date: yesterday"], is: .zero),
         .init("Age counts", ["Age: 20"], is: .seconds(20)),
         .init(
             "Age and the time the answer took add up", ["Age: 20"], delay: .milliseconds(1500),
@@ -111,7 +111,7 @@ struct AgeTests {
             sie: 600),
         .init("of two bounds the smaller holds", "max-age=6, stale-if-error=9, stale-if-error=8", sie: 8),
         .init(
-            "a bound that can not be read is zero", "max-age=6, stale-while-revalidate=x, stale-if-error", swr: 0,
+            "a bound that cannot be read is zero", "max-age=6, stale-while-revalidate=x, stale-if-error", swr: 0,
             sie: 0),
         .init("a huge bound counts as 2^31", "max-age=6, stale-if-error=99999999999", sie: 2_147_483_648),
         .init(

@@ -35,10 +35,10 @@ struct RequestDirectivesTests {
         },
         .init("max-age", ["Cache-Control: max-age=5"]) { $0.maxAge = .seconds(5) },
         .init("of two max-age the smaller", ["Cache-Control: max-age=5, max-age=3"]) { $0.maxAge = .seconds(3) },
-        .init("a max-age that can not be read is zero", ["Cache-Control: max-age=soon"]) { $0.maxAge = .zero },
+        .init("a max-age that cannot be read is zero", ["Cache-Control: max-age=soon"]) { $0.maxAge = .zero },
         .init("min-fresh", ["Cache-Control: min-fresh=\"7\""]) { $0.minFresh = .seconds(7) },
         .init("of two min-fresh the larger", ["Cache-Control: min-fresh=3, min-fresh=5"]) { $0.minFresh = .seconds(5) },
-        .init("a min-fresh that can not be read asks nothing", ["Cache-Control: min-fresh, min-fresh=x"]),
+        .init("a min-fresh that cannot be read asks nothing", ["Cache-Control: min-fresh, min-fresh=x"]),
         .init("max-stale stretches nothing", ["Cache-Control: max-stale, max-stale=60"]),
         .init("stale-if-error stretches nothing", ["Cache-Control: stale-if-error=60"]),
         .init(

@@ -121,7 +121,7 @@ struct VaryTests {
     }
 
     @Test(
-        "a star, and what is no name, can not be matched",
+        "a star, and what is no name, cannot be matched",
         arguments: ["*", "accept, *", "*, accept", "a b", "ä", "a;b"])
     func unmatchable(value: String) {
         #expect(names("Vary: origin", "Vary: \(value)") == nil)

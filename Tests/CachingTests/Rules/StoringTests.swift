@@ -88,7 +88,7 @@ struct StoringTests {
             .refused(.setCookie)),
         .init("Vary: * refuses", ["Cache-Control: max-age=60", "Vary: *"], .refused(.varyAny)),
         .init("* among other names refuses", ["Cache-Control: max-age=60", "Vary: Accept, *"], .refused(.varyAny)),
-        .init("a Vary that can not be read refuses", ["Cache-Control: max-age=60", "Vary: a b"], .refused(.varyAny)),
+        .init("a Vary that cannot be read refuses", ["Cache-Control: max-age=60", "Vary: a b"], .refused(.varyAny)),
         .init("Vary by name is storable", ["Cache-Control: max-age=60", "Vary: Accept"], .explicit(60)),
         .init("206 is a part", ["Cache-Control: max-age=60"], .refused(.partial), status: 206),
         .init(
@@ -159,7 +159,7 @@ struct StoringTests {
             "max-age beats Expires", [date, "Expires: Sun, 06 Nov 1994 09:49:37 GMT", "Cache-Control: max-age=60"],
             .explicit(60)),
         .init(
-            "max-age beats an Expires that can not be read", ["Expires: 0", "Cache-Control: max-age=60"], .explicit(60)),
+            "max-age beats an Expires that cannot be read", ["Expires: 0", "Cache-Control: max-age=60"], .explicit(60)),
         .init("s-maxage beats Expires", [date, "Expires: 0", "Cache-Control: s-maxage=7"], .explicit(7)),
         .init("max-age=0 is refused without a validator", ["Cache-Control: max-age=0"], .refused(.noFreshness)),
         .init("max-age=0 is stored with an ETag", ["Cache-Control: max-age=0", tag], .explicit(0)),
@@ -189,7 +189,7 @@ struct StoringTests {
             "of two max-age the smaller holds in either order",
             ["Cache-Control: max-age=5", "Cache-Control: max-age=60"], .explicit(5)),
         .init(
-            "a max-age that can not be read beats one that can", ["Cache-Control: max-age=60, max-age=x", tag],
+            "a max-age that cannot be read beats one that can", ["Cache-Control: max-age=60, max-age=x", tag],
             .explicit(0)),
         .init("of two s-maxage the smaller holds", ["Cache-Control: s-maxage=9, s-maxage=8"], .explicit(8)),
         .init("max-age without a number is zero", ["Cache-Control: max-age", tag], .explicit(0)),
@@ -248,7 +248,7 @@ struct StoringTests {
             "of two Expires the earlier holds",
             [date, "Expires: Sun, 06 Nov 1994 08:50:37 GMT", "Expires: Sun, 06 Nov 1994 08:49:47 GMT"], .explicit(10)),
         .init(
-            "of two Expires one that can not be read holds",
+            "of two Expires one that cannot be read holds",
             [date, "Expires: Sun, 06 Nov 1994 08:50:37 GMT", "Expires: 0", tag], .explicit(0)),
         .init(
             "of two Dates the one that leaves less holds",

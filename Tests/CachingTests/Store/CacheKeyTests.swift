@@ -58,7 +58,7 @@ struct CacheKeyTests {
             key([(Self.first, "ab")]), key([(Self.first, "a, b")]), key([(Self.first, "a b")]),
             key([(Self.first, "a\u{0}b")]),
         ]
-        // The last two are one: a zero byte can not stand in a field value, it becomes a space.
+        // The last two are one: a zero byte cannot stand in a field value, it becomes a space.
         #expect(Set(keys).count == 5)
     }
 
@@ -75,7 +75,7 @@ struct CacheKeyTests {
         #expect(StoreFixture.key("/b/c", partition: "a") != StoreFixture.key("/c", partition: "a/b"))
         #expect(StoreFixture.key("/c", partition: "") != StoreFixture.key("", partition: "/c"))
         #expect(key([(Self.first, "x")], target: "/reports") != key([], target: "/reportsx"))
-        // What would end a field inside the key can not come in by its value.
+        // What would end a field inside the key cannot come in by its value.
         #expect(key([(Self.first, "x\ny")]) == key([(Self.first, "x y")]))
     }
 

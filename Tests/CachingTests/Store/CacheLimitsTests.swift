@@ -44,7 +44,7 @@ struct CacheLimitsTests {
         #expect(!limits.allowsOnError(strict, staleness: .zero))
     }
 
-    @Test("what was never fresh is confirmed before each use, and given only when upstream can not be asked")
+    @Test("what was never fresh is confirmed before each use, and given only when upstream cannot be asked")
     func neverFresh() {
         let freshness = Freshness(lifetime: .zero)
         #expect(!limits.allowsWhileRevalidating(freshness, staleness: .zero))

@@ -1,4 +1,4 @@
-// A shard that tests can ask inside an expectation, where a value can not be changed.
+// A shard that tests can ask inside an expectation, where a value cannot be changed.
 
 @testable import Caching
 
