@@ -113,6 +113,7 @@ final class CurlLoop: @unchecked Sendable {
         case .resumeUpload(let transfer):
             transfer.state.uploadAdvanced(now: self.now)
             self.resume(transfer)
+        case .ping(let answer): answer()
         case .shutdown(let time):
             self.shutdownAt = min(time, self.shutdownAt ?? time)
             self.nextDeadline = min(self.nextDeadline, time)

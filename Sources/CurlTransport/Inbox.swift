@@ -17,6 +17,8 @@ enum Command: Sendable {
     case resumeDownload(Transfer)
     case resumeUpload(Transfer)
     case abortUpload(Transfer)
+    /// Show that the thread takes commands.
+    case ping(@Sendable () -> Void)
     /// Take nothing new; end what still runs at the given time.
     case shutdown(at: Nanoseconds)
 }

@@ -248,6 +248,28 @@ struct GateTests {
         permit.release()
     }
 
+    @Test("other windows forget nothing that was sent: a narrower one is full at once, a wider one has the rest")
+    func updateRemembers() async throws {
+        let minute = Duration.seconds(60)
+        let gate = Gate(
+            limits: GateLimits(windows: [GateWindow(limit: 10, span: minute)], maxInFlight: 100),
+            time: Time(now: { clock.now }, sleep: { try await clock.sleep(until: $0) }),
+            seed: 1)
+        var sent = 0
+        while var permit = gate.tryAdmit(call()) {
+            try await permit.send()
+            permit.release()
+            sent += 1
+        }
+        #expect(sent > 0)
+        gate.update(limits: GateLimits(windows: [GateWindow(limit: sent, span: minute)], maxInFlight: 100))
+        clock.advance(by: .seconds(59))
+        #expect(gate.tryAdmit(call()) == nil, "all of it was spent within the minute")
+        gate.update(limits: GateLimits(windows: [GateWindow(limit: sent + 1, span: minute)], maxInFlight: 100))
+        #expect(gate.tryAdmit(call()) != nil)
+        #expect(gate.tryAdmit(call()) == nil)
+    }
+
     @Test("many callers on many threads, some cancelled, some refused upstream: every permit comes back once")
     func conservation() async {
         let gate = gate(permits: 4, windows: [GateWindow(limit: 10_000_000, span: .seconds(60))])

@@ -16,9 +16,12 @@ package struct Listener: Sendable {
 
     /// Binds and listens. Throws `ListenError` with what to do about it.
     ///
-    /// - Parameter key: the configuration key that the address stands in.
+    /// - Parameters:
+    ///   - key: the configuration key that the address stands in.
+    ///   - limits: asked for each connection that is accepted, which keeps them; called on any event loop.
     package static func start(
-        _ address: ListenPlace, key: String, limits: ConnectionLimits, service: any RequestHandling,
+        _ address: ListenPlace, key: String, limits: @escaping @Sendable () -> ConnectionLimits,
+        service: any RequestHandling,
         group: MultiThreadedEventLoopGroup, trouble: @escaping AcceptTrouble
     ) async throws -> Listener {
         let executors = ExecutorTable(group)
@@ -37,7 +40,7 @@ package struct Listener: Sendable {
             )
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try addHandlers(channel, service, limits, executors)
+                    try addHandlers(channel, service, limits(), executors)
                 }
             }
         let channel = try await bind(bootstrap, to: address, key: key)

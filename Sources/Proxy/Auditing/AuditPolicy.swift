@@ -14,6 +14,12 @@ struct AuditPolicy: Sendable {
     /// Whether tools bring their own tokens.
     let passesTokens: Bool
 
+    init(_ config: Config) {
+        settings = config.audit
+        callersHaveKeys = !config.callers.isEmpty
+        passesTokens = config.token.mode == .passthrough
+    }
+
     /// Deletes always; what `audit.also` names besides.
     func records(_ match: OperationMatch) -> Bool {
         if match.operationClass == .delete { return true }

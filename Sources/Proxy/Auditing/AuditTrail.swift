@@ -24,10 +24,10 @@ enum SettledAnswer {
 
 /// Records what the flow does. Usable from every thread.
 struct AuditTrail: Sendable {
-    let policy: AuditPolicy
+    var policy: AuditPolicy
     let log: AuditLog
-    let budget: DeleteBudget?
-    let reader: ObjectReader
+    let budget: DeleteBudget
+    var reader: ObjectReader
     let environment: Environment
 
     // MARK: Before
@@ -41,7 +41,7 @@ struct AuditTrail: Sendable {
     func takeBudget(_ call: AuditCall, _ match: OperationMatch) throws(FlowExit) -> ContinuousClock.Instant {
         let now = environment.now()
         do throws(Failure) {
-            if match.operationClass == .delete { try budget?.take(call.caller.name, now: now) }
+            if match.operationClass == .delete { try budget.take(call.caller.name, now: now) }
         } catch {
             throw .failed(error)
         }
@@ -55,7 +55,7 @@ struct AuditTrail: Sendable {
 
     /// Puts back what `takeBudget` took: the call was never recorded, so it was never sent.
     func giveBackBudget(_ call: AuditCall, _ match: OperationMatch, takenAt taken: ContinuousClock.Instant) {
-        if match.operationClass == .delete { budget?.giveBack(call.caller.name, takenAt: taken) }
+        if match.operationClass == .delete { budget.giveBack(call.caller.name, takenAt: taken) }
     }
 
     /// Makes the intent durable. Throws 503 when that of a delete cannot be recorded; nothing else waits for the log.

@@ -1,0 +1,80 @@
+// A configuration that is taken while the proxy runs: read as a whole, refused as a whole, in force for what begins from then
+// on. What was begun keeps what it began with; only calls that wait with a key that is withdrawn end.
+
+import Configuration
+import Ground
+import Logging
+import Synchronization
+
+extension Sidecar {
+    /// Reads the configuration anew and puts it in force, or changes nothing and says why. One at a time, in their order.
+    @discardableResult
+    package func reload() async -> ReloadAnswer {
+        guard let reading = surroundings.reading else {
+            return .notNow("This proxy was started with a configuration that cannot be read again.")
+        }
+        return await OffThread.run { [self] in
+            reloads.withLock { _ in
+                if ending.hasBegun { return .notNow("The proxy is shutting down.") }
+                surroundings.manager?.tell(.reloading)
+                defer { surroundings.manager?.tell(.ready) }
+                return reload(reading)
+            }
+        }
+    }
+
+    private func reload(_ reading: ConfigReading) -> ReloadAnswer {
+        let (plan, loaded): (ConfigReload, LoadedConfig)
+        do throws(ConfigMistakes) {
+            loaded = try reading().servable()
+            plan = try loaded.reload(inForce)
+        } catch {
+            return refused(error.all.map(\.description))
+        }
+        if parts.audit == nil, plan.config.audit.required {
+            return refused([
+                "audit.required: no log could be opened when the proxy was started, so it has none; start it anew"
+            ])
+        }
+        do {
+            try apply(plan.config)
+        } catch {
+            return refused(["the audit log cannot be read for audit.delete_budget: \(error)"])
+        }
+        tell(plan, loaded)
+        return .taken(changed: plan.changed, needsRestart: plan.needsRestart)
+    }
+
+    /// The order matters: first what lives on, so that whoever begins under the new configuration finds all of it; then what
+    /// begins; last of all the calls of those who are known no more, of which none can begin by then.
+    private func apply(_ config: Config) throws {
+        let service = try parts.change(to: config)
+        self.config.withLock { $0 = config }
+        surroundings.logSettings?.change(to: config.log)
+        tools.replace(with: service)
+        operators.withLock { $0 }?.replace(with: adminService(config))
+        parts.waiting.keep(config.callers)
+    }
+
+    private func refused(_ mistakes: [String]) -> ReloadAnswer {
+        for mistake in mistakes { logger.error("\(mistake)") }
+        logger.error(
+            "configuration refused: the former one stays in force", metadata: ["mistakes": "\(mistakes.count)"])
+        return .refused(mistakes)
+    }
+
+    private func tell(_ plan: ConfigReload, _ loaded: LoadedConfig) {
+        for warning in loaded.warnings { logger.warning("\(warning.description)") }
+        var facts: Logger.Metadata = [
+            "file": "\(loaded.fileName ?? "none, the defaults")",
+            "changed": "\(plan.changed.isEmpty ? "nothing" : plan.changed.joined(separator: ","))",
+        ]
+        if !plan.needsRestart.isEmpty { facts["needs_restart"] = "\(plan.needsRestart.joined(separator: ","))" }
+        logger.notice("configuration taken", metadata: facts)
+        if !plan.needsRestart.isEmpty {
+            logger.warning(
+                "changed, and takes effect when the proxy is started anew: \(plan.needsRestart.joined(separator: ", "))"
+            )
+        }
+    }
+}
