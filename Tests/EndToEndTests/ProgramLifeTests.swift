@@ -12,7 +12,7 @@ import Testing
         try await withProgram { _, file, program in
             try file.write("[log]\nlevel = \"warning\"\n")
             program.hangUp()
-            try await program.said("configuration taken")
+            try await program.said("changed=log.level")
             try file.write("[log]\nlevel = \"loud\"\n[rate]\nmax_queue = -1\n")
             program.hangUp()
             for part in ["log.level", "rate.max_queue", "configuration refused"] { try await program.said(part) }
@@ -100,7 +100,7 @@ import Testing
                 program.hangUp()
                 try await program.said("configuration taken changed=")
                 program.signal()
-                return try await group.reduce(into: []) { $0.append($1) }
+                return try await group.reduce(into: [Int]()) { $0.append($1) }
             }
             #expect(statuses == Array(repeating: 200, count: 12))
             #expect(try await program.exitStatus() == 0)

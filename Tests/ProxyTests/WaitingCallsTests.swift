@@ -1,10 +1,10 @@
 // Calls whose caller's key is withdrawn hear of it once; the others never.
 
-import Configuration
 import RateLimiting
 import Synchronization
 import Testing
 
+@testable import Configuration
 @testable import Proxy
 
 @Suite struct WaitingCallsTests {

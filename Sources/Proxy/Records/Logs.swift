@@ -14,6 +14,9 @@ package final class LogSettings: Sendable {
     var level: Logger.Level { settings.withLock { $0.level } }
     var format: LogFormat { settings.withLock { $0.format } }
 
+    /// Whether less would be told.
+    func isQuieter(_ config: Config.Log) -> Bool { Logger.Level(config.level) > level }
+
     func change(to config: Config.Log) { settings.withLock { $0 = (Logger.Level(config.level), config.format) } }
 }
 

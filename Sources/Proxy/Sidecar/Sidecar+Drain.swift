@@ -32,10 +32,9 @@ final class Ending: Sendable {
         pause.withLock { $0 }?.cancel()
     }
 
-    /// Returns when the time is over, or there is no time any more.
-    func wait(_ span: Duration, _ time: Time) async {
-        guard span > .zero else { return }
-        let sleep = Task { () -> Void in try? await time.sleep(time.now() + span) }
+    /// Returns then, or when there is no time any more.
+    func wait(until instant: ContinuousClock.Instant, _ time: Time) async {
+        let sleep = Task { () -> Void in try? await time.sleep(instant) }
         pause.withLock { $0 = sleep }
         if isHurried { sleep.cancel() }
         await sleep.value
@@ -59,9 +58,10 @@ extension Sidecar {
     package func drain() async -> Bool {
         let (config, activity) = (inForce.shutdown, parts.activity)
         logger.notice("draining", metadata: ["exchanges": "\(activity.runningExchanges)"])
+        let servesUntil = environment.now() + config.readyDelay
         ending.begin()
         surroundings.manager?.tell(.stopping, .status("shutting down"))
-        await ending.wait(config.readyDelay, environment.time)
+        if config.readyDelay > .zero { await ending.wait(until: servesUntil, environment.time) }
         await listening.closeListener()
         activity.drain()
         var finished = await waitUntilQuiet(activity, within: config.drainTimeout)

@@ -41,7 +41,12 @@ extension Sidecar {
         } catch {
             return refused(["the audit log cannot be read for audit.delete_budget: \(error)"])
         }
+        // What is told about it is told as the more talkative of the two would have it.
+        let log = plan.config.log
+        let isQuieter = surroundings.logSettings.map { $0.isQuieter(log) } ?? false
+        if !isQuieter { surroundings.logSettings?.change(to: log) }
         tell(plan, loaded)
+        if isQuieter { surroundings.logSettings?.change(to: log) }
         return .taken(changed: plan.changed, needsRestart: plan.needsRestart)
     }
 
@@ -50,7 +55,6 @@ extension Sidecar {
     private func apply(_ config: Config) throws {
         let service = try parts.change(to: config)
         self.config.withLock { $0 = config }
-        surroundings.logSettings?.change(to: config.log)
         tools.replace(with: service)
         operators.withLock { $0 }?.replace(with: adminService(config))
         parts.waiting.keep(config.callers)
