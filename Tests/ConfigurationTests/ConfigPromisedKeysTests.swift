@@ -102,7 +102,7 @@ struct ConfigPromisedKeysTests {
         #expect(loaded.refusals.isEmpty)
         #expect(
             loaded.warnings.map(\.description) == [
-                "set, but not yet in force in this version: listen.socket_mode, listen.h2c, "
+                "set, but not yet in force in this version: listen.socket_mode, "
                     + "admin.public, audit.keep, alerts.webhook, alerts.budget_at, traces.sample, "
                     + "shutdown.ready_delay"
             ])

@@ -259,6 +259,8 @@ extension ConnectionHandler: PartTaking {
 }
 
 extension ConnectionHandler: ExchangeConnection {
+    var framed: (any FramedAnswers)? { nil }
+
     func waits(for wait: ConnectionState.Wait) {
         if wait == .room { bytesLeft = unsentBytes }
         state.waits(for: wait, now: now)
@@ -303,7 +305,7 @@ extension ConnectionHandler: ExchangeConnection {
 }
 
 extension WireFailure {
-    fileprivate static func requestTimeout(_ slowness: ConnectionState.Slowness) -> WireFailure {
+    static func requestTimeout(_ slowness: ConnectionState.Slowness) -> WireFailure {
         switch slowness {
         case .silent: WireFailure(.timeout, "The request body stopped arriving (listen.idle_timeout).")
         case .belowMinRate:

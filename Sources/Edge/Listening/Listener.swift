@@ -16,9 +16,11 @@ package struct Listener: Sendable {
 
     /// Binds and listens. Throws `ListenError` with what to do about it.
     ///
-    /// - Parameter key: the configuration key that the address stands in.
+    /// - Parameters:
+    ///   - key: the configuration key that the address stands in.
+    ///   - h2c: whether tools that know may speak HTTP/2 without TLS.
     package static func start(
-        _ address: ListenPlace, key: String, limits: ConnectionLimits, service: any RequestHandling,
+        _ address: ListenPlace, key: String, limits: ConnectionLimits, service: any RequestHandling, h2c: Bool = false,
         group: MultiThreadedEventLoopGroup, trouble: @escaping AcceptTrouble
     ) async throws -> Listener {
         let executors = ExecutorTable(group)
@@ -37,7 +39,7 @@ package struct Listener: Sendable {
             )
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try addHandlers(channel, service, limits, executors)
+                    try addHandlers(channel, service, limits, executors, h2c: h2c)
                 }
             }
         let channel = try await bind(bootstrap, to: address, key: key)
@@ -46,7 +48,8 @@ package struct Listener: Sendable {
     }
 
     private static func addHandlers(
-        _ channel: any Channel, _ service: any RequestHandling, _ limits: ConnectionLimits, _ executors: ExecutorTable
+        _ channel: any Channel, _ service: any RequestHandling, _ limits: ConnectionLimits, _ executors: ExecutorTable,
+        h2c: Bool
     ) throws {
         guard service.activity.open(channel) else {
             return try channel.pipeline.syncOperations.addHandler(OverLimitHandler(service))
@@ -55,6 +58,19 @@ package struct Listener: Sendable {
         if channel.remoteAddress?.protocol != .unix {
             _ = channel.setOption(.tcpOption(.tcp_nodelay), value: 1)
         }
+        guard h2c else { return try addHTTP1(channel, service, limits, executors) }
+        try channel.pipeline.syncOperations.addHandler(
+            PrefaceHandler(limits, isDraining: { service.isDraining }) { isHTTP2 in
+                guard isHTTP2 else { return try addHTTP1(channel, service, limits, executors) }
+                try HTTP2Pipeline.add(
+                    to: channel, proxy: service, limits: limits, peer: peerName(channel),
+                    executor: executors[channel.eventLoop])
+            })
+    }
+
+    private static func addHTTP1(
+        _ channel: any Channel, _ service: any RequestHandling, _ limits: ConnectionLimits, _ executors: ExecutorTable
+    ) throws {
         let connection = ConnectionHandler(
             proxy: service, limits: limits, peer: peerName(channel), executor: executors[channel.eventLoop],
             knownHeads: executors.knownHeads(channel.eventLoop))

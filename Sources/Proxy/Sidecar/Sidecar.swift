@@ -121,7 +121,7 @@ package final class Sidecar: Sendable {
         }
         let listener = try await Listener.start(
             config.listen.address.place, key: "listen.address", limits: ConnectionLimits(config.listen),
-            service: service, group: group, trouble: acceptTrouble("listen.address"))
+            service: service, h2c: config.listen.h2c, group: group, trouble: acceptTrouble("listen.address"))
         listening.add(listener)
         var admin: String?
         if let address = config.admin.address {
