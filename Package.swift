@@ -88,7 +88,7 @@ let package = Package(
         .target(
             name: "Configuration",
             dependencies: [
-                "Ground", "Audit", "RateLimiting", "Tokens",
+                "Ground", "Audit", "ClashAPI", "RateLimiting", "Tokens",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "TOMLKit", package: "TOMLKit"),
@@ -196,7 +196,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "ConfigurationTests",
-            dependencies: ["Ground", "Configuration", "Audit", "RateLimiting", "Tokens", "TestSupport"],
+            dependencies: ["Ground", "Configuration", "Audit", "ClashAPI", "RateLimiting", "Tokens", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
             name: "EdgeTests",

@@ -266,8 +266,7 @@ enum ConfigKeys {
     private static let deletes: [ConfigKey<Config>] = [
         .init(
             "deletes.protect", \.deletes.protect, .list(.objectID),
-            "ids (iTwin, test, report, run; v1 or v2) that nobody may delete through this proxy", inForce: false,
-            guardsAccess: true),
+            "ids (iTwin, test, report, run; v1 or v2) that nobody may delete through this proxy"),
         .init(
             "deletes.approval", \.deletes.approval, .choice,
             "none | second: a delete waits for another caller's approval", inForce: false, guardsAccess: true),
