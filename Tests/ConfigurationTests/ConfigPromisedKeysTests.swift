@@ -52,7 +52,6 @@ struct ConfigPromisedKeysTests {
     @Test(
         "what would leave a door open or a promise unkept is refused while it is not in force",
         arguments: [
-            ("[listen]\ntls_certificate = \"c\"\ntls_key = \"k\"\nclient_ca = \"ca\"", "listen.client_ca"),
             ("[listen]\ntrusted_proxies = [\"10.0.0.0/8\", \"::1\"]", "listen.trusted_proxies"),
             ("[listen]\nproxy_protocol = true", "listen.proxy_protocol"),
             ("[admin]\nkey_sha256 = \"\(String(repeating: "ab", count: 32))\"", "admin.key_sha256"),
