@@ -49,7 +49,7 @@ let package = Package(
         ),
         .target(
             name: "ClashAPI",
-            dependencies: ["Ground", .product(name: "HTTPTypes", package: "swift-http-types")],
+            dependencies: ["Ground", "CGround", .product(name: "HTTPTypes", package: "swift-http-types")],
             swiftSettings: strict
         ),
         .target(
