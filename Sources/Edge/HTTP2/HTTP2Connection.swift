@@ -21,7 +21,7 @@ final class HTTP2Connection: ChannelInboundHandler {
 
     let limits: ConnectionLimits
     private let proxy: any RequestHandling
-    private let peer: String
+    private let peer: Peer
     private let executor: EventLoopExecutor
     private let watch: FrameWatch
     private var context: ChannelHandlerContext?
@@ -35,7 +35,7 @@ final class HTTP2Connection: ChannelInboundHandler {
     private var lingered = 0
 
     init(
-        proxy: any RequestHandling, limits: ConnectionLimits, peer: String, executor: EventLoopExecutor,
+        proxy: any RequestHandling, limits: ConnectionLimits, peer: Peer, executor: EventLoopExecutor,
         watch: FrameWatch
     ) {
         (self.proxy, self.limits, self.peer, self.executor, self.watch) = (proxy, limits, peer, executor, watch)
@@ -133,7 +133,7 @@ final class HTTP2Connection: ChannelInboundHandler {
         }
         let stream = HTTP2Stream(id, self, head, isWhole: isWhole)
         let exchange = Exchange(
-            head: head, known: nil, peer: peer, offeredID: head.offeredID, maxBodyBytes: limits.maxBodyBytes,
+            head: head, known: nil, client: peer, offeredID: head.offeredID, maxBodyBytes: limits.maxBodyBytes,
             connection: stream, executor: executor)
         exchange.isDraining = proxy.isDraining
         exchange.isPromised = true
@@ -155,7 +155,7 @@ final class HTTP2Connection: ChannelInboundHandler {
     /// What is malformed ends its stream; the rest is answered. Both are written down.
     private func refuse(_ error: StreamHeadError, _ block: HPACKHeaders, _ id: HTTP2StreamID, isWhole: Bool) {
         let request = RefusedRequest(
-            peer: peer, method: block.first(name: ":method"), offeredID: block.first(name: "x-correlation-id"))
+            peer: peer.address, method: block.first(name: ":method"), offeredID: block.first(name: "x-correlation-id"))
         let stream = HTTP2Stream(id, self, nil, isWhole: isWhole)
         streams[id] = stream
         switch error {
@@ -212,6 +212,13 @@ final class HTTP2Connection: ChannelInboundHandler {
     }
 
     // MARK: Out
+
+    /// Of all streams together: what the tool's kernel has not acknowledged of what the socket was given.
+    var unacknowledgedBytes: Int {
+        guard let channel = context?.channel else { return 0 }
+        let unsent = (try? channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+        return unsent + SocketQueue.unacknowledged(channel)
+    }
 
     func write(_ id: HTTP2StreamID, _ payload: HTTP2Frame.FramePayload) {
         guard let context, state.phase != .closed else { return }

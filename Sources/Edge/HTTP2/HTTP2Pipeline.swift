@@ -6,7 +6,7 @@ import NIOHTTP2
 enum HTTP2Pipeline {
     /// Adds the handlers of one connection. Nothing of it may have been read, or it is read again from its first byte.
     static func add(
-        to channel: any Channel, proxy: any RequestHandling, limits: ConnectionLimits, peer: String,
+        to channel: any Channel, proxy: any RequestHandling, limits: ConnectionLimits, peer: Peer,
         executor: EventLoopExecutor
     ) throws {
         let watch = FrameWatch(settings: settings(limits))
@@ -54,3 +54,23 @@ enum HTTP2Pipeline {
 
 /// HTTPTypes has one of the same name.
 typealias StreamErrorCode = NIOHTTP2.HTTP2ErrorCode
+
+/// One connection too many, over HTTP/2: it is told so, and closed.
+final class HTTP2Refusal: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private let service: any RequestHandling
+    private let peer: String
+
+    init(_ service: any RequestHandling, peer: String) { (self.service, self.peer) = (service, peer) }
+
+    func channelActive(context: ChannelHandlerContext) {
+        // For its line in the log; there is no stream that it could go to.
+        _ = service.overLimitAnswer(peer: peer)
+        var bytes = FrameBytes.settings([])
+        bytes.writeImmutableBuffer(FrameBytes.goAway(last: 0, code: 7, text: "too many connections"))
+        let channel = context.channel
+        context.writeAndFlush(wrapOutboundOut(bytes)).whenComplete { _ in channel.close(promise: nil) }
+    }
+}

@@ -128,7 +128,7 @@ final class HTTP2Stream {
 
     func cutShort() {
         state.bodyEnded()
-        exchange?.cutShort()
+        exchange?.cut(.shuttingDown)
     }
 
     /// What follows from the time alone.
@@ -138,7 +138,9 @@ final class HTTP2Stream {
         case .failBody(let slowness):
             unread = 0
             exchange?.failBody(.requestTimeout(slowness))
-        case .cancel: connection.reset(self, .cancel)
+        case .cancel:
+            exchange?.cut(.toolSilent)
+            connection.reset(self, .cancel)
         case .endCalmly: connection.reset(self, .noError)
         }
     }
@@ -147,6 +149,7 @@ final class HTTP2Stream {
 extension HTTP2Stream: ExchangeConnection {
     var framed: (any FramedAnswers)? { self }
     var isWritable: Bool { !isFull }
+    var unacknowledgedBytes: Int { pending + connection.unacknowledgedBytes }
 
     func waits(for wait: ConnectionState.Wait) {
         if wait == .body {
