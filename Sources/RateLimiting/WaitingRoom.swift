@@ -55,6 +55,9 @@ struct WaitingRoom: Sendable {
 
     func contains(_ id: ID) -> Bool { waiters[id] != nil }
 
+    /// Whether a call waits that meets a condition. May look at all of them.
+    func contains(where condition: (GateRequest) -> Bool) -> Bool { waiters.values.contains { condition($0.request) } }
+
     /// Those who wait and meet a condition, in the order of their coming. Looks at all of them.
     func waiters(where condition: (Waiter) -> Bool) -> [Waiter] {
         waiters.values.filter(condition).sorted { $0.id < $1.id }
@@ -76,14 +79,14 @@ struct WaitingRoom: Sendable {
     /// Takes out whoever goes next.
     ///
     /// - Parameters:
-    ///   - isHeldBack: whether a caller may have no further place now.
+    ///   - ownOpening: when a caller may have a further call, lanes aside.
     ///   - onlySettling: nobody else may go.
     mutating func next(
-        opening: (Lane) -> Nanoseconds, isHeldBack: (GateRequest) -> Bool, onlySettling: Bool, now: Nanoseconds
+        opening: (Lane) -> Nanoseconds, ownOpening: (GateRequest) -> Nanoseconds, onlySettling: Bool, now: Nanoseconds
     ) -> Waiter? {
         for priority in onlySettling ? [.settling] : classOrder.order {
             guard
-                let next = classes[priority.rawValue].next(opening: opening, isHeldBack: isHeldBack, now: now)
+                let next = classes[priority.rawValue].next(opening: opening, ownOpening: ownOpening, now: now)
             else { continue }
             let waiter = remove(next.id)
             classes[priority.rawValue].served(slot: next.slot, now: now)

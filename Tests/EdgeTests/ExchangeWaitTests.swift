@@ -13,6 +13,7 @@ import Testing
     /// A tool that neither sends nor takes anything.
     private final class SilentTool: ExchangeConnection {
         let isWritable = false
+        var framed: (any FramedAnswers)? { nil }
         private let waiting: AsyncStream<Void>.Continuation
         private(set) var wait: ConnectionState.Wait?
 
@@ -44,7 +45,7 @@ import Testing
             else { return .otherwise }
             let exchange = Exchange(
                 head: head, known: nil,
-                peer: "peer", offeredID: nil, maxBodyBytes: 10,
+                client: Peer(address: "peer"), offeredID: nil, maxBodyBytes: 10,
                 connection: tool, executor: executor)
             if forBody {
                 do throws(RequestBodyError) { _ = try await exchange.nextBodyPart() } catch {

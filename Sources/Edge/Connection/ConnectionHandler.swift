@@ -14,7 +14,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     typealias InboundOut = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    private let peer: String
+    private let peer: Peer
     /// To stand behind the decoder.
     private(set) lazy var decodedParts = DecodedParts(self)
 
@@ -31,7 +31,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     /// What was read and is not taken yet.
     private var parts: CircularBuffer<ReceivedPart> = []
     private var current: Exchange?
-    /// What the tool had not taken when that was last looked at; nil while it is not waited for to do so.
+    /// What the tool's kernel had not acknowledged when that was last looked at; nil while the tool is not waited for.
     private var bytesLeft: Int?
     private(set) var isWritable = true
     private let timer = LazyTimer()
@@ -39,7 +39,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     private var isClosed = false
 
     init(
-        proxy: any RequestHandling, limits: ConnectionLimits, peer: String, executor: EventLoopExecutor,
+        proxy: any RequestHandling, limits: ConnectionLimits, peer: Peer, executor: EventLoopExecutor,
         knownHeads: KnownHeads<KnownRequest>
     ) {
         self.knownHeads = knownHeads
@@ -65,6 +65,9 @@ final class ConnectionHandler: ChannelInboundHandler {
         switch state.phase {
         case .closed: return
         case .lingering: if state.lingered(bytes.readableBytes) { close() }
+        case .fresh where FirstBytes.isTLS(bytes):
+            proxy.failed(.tlsOnPlainPort, peer: peer.address)
+            close()
         default:
             splitter.take(bytes)
             state.came(openHead: splitter.hasOpenHead, behindParts: !parts.isEmpty, now: now)
@@ -100,7 +103,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         case .cutShort:
             // What runs is broken off, and answered with what is known of it.
             guard let exchange = current else { return close() }
-            exchange.cutShort()
+            exchange.cut(.shuttingDown)
             state.bodyEnded()
         case nil: break
         }
@@ -181,7 +184,7 @@ final class ConnectionHandler: ChannelInboundHandler {
 
     private func exchange(_ head: RequestHead, _ known: KnownRequest?, offeredID: String?) -> Exchange {
         Exchange(
-            head: head, known: known, peer: peer, offeredID: offeredID, maxBodyBytes: limits.maxBodyBytes,
+            head: head, known: known, client: peer, offeredID: offeredID, maxBodyBytes: limits.maxBodyBytes,
             connection: self, executor: executor)
     }
 
@@ -198,7 +201,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     /// Answers something that was no request, then closes.
     private func refuse(_ failure: WireFailure, _ head: HTTPRequestHead?) {
         let request = RefusedRequest(
-            peer: peer, method: head?.method.rawValue, offeredID: head?.headers.first(name: "x-correlation-id"))
+            peer: peer.address, method: head?.method.rawValue, offeredID: head?.headers.first(name: "x-correlation-id"))
         send(proxy.answer(failure, to: request).bytes(toHead: request.isHead), flush: true)
         state.refused(now: now)
         linger()
@@ -236,15 +239,18 @@ final class ConnectionHandler: ChannelInboundHandler {
     }
 
     private func timerFired() {
-        // A tool that has taken some of what waits for it is not silent.
-        if let left = bytesLeft, unsentBytes < left {
-            bytesLeft = unsentBytes
+        // A tool that has taken some of what waits for it is not silent. Its kernel knows sooner than our buffers do: the
+        // socket takes no more before a third of what it holds is gone.
+        if let left = bytesLeft, case let bytes = unacknowledgedBytes, bytes < left {
+            bytesLeft = bytes
             state.waitEnded(now: now)
             state.waits(for: .room, now: now)
         }
         switch state.timeOut(now: now) {
         case .nothing: expectTimer()
-        case .close: close()
+        case .close:
+            current?.cut(.toolSilent)
+            close()
         case .refuseHead:
             refuse(.invalid("The request head was not complete within listen.header_timeout."), nil)
         case .failBody(let slowness):
@@ -259,8 +265,10 @@ extension ConnectionHandler: PartTaking {
 }
 
 extension ConnectionHandler: ExchangeConnection {
+    var framed: (any FramedAnswers)? { nil }
+
     func waits(for wait: ConnectionState.Wait) {
-        if wait == .room { bytesLeft = unsentBytes }
+        if wait == .room { bytesLeft = unacknowledgedBytes }
         state.waits(for: wait, now: now)
         goOn()
     }
@@ -296,14 +304,16 @@ extension ConnectionHandler: ExchangeConnection {
         if case .lingering = state.phase { linger() } else { close() }
     }
 
-    /// What the tool has not taken of what was written.
+    var unacknowledgedBytes: Int { unsentBytes + (context.map { SocketQueue.unacknowledged($0.channel) } ?? 0) }
+
+    /// What the socket has not taken of what was written.
     private var unsentBytes: Int {
         (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
     }
 }
 
 extension WireFailure {
-    fileprivate static func requestTimeout(_ slowness: ConnectionState.Slowness) -> WireFailure {
+    static func requestTimeout(_ slowness: ConnectionState.Slowness) -> WireFailure {
         switch slowness {
         case .silent: WireFailure(.timeout, "The request body stopped arriving (listen.idle_timeout).")
         case .belowMinRate:

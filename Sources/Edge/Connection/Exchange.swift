@@ -18,17 +18,46 @@ package enum RequestBodyError: Error {
     case failed(WireFailure)
 }
 
+/// A wire that has frames for heads, bodies and their ends (RFC 9113 section 8.1), where HTTP/1.1 has only bytes.
+protocol FramedAnswers: AnyObject {
+    /// 100, in front of the answer.
+    func sendContinue()
+    /// Takes the head of the answer; `lines` are its fields. It leaves with what comes next.
+    func begin(_ status: HTTPResponse.Status, lines: ByteBuffer)
+    /// Everything that belongs to the answer has been handed over.
+    func endAnswer()
+}
+
 /// What an exchange asks of its connection.
 protocol ExchangeConnection: AnyObject {
+    /// Nil where bytes are all that the wire knows: then heads and chunks come as such.
+    var framed: (any FramedAnswers)? { get }
     /// The flow waits for the tool from now on.
     func waits(for wait: ConnectionState.Wait)
     /// It waits no longer.
     func waitEnded()
     func send(_ bytes: ByteBuffer, flush: Bool)
     var isWritable: Bool { get }
+    /// Of what was handed over, what the tool's kernel has not acknowledged.
+    var unacknowledgedBytes: Int { get }
     /// The answer is complete, or given up, and its visit is written down: another request may follow, where
     /// `isReusable`.
     func exchangeFinished(_ exchange: Exchange, isReusable: Bool)
+}
+
+extension ExchangeConnection {
+    /// Nothing, where that cannot be told.
+    var unacknowledgedBytes: Int { 0 }
+}
+
+/// Why we end an exchange whose answer is not complete.
+package enum ExchangeCut: Sendable {
+    /// The time to drain was over.
+    case shuttingDown
+    /// The tool took nothing for `listen.idle_timeout`.
+    case toolSilent
+    /// The tool took less than whoever serves it can wait for.
+    case toolTooSlow
 }
 
 /// One request and its answer. Confined to its event loop.
@@ -37,21 +66,27 @@ package final class Exchange {
     package let head: RequestHead
     /// The head as others bring it too, where what is found out about it may be kept.
     package let known: KnownRequest?
+    /// Who brought it, and how.
+    package let client: Peer
     /// The tool's address.
-    package let peer: String
+    package var peer: String { client.address }
     /// The correlation id that the tool sent, if any.
     package let offeredID: String?
     /// Set while the process drains: the answer says `Connection: close`.
     package var isDraining = false
-    /// The time to drain was over while this exchange still ran: it is us who leave.
-    package private(set) var isCutShort = false
-    /// Called when the tool has left, or when the exchange is cut short.
+    /// It was taken before its tool could know of a drain, and is not turned away because of one (HTTP/2, see `StreamsState`).
+    package var isPromised = false
+    /// Why it is us who leave, if so.
+    package private(set) var cut: ExchangeCut?
+    /// Called when the tool has left, or when the exchange is cut.
     package var onLeaving: (() -> Void)?
     /// Runs tasks on this connection's event loop.
     package let executor: EventLoopExecutor
 
     /// Until the answer is complete or the tool is gone.
     private var connection: (any ExchangeConnection)?
+    /// Heads and ends are handed over as such.
+    private let isFramed: Bool
 
     // Request side.
     private var bodyParts: [ByteBuffer] = []
@@ -70,6 +105,9 @@ package final class Exchange {
     package private(set) var status = 0
     /// Bytes of the answer's body that were handed over while the tool was there.
     package private(set) var bytesOut = 0
+    /// Bytes of the answer that the tool's kernel has acknowledged: not what it was sent, and not what the tool has read of
+    /// them. To be compared with what it said before.
+    package var bytesTaken: Int { max(bytesOut - (connection?.unacknowledgedBytes ?? 0), 0) }
     /// Whether another request may follow this one.
     private var isReusable = false
     /// The connection is gone, and the answer was not complete.
@@ -87,15 +125,16 @@ package final class Exchange {
     }
 
     init(
-        head: RequestHead, known: KnownRequest?, peer: String, offeredID: String?, maxBodyBytes: Int,
+        head: RequestHead, known: KnownRequest?, client: Peer, offeredID: String?, maxBodyBytes: Int,
         connection: any ExchangeConnection, executor: EventLoopExecutor
     ) {
         self.known = known
         self.head = head
-        self.peer = peer
+        self.client = client
         self.offeredID = offeredID
         self.maxBodyBytes = maxBodyBytes
         self.connection = connection
+        isFramed = connection.framed != nil
         self.executor = executor
     }
 
@@ -140,6 +179,7 @@ package final class Exchange {
         guard head.expectsContinue, bytesIn == 0, case .arriving = bodyState, case .pending = answer else { return }
         guard !sentContinue else { return }
         sentContinue = true
+        if isFramed { return connection?.framed?.sendContinue() ?? () }
         connection?.send(ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n"), flush: true)
     }
     private var sentContinue = false
@@ -197,9 +237,14 @@ package final class Exchange {
     package func begin(_ status: HTTPResponse.Status, _ fields: HTTPFields, _ wanted: ResponseFraming) {
         guard case .pending = answer else { return }
         answer = .streaming
-        framing = head.isHTTP10 && wanted == .chunked ? .untilClose : wanted
+        framing = wanted == .chunked && (head.isHTTP10 || isFramed) ? .untilClose : wanted
         bodyParts = []
         if !callerHasLeft { self.status = status.code }
+        if isFramed {
+            return beginFramed(status, room: ResponseHead.usualBytes) { lines in
+                for field in fields { lines.put(field) }
+            }
+        }
         ResponseHead.write(status, fields, framing, connection: connectionHeader, into: &unsent)
     }
 
@@ -213,12 +258,26 @@ package final class Exchange {
         framing = wanted
         bodyParts = []
         if !callerHasLeft { self.status = status.code }
+        if isFramed { return beginFramed(status, room: ResponseHead.usualBytes, writeFields) }
         let connectionHeader = connectionHeader
         unsent.writeLines(room: room) { lines in
             ResponseHead.putStatus(status, into: &lines)
             writeFields(&lines)
             ResponseHead.putEnd(framing, connection: connectionHeader, into: &lines)
         }
+    }
+
+    /// Framing is the wire's, but for the length, which is a fact about the body.
+    private func beginFramed(
+        _ status: HTTPResponse.Status, room: Int, _ writeFields: (inout HeadLines) -> Void
+    ) {
+        var fields = ByteBuffer()
+        fields.writeLines(room: room) { lines in
+            writeFields(&lines)
+            if case .length = framing { ResponseHead.putFraming(framing, into: &lines) }
+        }
+        connection?.framed?.begin(status, lines: fields)
+        isUnflushed = true
     }
 
     private var connectionHeader: StaticString? { reusable ? (head.isHTTP10 ? "keep-alive" : nil) : "close" }
@@ -229,7 +288,8 @@ package final class Exchange {
         if !callerHasLeft { bytesOut += body.readableBytes }
         if unsent.readableBytes > 0 { connection.send(unsent, flush: false) }
         unsent = ByteBuffer()
-        connection.send(body, flush: true)
+        // Where ends have frames of their own, it leaves with that.
+        connection.send(body, flush: !isFramed)
     }
 
     /// Appends a piece of a body of known length to what is waiting; small ones are copied.
@@ -252,10 +312,10 @@ package final class Exchange {
         append(bytes)
         flushUnsent()
         while let connection, !connection.isWritable {
-            if isCutShort || Task.isCancelled { throw CallerLeft() }
+            if cut != nil || Task.isCancelled { throw CallerLeft() }
             await wait(for: .room)
         }
-        if callerHasLeft || isCutShort { throw CallerLeft() }
+        if callerHasLeft || cut != nil { throw CallerLeft() }
     }
 
     /// Sends what is waiting, now: a head must not wait for a slow body.
@@ -267,7 +327,15 @@ package final class Exchange {
         if framing == .chunked, head.method != .head { unsent.writeStaticString("0\r\n\r\n") }
         isReusable = reusable
         answer = .ended
+        if isFramed { return endFramed() }
         flushUnsent()
+    }
+
+    private func endFramed() {
+        if unsent.readableBytes > 0 { connection?.send(unsent, flush: false) }
+        unsent = ByteBuffer()
+        isUnflushed = false
+        connection?.framed?.endAnswer()
     }
 
     /// The body cannot be completed: the connection is closed without a proper end, so that it is never taken for whole.
@@ -331,14 +399,14 @@ package final class Exchange {
     }
 
     /// The tool went away by itself, not because we ended the connection.
-    package var callerLeftFirst: Bool { callerHasLeft && !isCutShort }
+    package var callerLeftFirst: Bool { callerHasLeft && cut == nil }
 
-    /// Breaks off what waits for the tool; the rest is broken off with the flow's task.
-    func cutShort() {
+    /// Breaks off what waits for the tool; the rest is broken off with the flow's task. Only the first counts.
+    package func cut(_ cause: ExchangeCut) {
         if case .ended = answer { return }
-        guard !callerHasLeft else { return }
-        isCutShort = true
-        failBody(.shuttingDown)
+        guard !callerHasLeft, cut == nil else { return }
+        cut = cause
+        if cause == .shuttingDown { failBody(.shuttingDown) }
         writabilityChanged()
         onLeaving?()
     }

@@ -14,7 +14,7 @@ package struct ConnectionLimits: Equatable, Sendable {
     package var maxHeaderBytes: Int
     /// Bytes of a request body.
     package var maxBodyBytes: Int
-    /// Bytes a second, of bodies that have taken longer than `ConnectionState.graceForBodies`; 0: no limit.
+    /// Bytes a second, of bodies that have taken longer than `graceForBodies`; 0: no limit.
     package var minBodyRate: Int
 
     /// See the properties.
@@ -23,6 +23,19 @@ package struct ConnectionLimits: Equatable, Sendable {
     ) {
         (self.headerTimeout, self.idleTimeout) = (headerTimeout, idleTimeout)
         (self.maxHeaderBytes, self.maxBodyBytes, self.minBodyRate) = (maxHeaderBytes, maxBodyBytes, minBodyRate)
+    }
+
+    /// How long a body may take before its rate counts.
+    static let graceForBodies = TimeAmount.seconds(10)
+
+    /// Until when more of a body must have come that is waited for since `since`: it is silent then, or has come more slowly
+    /// than `min_rate` allows. Only the time counts in which it was waited for.
+    func bodyDeadline(since: NIODeadline, bytes: Int, earlierWaits: TimeAmount) -> NIODeadline {
+        guard minBodyRate > 0 else { return since + idleTimeout }
+        let (seconds, rest) = bytes.quotientAndRemainder(dividingBy: minBodyRate)
+        let earned =
+            TimeAmount.seconds(Int64(seconds)) + .nanoseconds(Int64(rest) * 1_000_000_000 / Int64(minBodyRate))
+        return min(since + idleTimeout, since + Self.graceForBodies + earned - earlierWaits)
     }
 
     /// A head with its target, line ends and blanks.
@@ -48,6 +61,16 @@ package struct LastAnswer {
         (self.status, self.fields, self.body) = (status, fields, body)
     }
 
+    /// Its fields and the length of its body, as lines.
+    var lines: ByteBuffer {
+        var bytes = ByteBuffer()
+        bytes.writeLines(room: ResponseHead.usualBytes) { lines in
+            for field in fields { lines.put(field) }
+            ResponseHead.putFraming(.length(body.count), into: &lines)
+        }
+        return bytes
+    }
+
     /// - Parameter toHead: the request was a HEAD: there is no body.
     func bytes(toHead: Bool) -> ByteBuffer {
         var bytes = ByteBuffer()
@@ -70,6 +93,16 @@ package struct RefusedRequest {
     package var isHead: Bool { method == "HEAD" }
 }
 
+/// Why a connection came to nothing before there was a request.
+package enum ConnectionTrouble: Sendable, Equatable {
+    /// A TLS handshake on a port without TLS.
+    case tlsOnPlainPort
+    /// Why, in a word of the TLS library's.
+    case handshakeFailed(String)
+    /// It was not complete within `listen.header_timeout`.
+    case handshakeTimedOut
+}
+
 /// What a listener needs from the service behind it.
 package protocol RequestHandling: AnyObject, Sendable {
     /// Counts what is open and under way.
@@ -82,6 +115,8 @@ package protocol RequestHandling: AnyObject, Sendable {
     func handle(_ exchange: Exchange)
     /// The answer to what never became a request. It is written down already when this returns.
     func answer(_ failure: WireFailure, to request: RefusedRequest) -> LastAnswer
+    /// A connection ended before there was a request.
+    func failed(_ trouble: ConnectionTrouble, peer: String)
     /// What a connection gets that is one too many.
     func overLimitAnswer(peer: String) -> LastAnswer
 }

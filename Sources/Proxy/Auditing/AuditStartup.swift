@@ -40,7 +40,7 @@ enum AuditStartup {
         // What earlier processes already spent.
         for (caller, at) in try recorded(settings, environment) { budget.recall(caller, at: at) }
         return AuditTrail(
-            policy: AuditPolicy(config), log: log, budget: budget, reader: reader, environment: environment)
+            policy: AuditPolicy(settings: settings), log: log, budget: budget, reader: reader, environment: environment)
     }
 
     /// The trail under another configuration, whose log is the same. Reads the log where the budget of deletes has changed;
@@ -52,7 +52,7 @@ enum AuditStartup {
                 to: settings.deleteBudget, recorded: try recorded(settings, environment), now: environment.now())
         }
         var changed = trail
-        changed.policy = AuditPolicy(config)
+        changed.policy = AuditPolicy(settings: settings)
         return changed
     }
 

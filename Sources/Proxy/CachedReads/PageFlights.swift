@@ -23,7 +23,9 @@ extension CachedReads {
         let boarding =
             mayShare
             ? cache.flights.board(
-                key, rank: call.turn.priority.rawValue, deadline: deadline, wantsNew: query.directives.wantsNew)
+                key, rank: call.turn.priority.rawValue, deadline: deadline, wantsNew: query.directives.wantsNew,
+                // Nobody else is to wait for what only this caller must.
+                mayLead: !gate.isHeldByOwnWindows(call.turn))
             : .alone(.rememberedUncacheable)
         switch boarding {
         case .follow(let joined, let me): (flight, waiter, isFollower) = (joined, me, true)
@@ -49,7 +51,8 @@ extension CachedReads {
         case .late:
             if isFollower { visit.progress.facts.queueTime += waited }
             let isForToken = !isFollower && page.progress.waitsFor == .token
-            let failure = isForToken ? .tokenTooLate : Failure.tooLate(gate.refusalOfLate(call.turn))
+            let failure =
+                isForToken ? .tokenTooLate : Failure.tooLate(gate.refusalOfLate(page.call.turn), page.call.turn)
             var facts = isFollower ? CallFacts() : page.progress.factsSoFar(of: waited)
             facts.rateLimit = sender.rateLimit(call)
             return (.notSent(failure, facts), false)

@@ -109,6 +109,7 @@ final class ProcessParts: Sendable {
             reads: CachedReads(
                 cache: cache, sender: sender, links: links, maxWait: config.rate.maxWait, isOn: config.cache.enabled,
                 counts: counts, environment: environment), audit: audit, heldBytes: config.cache.maxEntryBytes,
+            minRate: config.listen.minRate,
             environment: environment, accessLog: accessOutput.log(config.log, environment))
         return ProxyService(
             desk: FrontDesk(config, pseudonym: pseudonym), flow: flow, activity: activity, held: held,
@@ -171,7 +172,6 @@ extension LinkSettings {
             rules: try config.upstream.linkPrefixes.map {
                 try LinkRule(prefix: $0.prefix.description, replacement: $0.replacement)
             } + [LinkRule(prefix: config.upstream.url.description)],
-            allowPrefixes: config.upstream.allowPrefixes, publicURL: config.listen.publicURL?.description,
-            scheme: "http")
+            allowPrefixes: config.upstream.allowPrefixes, publicURL: config.listen.publicURL?.description)
     }
 }

@@ -34,5 +34,7 @@ final class ServiceInForce<Service: RequestHandling>: RequestHandling {
         service.answer(failure, to: request)
     }
 
+    func failed(_ trouble: ConnectionTrouble, peer: String) { service.failed(trouble, peer: peer) }
+
     func overLimitAnswer(peer: String) -> LastAnswer { service.overLimitAnswer(peer: peer) }
 }

@@ -47,6 +47,8 @@ package final class Sidecar: Sendable {
     let surroundings: Surroundings
     let listening = OpenChannels()
     let tools: ServiceInForce<ProxyService>
+    /// Nil where no certificate is configured.
+    let tls: ServerTLS?
     /// Set when it starts; nil where operators have no listener.
     let operators = Mutex<ServiceInForce<AdminService>?>(nil)
     /// Changed by reloads, one after the other.
@@ -68,6 +70,7 @@ package final class Sidecar: Sendable {
         self.environment = environment
         self.logger = logger
         self.surroundings = surroundings
+        tls = try TLSFiles(config.listen).map { try ServerTLS($0, wallTime: environment.wallTime) }
         parts = try ProcessParts(
             config, environment: environment, accessLogDescriptor: accessLogDescriptor, logger: logger)
         try await parts.openAudit(config)
@@ -89,7 +92,7 @@ package final class Sidecar: Sendable {
         let listener = try await Listener.start(
             config.listen.address.place, key: "listen.address",
             limits: { [self] in self.config.withLock { ConnectionLimits($0.listen) } }, service: tools,
-            group: parts.group,
+            tls: tls.map { ListenerTLS($0, for: .tools) }, h2c: config.listen.h2c, group: parts.group,
             trouble: acceptTrouble("listen.address"))
         listening.add(listener)
         let admin = try await startAdmin(config)
@@ -98,7 +101,8 @@ package final class Sidecar: Sendable {
                 $0 = Task { [logger] in await AuditStartup.settleOpenIntents(audit, logger: logger) }
             }
         }
-        let addresses = Addresses(tools: Self.url(of: listener.channel, config.listen.address), admin: admin)
+        let addresses = Addresses(
+            tools: Self.url(of: listener.channel, config.listen.address, isTLS: tls != nil), admin: admin)
         logger.notice("listening", metadata: ["tools": "\(addresses.tools)", "admin": "\(admin ?? "off")"])
         tellManager(addresses)
         return addresses
@@ -107,13 +111,14 @@ package final class Sidecar: Sendable {
     private func startAdmin(_ config: Config) async throws -> String? {
         guard let address = config.admin.address else { return nil }
         let service = ServiceInForce(adminService(config))
+        let adminTLS = address.isLoopback ? nil : tls.map { ListenerTLS($0, for: .operators) }
         let listener = try await Listener.start(
             address.place, key: "admin.address",
             limits: { [self] in self.config.withLock { AdminService.limits($0.listen) } },
-            service: service, group: parts.group, trouble: acceptTrouble("admin.address"))
+            service: service, tls: adminTLS, group: parts.group, trouble: acceptTrouble("admin.address"))
         operators.withLock { $0 = service }
         listening.addAdmin(listener)
-        return Self.url(of: listener.channel, address)
+        return Self.url(of: listener.channel, address, isTLS: adminTLS != nil)
     }
 
     func adminService(_ config: Config) -> AdminService {
@@ -135,10 +140,10 @@ package final class Sidecar: Sendable {
         }
     }
 
-    private static func url(of channel: any Channel, _ configured: ListenAddress) -> String {
+    private static func url(of channel: any Channel, _ configured: ListenAddress, isTLS: Bool) -> String {
         guard case .tcp(let host, _) = configured, let port = channel.localAddress?.port else {
             return configured.description
         }
-        return "http://\(ListenAddress.tcp(host: host, port: port))"
+        return "\(isTLS ? "https" : "http")://\(ListenAddress.tcp(host: host, port: port))"
     }
 }
