@@ -69,7 +69,7 @@ import Testing
     @Test(
         "what holds something that cannot be exchanged under way is named, and stays as it runs",
         arguments: [
-            "listen.address=127.0.0.1:1", "admin.address=127.0.0.1:2", "upstream.url=https://other.example.com",
+            "listen.address=127.0.0.1:1", "listen.h2c=true", "admin.address=127.0.0.1:2", "upstream.url=https://other.example.com",
             "upstream.link_prefixes=https://x.example.com", "upstream.allow_prefixes=/x",
             "upstream.max_connections=17", "upstream.http2=true", "upstream.ca_file=/x", "token.state_file=/x",
             "rate.state_file=/x", "fleet.name=me", "audit.path=/x", "audit.rotate_bytes=1MiB",

@@ -63,6 +63,7 @@ extension Sidecar {
         surroundings.manager?.tell(.stopping, .status("shutting down"))
         if config.readyDelay > .zero { await ending.wait(until: servesUntil, environment.time) }
         await listening.closeListener()
+        await letWhatHasComeBegin()
         activity.drain()
         var finished = await waitUntilQuiet(activity, within: config.drainTimeout)
         if !finished, activity.runningExchanges == 0 {
@@ -77,6 +78,14 @@ extension Sidecar {
         }
         await end(isCut: !finished)
         return finished
+    }
+
+    /// Connections that were just accepted are closed as idle ones when they are told of the end. Those whose request lies in
+    /// their sockets already are no idle ones: after a few turns of each event loop it was read.
+    private func letWhatHasComeBegin() async {
+        for _ in 0..<3 {
+            for loop in parts.group.makeIterator() { try? await loop.submit {}.get() }
+        }
     }
 
     /// Ends all parts, those first that others stand on least.
