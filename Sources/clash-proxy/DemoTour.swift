@@ -8,8 +8,12 @@ struct DemoTour: Sendable {
     private let test: String
     private let iModel: String
     private let simulatorURL: String
+    /// How curl is called.
+    private let curl: String
 
-    init(simulator: Simulator, upstream: SimulatorAddresses) {
+    /// - Parameter certificate: the path of the one that tools have to trust; nil: they speak plain HTTP.
+    init(simulator: Simulator, upstream: SimulatorAddresses, certificate: String?) {
+        curl = "curl -s" + (certificate.map { " --cacert '\($0)'" } ?? "")
         let iTwin = simulator.iTwinIDs.first ?? ""
         self.iTwin = iTwin
         report = simulator.reportIDs(iTwin: iTwin).first ?? ""
@@ -32,29 +36,29 @@ struct DemoTour: Sendable {
             Try these in another terminal. None of them sends a credential: the proxy has the token.
 
             # 1. List reports, three to a page. Answers: 200, "count" and three rows.
-            curl -s -w '\\n%{http_code}\\n' '\(base)/reports?$top=3'
+            \(curl) -w '\\n%{http_code}\\n' '\(base)/reports?$top=3'
 
             # 2. Follow "next" as it stands; it leads back to the proxy. Answers: 200 and the next three rows.
-            curl -s -w '\\n%{http_code}\\n' "$(curl -s '\(base)/reports?$top=3' | \(next))"
+            \(curl) -w '\\n%{http_code}\\n' "$(\(curl) '\(base)/reports?$top=3' | \(next))"
 
             # 3. Start a run. Answers: 200, {"runs":[{... "clashReportId": ..., "status": ...}]}
-            curl -s -w '\\n%{http_code}\\n' -X POST -H 'Content-Type: application/json' \\
+            \(curl) -w '\\n%{http_code}\\n' -X POST -H 'Content-Type: application/json' \\
               -d '{"jobs":[{"testId":"\(test)","iModelId":"\(iModel)"}],"operation":"run"}' \\
               '\(base)/runs/jobs'
 
             # 4. Delete a report. Answers: 202
-            curl -s -w '\\n%{http_code}\\n' -X POST -H 'Content-Type: application/json' \\
+            \(curl) -w '\\n%{http_code}\\n' -X POST -H 'Content-Type: application/json' \\
               -d '{"jobs":["\(report)"],"operation":"delete"}' \\
               '\(base)/reports/jobs/deletion'
 
             # 5. It is gone. Answers: 404
-            curl -s -w '\\n%{http_code}\\n' '\(base)/reports/\(report)'
+            \(curl) -w '\\n%{http_code}\\n' '\(base)/reports/\(report)'
 
             # 6. Who deleted it? The audit log knew before the call was sent. Answers: a row that says "deleted"
             \(ProcessEnvironment.executable) audit list --path \(audit) --object \(report)
 
             # 7. What the proxy does not know it does not forward. Answers: 404 OperationNotFound
-            curl -s -w '\\n%{http_code}\\n' '\(proxy)/anything/else'
+            \(curl) -w '\\n%{http_code}\\n' '\(proxy)/anything/else'
 
             One line per call follows below. Ctrl-C ends the demo.
 

@@ -4,8 +4,20 @@ import Configuration
 
 /// An authenticated tool and its rights.
 struct Caller: Sendable, Equatable {
+    /// How it has shown who it is, as the audit log says it.
+    enum Proof: String, Sendable {
+        case key
+        case certificate
+        /// By the user that its process runs as, on a unix socket.
+        case unix
+        /// By its own token, in pass-through mode, which is not verified here.
+        case token
+        case anonymous
+    }
+
     let name: String
     let allow: Set<Permission>
+    var via = Proof.anonymous
     /// Its class among those who wait for a turn.
     var priority = CallerPriority.interactive
     /// Its share of the turns, to that of others.
@@ -15,7 +27,7 @@ struct Caller: Sendable, Equatable {
 
     /// The same rights under the name that somebody has shown, whose places are limited as everybody's are.
     func named(_ name: String) -> Caller {
-        Caller(name: name, allow: allow, priority: priority, weight: weight)
+        Caller(name: name, allow: allow, via: .token, priority: priority, weight: weight)
     }
 
     static let anonymous = Caller(name: "anonymous", allow: Set(Permission.allCases), maxInFlight: nil)
