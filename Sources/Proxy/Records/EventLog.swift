@@ -131,7 +131,11 @@ final class EventLog: Sendable {
 
     /// A limit of ours refused a call.
     func refused(_ failure: Failure, _ record: ExchangeRecord) {
-        guard let kind = failure.limitKind else { return }
+        if let kind = failure.limitKind { limitReached(kind, record) }
+    }
+
+    /// The same by the name of the limit, from a bounded set.
+    func limitReached(_ kind: String, _ record: ExchangeRecord) {
         let now = environment.now()
         let count = state.withLock { state in
             let count = state.refusals.refused(kind, now: now)

@@ -110,7 +110,7 @@ package final class Sidecar: Sendable {
         }
         let flow = RequestFlow(
             sender: sender, links: links, reads: reads, audit: audit, heldBytes: config.cache.maxEntryBytes,
-            environment: environment, accessLog: accessLog)
+            minRate: config.listen.minRate, environment: environment, accessLog: accessLog)
         service = ProxyService(
             desk: FrontDesk(config, pseudonym: settings.pseudonym), flow: flow,
             activity: Activity(maxConnections: config.listen.maxConnections),
