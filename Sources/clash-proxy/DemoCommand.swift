@@ -12,6 +12,9 @@ struct DemoCommand: AsyncParsableCommand {
     @Option(help: "Port of the proxy; 0 picks a free one.")
     var port = 0
 
+    @Flag(help: "Speak TLS, with a certificate made on the spot.")
+    var tls = false
+
     func validate() throws { try PortOption.check(port, "--port") }
 
     func run() async throws {
@@ -28,8 +31,11 @@ struct DemoCommand: AsyncParsableCommand {
         }
         let folder = try TemporaryFolder()
         defer { folder.remove() }
-        let tour = try DemoTour(simulator: simulator, upstream: upstream)
-        let loaded = try Self.configuration(upstream, port: port, audit: folder.path, callers: tour.callers)
+        let certificate = tls ? try DemoCertificate() : nil
+        defer { certificate?.remove() }
+        let tour = try DemoTour(simulator: simulator, upstream: upstream, certificate: certificate?.path)
+        let loaded = try Self.configuration(
+            upstream, certificate?.settings ?? [], port: port, audit: folder.path, callers: tour.callers)
         let logging = Logs(loaded.config.log)
         var config = loaded.config
         config.fit(.current())
@@ -42,7 +48,7 @@ struct DemoCommand: AsyncParsableCommand {
 
     /// The defaults, pointed at the simulator.
     private static func configuration(
-        _ upstream: SimulatorAddresses, port: Int, audit: String, callers: String
+        _ upstream: SimulatorAddresses, _ more: [String], port: Int, audit: String, callers: String
     ) throws -> LoadedConfig {
         let settings = [
             "listen.address=127.0.0.1:\(port)", "admin.address=127.0.0.1:0", "upstream.url=\(upstream.apiURL)",
@@ -51,7 +57,7 @@ struct DemoCommand: AsyncParsableCommand {
         ]
         do throws(ConfigMistakes) {
             return try ConfigLoader.load(
-                ConfigSources(file: ConfigSources.File(name: "demo", text: callers), flags: settings))
+                ConfigSources(file: ConfigSources.File(name: "demo", text: callers), flags: settings + more))
         } catch {
             complain(error.description)
             throw ExitStatus.configuration

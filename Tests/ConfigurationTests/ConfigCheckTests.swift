@@ -264,7 +264,7 @@ struct ConfigCheckTests {
     func changes() {
         var new = Config()
         #expect(Config().changes(to: new) == [])
-        new.listen.address = .unix(path: "/run/x.sock")
+        new.listen.addresses = [.unix(path: "/run/x.sock")]
         new.cache.ttlList = .seconds(1)
         new.token.clientSecret = Secret("other")
         new.callers = [.init(name: "x", credential: .certificate("cn"), allow: [.read])]

@@ -27,6 +27,7 @@ struct ConnectionPipeline: Sendable {
     let executors: ExecutorTable
     /// Nil: plain.
     let tls: ListenerTLS?
+    let users = PeerUsers()
 
     /// To be called once for each new connection, before anything has been read from it.
     func begin(on channel: any Channel) throws {
@@ -37,7 +38,7 @@ struct ConnectionPipeline: Sendable {
         }
         if let tls { return try beginTLS(on: channel, tls, isOneTooMany: isOneTooMany) }
         if isOneTooMany { return try channel.pipeline.syncOperations.addHandler(OverLimitHandler(service)) }
-        try addHTTP1(to: channel, Peer(address: channel.peerName))
+        try addHTTP1(to: channel, Peer(address: channel.peerName, identity: users.identity(of: channel)))
     }
 
     /// HTTP/1.1, whatever the connection came through.
