@@ -23,5 +23,8 @@ package final class PeerIdentity: Sendable {
     /// The common and alternative names of the certificate that it presented and that was verified; none without one.
     package let certificateNames: [String]
 
+    /// The certificate's time is over, although the session that it opened lives on.
+    struct Expired: Error {}
+
     init(certificateNames: [String]) { self.certificateNames = certificateNames }
 }
