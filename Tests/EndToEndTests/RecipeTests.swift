@@ -29,7 +29,7 @@ import Testing
                 #expect(rig.iTwin == "d5baf029-f041-4756-b717-a7011de099da", "the recipes use the simulator's ids")
                 let setting = "export CLASH_KEY=\(key) P=http://127.0.0.1:\(rig.port)\n"
                 for call in recipe.calls {
-                    let answer = try await onThread { try shell(setting + call.command) }
+                    let answer = try await Shell.run(setting + call.command)
                     for word in call.promised {
                         #expect(answer.contains(word), "\(recipe.title): \(call.command)\n\(answer)")
                     }
@@ -74,13 +74,6 @@ import Testing
         defer { fclose(file) }
         return String(decoding: readAll(file), as: UTF8.self)
     }
-}
-
-/// What a command of the shell prints.
-private func shell(_ command: String) throws -> String {
-    guard let pipe = popen(command, "r") else { throw RawClient.Trouble(description: "no pipe: errno \(errno)") }
-    defer { pclose(pipe) }
-    return String(decoding: readAll(pipe), as: UTF8.self)
 }
 
 private func readAll(_ file: UnsafeMutablePointer<FILE>) -> [UInt8] {

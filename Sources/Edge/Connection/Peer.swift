@@ -26,6 +26,9 @@ package final class PeerIdentity: Sendable {
     /// The uid of its process, on a unix socket.
     package let user: UInt32?
 
+    /// The certificate's time is over, although the session that it opened lives on.
+    struct Expired: Error {}
+
     init(certificateNames: [String]) { (self.certificateNames, user) = (certificateNames, nil) }
 
     init(user: UInt32) { (certificateNames, self.user) = ([], user) }

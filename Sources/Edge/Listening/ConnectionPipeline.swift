@@ -80,7 +80,7 @@ struct ConnectionPipeline: Sendable {
 
     /// One connection too many, which can be told so by now.
     private func addRefusal(to channel: any Channel, _ negotiated: String?) throws {
-        try channel.pipeline.syncOperations.addHandler(OverLimitHandler(service))
+        try channel.pipeline.syncOperations.addHandler(OverLimitHandler(service, lingers: true))
     }
 }
 

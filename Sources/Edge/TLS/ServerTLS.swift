@@ -97,7 +97,7 @@ package final class ServerTLS: Sendable {
     /// What a verified certificate proves. Throws when its time is over: a session that is resumed was verified earlier.
     func identity(of certificate: NIOSSLCertificate) throws -> PeerIdentity {
         guard Int64(certificate.notValidAfter) >= wallTime().seconds else {
-            throw TLSFileError(.expired, .clientCA, "is of a client whose certificate has expired meanwhile")
+            throw PeerIdentity.Expired()
         }
         return PeerIdentity(certificateNames: CertificateNames.of(try certificate.toDERBytes()))
     }
