@@ -140,7 +140,9 @@ import Testing
     @Test("a call that its head already puts outside the scope is refused before its body is asked for")
     func early() async throws {
         try await withOpenOrigin { rig, received, callers in
-            for (caller, target) in [("mine", "/clash-detection/itwins/\(Self.foreign)/tests"), ("lister", "/clashdetection/runs")] {
+            for (caller, target) in [
+                ("mine", "/clash-detection/itwins/\(Self.foreign)/tests"), ("lister", "/clashdetection/runs"),
+            ] {
                 let key = callers.key(caller)
                 let answer = try await rig.raw(
                     "POST \(target) HTTP/1.1\r\nHost: localhost\r\n\(key.0): \(key.1)\r\nContent-Length: 40\r\n"
