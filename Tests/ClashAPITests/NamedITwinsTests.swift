@@ -45,7 +45,9 @@ import Testing
             #expect(AnyID(text) == .v1(project: project, entity: run), "\(text)")
         }
         #expect(AnyID(SampleIDs.runGUID.uppercased()) == .guid(run))
-        for text in ["", "AbC", String(SampleIDs.run.dropLast()), SampleIDs.run + "A", SampleIDs.run.replacing("A", with: "!")]
+        for text in [
+            "", "AbC", String(SampleIDs.run.dropLast()), SampleIDs.run + "A", SampleIDs.run.replacing("A", with: "!"),
+        ]
         where text != SampleIDs.run {
             #expect(AnyID(text) == nil, "\(text)")
         }
@@ -102,7 +104,10 @@ import Testing
             (#"["\#(SampleIDs.run)"]"#, [run], true), (#"["\#(SampleIDs.run)"]"#, [project], true),
             (#"["\#(SampleIDs.result)="]"#, [run], true), (#"["\#(SampleIDs.test)"]"#, [run], false),
             (#"{"\#(SampleIDs.runGUID)":1}"#, [run], false),
-            (#"{"a":"\#(SampleIDs.runGUID.map { "\\u00\(String($0.asciiValue ?? 0, radix: 16))" }.joined())"}"#, [run], true),
+            (
+                #"{"a":"\#(SampleIDs.runGUID.map { "\\u00\(String($0.asciiValue ?? 0, radix: 16))" }.joined())"}"#,
+                [run], true
+            ),
         ] {
             for size in [1, 7, 1000] {
                 var classifier = BodyClassifier(route: route, headers: [:], watching: Set(ids))

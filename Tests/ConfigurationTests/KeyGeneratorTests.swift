@@ -30,7 +30,8 @@ struct KeyGeneratorTests {
         #expect(caller.operations == ["v2.reports.*", "v1.runs.get"])
         #expect(!(try KeyGenerator.make(name: "x").table.contains("itwins")))
         for (itwins, operations, told) in [
-            ("a", "", "--itwins: \"a\" is no GUID"), ("", "v2.report.*", "--operations: \"v2.report.*\" names no operation"),
+            ("a", "", "--itwins: \"a\" is no GUID"),
+            ("", "v2.report.*", "--operations: \"v2.report.*\" names no operation"),
             ("", "v2.unknown", "--operations: \"v2.unknown\" names no operation"),
         ] {
             let mistakes = #expect(throws: ConfigMistakes.self) {

@@ -22,9 +22,16 @@ import Testing
                 var calls: [(String, String, String?)] = [
                     ("DELETE", "/clashdetection/runs/\(v1Run)", nil),
                     ("DELETE", "/ClashDetection//Runs/\(v1Run)%3D/", nil),
-                    ("DELETE", "/clashdetection/runs/\(v1Run.first.map { "%\(String($0.asciiValue ?? 0, radix: 16))" } ?? "")\(v1Run.dropFirst());x=1", nil),
+                    (
+                        "DELETE",
+                        "/clashdetection/runs/\(v1Run.first.map { "%\(String($0.asciiValue ?? 0, radix: 16))" } ?? "")\(v1Run.dropFirst());x=1",
+                        nil
+                    ),
                     ("DELETE", "/clashdetection/tests/\(v1Test)", nil),
-                    ("DELETE", "/clashdetection/tests/\(v1Test.dropLast())\(v1Test.suffix(1))?projectId=\(Self.mine)", nil),
+                    (
+                        "DELETE",
+                        "/clashdetection/tests/\(v1Test.dropLast())\(v1Test.suffix(1))?projectId=\(Self.mine)", nil
+                    ),
                     ("POST", "\(base)/tests/jobs/deletion", #"{"jobs":["\#(Self.test)"],"operation":"delete"}"#),
                     ("POST", "\(base)/runs/jobs", #"{"jobs":[{"reportId":"\#(Self.run)"}],"operation":"delete"}"#),
                     ("POST", "\(base)/unknown", #"{"x":{"y":["\#(Self.run)"]},"operation":"delete"}"#),
@@ -38,7 +45,8 @@ import Testing
                 for (index, (method, target, body)) in calls.enumerated() {
                     for caller in ["free", "mine"] {
                         let answer = try await rig.call(
-                            method, target, [callers.key(caller), ("x-correlation-id", "p\(index)\(caller)")], body: body)
+                            method, target, [callers.key(caller), ("x-correlation-id", "p\(index)\(caller)")],
+                            body: body)
                         answer.expectError(403, "Protected", reason: "protected", "\(method) \(target) \(body ?? "")")
                         #expect(try rig.story(of: "p\(index)\(caller)") == ["denied"], "\(target)")
                     }
@@ -55,7 +63,9 @@ import Testing
                     ("GET", "\(base)/reports/\(Self.run)", nil), ("PUT", "\(base)/tests/\(Self.test)", "{}"),
                 ]
                 for (method, target, body) in allowed {
-                    #expect(try await rig.call(method, target, [callers.key("free")], body: body).status == 200, "\(target)")
+                    #expect(
+                        try await rig.call(method, target, [callers.key("free")], body: body).status == 200, "\(target)"
+                    )
                 }
             }
         }
@@ -85,7 +95,8 @@ import Testing
             let theirs = "/clash-detection/itwins/\(SeededWorld.foreign)"
             let delete = #"{"jobs":["\#(Self.run)"],"operation":"delete"}"#
             let refused: [(String, String, [(String, String)], String?)] = [
-                ("POST", "\(base)/reports/jobs/deletion", [], delete), ("DELETE", "\(base)/suppression-rules/1", [], nil),
+                ("POST", "\(base)/reports/jobs/deletion", [], delete),
+                ("DELETE", "\(base)/suppression-rules/1", [], nil),
                 ("DELETE", "/clashdetection/runs/\(id)", [], nil), ("DELETE", "/clashdetection/runs/AbC", [], nil),
                 ("DELETE", "/clashdetection/anything?projectId=\(Self.mine)", [], nil),
                 ("POST", "/clashdetection/x", [], #"{"projectId":"\#(Self.mine)","operation":"delete"}"#),
@@ -99,7 +110,9 @@ import Testing
                 answer.expectError(403, "Protected", reason: "protected", "\(method) \(target) \(body ?? "")")
             }
             #expect(received.count == 0)
-            #expect(try await rig.call("POST", "\(theirs)/reports/jobs/deletion", [callers.key("free")], body: delete).status == 200)
+            #expect(
+                try await rig.call("POST", "\(theirs)/reports/jobs/deletion", [callers.key("free")], body: delete)
+                    .status == 200)
             #expect(try await rig.call("PUT", "\(base)/tests/1", [callers.key("free")], body: "{}").status == 200)
         }
     }

@@ -52,6 +52,8 @@ func withScopes(
     try await withRig { options in
         options.origin = origin
         options.file = known.tables
+        // What is to be cancelled has not ended before.
+        options.simulator.runDuration = .seconds(600)
         options.flags = flags
     } _: { rig in
         try await body(rig, known)

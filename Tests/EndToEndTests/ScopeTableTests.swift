@@ -10,7 +10,9 @@ import Testing
         case right, mixed, undecodable
     }
 
-    @Test("every operation: right scope as documented, foreign, mixed and unreadable 403, and nothing of it is sent", arguments: ["v1", "v2"])
+    @Test(
+        "every operation: right scope as documented, foreign, mixed and unreadable 403, and nothing of it is sent",
+        arguments: ["v1", "v2"])
     func table(version: String) async throws {
         try await withScopes(flags: ["cache.enabled=true"]) { rig, callers in
             let rows = try await rows(rig, callers, version)
@@ -28,7 +30,8 @@ import Testing
                         rig, changed(row, naming), callers.key(caller), [("x-correlation-id", id)])
                     refused.expectError(
                         403, "InsufficientPermissions", reason: "permission-denied", "\(caller) \(naming) \(name)")
-                    let isRecorded = row.operation.hasSuffix(".delete") || row.operation.hasSuffix(".remove")
+                    let isRecorded =
+                        row.operation.hasSuffix(".delete") || row.operation.hasSuffix(".remove")
                         || row.operation.contains(".runs.start") || row.operation.contains(".cancel")
                     #expect(try rig.story(of: id) == (isRecorded ? ["denied"] : []), "\(naming) \(name)")
                 }

@@ -297,23 +297,6 @@ final class RequestFlow: Sendable {
         return .settledAsDone
     }
 
-    /// Records what was refused with 403 before its caller was asked for, if it is recorded whatever its body says; nil
-    /// where there is nothing to record. Its body is nobody's to read.
-    func deniedUnasked(_ visit: Visit) -> (@Sendable () async -> Void)? {
-        let route = visit.admission.route
-        guard let audit, ClashAPI.checkTarget(visit.head.target) == nil, audit.policy.records(unread: route),
-            let call = audit.call(route.resolve(headers: visit.fields), visit, nil)
-        else { return nil }
-        return { await audit.denied(call, status: 403) }
-    }
-
-    /// A refusal of an audited call that never got as far as an intent: 403, 428 or 429 by us.
-    private func recordDenial(_ visit: Visit, _ failure: Failure) async {
-        guard let audit, let call = visit.auditCall, visit.facts.attempts == 0 else { return }
-        let status = failure.reason.row(.v2).status.code
-        if [403, 428, 429].contains(status) { await audit.denied(call, status: status) }
-    }
-
     /// Brings the answer to the tool.
     ///
     /// - Parameter place: what its call holds upstream, as far as that is known.
