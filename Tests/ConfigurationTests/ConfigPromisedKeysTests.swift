@@ -95,7 +95,7 @@ struct ConfigPromisedKeysTests {
         #expect(loaded.refusals.isEmpty)
         #expect(
             loaded.warnings.map(\.description) == [
-                "set, but not yet in force in this version: listen.h2c, "
+                "set, but not yet in force in this version: "
                     + "admin.public, audit.keep, alerts.webhook, alerts.budget_at, traces.sample, "
                     + "shutdown.ready_delay"
             ])

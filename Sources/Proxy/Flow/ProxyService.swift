@@ -58,7 +58,7 @@ final class ProxyService: RequestHandling {
 
     func handle(_ exchange: Exchange) {
         activity.exchangeBegan()
-        if isDraining {
+        if isDraining, !exchange.isPromised {
             let route = ClashAPI.match(method: exchange.head.method, target: exchange.head.target)
             return end(visit(exchange, Admission(refused: nil, route: route)), .shuttingDown())
         }
