@@ -107,10 +107,11 @@ import Testing
     func closed() async throws {
         let received = Received()
         let server = origin(received) { _, _ in ok }
-        try await withScopes(origin: server, flags: ["upstream.allow_prefixes=/_proxy,/clash-detection"]) { rig, callers in
+        try await withScopes(origin: server, flags: ["upstream.allow_prefixes=/_proxy,/clash-detection"]) {
+            rig, callers in
             for target in ["/_proxy/me", "/_proxy/budget", "/_proxy/x"] {
-                try await rig.get(target).expectError(
-                    401, "HeaderNotFound", reason: "caller-key-missing", target: "Authorization")
+                try await rig.get(target)
+                    .expectError(401, "HeaderNotFound", reason: "caller-key-missing", target: "Authorization")
                 try await rig.get(target, [("X-Api-Key", "cpk_wrong")])
                     .expectError(401, "InvalidCallerKey", reason: "caller-key-unknown")
             }

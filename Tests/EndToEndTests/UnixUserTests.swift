@@ -13,7 +13,8 @@ import Testing
     func known() async throws {
         var callers = ScopedCallers()
         try callers.add("keyed", allow: "read")
-        let user = "[[caller]]\nname = \"me\"\nuser = \"\(getuid())\"\nallow = [\"read\", \"delete\"]\n"
+        let user =
+            "[[caller]]\nname = \"me\"\nuser = \"\(getuid())\"\nallow = [\"read\", \"delete\"]\n"
             + "itwins = [\"\(SeededWorld.mine)\"]\n"
         try await withSocket(callers.tables + user) { rig, ask in
             #expect(try await ask("GET", rig.list, []).status == 200)
@@ -47,7 +48,9 @@ import Testing
                 .expectError(401, "HeaderNotFound", reason: "caller-key-missing", target: "Authorization")
         }
         let user = "[[caller]]\nname = \"me\"\nuser = \"\(getuid())\"\nallow = [\"read\"]\n"
-        try await withRig { $0.file = user } _: { rig in
+        try await withRig {
+            $0.file = user
+        } _: { rig in
             try await rig.get(rig.list)
                 .expectError(401, "HeaderNotFound", reason: "caller-key-missing", target: "Authorization")
         }
@@ -63,7 +66,8 @@ import Testing
         }
     }
 
-    private typealias Ask = (_ method: String, _ target: String, _ headers: [(String, String)]) async throws -> RawResponse
+    private typealias Ask = (_ method: String, _ target: String, _ headers: [(String, String)]) async throws ->
+        RawResponse
 
     private func withSocket(
         _ tables: String, flags: [String] = [], _ body: @escaping (Rig, Ask) async throws -> Void
