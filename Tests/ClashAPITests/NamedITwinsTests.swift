@@ -125,6 +125,7 @@ import Testing
     func ownPaths() {
         func own(_ target: String) -> [String]? { ClashAPI.match(method: .get, target: target).ownPath }
         #expect(own("/_proxy/me") == ["me"] && own("//%5Fproxy/ME?x") == ["me"] && own("/_PROXY;a=1") == [])
+        #expect(own("/;a/;b=_proxy/_proxy?me") == [])
         #expect(own("/clash-detection/_proxy/me") == nil && own("/_proxyme") == nil && own("/") == nil)
     }
 }
