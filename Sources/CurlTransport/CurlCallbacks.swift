@@ -52,34 +52,18 @@ let readCallback: curl_read_callback = { target, size, count, data in
     guard let target, let data else { return Int(CURL_READFUNC_ABORT) }
     let transfer = transfer(data)
     if transfer.wasAnsweredEarly {
-        // libcurl stops by itself, but not if the answer also closes the connection. Nothing may make the cut body look
-        // complete: with a declared length it is visibly short, but chunked the end of input would be sent as its end.
-        return transfer.request.uploadLength == nil ? Int(CURL_READFUNC_PAUSE) : 0
+        // libcurl stops by itself, but not if the answer also closes the connection. With its length declared the cut body
+        // is visibly short.
+        return 0
     }
     let room = UnsafeMutableRawBufferPointer(start: target, count: size * count)
-    switch transfer.request.body {
-    case .none:
-        return 0
-    case .bytes(let body):
-        let length = min(room.count, body.count - transfer.uploadOffset)
-        body.withUnsafeBytes {
-            room.copyMemory(from: .init(rebasing: $0[transfer.uploadOffset..<transfer.uploadOffset + length]))
-        }
-        return transfer.uploaded(length)
-    case .stream(let pipe, _):
-        switch pipe.read(into: room) {
-        case .bytes(let length):
-            return transfer.uploaded(length)
-        case .starved:
-            transfer.state.uploadStarved()
-            return Int(CURL_READFUNC_PAUSE)
-        case .finished:
-            return transfer.uploadFinished()
-        case .failed:
-            transfer.verdict = (.bodyFailed, "the request body was given up")
-            return Int(CURL_READFUNC_ABORT)
-        }
+    guard case .bytes(let body) = transfer.request.body else { return 0 }
+    let length = min(room.count, body.count - transfer.uploadOffset)
+    body.withUnsafeBytes {
+        room.copyMemory(from: .init(rebasing: $0[transfer.uploadOffset..<transfer.uploadOffset + length]))
     }
+    transfer.uploaded(length)
+    return length
 }
 
 /// A connection is ready and the request is about to be sent on it: the first time, or again.
@@ -143,34 +127,14 @@ let closeSocketCallback: curl_closesocket_callback = { data, descriptor in
 }
 
 extension Transfer {
-    /// Notes that the next part of the request body is on its way; returns what libcurl wants to hear.
-    fileprivate func uploaded(_ length: Int) -> Int {
+    /// Notes that the next part of the request body is on its way.
+    fileprivate func uploaded(_ length: Int) {
         self.uploadOffset += length
-        let now = self.loop.now
-        defer { self.loop.watch(self) }
-        guard let whole = self.request.uploadLength else {
-            self.state.uploadAdvanced(now: now)
-            return length
-        }
-        if self.uploadOffset > whole {
-            self.verdict = (.bodyFailed, "the request body is longer than declared")
-            return Int(CURL_READFUNC_ABORT)
-        }
-        if self.uploadOffset == whole {
-            self.state.uploadEnded(now: now)
+        if self.uploadOffset == self.request.uploadLength {
+            self.state.uploadEnded(now: self.loop.now)
         } else {
-            self.state.uploadAdvanced(now: now)
+            self.state.uploadAdvanced(now: self.loop.now)
         }
-        return length
-    }
-
-    fileprivate func uploadFinished() -> Int {
-        if let whole = self.request.uploadLength, whole != self.uploadOffset {
-            self.verdict = (.bodyFailed, "the request body is shorter than declared")
-            return Int(CURL_READFUNC_ABORT)
-        }
-        self.state.uploadEnded(now: self.loop.now)
         self.loop.watch(self)
-        return 0
     }
 }

@@ -102,16 +102,8 @@ final class CurlLoop: @unchecked Sendable {
             if transfer.state.cancel() && transfer.state.isStarted { self.fail(transfer, .cancelled) }
         case .abandon(let transfer):
             if !transfer.state.isOver { self.fail(transfer, .cancelled) }
-        case .abortUpload(let transfer):
-            // Before the start, `start` will see it.
-            if transfer.state.isStarted && !transfer.state.uploadIsDone {
-                self.fail(transfer, .bodyFailed, "the request body was given up")
-            }
         case .resumeDownload(let transfer):
             transfer.state.bodyAdvanced(now: self.now)
-            self.resume(transfer)
-        case .resumeUpload(let transfer):
-            transfer.state.uploadAdvanced(now: self.now)
             self.resume(transfer)
         case .shutdown(let time):
             self.shutdownAt = min(time, self.shutdownAt ?? time)
@@ -125,8 +117,6 @@ final class CurlLoop: @unchecked Sendable {
         self.waiting.append(transfer)
         if transfer.state.isCancelled {
             self.fail(transfer, .cancelled)
-        } else if let pipe = transfer.requestPipe, pipe.hasFailed {
-            self.fail(transfer, .bodyFailed, "the request body was given up")
         } else {
             self.watch(transfer)
         }
@@ -212,12 +202,7 @@ final class CurlLoop: @unchecked Sendable {
             transfer.isReadyListed = false
             if transfer.isAnsweredInFull { self.finish(transfer, CURLE_OK) }
             let resumes = transfer.deliver()
-            if resumes || transfer.wasAnsweredEarly {
-                // A request body that was paused when the early answer came would keep libcurl waiting.
-                self.resume(transfer)
-            } else {
-                self.watch(transfer)
-            }
+            if resumes { self.resume(transfer) } else { self.watch(transfer) }
         }
         self.delivered.removeAll(keepingCapacity: true)
     }
@@ -248,7 +233,6 @@ final class CurlLoop: @unchecked Sendable {
         }
         if transfer.openedSocket { self.sockets.dropClosed() }
         self.forget(transfer)
-        transfer.requestPipe?.close()
         // What is started because of this finds the connection free: the command comes after.
         transfer.request.ended?()
         if let failure {

@@ -64,7 +64,7 @@ struct CurlOptions {
         if length != 0 || saysZero {
             // UPLOAD for every method: POST would add a form Content-Type of its own.
             ccurl_set_long(easy, CURLOPT_UPLOAD, 1)
-            ccurl_set_offset(easy, CURLOPT_INFILESIZE_LARGE, curl_off_t(length ?? -1))
+            ccurl_set_offset(easy, CURLOPT_INFILESIZE_LARGE, curl_off_t(length))
             ccurl_set_string(easy, CURLOPT_CUSTOMREQUEST, request.method.rawValue)
         } else if request.method != .get {
             ccurl_set_string(easy, CURLOPT_CUSTOMREQUEST, request.method.rawValue)

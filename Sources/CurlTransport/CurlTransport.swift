@@ -93,10 +93,6 @@ package final class CurlTransport: Sendable {
             throw TransferFailure(reason: .invalidRequest, detail: defect)
         }
         let transfer = self.transfer(request, only: .exchange)
-        if let pipe = transfer.requestPipe, !pipe.attach(.init(transfer: transfer, inbox: self.loop.inbox)) {
-            request.ended?()
-            throw TransferFailure(reason: .invalidRequest, detail: "request body pipe used twice")
-        }
         return try await self.run(transfer).get()
     }
 
@@ -122,7 +118,6 @@ package final class CurlTransport: Sendable {
             await withUnsafeContinuation { (head: Transfer.Head) in
                 transfer.head = head
                 guard !inbox.send(.start(transfer)) else { return }
-                transfer.requestPipe?.close()
                 transfer.request.ended?()
                 head.resume(returning: .failure(TransferFailure(reason: .shutdown)))
             }

@@ -72,11 +72,7 @@ final class Transfer: @unchecked Sendable {
                 stall: request.stallTimeout.nanoseconds,
                 isRepeatable: request.repeatable,
                 cancellation: request.cancellation),
-            hasUpload: request.uploadLength != .some(0))
-    }
-
-    var requestPipe: RequestBodyPipe? {
-        if case .stream(let pipe, _) = self.request.body { pipe } else { nil }
+            hasUpload: request.uploadLength != 0)
     }
 
     /// The response carries no body whatever its fields say (RFC 9112 section 6.3).
@@ -95,8 +91,8 @@ final class Transfer: @unchecked Sendable {
         self.expectedLength != nil || self.parser.isChunked && self.parser.isHTTP1
     }
 
-    /// Whether the whole answer to an unfinished request is here. libcurl would go on waiting for the request body when
-    /// that is paused, so such an exchange is ended by us.
+    /// Whether the whole answer to an unfinished request is here. libcurl would go on waiting for the server to take the rest
+    /// of the request body when the answer also closes the connection, so such an exchange is ended by us.
     var isAnsweredInFull: Bool {
         self.wasAnsweredEarly && self.received == self.expectedLength
     }
@@ -112,7 +108,6 @@ final class Transfer: @unchecked Sendable {
         if self.parser.status.code >= 300 && !self.state.uploadIsDone {
             self.wasAnsweredEarly = true
             self.state.uploadEnded(now: now)
-            self.requestPipe?.close()
         }
         self.state.headCompleted(now: now)
         self.headIsReady = true
@@ -164,12 +159,6 @@ extension UpstreamRequest {
     /// Whether sending it again changes nothing (RFC 9110 section 9.2.1).
     var isSafe: Bool { self.method == .get || self.method == .head || self.method == .options }
 
-    /// Bytes of the request body: nil when unknown, 0 for none.
-    var uploadLength: Int? {
-        switch self.body {
-        case .none: 0
-        case .bytes(let bytes): bytes.count
-        case .stream(_, let length): length
-        }
-    }
+    /// Bytes of the request body.
+    var uploadLength: Int { if case .bytes(let bytes) = self.body { bytes.count } else { 0 } }
 }

@@ -11,10 +11,8 @@ package struct UpstreamRequest: Sendable {
     package enum Body: Sendable {
         /// No body. POST, PUT and PATCH still say `Content-Length: 0` (RFC 9110 section 8.6).
         case none
-        /// A body that is all here.
+        /// A body, whole.
         case bytes([UInt8])
-        /// A body that is still coming; without a length it is sent chunked. A pipe serves one request.
-        case stream(RequestBodyPipe, length: Int?)
     }
 
     /// Until when the cancellation of the calling task stops the exchange.
@@ -102,8 +100,7 @@ extension UpstreamRequest {
         switch self.body {
         case .none: return nil
         case .bytes(let bytes) where bytes.isEmpty: return nil
-        case .stream(_, let length?) where length < 0: return "negative body length"
-        default: return self.method == .head ? "HEAD with a body" : nil
+        case .bytes: return self.method == .head ? "HEAD with a body" : nil
         }
     }
 
