@@ -5,6 +5,7 @@ import Configuration
 import CurlTransport
 import HTTPTypes
 import NIOHTTP1
+import RateLimiting
 import Synchronization
 import TestSupport
 import Testing
