@@ -14,6 +14,12 @@ enum RequestBodyReader {
     static func read(_ visit: Visit, _ route: RouteMatch) async throws(FlowExit) -> (CallBody, OperationMatch) {
         let fields = visit.fields
         if visit.head.framing == .none { return (.none, route.resolve(headers: fields)) }
+        if visit.head.method == .head {
+            // It has no meaning (RFC 9110 section 9.3.2), and is not sent on: a gateway that answers without reading it is out
+            // of step.
+            while try await nextPart(visit.wire) != nil {}
+            return (.none, route.resolve(headers: fields))
+        }
         var classifier = route.bodyDecides ? BodyClassifier(route: route, headers: fields) : nil
         var decided: OperationMatch?
         var parts = BodyParts()
