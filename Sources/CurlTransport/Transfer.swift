@@ -11,7 +11,8 @@ import HTTPTypes
 /// `@unchecked Sendable`: `request`, `purpose`, `headers`, `pipe`, `inbox` never change and are safe to share (`pipe` locks). The
 /// rest is written by `execute` before the `start` command is queued and from then on touched by the curl thread only;
 /// the inbox's lock orders the two.
-final class Transfer: @unchecked Sendable {
+/// `@safe`: the loop outlives its transfers, and `head` is set to nil by whoever resumes it.
+@safe final class Transfer: @unchecked Sendable {
     typealias Head = UnsafeContinuation<Result<UpstreamResponse, TransferFailure>, Never>
 
     /// What it is made for.
@@ -63,7 +64,7 @@ final class Transfer: @unchecked Sendable {
         self.purpose = purpose
         self.headers = HeaderList(request.fields)
         self.inbox = inbox
-        self.loop = loop
+        unsafe self.loop = loop
         self.parser = HeadParser(mayBeHTTP2: loop.speaksHTTP2)
         self.state = TransferState(
             limits: .init(
@@ -117,7 +118,7 @@ final class Transfer: @unchecked Sendable {
     func forgetSend() {
         // On a connection with other streams libcurl does not say that this one was refused, but it has words for
         // anything else that happens. Surely enough where a second send does no harm.
-        let wasRefused = self.request.isSafe && self.stream.number != nil && self.handle?.errorText.pointee == 0
+        let wasRefused = unsafe self.request.isSafe && self.stream.number != nil && self.handle?.errorText.pointee == 0
         if self.request.repeatable { self.stream = StreamNews() } else if wasRefused { self.stream.refused() }
     }
 
@@ -127,18 +128,18 @@ final class Transfer: @unchecked Sendable {
     /// Hands out what has become available: the head once, then body bytes to a waiting reader.
     /// True: the transfer had been paused for the reader and must go on.
     func deliver() -> Bool {
-        if let head = self.head, self.headIsReady {
-            self.head = nil
-            head.resume(returning: .success(self.response))
+        if let head = unsafe self.head, self.headIsReady {
+            unsafe self.head = nil
+            unsafe head.resume(returning: .success(self.response))
         }
         return self.pipe.deliver()
     }
 
     /// The exchange failed before its head could be delivered.
     func deliver(_ failure: TransferFailure) {
-        guard let head = self.head else { return }
-        self.head = nil
-        head.resume(returning: .failure(failure))
+        guard let head = unsafe self.head else { return }
+        unsafe self.head = nil
+        unsafe head.resume(returning: .failure(failure))
     }
 
     private var response: UpstreamResponse {

@@ -92,7 +92,7 @@ extension UpstreamRequest {
         var hosts = 0
         for field in self.fields {
             if field.name.canonicalName == "host" { hosts += 1 }
-            guard !field.withUnsafeBytesOfValue(Self.breaksLine) else {
+            guard unsafe !field.withUnsafeBytesOfValue(Self.breaksLine) else {
                 return "CR, LF or NUL in field \(field.name.rawName)"
             }
         }
@@ -107,6 +107,6 @@ extension UpstreamRequest {
     /// Whether there is a CR, LF or NUL.
     private static func breaksLine(_ value: UnsafeBufferPointer<UInt8>) -> Bool {
         guard let start = value.baseAddress else { return false }
-        return [0, 0x0A, 0x0D].contains { memchr(start, $0, value.count) != nil }
+        return [0, 0x0A, 0x0D].contains { unsafe memchr(start, $0, value.count) != nil }
     }
 }
