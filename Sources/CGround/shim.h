@@ -7,9 +7,6 @@
 #include <semaphore.h>
 #include <stdint.h>
 #include <time.h>
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
 
 // Two functions of glibc that Swift's Glibc module does not show, because it is built without _GNU_SOURCE.
 // Declared here by hand for the same reason. Can go when Glibc shows them.
@@ -35,15 +32,18 @@ typedef struct {
 static inline cground_json_marks cground_mark_json(const void *sixty_four_bytes) {
     cground_json_marks marks = {0, 0, 0, 0};
 #if defined(__SSE2__)
+    // Clang's own vectors and builtin: the header of the intrinsics is a module that would own half of glibc's types.
+    typedef char vector __attribute__((ext_vector_type(16)));
+    typedef char unaligned __attribute__((ext_vector_type(16), aligned(1)));
     for (int i = 0; i < 4; i++) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *)sixty_four_bytes + i);
+        vector bytes = ((const unaligned *)sixty_four_bytes)[i];
         // Both kinds of brackets differ in this bit only, and no other byte becomes one by it.
-        __m128i folded = _mm_or_si128(bytes, _mm_set1_epi8(0x20));
+        vector folded = bytes | (vector)0x20;
         int shift = 16 * i;
-        marks.quotes |= (uint64_t)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'))) << shift;
-        marks.backslashes |= (uint64_t)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))) << shift;
-        marks.opening |= (uint64_t)_mm_movemask_epi8(_mm_cmpeq_epi8(folded, _mm_set1_epi8('{'))) << shift;
-        marks.closing |= (uint64_t)_mm_movemask_epi8(_mm_cmpeq_epi8(folded, _mm_set1_epi8('}'))) << shift;
+        marks.quotes |= (uint64_t)__builtin_ia32_pmovmskb128(bytes == (vector)'"') << shift;
+        marks.backslashes |= (uint64_t)__builtin_ia32_pmovmskb128(bytes == (vector)'\\') << shift;
+        marks.opening |= (uint64_t)__builtin_ia32_pmovmskb128(folded == (vector)'{') << shift;
+        marks.closing |= (uint64_t)__builtin_ia32_pmovmskb128(folded == (vector)'}') << shift;
     }
 #else
     for (int i = 0; i < 64; i++) {

@@ -88,11 +88,21 @@ package struct JSONEnd: Sendable {
         var inside = quotes
         for distance: UInt64 in [1, 2, 4, 8, 16, 32] { inside ^= inside &<< distance }
         if startsInString { inside = ~inside }
-        let closed = (marks.closing & ~inside).nonzeroBitCount
+        let closed = Self.count(marks.closing & ~inside)
         guard closed < depth, marks.backslashes & ~inside == 0 else { return false }
-        depth += (marks.opening & ~inside).nonzeroBitCount - closed
+        depth += Self.count(marks.opening & ~inside) - closed
         place = endsInEscape ? .escape : inside >> 63 == 1 ? .string : .structure
         return true
+    }
+
+    /// How many bits are set, where they are few: without a processor's own instruction counting them all costs more.
+    private static func count(_ bits: UInt64) -> Int {
+        var (bits, count) = (bits, 0)
+        while bits != 0 {
+            bits &= bits &- 1
+            count += 1
+        }
+        return count
     }
 
     /// The bytes that stand behind a backslash that is not itself escaped.

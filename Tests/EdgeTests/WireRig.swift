@@ -41,6 +41,8 @@ final class NotingService: RequestHandling {
         exchange.leave()
     }
 
+    func failed(_ trouble: ConnectionTrouble, peer: String) { notes.append("\(peer) failed: \(trouble)") }
+
     func answer(_ failure: WireFailure, to request: RefusedRequest) -> LastAnswer {
         notes.append("\(request.peer) refused \(failure.reason) \(failure.message)")
         return LastAnswer(.badRequest, [:], body: Array("refused".utf8))
@@ -64,7 +66,7 @@ struct WireRig {
             headerTimeout: .seconds(10), idleTimeout: .seconds(75), maxHeaderBytes: 16 << 10, maxBodyBytes: 1 << 20,
             minBodyRate: 1_024)
         connection = ConnectionHandler(
-            proxy: service, limits: limits, peer: peer, executor: EventLoopExecutor(channel.eventLoop),
+            proxy: service, limits: limits, peer: Peer(address: peer), executor: EventLoopExecutor(channel.eventLoop),
             knownHeads: heads)
         try channel.pipeline.syncOperations.addHandlers(
             connection,

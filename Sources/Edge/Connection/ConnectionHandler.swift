@@ -14,7 +14,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     typealias InboundOut = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    private let peer: String
+    private let peer: Peer
     /// To stand behind the decoder.
     private(set) lazy var decodedParts = DecodedParts(self)
 
@@ -39,7 +39,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     private var isClosed = false
 
     init(
-        proxy: any RequestHandling, limits: ConnectionLimits, peer: String, executor: EventLoopExecutor,
+        proxy: any RequestHandling, limits: ConnectionLimits, peer: Peer, executor: EventLoopExecutor,
         knownHeads: KnownHeads<KnownRequest>
     ) {
         self.knownHeads = knownHeads
@@ -65,6 +65,9 @@ final class ConnectionHandler: ChannelInboundHandler {
         switch state.phase {
         case .closed: return
         case .lingering: if state.lingered(bytes.readableBytes) { close() }
+        case .fresh where FirstBytes.isTLS(bytes):
+            proxy.failed(.tlsOnPlainPort, peer: peer.address)
+            close()
         default:
             splitter.take(bytes)
             state.came(openHead: splitter.hasOpenHead, behindParts: !parts.isEmpty, now: now)
@@ -181,7 +184,7 @@ final class ConnectionHandler: ChannelInboundHandler {
 
     private func exchange(_ head: RequestHead, _ known: KnownRequest?, offeredID: String?) -> Exchange {
         Exchange(
-            head: head, known: known, peer: peer, offeredID: offeredID, maxBodyBytes: limits.maxBodyBytes,
+            head: head, known: known, client: peer, offeredID: offeredID, maxBodyBytes: limits.maxBodyBytes,
             connection: self, executor: executor)
     }
 
@@ -198,7 +201,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     /// Answers something that was no request, then closes.
     private func refuse(_ failure: WireFailure, _ head: HTTPRequestHead?, offeredID: String? = nil) {
         let request = RefusedRequest(
-            peer: peer, method: head?.method.rawValue,
+            peer: peer.address, method: head?.method.rawValue,
             offeredID: head?.headers.first(name: "x-correlation-id") ?? offeredID)
         send(proxy.answer(failure, to: request).bytes(toHead: request.isHead), flush: true)
         state.refused(now: now)

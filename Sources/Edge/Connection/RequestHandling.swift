@@ -70,6 +70,16 @@ package struct RefusedRequest {
     package var isHead: Bool { method == "HEAD" }
 }
 
+/// Why a connection came to nothing before there was a request.
+package enum ConnectionTrouble: Sendable, Equatable {
+    /// A TLS handshake on a port without TLS.
+    case tlsOnPlainPort
+    /// Why, in a word of the TLS library's.
+    case handshakeFailed(String)
+    /// It was not complete within `listen.header_timeout`.
+    case handshakeTimedOut
+}
+
 /// What a listener needs from the service behind it.
 package protocol RequestHandling: AnyObject, Sendable {
     /// Counts what is open and under way.
@@ -82,6 +92,8 @@ package protocol RequestHandling: AnyObject, Sendable {
     func handle(_ exchange: Exchange)
     /// The answer to what never became a request. It is written down already when this returns.
     func answer(_ failure: WireFailure, to request: RefusedRequest) -> LastAnswer
+    /// A connection ended before there was a request.
+    func failed(_ trouble: ConnectionTrouble, peer: String)
     /// What a connection gets that is one too many.
     func overLimitAnswer(peer: String) -> LastAnswer
 }

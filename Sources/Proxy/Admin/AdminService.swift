@@ -68,6 +68,8 @@ final class AdminService: RequestHandling {
         lastAnswer(Failure(failure), peer: request.peer)
     }
 
+    func failed(_ trouble: ConnectionTrouble, peer: String) { events.connection(trouble, peer: peer) }
+
     func overLimitAnswer(peer: String) -> LastAnswer {
         lastAnswer(
             Failure(

@@ -39,8 +39,10 @@ final class CachedReads: Sendable {
     // MARK: At the front desk
 
     /// What the cache is asked for this request; nil when it has no say.
-    func query(_ head: RequestHead, _ admission: Admission) -> PageQuery? {
-        admission.partition.flatMap { PageQuery.of(head, admission.route, partition: $0, links: links) }
+    func query(_ head: RequestHead, _ admission: Admission, _ client: Peer) -> PageQuery? {
+        admission.partition.flatMap {
+            PageQuery.of(head, admission.route, client: client, partition: $0, links: links)
+        }
     }
 
     /// A stored answer, if one will do at once; else what was found stays with the visit. Synchronous: a hit starts no task

@@ -7,15 +7,24 @@ import HTTPTypes
 import NIOCore
 import RateLimiting
 
-/// What one service, that is one configuration, has found out about a head by its bytes, once its front desk has let it
-/// through.
+/// What one service, that is one configuration, has found out about a head by its bytes and its connection, once its front
+/// desk has let it through.
 private final class KnownVisit {
     let service: ProxyService
     let admission: Admission
     let query: PageQuery?
+    /// What the connection had a say in.
+    private let isTLS: Bool
+    private let identity: PeerIdentity?
 
-    init(service: ProxyService, admission: Admission, query: PageQuery?) {
+    init(service: ProxyService, client: Peer, admission: Admission, query: PageQuery?) {
         (self.service, self.admission, self.query) = (service, admission, query)
+        (isTLS, identity) = (client.isTLS, client.identity)
+    }
+
+    /// Whether it holds for a request that `client` brings to `service`.
+    func holds(for service: ProxyService, _ client: Peer) -> Bool {
+        self.service === service && isTLS == client.isTLS && identity === client.identity
     }
 }
 
@@ -53,7 +62,7 @@ final class ProxyService: RequestHandling {
             let route = ClashAPI.match(method: exchange.head.method, target: exchange.head.target)
             return end(visit(exchange, Admission(refused: nil, route: route)), .shuttingDown())
         }
-        if let known = exchange.known?.memo as? KnownVisit, known.service === self {
+        if let known = exchange.known?.memo as? KnownVisit, known.holds(for: self, exchange.client) {
             return forward(Visit(exchange, known.admission, known.query, held: held, environment: environment))
         }
         switch desk.decide(exchange.head) {
@@ -67,10 +76,12 @@ final class ProxyService: RequestHandling {
                     .allow: RequestHead.allowedMethods,
                     .date: HTTPDate.text(environment.wallTime().seconds),
                 ])
+        case .own(let page, let admission): answer(page, visit(exchange, admission))
         case .forward(let admission):
-            let query = flow.reads?.query(exchange.head, admission)
+            let query = flow.reads?.query(exchange.head, admission, exchange.client)
             let visit = Visit(exchange, admission, query, held: held, environment: environment)
-            exchange.known?.memo = KnownVisit(service: self, admission: admission, query: query)
+            exchange.known?.memo = KnownVisit(
+                service: self, client: exchange.client, admission: admission, query: query)
             forward(visit)
         }
     }
@@ -85,6 +96,24 @@ final class ProxyService: RequestHandling {
         var fields = fields
         OwnFields.add(correlationID: visit.correlationID, to: &fields)
         visit.wire.respond(.noContent, fields, body: [])
+        flow.finish(visit, .answered)
+        activity.exchangeEnded()
+    }
+
+    /// Answers with a page of this proxy's own, which costs no call.
+    private func answer(_ page: OwnPage, _ visit: Visit) {
+        let (caller, wallTime) = (visit.admission.caller, environment.wallTime())
+        var turn = GateRequest(visit.admission.route.resolve(), caller, wait: nil)
+        turn.token = visit.admission.token
+        let body = OwnAnswer.body(page, for: caller, flow.sender.pacing.gate.budget(for: turn), wallTime: wallTime)
+        var fields: HTTPFields = [
+            .contentType: "application/json", .cacheControl: "no-store", .date: HTTPDate.text(wallTime.seconds),
+        ]
+        OwnFields.add(
+            correlationID: visit.correlationID, corsOrigin: visit.admission.corsOrigin, to: &fields)
+        visit.record.operation = "proxy.\(page.rawValue)"
+        visit.record.source = .proxy
+        visit.wire.respond(.ok, fields, body: body)
         flow.finish(visit, .answered)
         activity.exchangeEnded()
     }
@@ -136,6 +165,8 @@ final class ProxyService: RequestHandling {
         record.detail = failure.message
         return lastAnswer(Failure(failure), &record, toHead: request.isHead)
     }
+
+    func failed(_ trouble: ConnectionTrouble, peer: String) { flow.events.connection(trouble, peer: peer) }
 
     func overLimitAnswer(peer: String) -> LastAnswer {
         var record = ExchangeRecord(

@@ -1,6 +1,7 @@
 // What befalls the proxy as a whole, in the application log: pauses, upstream gone and back, tokens, the audit log, limits
 // of ours that refuse. The rooms below know no log; they tell facts, and here it is decided which of them are news.
 
+import Edge
 import Ground
 import HTTPTypes
 import Logging
@@ -20,6 +21,7 @@ final class EventLog: Sendable {
         var watchers: [PauseBook.Key: Task<Void, Never>] = [:]
         var minutes: [String: Task<Void, Never>] = [:]
         var refusals = RefusalTally()
+        var connections = RefusalTally()
         var tokens = TokenNews()
         var hasEnded = false
     }
@@ -150,6 +152,15 @@ final class EventLog: Sendable {
             ])
     }
 
+    /// Connections that came to nothing; each kind is told at most once a minute.
+    func connection(_ trouble: ConnectionTrouble, peer: String) {
+        let now = environment.now()
+        guard let count = state.withLock({ $0.connections.refused(trouble.kind, now: now) }) else { return }
+        var facts: Logger.Metadata = ["peer": "\(peer)", "connections": "\(count)"]
+        if case .handshakeFailed(let cause) = trouble { facts["error"] = "\(cause)" }
+        logger.warning("\(trouble.sentence)", metadata: facts)
+    }
+
     private func tellRefused(_ kind: String, _ count: Int) {
         logger.warning("a limit refused more calls", metadata: ["limit": "\(kind)", "calls": "\(count)"])
     }
@@ -181,11 +192,31 @@ final class EventLog: Sendable {
 
 extension CoolDownScope {
     /// How much is closed, in a word.
-    fileprivate var text: String {
+    var text: String {
         switch self {
         case .everything: "everything"
         case .api(let api): "api:\(api.rawValue)"
         case .operation(let name): "operation:\(name)"
+        }
+    }
+}
+
+extension ConnectionTrouble {
+    /// A bounded set.
+    fileprivate var kind: String {
+        switch self {
+        case .tlsOnPlainPort: "tls-on-plain-port"
+        case .handshakeFailed(let cause): cause
+        case .handshakeTimedOut: "timeout"
+        }
+    }
+
+    fileprivate var sentence: String {
+        switch self {
+        case .tlsOnPlainPort:
+            "a tool speaks TLS to a port without it: call it by http://, or set listen.tls_certificate and tls_key"
+        case .handshakeFailed: "a TLS handshake failed"
+        case .handshakeTimedOut: "a TLS handshake was not complete within listen.header_timeout"
         }
     }
 }

@@ -21,14 +21,14 @@ struct PageQuery: Sendable {
     /// - Parameter partition: whose answers may be mixed; see `PageCache.partition`.
     /// - Returns: nil for requests that are none of the cache's business.
     static func of(
-        _ head: RequestHead, _ route: RouteMatch, partition: String, links: LinkSettings
+        _ head: RequestHead, _ route: RouteMatch, client: Peer, partition: String, links: LinkSettings
     ) -> PageQuery? {
         guard head.method == .get || head.method == .head, head.framing == .none, route.operationClass == .read,
             !head.fields.nominatesSharedFetch
         else { return nil }
         return PageQuery(
             key: key(head, route, partition: partition), directives: RequestDirectives(head.fields),
-            isKnown: route.operation.isKnown, base: LinkBase(links, head),
+            isKnown: route.operation.isKnown, base: LinkBase(links, head, client),
             mayBeFetched: mayBeFetched(head.fields, isKnown: route.operation.isKnown),
             hasPreconditions: Conditional.hasPreconditions(head.fields))
     }

@@ -74,7 +74,7 @@ final class FlowRig: Sendable {
             config, software: "test", reader: reader, environment: environment, events: events)
         let links = LinkSettings(
             rules: [try LinkRule(prefix: "https://api.bentley.com")], allowPrefixes: config.upstream.allowPrefixes,
-            publicURL: nil, scheme: "http")
+            publicURL: nil)
         accessLog = open(folder.path + "/access.log", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         accessWriter = LineWriter(descriptor: accessLog)
         let flow = RequestFlow(
@@ -127,7 +127,7 @@ final class FlowRig: Sendable {
         let exchange = try await loop.submit { [self] in
             let edge = FakeEdge(over)
             let exchange = Exchange(
-                head: head, known: nil, peer: "127.0.0.1", offeredID: offered,
+                head: head, known: nil, client: Peer(address: "127.0.0.1"), offeredID: offered,
                 maxBodyBytes: 1 << 20, connection: edge, executor: EventLoopExecutor(loop))
             if let body { exchange.receivedBody(ByteBuffer(string: body)) }
             if isWhole { exchange.receivedEnd() }
