@@ -33,7 +33,7 @@ struct FieldNameTable {
     /// The name spelled by `bytes`, or nil if that is no field name (RFC 9110 section 5.1).
     mutating func entry(for bytes: UnsafeBufferPointer<UInt8>) -> Entry? {
         var hash: UInt32 = 2_166_136_261  // FNV-1a
-        for unsafebyte in unsafe bytes { hash = (hash ^ UInt32(byte)) &* 16_777_619 }
+        for index in bytes.indices { hash = unsafe (hash ^ UInt32(bytes[index])) &* 16_777_619 }
         var slot = Int(hash % UInt32(Self.slots))
         while let entry = self.entries[slot] {
             if unsafe entry.isSpelled(bytes) { return entry }

@@ -78,7 +78,8 @@ struct HeadParser {
             return .invalid("control character in the status line")
         }
         var code = 0
-        for unsafebyte in unsafe line[(space + 1)..<(space + 4)] {
+        for index in (space + 1)..<(space + 4) {
+            let byte = unsafe line[index]
             guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { return .invalid("malformed status") }
             code = code * 10 + Int(byte - UInt8(ascii: "0"))
         }
@@ -168,7 +169,8 @@ struct HeadParser {
     private static func decimal(_ value: UnsafeBufferPointer<UInt8>) -> Int? {
         guard (1...18).contains(value.count) else { return nil }
         var number = 0
-        for unsafebyte in unsafe value {
+        for index in value.indices {
+            let byte = unsafe value[index]
             guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { return nil }
             number = number * 10 + Int(byte - UInt8(ascii: "0"))
         }
