@@ -33,13 +33,13 @@ struct DemoCommand: AsyncParsableCommand {
         defer { folder.remove() }
         let certificate = tls ? try DemoCertificate() : nil
         defer { certificate?.remove() }
+        let tour = try DemoTour(simulator: simulator, upstream: upstream, certificate: certificate?.path)
         let loaded = try Self.configuration(
-            upstream, certificate?.settings ?? [], port: port, audit: folder.path)
+            upstream, certificate?.settings ?? [], port: port, audit: folder.path, callers: tour.callers)
         let logging = Logs(loaded.config.log)
         var config = loaded.config
         config.fit(.current())
         let sidecar = try await Sidecar(config, logger: logging.logger)
-        let tour = DemoTour(simulator: simulator, upstream: upstream, certificate: certificate?.path)
         try await Supervisor.run(sidecar, logging: logging) { addresses in
             say(tour.text(proxy: addresses.tools, admin: addresses.admin ?? "", audit: folder.path))
         }
@@ -48,7 +48,7 @@ struct DemoCommand: AsyncParsableCommand {
 
     /// The defaults, pointed at the simulator.
     private static func configuration(
-        _ upstream: SimulatorAddresses, _ more: [String], port: Int, audit: String
+        _ upstream: SimulatorAddresses, _ more: [String], port: Int, audit: String, callers: String
     ) throws -> LoadedConfig {
         let settings = [
             "listen.address=127.0.0.1:\(port)", "admin.address=127.0.0.1:0", "upstream.url=\(upstream.apiURL)",
@@ -56,7 +56,8 @@ struct DemoCommand: AsyncParsableCommand {
             "audit.path=\(audit)", "log.level=warning",
         ]
         do throws(ConfigMistakes) {
-            return try ConfigLoader.load(ConfigSources(flags: settings + more))
+            return try ConfigLoader.load(
+                ConfigSources(file: ConfigSources.File(name: "demo", text: callers), flags: settings + more))
         } catch {
             complain(error.description)
             throw ExitStatus.configuration

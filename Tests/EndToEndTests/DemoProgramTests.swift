@@ -12,10 +12,11 @@ import Testing
         let program = try Program(["demo"] + (tls ? ["--tls"] : []), output: output.descriptor)
         _ = try await output.line(with: "Ctrl-C ends the demo")
         let calls = Self.calls(output.lines)
-        #expect(calls.count >= 7)
+        #expect(calls.count >= 8)
         #expect(calls.contains { $0.command.contains("https://") && $0.command.contains("--cacert") } == tls)
+        let exports = output.lines.filter { $0.hasPrefix("export ") }.joined(separator: "\n") + "\n"
         for call in calls {
-            let answer = try await Shell.run(call.command)
+            let answer = try await Shell.run(exports + call.command)
             for word in call.promised {
                 #expect(answer.contains(word), "\(call.command)\n\(answer)")
             }

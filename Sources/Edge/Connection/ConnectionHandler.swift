@@ -265,6 +265,8 @@ extension ConnectionHandler: PartTaking {
 }
 
 extension ConnectionHandler: ExchangeConnection {
+    var framed: (any FramedAnswers)? { nil }
+
     func waits(for wait: ConnectionState.Wait) {
         if wait == .room { bytesLeft = unacknowledgedBytes }
         state.waits(for: wait, now: now)
@@ -311,7 +313,7 @@ extension ConnectionHandler: ExchangeConnection {
 }
 
 extension WireFailure {
-    fileprivate static func requestTimeout(_ slowness: ConnectionState.Slowness) -> WireFailure {
+    static func requestTimeout(_ slowness: ConnectionState.Slowness) -> WireFailure {
         switch slowness {
         case .silent: WireFailure(.timeout, "The request body stopped arriving (listen.idle_timeout).")
         case .belowMinRate:

@@ -10,6 +10,8 @@ struct CallerAuthenticator: Sendable {
     private let callers: [KeyHash: Caller]
     /// By a name of the certificate, of those who have no key.
     private let holders: [String: Caller]
+    /// By the uid of their processes, of those who have neither.
+    private let users: [UInt32: Caller]
     /// Without `[[caller]]` tables nobody needs a key.
     let isOpen: Bool
     /// Whether a bearer token may be meant for upstream.
@@ -19,14 +21,16 @@ struct CallerAuthenticator: Sendable {
         isOpen = configured.isEmpty
         self.passesTokens = passesTokens
         var (callers, holders): ([KeyHash: Caller], [String: Caller]) = ([:], [:])
+        var users: [UInt32: Caller] = [:]
         for caller in configured {
             switch caller.credential {
             case .key(let hash): callers[hash] = Caller(caller, via: .key)
             case .certificate(let name): holders[name] = Caller(caller, via: .certificate)
-            case .user: break
+            // A name that this machine does not know was refused with the configuration, or has gone since.
+            case .user(let name): UserAccount.uid(of: name).map { users[$0] = Caller(caller, via: .unix) }
             }
         }
-        (self.callers, self.holders) = (callers, holders)
+        (self.callers, self.holders, self.users) = (callers, holders, users)
     }
 
     /// Who asks, by the key that came as `X-Api-Key: KEY` or `Authorization: Bearer KEY`. The first wins where both are
@@ -64,9 +68,11 @@ struct CallerAuthenticator: Sendable {
             keyStandsInForToken: !given.isEmpty && holdsKey)
     }
 
-    /// The caller who is known by the certificate; by its first name that is a caller's.
+    /// The caller who is known by the user that its process runs as, or by the certificate: by its first name that is a
+    /// caller's.
     private func holder(_ identity: PeerIdentity?) -> Caller? {
-        guard let identity, !holders.isEmpty else { return nil }
+        guard let identity else { return nil }
+        if let user = identity.user { return users[user] }
         return identity.certificateNames.lazy.compactMap { holders[$0] }.first
     }
 
@@ -100,7 +106,9 @@ extension Caller {
     fileprivate init(_ caller: Config.Caller, via: Proof) {
         self.init(
             name: caller.name, allow: caller.allow, via: via, priority: caller.priority, weight: caller.weight,
-            maxInFlight: caller.maxInFlight)
+            maxInFlight: caller.maxInFlight,
+            bounds: CallerBounds(
+                itwins: caller.itwins, operations: caller.operations, windows: caller.windows))
     }
 }
 

@@ -118,16 +118,20 @@ final class RequestFlow: Sendable {
         let (caller, route) = (visit.admission.caller, visit.admission.route)
         // What is known by its path alone: its body may never be whole.
         visit.record.operation = route.operation.name
-        let isUnread = FrontDesk.hasNoRight(caller, route) && !visit.wire.requestIsComplete
-        let (body, match) =
+        let denial = visit.admission.denial?.failure
+        let isUnread =
+            (denial != nil || FrontDesk.hasNoRight(caller, route)) && !visit.wire.requestIsComplete
+        let (body, match, said) =
             isUnread
-            ? (.none, route.resolve(headers: visit.fields)) : try await RequestBodyReader.read(visit, route)
+            ? (.none, route.resolve(headers: visit.fields), .empty) : try await RequestBodyReader.read(visit, route)
         visit.record.operation = match.operation.name
         if !isUnread || audit?.policy.records(unread: route) == true {
             visit.auditCall = audit?.call(match, visit, caller)
         }
         do throws(Failure) {
             try FrontDesk.authorize(caller, match.operationClass)
+            if let refusal = denial ?? caller.bounds?.refusal(of: match, said, by: caller.name) { throw refusal }
+            try visit.admission.protection?.check(match, said, visit.fields)
             try audit?.policy.checkReason(match, visit.fields)
             try audit?.policy.checkObjects(match)
             try OwnTag.checkMatch(visit.fields)
@@ -291,23 +295,6 @@ final class RequestFlow: Sendable {
     private func settledAsDone(_ call: UpstreamCall) -> Answer {
         reads?.cache.invalidate(after: call.match, status: nil)
         return .settledAsDone
-    }
-
-    /// Records what was refused with 403 before its caller was asked for, if it is recorded whatever its body says; nil
-    /// where there is nothing to record. Its body is nobody's to read.
-    func deniedUnasked(_ visit: Visit) -> (@Sendable () async -> Void)? {
-        let route = visit.admission.route
-        guard let audit, ClashAPI.checkTarget(visit.head.target) == nil, audit.policy.records(unread: route),
-            let call = audit.call(route.resolve(headers: visit.fields), visit, nil)
-        else { return nil }
-        return { await audit.denied(call, status: 403) }
-    }
-
-    /// A refusal of an audited call that never got as far as an intent: 403, 428 or 429 by us.
-    private func recordDenial(_ visit: Visit, _ failure: Failure) async {
-        guard let audit, let call = visit.auditCall, visit.facts.attempts == 0 else { return }
-        let status = failure.reason.row(.v2).status.code
-        if [403, 428, 429].contains(status) { await audit.denied(call, status: status) }
     }
 
     /// Brings the answer to the tool.

@@ -166,7 +166,7 @@ package final class Sidecar: Sendable {
         for place in places {
             let listener = try await Listener.start(
                 place, key: "listen.address", limits: ConnectionLimits(config.listen), service: service,
-                tls: certificates.map { ListenerTLS($0.tls, for: .tools) }, group: group,
+                tls: certificates.map { ListenerTLS($0.tls, for: .tools) }, h2c: config.listen.h2c, group: group,
                 trouble: acceptTrouble("listen.address"))
             listening.add(listener)
             urls.append(listener.url)

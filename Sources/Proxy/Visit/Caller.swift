@@ -24,10 +24,12 @@ struct Caller: Sendable, Equatable {
     var weight = 1
     /// The most places upstream that it has at once; 0: three quarters of all. Nil: as many as there are.
     var maxInFlight: Int? = 0
+    /// What it may do less than its rights say; nil: nothing.
+    var bounds: CallerBounds?
 
-    /// The same rights under the name that somebody has shown, whose places are limited as everybody's are.
+    /// The same rights under the name that its own token gives it, whose places are limited as everybody's are.
     func named(_ name: String) -> Caller {
-        Caller(name: name, allow: allow, via: .token, priority: priority, weight: weight)
+        Caller(name: name, allow: allow, via: .token, priority: priority, weight: weight, bounds: bounds)
     }
 
     static let anonymous = Caller(name: "anonymous", allow: Set(Permission.allCases), maxInFlight: nil)
