@@ -22,24 +22,25 @@ enum ConfigKeys {
 
     private static let listen: [ConfigKey<Config>] = [
         .init(
-            "listen.address", \.listen.address, .addresses,
+            "listen.address", \.listen.addresses, .addresses,
             "host:port, [v6]:port, or unix:/path.sock, or a list of them; port 0 picks one and logs it",
             needsRestart: true),
         .init(
             "listen.socket_mode", \.listen.socketMode, .optional(.fileMode),
-            "of unix sockets, e.g. \"0660\"; empty: what the umask gives", inForce: false),
+            "of unix sockets, e.g. \"0660\"; empty: what the umask gives",
+            needsRestart: true),
         .init(
             "listen.public_url", \.listen.publicURL, .optional(.url),
             "base URL put into rewritten links; empty: scheme and Host of each request"),
         .init(
             "listen.tls_certificate", \.listen.tlsCertificate, .optional(.path),
-            "PEM; with tls_key: TLS 1.2+ and HTTP/2 on every TCP address (never on unix sockets); both are reloaded when they change",
-            needsRestart: true),
+            "PEM; with tls_key: TLS 1.2+ and HTTP/2 on every TCP address (never on unix sockets); both are reloaded when they change"
+        ),
         .init(
-            "listen.tls_key", \.listen.tlsKey, .optional(.path), "PEM; the key of tls_certificate", needsRestart: true),
+            "listen.tls_key", \.listen.tlsKey, .optional(.path), "PEM; the key of tls_certificate"),
         .init(
             "listen.client_ca", \.listen.clientCA, .optional(.path),
-            "PEM; when set, TLS clients must present a certificate signed by it", needsRestart: true),
+            "PEM; when set, TLS clients must present a certificate signed by it"),
         .init(
             "listen.h2c", \.listen.h2c, .flag, "HTTP/2 with prior knowledge on listeners without TLS",
             needsRestart: true),

@@ -13,17 +13,22 @@ extension Config {
     /// What would change from this configuration to `new`, in the order of proxy.conf.
     package func changes(to new: Config) -> [ConfigChange] {
         var changes = ConfigKeys.all.filter { !$0.isSame(self, new) }
-            .map { ConfigChange(key: $0.dotted, needsRestart: needsRestart($0)) }
+            .map { ConfigChange(key: $0.dotted, needsRestart: needsRestart($0, for: new)) }
         if callers != new.callers { changes.append(ConfigChange(key: "caller", needsRestart: false)) }
         if issuers != new.issuers { changes.append(ConfigChange(key: "issuer", needsRestart: false)) }
         if auditSinks != new.auditSinks { changes.append(ConfigChange(key: "audit_sink", needsRestart: false)) }
         return changes
     }
 
-    /// Of a sign-in all of `[token]` does: it belongs to the client and the endpoint that it was made with.
-    private func needsRestart(_ key: ConfigKey<Config>) -> Bool {
-        key.needsRestart || key.section == "token" && token.mode == .refreshToken && !Self.ofLogin.contains(key.dotted)
+    /// Of a sign-in all of `[token]` does: it belongs to the client and the endpoint that it was made with. TLS is turned on
+    /// and off by a restart only; its files are exchanged while it runs.
+    private func needsRestart(_ key: ConfigKey<Config>, for new: Config) -> Bool {
+        if key.needsRestart { return true }
+        if Self.ofTLS.contains(key.dotted) { return listen.usesTLS != new.listen.usesTLS }
+        return key.section == "token" && token.mode == .refreshToken && !Self.ofLogin.contains(key.dotted)
     }
+
+    private static let ofTLS: Set = ["listen.tls_certificate", "listen.tls_key", "listen.client_ca"]
 
     /// What `login` reads, which is a process of its own.
     private static let ofLogin: Set = ["token.authorize_url", "token.redirect_port"]

@@ -15,8 +15,6 @@ enum Command: Sendable {
     /// Nobody will read the body: end it in any case.
     case abandon(Transfer)
     case resumeDownload(Transfer)
-    case resumeUpload(Transfer)
-    case abortUpload(Transfer)
     /// Show that the thread takes commands.
     case ping(@Sendable () -> Void)
     /// Take nothing new; end what still runs at the given time.

@@ -23,7 +23,10 @@ struct ConfigOptions: ParsableArguments {
     /// Loads the configuration, or prints every mistake and exits with 78.
     func load() throws -> LoadedConfig {
         do throws(ConfigMistakes) {
-            return try read()
+            let loaded = try read()
+            let mistakes = loaded.certificateMistakes()
+            guard mistakes.isEmpty else { throw ConfigMistakes(mistakes) }
+            return loaded
         } catch {
             complain(error.description)
             throw ExitStatus.configuration
@@ -44,8 +47,9 @@ struct ConfigOptions: ParsableArguments {
 
     /// Loads a configuration that may be served with: keys that guard access must be in force.
     func loadToServe() throws -> LoadedConfig {
+        let loaded = try load()
         do throws(ConfigMistakes) {
-            return try read().servable()
+            return try loaded.servable()
         } catch {
             complain(error.description)
             throw ExitStatus.configuration

@@ -23,6 +23,7 @@ struct ServeCommand: AsyncParsableCommand {
         let (files, logger) = (ProcessLimits.apply(), logging.logger)
         let config = try loaded.adjusted { try ProcessLimits.fit(&$0, files: files, logger: logger) }.config
         var surroundings = Sidecar.Surroundings()
+        surroundings.inherited = try Self.inheritedSockets(config)
         surroundings.reading = { [options] () throws(ConfigMistakes) in
             let loaded = try options.read()
             do {
@@ -37,6 +38,14 @@ struct ServeCommand: AsyncParsableCommand {
         surroundings.manager = ServiceManager(ProcessEnvironment.variables())
         try await Supervisor.run(logging: logging) { [surroundings] in
             try await Sidecar(config, logger: logger, surroundings: surroundings)
+        }
+    }
+    private static func inheritedSockets(_ config: Config) throws -> InheritedSockets {
+        do throws(ConfigMistakes) {
+            return try InheritedSockets(ProcessEnvironment.variables(), config)
+        } catch {
+            complain(error.description)
+            throw ExitStatus.configuration
         }
     }
 }

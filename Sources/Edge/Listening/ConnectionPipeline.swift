@@ -29,6 +29,7 @@ struct ConnectionPipeline: Sendable {
     let executors: ExecutorTable
     /// Nil: plain.
     let tls: ListenerTLS?
+    let users = PeerUsers()
     /// Whether tools that know may speak HTTP/2 without TLS.
     let h2c: Bool
 
@@ -41,7 +42,7 @@ struct ConnectionPipeline: Sendable {
         }
         if let tls { return try beginTLS(on: channel, tls, isOneTooMany: isOneTooMany) }
         if isOneTooMany { return try channel.pipeline.syncOperations.addHandler(OverLimitHandler(service)) }
-        let peer = Peer(address: channel.peerName)
+        let peer = Peer(address: channel.peerName, identity: users.identity(of: channel))
         guard h2c else { return try addHTTP1(to: channel, peer) }
         try channel.pipeline.syncOperations.addHandler(
             PrefaceHandler(limits, isDraining: { service.isDraining }) { isHTTP2 in
@@ -97,7 +98,7 @@ struct ConnectionPipeline: Sendable {
         if negotiated == "h2" {
             return try channel.pipeline.syncOperations.addHandler(HTTP2Refusal(service, peer: channel.peerName))
         }
-        try channel.pipeline.syncOperations.addHandler(OverLimitHandler(service))
+        try channel.pipeline.syncOperations.addHandler(OverLimitHandler(service, lingers: true))
     }
 }
 

@@ -8,14 +8,26 @@ final class OverLimitHandler: ChannelInboundHandler {
     typealias OutboundOut = ByteBuffer
 
     private let service: any RequestHandling
+    private let lingers: Bool
 
-    init(_ service: any RequestHandling) { self.service = service }
+    /// - Parameter lingers: what the peer sends meanwhile is read and dropped for a moment, so that it can read the answer. Only
+    ///   where the number of such connections is limited.
+    init(_ service: any RequestHandling, lingers: Bool = false) { (self.service, self.lingers) = (service, lingers) }
 
     func channelActive(context: ChannelHandlerContext) {
-        let answer = service.overLimitAnswer(peer: context.remoteAddress?.ipAddress ?? "unix")
-        let channel = context.channel
+        let answer = service.overLimitAnswer(peer: context.channel.peerName)
+        let (channel, lingers) = (context.channel, lingers)
         context.writeAndFlush(wrapOutboundOut(answer.bytes(toHead: false))).whenComplete { _ in
-            channel.close(promise: nil)
+            channel.close(mode: lingers ? .output : .all, promise: nil)
         }
+        guard lingers else { return }
+        context.read()
+        context.eventLoop.scheduleTask(in: ConnectionState.lingerTime) { channel.close(promise: nil) }
     }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {}
+
+    func channelReadComplete(context: ChannelHandlerContext) { if lingers { context.read() } }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 }

@@ -79,7 +79,7 @@ final class ProxyService: RequestHandling {
         if let known = exchange.known?.memo as? KnownVisit, known.holds(for: number, exchange.client) {
             return forward(Visit(exchange, known.admission, known.query, held: held, environment: environment))
         }
-        switch desk.decide(exchange.head) {
+        switch desk.decide(exchange.head, exchange.client.identity) {
         case .refuse(let failure, let admission): refuse(visit(exchange, admission), failure)
         case .preflight(let origin, let admission):
             answerHere(visit(exchange, admission), OriginPolicy.preflightFields(exchange.head, origin: origin))

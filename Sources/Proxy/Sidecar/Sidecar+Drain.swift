@@ -110,6 +110,7 @@ extension Sidecar {
         await listening.closeAdmin()
         parts.accessOutput.close()
         watchdog.withLock { $0 }?.end()
+        certificates?.end()
         try? await parts.group.shutdownGracefully()
     }
 

@@ -2,6 +2,7 @@
 // on. What was begun keeps what it began with; only calls that wait with a key that is withdrawn end.
 
 import Configuration
+import Edge
 import Ground
 import Logging
 import Synchronization
@@ -31,16 +32,20 @@ extension Sidecar {
         } catch {
             return refused(error.all.map(\.description))
         }
-        if parts.audit == nil, plan.config.audit.required {
-            return refused([
-                "audit.required: no log could be opened when the proxy was started, so it has none; start it anew"
-            ])
+        let unfit = unfit(plan.config)
+        guard unfit.isEmpty else { return refused(unfit) }
+        let certificatesPlan: Certificates.Plan?
+        do throws(TLSFileError) {
+            certificatesPlan = try certificates?.plan(plan.config.listen)
+        } catch {
+            return refused(["\(error.file.key): \(error); \(error.remedy)"])
         }
         do {
             try apply(plan.config)
         } catch {
             return refused(["the audit log cannot be read for audit.delete_budget: \(error)"])
         }
+        if let certificatesPlan { certificates?.carryOut(certificatesPlan) }
         // What is told about it is told as the more talkative of the two would have it.
         let log = plan.config.log
         let isQuieter = surroundings.logSettings.map { $0.isQuieter(log) } ?? false
@@ -48,6 +53,21 @@ extension Sidecar {
         tell(plan, loaded)
         if isQuieter { surroundings.logSettings?.change(to: log) }
         return .taken(changed: plan.changed, needsRestart: plan.needsRestart)
+    }
+
+    /// What cannot be taken by this process, though another could start with it.
+    private func unfit(_ config: Config) -> [String] {
+        var mistakes: [String] = []
+        if parts.audit == nil, config.audit.required {
+            mistakes.append(
+                "audit.required: no log could be opened when the proxy was started, so it has none; start it anew")
+        }
+        if surroundings.inherited.isExposed, !config.knowsItsCallers {
+            mistakes.append(
+                "caller: a socket of LISTEN_FDS can be reached from other machines, and without a [[caller]] anybody may do anything; add a [[caller]]"
+            )
+        }
+        return mistakes
     }
 
     /// The order matters: first what lives on, so that whoever begins under the new configuration finds all of it; then what

@@ -25,6 +25,8 @@ package final class Sidecar: Sendable {
         package var quit: (@Sendable () -> Void)?
         /// The service manager that started the process and wants to hear of it.
         package var manager: ServiceManager?
+        /// Sockets that it has opened, instead of `listen.address`.
+        package var inherited = InheritedSockets()
 
         /// None of them.
         package init() {}
@@ -32,8 +34,10 @@ package final class Sidecar: Sendable {
 
     /// Where a started proxy listens.
     package struct Addresses: Sendable {
-        /// For tools, as a base URL: `http://127.0.0.1:8080`, or `unix:/path.sock`.
-        package let tools: String
+        /// For tools, each as a base URL: `http://127.0.0.1:8080`, `https://[::1]:8443`, or `unix:/path.sock`. Never empty.
+        package let allTools: [String]
+        /// The first of them.
+        package var tools: String { allTools[0] }
         /// For operators; nil when turned off.
         package let admin: String?
     }
@@ -48,7 +52,7 @@ package final class Sidecar: Sendable {
     let listening = OpenChannels()
     let tools: ServiceInForce<ProxyService>
     /// Nil where no certificate is configured.
-    let tls: ServerTLS?
+    let certificates: Certificates?
     /// Set when it starts; nil where operators have no listener.
     let operators = Mutex<ServiceInForce<AdminService>?>(nil)
     /// Changed by reloads, one after the other.
@@ -70,7 +74,7 @@ package final class Sidecar: Sendable {
         self.environment = environment
         self.logger = logger
         self.surroundings = surroundings
-        tls = try TLSFiles(config.listen).map { try ServerTLS($0, wallTime: environment.wallTime) }
+        certificates = try Certificates(config.listen, environment: environment, logger: logger)
         parts = try ProcessParts(
             config, environment: environment, accessLogDescriptor: accessLogDescriptor, logger: logger)
         try await parts.openAudit(config)
@@ -89,36 +93,50 @@ package final class Sidecar: Sendable {
             parts.events.paused(
                 Gate.Closing(scope: pause.scope, cause: pause.cause, remaining: pause.remaining), id: nil)
         }
-        let listener = try await Listener.start(
-            config.listen.address.place, key: "listen.address",
-            limits: { [self] in self.config.withLock { ConnectionLimits($0.listen) } }, service: tools,
-            tls: tls.map { ListenerTLS($0, for: .tools) }, h2c: config.listen.h2c, group: parts.group,
-            trouble: acceptTrouble("listen.address"))
-        listening.add(listener)
+        certificates?.start()
+        let urls = try await startTools(config)
         let admin = try await startAdmin(config)
         if let audit = parts.audit {
             settling.withLock {
                 $0 = Task { [logger] in await AuditStartup.settleOpenIntents(audit, logger: logger) }
             }
         }
-        let addresses = Addresses(
-            tools: Self.url(of: listener.channel, config.listen.address, isTLS: tls != nil), admin: admin)
-        logger.notice("listening", metadata: ["tools": "\(addresses.tools)", "admin": "\(admin ?? "off")"])
+        let addresses = Addresses(allTools: urls, admin: admin)
+        logger.notice(
+            "listening", metadata: ["tools": "\(urls.joined(separator: ","))", "admin": "\(admin ?? "off")"])
         tellManager(addresses)
         return addresses
+    }
+
+    /// Opens the listeners for tools: the configured ones, or those that the service manager has opened.
+    private func startTools(_ config: Config) async throws -> [String] {
+        let inherited = surroundings.inherited.all.map { ListenPlace.inherited($0) }
+        let places =
+            inherited.isEmpty ? config.listen.addresses.map { $0.place(mode: config.listen.socketMode) } : inherited
+        var urls: [String] = []
+        for place in places {
+            let listener = try await Listener.start(
+                place, key: "listen.address",
+                limits: { [self] in self.config.withLock { ConnectionLimits($0.listen) } }, service: tools,
+                tls: certificates.map { ListenerTLS($0.tls, for: .tools) }, h2c: config.listen.h2c, group: parts.group,
+                trouble: acceptTrouble("listen.address"))
+            listening.add(listener)
+            urls.append(listener.url)
+        }
+        return urls
     }
 
     private func startAdmin(_ config: Config) async throws -> String? {
         guard let address = config.admin.address else { return nil }
         let service = ServiceInForce(adminService(config))
-        let adminTLS = address.isLoopback ? nil : tls.map { ListenerTLS($0, for: .operators) }
+        let adminTLS = address.isLoopback ? nil : certificates.map { ListenerTLS($0.tls, for: .operators) }
         let listener = try await Listener.start(
-            address.place, key: "admin.address",
+            address.place(), key: "admin.address",
             limits: { [self] in self.config.withLock { AdminService.limits($0.listen) } },
             service: service, tls: adminTLS, group: parts.group, trouble: acceptTrouble("admin.address"))
         operators.withLock { $0 = service }
         listening.addAdmin(listener)
-        return Self.url(of: listener.channel, address, isTLS: adminTLS != nil)
+        return listener.url
     }
 
     func adminService(_ config: Config) -> AdminService {
@@ -126,7 +144,7 @@ package final class Sidecar: Sendable {
             notReady: { [weak self] in self?.notReadyReasons ?? ["stopped"] },
             degraded: { [weak self] in self?.degradedReasons ?? [] },
             purge: { [parts] in config.cache.enabled ? parts.cache.purge($0) : nil },
-            metrics: { [tools] in tools.service.metrics() },
+            metrics: { [tools, certificates] in tools.service.metrics() + (certificates?.metrics() ?? "") },
             reload: { [weak self] in await self?.reload() ?? .notNow("The proxy has stopped.") },
             quit: surroundings.quit)
         return AdminService(
@@ -138,12 +156,5 @@ package final class Sidecar: Sendable {
             logger.error(
                 "no new connections for now: \(remedy)", metadata: ["listener": "\(key)", "error": "\(error)"])
         }
-    }
-
-    private static func url(of channel: any Channel, _ configured: ListenAddress, isTLS: Bool) -> String {
-        guard case .tcp(let host, _) = configured, let port = channel.localAddress?.port else {
-            return configured.description
-        }
-        return "\(isTLS ? "https" : "http")://\(ListenAddress.tcp(host: host, port: port))"
     }
 }
