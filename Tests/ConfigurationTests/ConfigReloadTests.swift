@@ -69,7 +69,8 @@ import Testing
     @Test(
         "what holds something that cannot be exchanged under way is named, and stays as it runs",
         arguments: [
-            "listen.address=127.0.0.1:1", "listen.h2c=true", "admin.address=127.0.0.1:2", "upstream.url=https://other.example.com",
+            "listen.address=127.0.0.1:1", "listen.h2c=true", "admin.address=127.0.0.1:2",
+            "upstream.url=https://other.example.com",
             "upstream.link_prefixes=https://x.example.com", "upstream.allow_prefixes=/x",
             "upstream.max_connections=17", "upstream.http2=true", "upstream.ca_file=/x", "token.state_file=/x",
             "rate.state_file=/x", "fleet.name=me", "audit.path=/x", "audit.rotate_bytes=1MiB",
@@ -96,6 +97,18 @@ import Testing
         #expect(plan.needsRestart == ["token.scope"] && plan.changed == ["token.redirect_port"])
         let client = try loadConfig(flags: ["token.scope=a"]).reload(try loadConfig().config) { _, _ in nil }
         #expect(client.changed == ["token.scope"] && client.needsRestart == [])
+    }
+
+    @Test("TLS is turned on and off by a restart, and its files are exchanged while it runs")
+    func tls() throws {
+        let on = ["listen.tls_certificate=/a", "listen.tls_key=/b"]
+        let (plain, running) = (try loadConfig(), try loadConfig(flags: on))
+        let turnedOn = try running.reload(plain.config) { _, _ in nil }
+        #expect(turnedOn.needsRestart == ["listen.tls_certificate", "listen.tls_key"])
+        #expect(try plain.reload(running.config) { _, _ in nil }.config == running.config)
+        let other = try loadConfig(flags: on + ["listen.tls_certificate=/c"]).reload(running.config) { _, _ in nil }
+        #expect(other.changed == ["listen.tls_certificate"] && other.needsRestart == [])
+        #expect(other.config.listen.tlsCertificate == "/c")
     }
 
     @Test("callers may not go while the address that needs them stays: refused, with what stays")

@@ -27,11 +27,9 @@ package struct Listener: Sendable {
         service: any RequestHandling, tls: ListenerTLS? = nil, h2c: Bool = false, group: MultiThreadedEventLoopGroup,
         trouble: @escaping AcceptTrouble
     ) async throws -> Listener {
-        let executors = ExecutorTable(group)
-        let pipeline = { @Sendable (limits: ConnectionLimits) in
-            ConnectionPipeline(
-                service: service, limits: limits, executors: executors, tls: address.isUnix ? nil : tls, h2c: h2c)
-        }
+        let pipeline = ConnectionPipeline(
+            service: service, limits: limits(), executors: ExecutorTable(group), tls: address.isUnix ? nil : tls,
+            h2c: h2c)
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: backlog)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -47,7 +45,7 @@ package struct Listener: Sendable {
             )
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try pipeline(limits()).begin(on: channel)
+                    try pipeline.with(limits()).begin(on: channel)
                 }
             }
         let channel = try await bind(bootstrap, to: address, key: key)
