@@ -100,7 +100,7 @@ struct AuditTrail: Sendable {
 
     /// It was never sent, and costs its caller nothing.
     func notSent(_ entry: AuditEntry, attempts: Int) async {
-        if let taken = entry.budgetTakenAt { budget?.giveBack(entry.caller, takenAt: taken) }
+        if let taken = entry.budgetTakenAt { budget.giveBack(entry.caller, takenAt: taken) }
         await close(entry, .notSent, status: nil, attempts: attempts)
     }
 
