@@ -1,6 +1,7 @@
 // Callers who are known by their certificate, from the handshake to the audit log.
 
 import Configuration
+import Simulator
 import TestCertificates
 import TestSupport
 import Testing
