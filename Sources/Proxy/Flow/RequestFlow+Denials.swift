@@ -2,6 +2,7 @@
 
 import Audit
 import ClashAPI
+import Edge
 import HTTPTypes
 
 extension RequestFlow {
