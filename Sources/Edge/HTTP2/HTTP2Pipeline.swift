@@ -7,11 +7,11 @@ enum HTTP2Pipeline {
     /// Adds the handlers of one connection. Nothing of it may have been read, or it is read again from its first byte.
     static func add(
         to channel: any Channel, proxy: any RequestHandling, limits: ConnectionLimits, peer: Peer,
-        executor: EventLoopExecutor
+        executor: EventLoopExecutor, knownHeads: KnownHeads<KnownRequest>
     ) throws {
         let watch = FrameWatch(settings: settings(limits))
         let connection = HTTP2Connection(
-            proxy: proxy, limits: limits, peer: peer, executor: executor, watch: watch)
+            proxy: proxy, limits: limits, peer: peer, executor: executor, knownHeads: knownHeads, watch: watch)
         watch.connection = connection
         try channel.pipeline.syncOperations.addHandlers(
             watch,
