@@ -72,7 +72,8 @@ struct ConnectionPipeline: Sendable {
     /// HTTP/2, whatever the connection came through.
     func addHTTP2(to channel: any Channel, _ peer: Peer) throws {
         try HTTP2Pipeline.add(
-            to: channel, proxy: service, limits: limits, peer: peer, executor: executors[channel.eventLoop])
+            to: channel, proxy: service, limits: limits, peer: peer, executor: executors[channel.eventLoop],
+            knownHeads: executors.knownHeads(channel.eventLoop))
     }
 
     // MARK: TLS
