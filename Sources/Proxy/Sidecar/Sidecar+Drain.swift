@@ -8,6 +8,7 @@ import Edge
 import Ground
 import Logging
 import NIOCore
+import NIOPosix
 import Synchronization
 import Tokens
 
