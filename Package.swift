@@ -45,7 +45,7 @@ let package = Package(
         .target(
             name: "CurlTransport",
             dependencies: ["Ground", "CCurl", "CZlib", .product(name: "HTTPTypes", package: "swift-http-types")],
-            swiftSettings: strict
+            swiftSettings: strict + [.strictMemorySafety()]
         ),
         .target(
             name: "ClashAPI",
@@ -83,7 +83,7 @@ let package = Package(
         .target(
             name: "Audit",
             dependencies: ["Ground", "CAudit", .product(name: "Crypto", package: "swift-crypto")],
-            swiftSettings: strict
+            swiftSettings: strict + [.strictMemorySafety()]
         ),
         .target(
             name: "Configuration",

@@ -30,8 +30,6 @@ package struct TransferFailure: Error, Sendable, Hashable {
         case repeatRefused
         /// The caller left.
         case cancelled
-        /// The request body was given up or did not have its declared length.
-        case bodyFailed
         /// The transport is shutting down.
         case shutdown
         /// The request cannot be sent as it stands.
@@ -74,6 +72,3 @@ package struct CurlSetupFailure: Error, Sendable, CustomStringConvertible {
     /// What is wrong, in words.
     package let description: String
 }
-
-/// The pipe takes no more bytes: the exchange has ended, was answered early, or the pipe was finished or failed.
-package struct RequestBodyClosed: Error, Sendable {}

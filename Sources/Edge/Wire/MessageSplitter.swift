@@ -91,6 +91,7 @@ final class MessageSplitter {
             bytes.moveReaderIndex(forwardBy: bytes.readableBytes)
         case .malformed:
             bytes = pending
+            decoded.expect(malformed: pending)
             pending = ByteBuffer()
             state = .malformed
         case .straySpace: giveUp(.unreadable)
@@ -163,8 +164,9 @@ final class MessageSplitter {
 
     private func giveUp(_ failure: WireFailure) {
         state = .over
+        let id = OfferedID.find(in: pending)
         pending = ByteBuffer()
-        connection.take(.failed(failure))
+        connection.take(.failed(failure, id: id))
     }
 }
 
