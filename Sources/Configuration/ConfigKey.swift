@@ -34,6 +34,8 @@ struct ConfigKey<Root: ConfigRoot>: Sendable {
     let node: @Sendable (String) -> TOMLNode
     /// A text of the configuration file as it reads from the working directory; only keys that name files have it.
     let rebase: (@Sendable (_ text: String, _ folder: String) -> String)?
+    /// Gives the second the value of the first.
+    let copy: @Sendable (Root, inout Root) -> Void
     /// Whether both have the same value.
     let isSame: @Sendable (Root, Root) -> Bool
 
@@ -59,6 +61,7 @@ struct ConfigKey<Root: ConfigRoot>: Sendable {
         write = { format.write($0[keyPath: path]) }
         node = { format.shape.node(from: $0) }
         rebase = format.rebase
+        copy = { $1[keyPath: path] = $0[keyPath: path] }
         isSame = { $0[keyPath: path] == $1[keyPath: path] }
     }
 

@@ -42,7 +42,8 @@ enum ConfigKeys {
             "listen.client_ca", \.listen.clientCA, .optional(.path),
             "PEM; when set, TLS clients must present a certificate signed by it"),
         .init(
-            "listen.h2c", \.listen.h2c, .flag, "HTTP/2 with prior knowledge on listeners without TLS"),
+            "listen.h2c", \.listen.h2c, .flag, "HTTP/2 with prior knowledge on listeners without TLS",
+            needsRestart: true),
         .init(
             "listen.trusted_proxies", \.listen.trustedProxies, .list(.network),
             "addresses or CIDRs in front of us whose X-Forwarded-For and -Proto (and PROXY protocol) are believed",
@@ -93,16 +94,16 @@ enum ConfigKeys {
     ]
 
     private static let upstream: [ConfigKey<Config>] = [
-        .init("upstream.url", \.upstream.url, .url, "the API; scheme and host only"),
+        .init("upstream.url", \.upstream.url, .url, "the API; scheme and host only", needsRestart: true),
         .init(
             "upstream.link_prefixes", \.upstream.linkPrefixes, .list(.linkPrefix),
-            "absolute URLs in `_links` that begin so are rewritten to this proxy"),
+            "absolute URLs in `_links` that begin so are rewritten to this proxy", needsRestart: true),
         .init(
             "upstream.allow_prefixes", \.upstream.allowPrefixes, .list(.pathPrefix, nonEmpty: true),
-            "anything else: 404 OperationNotFound, never forwarded"),
+            "anything else: 404 OperationNotFound, never forwarded", needsRestart: true),
         .init(
             "upstream.ca_file", \.upstream.caFile, .optional(.path),
-            "extra CA bundle; verification cannot be turned off"),
+            "extra CA bundle; verification cannot be turned off", needsRestart: true),
         .init(
             "upstream.proxy", \.upstream.proxy, .optional(.url),
             "http://host:port of a proxy on the way out, also for token endpoint, issuers, webhooks; *_proxy variables are ignored",
@@ -116,10 +117,12 @@ enum ConfigKeys {
         .init(
             "upstream.stall_timeout", \.upstream.stallTimeout, timeout,
             "no byte for so long in mid-body (silence that our own back-pressure makes does not count)"),
-        .init("upstream.max_connections", \.upstream.maxConnections, .count(1...1000), "connections to the API"),
+        .init(
+            "upstream.max_connections", \.upstream.maxConnections, .count(1...1000), "connections to the API",
+            needsRestart: true),
         .init(
             "upstream.http2", \.upstream.http2, .flag,
-            "HTTP/2 upstream; libcurl 7.88 buffers paused streams, so off unless you need it"),
+            "HTTP/2 upstream; libcurl 7.88 buffers paused streams, so off unless you need it", needsRestart: true),
     ]
 
     private static let token: [ConfigKey<Config>] = [
@@ -195,7 +198,8 @@ enum ConfigKeys {
             "rate.observe", \.rate.observe, .flag,
             "hold nothing, pass 429s as they are, count what would have waited"),
         .init(
-            "rate.state_file", \.rate.stateFile, .optional(.path), "carries upstream's pauses over a restart"),
+            "rate.state_file", \.rate.stateFile, .optional(.path), "carries upstream's pauses over a restart",
+            needsRestart: true),
     ]
 
     private static let fleet: [ConfigKey<Config>] = [
@@ -251,7 +255,8 @@ enum ConfigKeys {
             "audit.delete_budget", \.audit.deleteBudget, .optional(.window),
             "e.g. \"20/1h\" per caller; \"\" = no limit"),
         .init(
-            "audit.rotate_bytes", \.audit.rotateBytes, .bytes(65536...(1 << 40)), "a file of the log ends here"),
+            "audit.rotate_bytes", \.audit.rotateBytes, .bytes(65536...(1 << 40)), "a file of the log ends here",
+            needsRestart: true),
         .init(
             "audit.keep", \.audit.keep, .optional(age),
             "e.g. \"17520h\": whole files older than that are retired, with a record; \"\" = for ever", inForce: false),
@@ -311,7 +316,7 @@ enum ConfigKeys {
     private static let shutdown: [ConfigKey<Config>] = [
         .init(
             "shutdown.ready_delay", \.shutdown.readyDelay, span,
-            "not ready, but still accepting, for so long after SIGTERM", inForce: false),
+            "not ready, but still accepting, for so long after SIGTERM"),
         .init(
             "shutdown.drain_timeout", \.shutdown.drainTimeout, span,
             "after SIGTERM, for requests that are under way"),

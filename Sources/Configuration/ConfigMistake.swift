@@ -66,6 +66,11 @@ package struct ConfigMistakes: Error, Sendable, CustomStringConvertible {
         }.map(\.element)
     }
 
+    /// One that no key or place is to blame for.
+    package init(_ problem: String, remedy: String) {
+        self.init([ConfigMistake(place: .builtIn, problem: problem, remedy: remedy)])
+    }
+
     /// One line each.
     package var description: String { all.map(\.description).joined(separator: "\n") }
 }

@@ -92,23 +92,3 @@ extension LoadedConfig {
             }
     }
 }
-
-/// A key that two configurations disagree about.
-package struct ConfigChange: Sendable, Hashable {
-    /// `listen.address`; `caller` for any change of the callers.
-    package var key: String
-    /// Whether it can take effect only in a new process.
-    package var needsRestart: Bool
-}
-
-extension Config {
-    /// What would change from this configuration to `new`, in the order of proxy.conf.
-    package func changes(to new: Config) -> [ConfigChange] {
-        var changes = ConfigKeys.all.filter { !$0.isSame(self, new) }
-            .map { ConfigChange(key: $0.dotted, needsRestart: $0.needsRestart) }
-        if callers != new.callers { changes.append(ConfigChange(key: "caller", needsRestart: false)) }
-        if issuers != new.issuers { changes.append(ConfigChange(key: "issuer", needsRestart: false)) }
-        if auditSinks != new.auditSinks { changes.append(ConfigChange(key: "audit_sink", needsRestart: false)) }
-        return changes
-    }
-}

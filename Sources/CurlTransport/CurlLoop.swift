@@ -105,6 +105,7 @@ final class CurlLoop: @unchecked Sendable {
         case .resumeDownload(let transfer):
             transfer.state.bodyAdvanced(now: self.now)
             self.resume(transfer)
+        case .ping(let answer): answer()
         case .shutdown(let time):
             self.shutdownAt = min(time, self.shutdownAt ?? time)
             self.nextDeadline = min(self.nextDeadline, time)

@@ -5,6 +5,7 @@
 import CCurl
 import Glibc
 import Ground
+import Synchronization
 
 /// An HTTP client on libcurl. Safe to use from any number of tasks.
 package final class CurlTransport: Sendable {
@@ -54,7 +55,7 @@ package final class CurlTransport: Sendable {
         package init() {}
     }
 
-    private let configuration: Configuration
+    private let connectTimeout: Atomic<Nanoseconds>
     private let loop: CurlLoop
     private let thread = NamedThread()
 
@@ -67,7 +68,7 @@ package final class CurlTransport: Sendable {
         if let file = configuration.caFile, unsafe access(file, R_OK) != 0 {
             throw CurlSetupFailure(description: "CA file \(file) cannot be read")
         }
-        self.configuration = configuration
+        self.connectTimeout = Atomic(configuration.connectTimeout.nanoseconds)
         self.loop = try CurlLoop(configuration)
         do throws(NamedThread.Failure) {
             try self.thread.start("upstream") { [loop] in loop.run() }
@@ -106,10 +107,18 @@ package final class CurlTransport: Sendable {
         throw failure
     }
 
+    /// Exchanges that begin from now on have so long to connect.
+    package func change(connectTimeout: Duration) {
+        self.connectTimeout.store(connectTimeout.nanoseconds, ordering: .relaxed)
+    }
+
+    /// Calls `answer` on the thread, at its next turn. False, and it is never called, once the transport is shut down.
+    package func ping(_ answer: @escaping @Sendable () -> Void) -> Bool { self.loop.inbox.send(.ping(answer)) }
+
     private func transfer(_ request: UpstreamRequest, only purpose: Transfer.Purpose) -> Transfer {
         Transfer(
             request, for: purpose, inbox: self.loop.inbox, loop: self.loop,
-            connectTimeout: self.configuration.connectTimeout.nanoseconds)
+            connectTimeout: self.connectTimeout.load(ordering: .relaxed))
     }
 
     private func run(_ transfer: Transfer) async -> Result<UpstreamResponse, TransferFailure> {

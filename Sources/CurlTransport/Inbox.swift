@@ -15,6 +15,8 @@ enum Command: Sendable {
     /// Nobody will read the body: end it in any case.
     case abandon(Transfer)
     case resumeDownload(Transfer)
+    /// Show that the thread takes commands.
+    case ping(@Sendable () -> Void)
     /// Take nothing new; end what still runs at the given time.
     case shutdown(at: Nanoseconds)
 }

@@ -98,6 +98,14 @@ struct PacedWindow: Sendable {
         plan(now: now)
     }
 
+    /// Goes on with sends that were counted elsewhere, if there were any.
+    mutating func inherit(sends: SlidingWindow, now: Nanoseconds) {
+        guard sends.spent > 0 else { return }
+        window.inherit(from: sends)
+        window.advance(to: now)
+        plan(now: now)
+    }
+
     /// Calls that went ahead of the even pace make it slower until they have left the window.
     private mutating func plan(now: Nanoseconds) {
         plannedAt = now

@@ -9,6 +9,9 @@ struct WindowSet: Sendable {
     private(set) var reserved = 0
     /// The learned pace at the instant of the last `advance`.
     private(set) var pace = 1.0
+    /// What was sent within a day, for windows that are put in force later and are longer than all before. It is coarse, on
+    /// the safe side: sends within 84 s count until the latest of them has left.
+    private var history = SlidingWindow(GateWindow(limit: .max, span: .seconds(86_400)))
 
     init(_ windows: [GateWindow], isHeld: Bool, now: Nanoseconds) {
         self.windows = windows.map { PacedWindow($0, isHeld: isHeld, now: now) }
@@ -71,11 +74,13 @@ struct WindowSet: Sendable {
 
     /// A send that was not reserved here.
     mutating func record(now: Nanoseconds) {
+        remember(now)
         for index in windows.indices { windows[index].record(now: now) }
     }
 
     mutating func send(now: Nanoseconds) {
         reserved -= 1
+        remember(now)
         for index in windows.indices { windows[index].send(now: now) }
     }
 
@@ -87,15 +92,21 @@ struct WindowSet: Sendable {
         pace = learned.share(now: now)
     }
 
-    /// Puts other windows in force. Each goes on with the count of the shortest that was at least as long as it, or
-    /// of the longest.
+    private mutating func remember(_ now: Nanoseconds) {
+        history.advance(to: now)
+        history.record(1, at: now)
+    }
+
+    /// Puts other windows in force. Each goes on with the count of the shortest that was at least as long as it; one that is
+    /// longer than all before with what is remembered.
     mutating func change(to limits: [GateWindow], isHeld: Bool, now: Nanoseconds) {
         let former = windows.sorted { $0.window.span < $1.window.span }
         windows = limits.map { limit in
             var window = PacedWindow(limit, isHeld: isHeld, now: now)
             let span = limit.span.clampedNanoseconds
-            let other = former.first { $0.window.span >= span } ?? former.last
-            window.inherit(from: other, reserved: reserved, now: now)
+            let other = former.first { $0.window.span >= span }
+            window.inherit(from: other ?? former.last, reserved: reserved, now: now)
+            if other == nil { window.inherit(sends: history, now: now) }
             return window
         }
     }

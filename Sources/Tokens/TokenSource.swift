@@ -31,7 +31,7 @@ package final class TokenSource: Sendable {
         case refused(UpstreamToken)
     }
 
-    private let fetcher: any TokenFetching
+    private let fetcher: Mutex<any TokenFetching>
     private let time: Time
     private let log: @Sendable (TokenEvent) -> Void
     private let core: Mutex<Core>
@@ -47,9 +47,9 @@ package final class TokenSource: Sendable {
         self.fetcher =
             switch configuration.grant {
             case .clientCredentials:
-                ClientCredentialsFetch(exchange: TokenExchange(configuration: configuration, endpoint: endpoint))
+                Mutex(ClientCredentialsFetch(exchange: TokenExchange(configuration: configuration, endpoint: endpoint)))
             case .refreshToken(let file, let tokenURL):
-                RefreshFetch(configuration, file: file, tokenURL: tokenURL, endpoint: endpoint, time: time)
+                Mutex(RefreshFetch(configuration, file: file, tokenURL: tokenURL, endpoint: endpoint, time: time))
             }
         self.time = time
         self.log = log
@@ -130,6 +130,15 @@ package final class TokenSource: Sendable {
         finish(core.withLock { core in perform(core.state.started(now: time.now()), &core) })
     }
 
+    /// The next token is asked for with this client, at this endpoint; the one that is held stays in use until then. Not for
+    /// sign-ins, which belong to the client and the endpoint that they were made with.
+    package func change(to configuration: Configuration, endpoint: any TokenEndpoint) {
+        guard case .clientCredentials = configuration.grant else { return }
+        let exchange = TokenExchange(configuration: configuration, endpoint: endpoint)
+        fetcher.withLock { $0 = ClientCredentialsFetch(exchange: exchange) }
+        core.withLock { $0.state.changed(refreshBefore: configuration.refreshBefore) }
+    }
+
     /// Ends it: those who wait get `.stopped`, as does everybody who asks from now on. When it returns, no task of
     /// this source runs any more, provided that the endpoint heeds cancellation.
     ///
@@ -143,7 +152,7 @@ package final class TokenSource: Sendable {
         finish(aftermath)
         for flight in flights { await flight.value }
         await timer?.value
-        await fetcher.close()
+        await fetcher.withLock { $0 }.close()
     }
 
     /// How it stands now; holds no secret.
@@ -188,7 +197,7 @@ package final class TokenSource: Sendable {
     }
 
     private func fetch(_ flight: UInt64, insteadOf held: UpstreamToken?) async {
-        let outcome = await fetcher.fetch(insteadOf: held)
+        let outcome = await fetcher.withLock { $0 }.fetch(insteadOf: held)
         let random = time.random()
         finish(
             core.withLock { core in

@@ -58,7 +58,7 @@ struct TokenState: Sendable {
     /// A failure of this machine that stays is told every five minutes or so.
     private static let localFailuresPerNews = 60
 
-    private let schedule: TokenSchedule
+    private var schedule: TokenSchedule
     private let answerTimeout: Duration
     private var phase = Phase.idle
     private var held: Held?
@@ -74,6 +74,9 @@ struct TokenState: Sendable {
         self.schedule = TokenSchedule(refreshBefore: refreshBefore)
         self.answerTimeout = answerTimeout
     }
+
+    /// Tokens that come from now on are renewed so long before their end.
+    mutating func changed(refreshBefore: Duration) { schedule = TokenSchedule(refreshBefore: refreshBefore) }
 
     /// The latest token, good or not.
     var heldToken: UpstreamToken? { held?.token }

@@ -14,12 +14,16 @@ struct ConfigOptions: ParsableArguments {
         help: "Overrides one key: section.key=value. Repeatable.")
     var settings: [String] = []
 
+    /// Loads the configuration.
+    func read() throws(ConfigMistakes) -> LoadedConfig {
+        try ConfigLoader.load(
+            ConfigSources.read(config: config, environment: ProcessEnvironment.variables(), flags: settings))
+    }
+
     /// Loads the configuration, or prints every mistake and exits with 78.
     func load() throws -> LoadedConfig {
         do throws(ConfigMistakes) {
-            let sources = try ConfigSources.read(
-                config: config, environment: ProcessEnvironment.variables(), flags: settings)
-            let loaded = try ConfigLoader.load(sources)
+            let loaded = try read()
             let mistakes = loaded.certificateMistakes()
             guard mistakes.isEmpty else { throw ConfigMistakes(mistakes) }
             return loaded
@@ -44,11 +48,12 @@ struct ConfigOptions: ParsableArguments {
     /// Loads a configuration that may be served with: keys that guard access must be in force.
     func loadToServe() throws -> LoadedConfig {
         let loaded = try load()
-        guard loaded.refusals.isEmpty else {
-            for refusal in loaded.refusals { complain(refusal.description) }
+        do throws(ConfigMistakes) {
+            return try loaded.servable()
+        } catch {
+            complain(error.description)
             throw ExitStatus.configuration
         }
-        return loaded
     }
 }
 

@@ -33,12 +33,12 @@ struct DemoCertificate {
 
     func remove() { folder.remove() }
 
-    /// It ends in a week, should a demo run that long.
+    /// It ends in a month: nearer ends are told as warnings.
     private static func certificate(_ key: Certificate.PrivateKey) throws -> Certificate {
         let name = try DistinguishedName { CommonName("clash-proxy demo") }
         return try Certificate(
             version: .v3, serialNumber: Certificate.SerialNumber(), publicKey: key.publicKey,
-            notValidBefore: Date.now - hour, notValidAfter: Date.now + 7 * 24 * hour, issuer: name, subject: name,
+            notValidBefore: Date.now - hour, notValidAfter: Date.now + 30 * 24 * hour, issuer: name, subject: name,
             signatureAlgorithm: .ecdsaWithSHA256,
             extensions: try Certificate.Extensions {
                 Critical(BasicConstraints.isCertificateAuthority(maxPathLength: 0))

@@ -39,9 +39,11 @@ struct DemoCommand: AsyncParsableCommand {
         let logging = Logs(loaded.config.log)
         var config = loaded.config
         config.fit(.current())
-        let sidecar = try await Sidecar(config, logger: logging.logger)
-        try await Supervisor.run(sidecar, logging: logging) { addresses in
+        let tell = { @Sendable (addresses: Sidecar.Addresses) in
             say(tour.text(proxy: addresses.tools, admin: addresses.admin ?? "", audit: folder.path))
+        }
+        try await Supervisor.run(logging: logging, started: tell) { [config] in
+            try await Sidecar(config, logger: logging.logger)
         }
         await simulator.stop()
     }

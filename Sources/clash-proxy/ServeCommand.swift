@@ -20,19 +20,26 @@ struct ServeCommand: AsyncParsableCommand {
                 metadata: ["key": "\(path.key)", "from": "\(path.former)", "to": "\(path.now)"])
         }
         logging.logger.notice("configuration taken", metadata: ["file": "\(loaded.fileName ?? "none, the defaults")"])
-        var config = loaded.config
-        try ProcessLimits.fit(&config, files: ProcessLimits.apply(), logger: logging.logger)
-        let inherited = try Self.inheritedSockets(config)
-        let sidecar: Sidecar
-        do {
-            sidecar = try await Sidecar(config, logger: logging.logger, inherited: inherited)
-        } catch {
-            complain("clash-proxy cannot start: \(error)")
-            throw ExitCode.failure
+        let (files, logger) = (ProcessLimits.apply(), logging.logger)
+        let config = try loaded.adjusted { try ProcessLimits.fit(&$0, files: files, logger: logger) }.config
+        var surroundings = Sidecar.Surroundings()
+        surroundings.inherited = try Self.inheritedSockets(config)
+        surroundings.reading = { [options] () throws(ConfigMistakes) in
+            let loaded = try options.read()
+            do {
+                return try loaded.adjusted { try ProcessLimits.fit(&$0, files: files, logger: logger) }
+            } catch {
+                throw ConfigMistakes("the limit on open files (ulimit -n) is too low for it", remedy: "raise it")
+            }
         }
-        try await Supervisor.run(sidecar, logging: logging)
+        surroundings.logSettings = logging.settings
+        // One way to end, whoever asks for it.
+        surroundings.quit = { kill(getpid(), SIGTERM) }
+        surroundings.manager = ServiceManager(ProcessEnvironment.variables())
+        try await Supervisor.run(logging: logging) { [surroundings] in
+            try await Sidecar(config, logger: logger, surroundings: surroundings)
+        }
     }
-
     private static func inheritedSockets(_ config: Config) throws -> InheritedSockets {
         do throws(ConfigMistakes) {
             return try InheritedSockets(ProcessEnvironment.variables(), config)

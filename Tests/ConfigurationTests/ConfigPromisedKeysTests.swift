@@ -87,8 +87,6 @@ struct ConfigPromisedKeysTests {
             budget_at = [50]
             [traces]
             sample = 0.5
-            [shutdown]
-            ready_delay = "5s"
             \(Self.caller + Self.key)max_in_flight = 2
             """
         let loaded = try loadConfig(text)
@@ -96,8 +94,7 @@ struct ConfigPromisedKeysTests {
         #expect(
             loaded.warnings.map(\.description) == [
                 "set, but not yet in force in this version: "
-                    + "admin.public, audit.keep, alerts.webhook, alerts.budget_at, traces.sample, "
-                    + "shutdown.ready_delay"
+                    + "admin.public, audit.keep, alerts.webhook, alerts.budget_at, traces.sample"
             ])
         #expect(!loaded.effectiveTOML().contains("secret?x"))
         let shipped = try ConfigLoader.load(

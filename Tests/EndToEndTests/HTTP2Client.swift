@@ -45,6 +45,8 @@ final class HTTP2Client {
     /// - Parameter settings: ours; nil: nothing is sent yet.
     init(_ wire: RawClient, settings: [(UInt16, UInt32)]? = []) async throws {
         self.wire = wire
+        // Who allows us a larger table takes it as well.
+        decoder.maxDynamicTableLength = Int(UInt32.max)
         if let settings { try await wire.send(RawFrame.preface + RawFrame.settings(settings).bytes()) }
     }
 
@@ -105,6 +107,9 @@ final class HTTP2Client {
         throw RawClient.Trouble(description: "the connection ended before stream \(stream) did")
     }
 
+    /// Of `end(of:)`: that any stream is reset.
+    static let anyReset = UInt32.max
+
     /// Whatever is decided first: about a stream (0: none), or about the connection.
     func end(of stream: UInt32) async throws -> StreamEnd {
         while let frame = try await wire.frame() {
@@ -112,7 +117,7 @@ final class HTTP2Client {
             let fields = try fields(frame)
             switch frame.type {
             case RawFrame.goAway where frame.code != 0: return .goAway(frame.code)
-            case RawFrame.reset where frame.stream == stream: return .reset(frame.code)
+            case RawFrame.reset where frame.stream == stream || stream == Self.anyReset: return .reset(frame.code)
             case RawFrame.headers where frame.stream == stream && stream > 0:
                 let status = fields.first { $0.name == ":status" }
                 return .answer(status.flatMap { Int($0.value) } ?? 0)

@@ -24,7 +24,10 @@ final class Program: Sendable {
     /// - Parameters:
     ///   - output: where its standard output goes; nil: nowhere.
     ///   - closed: whether standard input and output are closed when it begins.
-    init(_ arguments: [String], output: Int32? = nil, closed: Bool = false) throws {
+    ///   - variables: of its environment, besides this process's.
+    init(
+        _ arguments: [String], output: Int32? = nil, closed: Bool = false, variables: [String: String] = [:]
+    ) throws {
         log = try CapturedLog()
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
@@ -41,8 +44,17 @@ final class Program: Sendable {
         var argv: [UnsafeMutablePointer<CChar>?] = ([Self.path] + arguments).map { strdup($0) }
         defer { argv.forEach { free($0) } }
         argv.append(nil)
+        let environment: [UnsafeMutablePointer<CChar>?] = variables.map { strdup("\($0.key)=\($0.value)") }
+        defer { environment.forEach { free($0) } }
+        var inherited = environ
+        var all = environment
+        while let variable = inherited.pointee {
+            all.append(variable)
+            inherited += 1
+        }
+        all.append(nil)
         var child = pid_t()
-        let code = posix_spawn(&child, Self.path, &actions, nil, argv, environ)
+        let code = posix_spawn(&child, Self.path, &actions, nil, argv, all)
         guard code == 0 else { throw RawClient.Trouble(description: "cannot start \(Self.path): \(code)") }
         process = child
     }
@@ -113,12 +125,20 @@ final class Program: Sendable {
     /// SIGTERM, and on it goes.
     func signal() { kill(process, SIGTERM) }
 
+    /// SIGHUP: it reads its configuration anew.
+    func hangUp() { kill(process, SIGHUP) }
+
     /// Waits for a line of its log.
     func said(_ text: String) async throws { _ = try await log.line(with: text) }
 
     /// SIGTERM, then its exit status; -1 when it did not exit by itself.
     func end() async throws -> Int {
         kill(process, SIGTERM)
+        return try await exitStatus()
+    }
+
+    /// Waits for its end; -1 when it did not exit by itself.
+    func exitStatus() async throws -> Int {
         let process = process
         let status = try await onThread {
             var status: Int32 = 0

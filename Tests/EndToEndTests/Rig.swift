@@ -22,14 +22,16 @@ final class Rig: Sendable {
     let clock: ShiftedClock
     /// What the sidecar was started with.
     let config: Config
+    let sources: RigSources
     private let wasDrained = Mutex(false)
 
     init(
         simulator: Simulator, upstream: SimulatorAddresses, sidecar: Sidecar, addresses: Sidecar.Addresses,
         accessLog: CapturedLog, applicationLog: CapturedLog, clock: ShiftedClock,
-        folder: TemporaryFolder, config: Config
+        folder: TemporaryFolder, config: Config, sources: RigSources
     ) {
         self.config = config
+        self.sources = sources
         self.simulator = simulator
         self.upstream = upstream
         self.sidecar = sidecar
@@ -195,13 +197,14 @@ private func startRig(_ options: RigOptions) async throws -> Rig {
         }
     }
     let file = options.file.isEmpty ? nil : ConfigSources.File(name: "proxy.conf", text: options.file)
-    let loaded = try ConfigLoader.load(ConfigSources(file: file, flags: flags + mode + options.flags))
+    let sources = RigSources(ConfigSources(file: file, flags: flags + mode + options.flags))
+    let loaded = try ConfigLoader.load(sources.now)
     let accessLog = try CapturedLog()
     let applicationLog = try CapturedLog()
     let logger = Logger(label: "test") { _ in CapturingHandler(log: applicationLog) }
     let sidecar = try await Sidecar(
         loaded.config, environment: clock.environment,
-        accessLogDescriptor: accessLog.descriptor, logger: logger)
+        accessLogDescriptor: accessLog.descriptor, logger: logger, surroundings: sources.surroundings)
     let addresses = try await sidecar.start()
     // A tool that would not wait at all would be refused for the first token's sake. Some tests withhold it.
     let patience = ContinuousClock.now + .seconds(options.faults.isEmpty && options.signIn == .none ? 5 : 0)
@@ -210,7 +213,8 @@ private func startRig(_ options: RigOptions) async throws -> Rig {
     }
     return Rig(
         simulator: simulator, upstream: upstream, sidecar: sidecar, addresses: addresses, accessLog: accessLog,
-        applicationLog: applicationLog, clock: clock, folder: folder, config: loaded.config)
+        applicationLog: applicationLog, clock: clock, folder: folder, config: loaded.config,
+        sources: sources)
 }
 
 extension Rig {

@@ -248,6 +248,52 @@ struct GateTests {
         permit.release()
     }
 
+    /// Whether a call may go now; then it is sent.
+    private func goes(_ gate: Gate) async throws -> Bool {
+        guard var permit = gate.tryAdmit(call()) else { return false }
+        try await permit.send()
+        permit.release()
+        return true
+    }
+
+    @Test("other windows forget nothing that was sent: a narrower one is full at once, a wider one has the rest")
+    func updateRemembers() async throws {
+        let minute = Duration.seconds(60)
+        let gate = gate(permits: 100, windows: [GateWindow(limit: 100, span: minute)])
+        var sent = 0
+        while try await goes(gate) { sent += 1 }
+        #expect(sent > 0)
+        // Half of a burst counts as spent by whoever was here before.
+        gate.update(limits: GateLimits(windows: [GateWindow(limit: sent + 5, span: minute)], maxInFlight: 100))
+        clock.advance(by: .seconds(59))
+        #expect(try await !goes(gate), "all of it was spent within the minute")
+        gate.update(limits: GateLimits(windows: [GateWindow(limit: sent + 6, span: minute)], maxInFlight: 100))
+        clock.advance(by: .milliseconds(990))
+        #expect(try await goes(gate))
+        #expect(try await !goes(gate))
+        clock.advance(by: .milliseconds(20))
+        gate.update(limits: GateLimits(windows: [GateWindow(limit: 1_000_000, span: minute)], maxInFlight: 100))
+        clock.advance(by: .seconds(1))
+        #expect(try await goes(gate))
+    }
+
+    @Test("a window that is longer than all before knows what was sent before it, too", arguments: [true, false])
+    func updateToLonger(hadWindow: Bool) async throws {
+        let minute = GateWindow(limit: 1_000, span: .seconds(60))
+        let gate = gate(permits: 100, windows: hadWindow ? [minute] : [])
+        for _ in 0..<10 {
+            #expect(try await goes(gate))
+            clock.advance(by: .seconds(120))
+        }
+        let hour = GateWindow(limit: 10, span: .seconds(3_600))
+        gate.update(limits: GateLimits(windows: [minute, hour], maxInFlight: 100))
+        #expect(try await !goes(gate), "ten within twenty minutes")
+        clock.advance(by: .seconds(3_600 - 1_201))
+        #expect(try await !goes(gate), "the first counts for an hour, or a little longer")
+        clock.advance(by: .seconds(700))
+        #expect(try await goes(gate))
+    }
+
     @Test("many callers on many threads, some cancelled, some refused upstream: every permit comes back once")
     func conservation() async {
         let gate = gate(permits: 4, windows: [GateWindow(limit: 10_000_000, span: .seconds(60))])

@@ -60,22 +60,32 @@ package final class CacheStore: Sendable {
     private static let sweepInterval = Duration.seconds(60)
 
     /// Bytes of the largest body that is stored, with regard to the size of the shards.
-    package let maxBodyBytes: Int
+    package var maxBodyBytes: Int {
+        let limits = limits
+        return min(limits.maxEntryBytes, limits.maxBytes / shards.count / 4)
+    }
 
-    /// An empty cache. Its size is fixed; the other limits can be changed.
+    /// An empty cache. Into how many shards it is divided is settled here; every limit can be changed later.
     package init(limits: CacheLimits) {
         // A shard is to hold a few of the largest entries, lest one of them empties it.
         let count = min(max(limits.maxBytes / max(4 * limits.maxEntryBytes, 1), 1), 16)
         let capacity = limits.maxBytes / count
         shards = (0..<count).map { _ in LockedShard(capacity: capacity) }
-        maxBodyBytes = min(limits.maxEntryBytes, capacity / 4)
         limitsInForce = Mutex(limits)
     }
 
-    /// The limits in force. The sizes are those given at the start.
+    /// The limits in force. Of a cache that is made smaller, what has no room any more is gone when the setter returns.
     package var limits: CacheLimits {
         get { limitsInForce.withLock { $0 } }
-        set { limitsInForce.withLock { $0 = newValue } }
+        set {
+            let isResized = limitsInForce.withLock { limits in
+                defer { limits = newValue }
+                return limits.maxBytes != newValue.maxBytes
+            }
+            guard isResized else { return }
+            let capacity = newValue.maxBytes / shards.count
+            for shard in shards { shard.withLock { $0.change(capacity: capacity) } }
+        }
     }
 
     // MARK: Reading

@@ -18,7 +18,7 @@ struct Shard {
     private var varyBytes = 0
     private var entryBytes = 0
     private var reserved = 0
-    let capacity: Int
+    private(set) var capacity: Int
     /// Entries pushed out so far.
     private(set) var evictions = 0
 
@@ -165,6 +165,12 @@ struct Shard {
     mutating func release(_ bytes: Int) {
         precondition(reserved >= bytes, "more bytes came back than were reserved")
         reserved -= bytes
+    }
+
+    /// From now on it holds so many bytes; what has no room any more goes.
+    mutating func change(capacity: Int) {
+        self.capacity = capacity
+        makeRoom()
     }
 
     private mutating func makeRoom() {

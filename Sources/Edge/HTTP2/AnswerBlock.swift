@@ -40,13 +40,16 @@ enum AnswerBlock {
         return String(String.UnicodeScalarView(value.map { Unicode.Scalar($0) }))
     }
 
-    /// What is new with every answer has no place in the table of the other side, nor has what is secret.
+    /// The other side's table, which it may want to be as large as it likes, holds what is said again and again, and nothing
+    /// that comes in any number of values, or is secret.
     private static func indexing(_ name: String) -> HPACKIndexing {
         switch name {
-        case "x-correlation-id", "server-timing", "age", "cache-status", "etag", "content-length", "ratelimit":
-            .nonIndexable
+        case "content-type", "cache-control", "via", "vary", "content-encoding", "strict-transport-security", "allow",
+            "access-control-allow-origin", "access-control-expose-headers", "access-control-allow-credentials",
+            "x-itwinplatform-media-type", "x-itwinplatform-region", "tier", "ratelimit-policy":
+            .indexable
         case "set-cookie": .neverIndexed
-        default: .indexable
+        default: .nonIndexable
         }
     }
 }

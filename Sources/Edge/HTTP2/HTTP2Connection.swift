@@ -24,6 +24,8 @@ final class HTTP2Connection: ChannelInboundHandler {
     private let peer: Peer
     private let executor: EventLoopExecutor
     private let watch: FrameWatch
+    private let knownHeads: KnownHeads<KnownRequest>
+    private var key = BlockKey()
     private var context: ChannelHandlerContext?
     private var state: StreamsState
     private var streams: [HTTP2StreamID: HTTP2Stream] = [:]
@@ -36,9 +38,10 @@ final class HTTP2Connection: ChannelInboundHandler {
 
     init(
         proxy: any RequestHandling, limits: ConnectionLimits, peer: Peer, executor: EventLoopExecutor,
-        watch: FrameWatch
+        knownHeads: KnownHeads<KnownRequest>, watch: FrameWatch
     ) {
         (self.proxy, self.limits, self.peer, self.executor, self.watch) = (proxy, limits, peer, executor, watch)
+        self.knownHeads = knownHeads
         state = StreamsState(limits, now: executor.eventLoop.now)
     }
 
@@ -116,24 +119,41 @@ final class HTTP2Connection: ChannelInboundHandler {
     private func received(_ block: HPACKHeaders, on id: HTTP2StreamID, isLast: Bool) {
         if let stream = streams[id] { return receivedTrailers(block, stream) }
         guard state.begins(UInt32(Int(id))) == .take else { return refuseStream(id) }
+        // Only what has no body is worth it; see `ConnectionHandler`.
+        let raw = isLast ? key.fill(block) : nil
+        if let raw, let known = key.bytes.withUnsafeBytes({ knownHeads.find($0, raw) }) {
+            return begin(known.head, known, offeredID: key.id(raw), id, isWhole: true)
+        }
         do throws(StreamHeadError) {
             let decoded = try StreamHead(block, maxBytes: limits.maxHeaderBytes).asHTTP1(isWhole: isLast)
-            try take(decoded, id, isWhole: isLast)
+            let head = try check(decoded)
+            begin(head, remember(head, raw), offeredID: head.offeredID, id, isWhole: isLast)
         } catch {
             refuse(error, block, id, isWhole: isLast)
         }
     }
 
-    private func take(_ decoded: HTTPRequestHead, _ id: HTTP2StreamID, isWhole: Bool) throws(StreamHeadError) {
-        let head: RequestHead
+    private func check(_ decoded: HTTPRequestHead) throws(StreamHeadError) -> RequestHead {
         do throws(WireFailure) {
-            head = try RequestHead(decoded)
+            return try RequestHead(decoded)
         } catch {
             throw .refused(error)
         }
+    }
+
+    private func remember(_ head: RequestHead, _ raw: RawHead?) -> KnownRequest? {
+        guard let raw, head.method == .get || head.method == .head, !head.dependsOnConnection else { return nil }
+        let known = KnownRequest(head)
+        key.bytes.withUnsafeBytes { knownHeads.remember(known, for: $0, raw) }
+        return known
+    }
+
+    private func begin(
+        _ head: RequestHead, _ known: KnownRequest?, offeredID: String?, _ id: HTTP2StreamID, isWhole: Bool
+    ) {
         let stream = HTTP2Stream(id, self, head, isWhole: isWhole)
         let exchange = Exchange(
-            head: head, known: nil, client: peer, offeredID: head.offeredID, maxBodyBytes: limits.maxBodyBytes,
+            head: head, known: known, client: peer, offeredID: offeredID, maxBodyBytes: limits.maxBodyBytes,
             connection: stream, executor: executor)
         exchange.isDraining = proxy.isDraining
         exchange.isPromised = true

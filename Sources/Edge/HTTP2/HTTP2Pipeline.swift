@@ -7,16 +7,17 @@ enum HTTP2Pipeline {
     /// Adds the handlers of one connection. Nothing of it may have been read, or it is read again from its first byte.
     static func add(
         to channel: any Channel, proxy: any RequestHandling, limits: ConnectionLimits, peer: Peer,
-        executor: EventLoopExecutor
+        executor: EventLoopExecutor, knownHeads: KnownHeads<KnownRequest>
     ) throws {
         let watch = FrameWatch(settings: settings(limits))
         let connection = HTTP2Connection(
-            proxy: proxy, limits: limits, peer: peer, executor: executor, watch: watch)
+            proxy: proxy, limits: limits, peer: peer, executor: executor, knownHeads: knownHeads, watch: watch)
         watch.connection = connection
         try channel.pipeline.syncOperations.addHandlers(
             watch,
             NIOHTTP2Handler(
-                mode: .server, frameDelegate: connection, connectionConfiguration: configuration(limits)),
+                mode: .server, frameDelegate: connection, connectionConfiguration: configuration(limits),
+                streamConfiguration: streamConfiguration),
             connection)
     }
 
@@ -46,10 +47,23 @@ enum HTTP2Pipeline {
         configuration.maximumSequentialContinuationFrames = .max
         configuration.maximumConnectionGlitches = .max
         configuration.maximumRecentlyResetStreams = StreamsState.maxStreams
-        configuration.controlFrameRateLimit.maximumCount = 8
-        configuration.controlFrameRateLimit.windowLength = .nanoseconds(-1)
+        configuration.controlFrameRateLimit.maximumCount = uncounted
+        configuration.controlFrameRateLimit.windowLength = noTime
         return configuration
     }
+
+    private static var streamConfiguration: NIOHTTP2Handler.StreamConfiguration {
+        var configuration = NIOHTTP2Handler.StreamConfiguration()
+        configuration.streamResetFrameRateLimit.maximumCount = uncounted
+        configuration.streamResetFrameRateLimit.windowLength = noTime
+        configuration.streamErrorRateLimit.maximumCount = uncounted
+        configuration.streamErrorRateLimit.windowLength = noTime
+        return configuration
+    }
+
+    /// NIOHTTP2 keeps the moments of so many frames of a kind; in a window of less than no time there is never more than one.
+    private static let uncounted = 8
+    private static let noTime = TimeAmount.nanoseconds(-1)
 }
 
 /// HTTPTypes has one of the same name.

@@ -61,13 +61,13 @@ final class HTTP2Stream {
 
     /// END_STREAM came, with the last bytes or with trailers.
     func requestEnded() {
-        state.bodyEnded()
+        state.toolEnded()
         guard length == nil || length == received else { return failBody(.lengthMismatch) }
         exchange?.receivedEnd()
     }
 
     private func failBody(_ failure: WireFailure) {
-        state.bodyEnded()
+        state.bodyGivenUp()
         unread = 0
         exchange?.failBody(failure)
     }
@@ -77,9 +77,11 @@ final class HTTP2Stream {
 
     func windowChanged(_ size: Int) { window = size }
 
-    /// Lets the tool send up to the target again, once half of it is used up.
+    /// Lets the tool send up to the target again, once half of it is used up: the wider one once it is seen to need it.
     private func giveWindow() {
-        guard !state.isWhole, window + unread <= target / 2 else { return }
+        if received > Self.firstWindow / 2 { target = Self.readWindow }
+        if let length, length - received <= window { return }
+        guard window + unread <= target / 2 else { return }
         let increment = target - window - unread
         window += increment
         connection.write(id, .windowUpdate(windowSizeIncrement: increment))
@@ -127,7 +129,7 @@ final class HTTP2Stream {
     }
 
     func cutShort() {
-        state.bodyEnded()
+        state.bodyGivenUp()
         exchange?.cut(.shuttingDown)
     }
 
@@ -154,7 +156,6 @@ extension HTTP2Stream: ExchangeConnection {
     func waits(for wait: ConnectionState.Wait) {
         if wait == .body {
             unread = 0
-            target = Self.readWindow
             giveWindow()
             connection.giveWindow()
         }

@@ -33,6 +33,8 @@ struct StreamState: Equatable {
     private(set) var answer = Answer.open
     /// All of the request has been received, or given up.
     private(set) var isWhole: Bool
+    /// The tool has ended its side.
+    private var hasEnded: Bool
     private(set) var wait: ConnectionState.Wait?
     /// When the present wait, or the answer's end, began.
     private(set) var since: NIODeadline
@@ -40,7 +42,7 @@ struct StreamState: Equatable {
     private var bodyTime = TimeAmount.zero
 
     init(_ limits: ConnectionLimits, isWhole: Bool, now: NIODeadline) {
-        (self.limits, self.isWhole, since) = (limits, isWhole, now)
+        (self.limits, self.isWhole, hasEnded, since) = (limits, isWhole, isWhole, now)
     }
 
     /// Bytes of the request's body came. Returns whether too many have been dropped.
@@ -51,8 +53,11 @@ struct StreamState: Equatable {
         return dropped + count > ConnectionState.lingerBytes
     }
 
-    /// The body is at its end, or no more of it will be taken.
-    mutating func bodyEnded() { isWhole = true }
+    /// The tool has ended its side: the body is at its end.
+    mutating func toolEnded() { (isWhole, hasEnded) = (true, true) }
+
+    /// No more of the body will be taken.
+    mutating func bodyGivenUp() { isWhole = true }
 
     /// The flow waits for the tool from now on.
     mutating func waits(for wait: ConnectionState.Wait, now: NIODeadline) {
@@ -84,7 +89,7 @@ struct StreamState: Equatable {
     /// When the tool has kept us waiting for too long; nil while it is not the one who is waited for.
     var deadline: NIODeadline? {
         switch answer {
-        case .out: isWhole ? nil : since + ConnectionState.lingerTime
+        case .out: hasEnded ? nil : since + ConnectionState.lingerTime
         case .queued: since + limits.idleTimeout
         case .open:
             switch wait {

@@ -13,6 +13,7 @@ package final class Activity: Sendable {
         var waiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
         var waits: UInt64 = 0
         var isGivenUp = false
+        var maxConnections: Int
         var isQuiet: Bool { channels.isEmpty && exchanges == 0 }
 
         mutating func takeWaiters() -> [CheckedContinuation<Void, Never>] {
@@ -21,12 +22,14 @@ package final class Activity: Sendable {
         }
     }
 
-    private let state = Mutex(State())
+    private let state: Mutex<State>
     private let draining = Atomic(false)
-    private let maxConnections: Int
 
     /// - Parameter maxConnections: how many are let in at once.
-    package init(maxConnections: Int) { self.maxConnections = maxConnections }
+    package init(maxConnections: Int) { state = Mutex(State(maxConnections: maxConnections)) }
+
+    /// So many are let in at once from now on; those that are open stay.
+    package func change(maxConnections: Int) { state.withLock { $0.maxConnections = maxConnections } }
 
     /// Whether `drain` was called.
     package var isDraining: Bool { draining.load(ordering: .acquiring) }
@@ -38,7 +41,7 @@ package final class Activity: Sendable {
     /// Registers a connection; false when there are already `max_connections`.
     func open(_ channel: any Channel) -> Bool {
         state.withLock { state in
-            guard state.channels.count < maxConnections else { return false }
+            guard state.channels.count < state.maxConnections else { return false }
             state.channels[ObjectIdentifier(channel)] = channel
             return true
         }

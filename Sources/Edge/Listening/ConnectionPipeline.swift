@@ -25,13 +25,20 @@ struct ConnectionPipeline: Sendable {
     static let protocols = ["h2", "http/1.1"]
 
     let service: any RequestHandling
-    let limits: ConnectionLimits
+    private(set) var limits: ConnectionLimits
     let executors: ExecutorTable
     /// Nil: plain.
     let tls: ListenerTLS?
     let users = PeerUsers()
     /// Whether tools that know may speak HTTP/2 without TLS.
     let h2c: Bool
+
+    /// The same for connections with other limits.
+    func with(_ limits: ConnectionLimits) -> ConnectionPipeline {
+        var pipeline = self
+        pipeline.limits = limits
+        return pipeline
+    }
 
     /// To be called once for each new connection, before anything has been read from it.
     func begin(on channel: any Channel) throws {
@@ -65,7 +72,8 @@ struct ConnectionPipeline: Sendable {
     /// HTTP/2, whatever the connection came through.
     func addHTTP2(to channel: any Channel, _ peer: Peer) throws {
         try HTTP2Pipeline.add(
-            to: channel, proxy: service, limits: limits, peer: peer, executor: executors[channel.eventLoop])
+            to: channel, proxy: service, limits: limits, peer: peer, executor: executors[channel.eventLoop],
+            knownHeads: executors.knownHeads(channel.eventLoop))
     }
 
     // MARK: TLS

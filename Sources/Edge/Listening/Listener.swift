@@ -19,14 +19,16 @@ package struct Listener: Sendable {
     ///
     /// - Parameters:
     ///   - key: the configuration key that the address stands in.
+    ///   - limits: asked for each connection that is accepted, which keeps them; called on any event loop.
     ///   - tls: nil: plain. Unix sockets always are.
     ///   - h2c: whether tools that know may speak HTTP/2 where there is no TLS.
     package static func start(
-        _ address: ListenPlace, key: String, limits: ConnectionLimits, service: any RequestHandling,
-        tls: ListenerTLS? = nil, h2c: Bool = false, group: MultiThreadedEventLoopGroup, trouble: @escaping AcceptTrouble
+        _ address: ListenPlace, key: String, limits: @escaping @Sendable () -> ConnectionLimits,
+        service: any RequestHandling, tls: ListenerTLS? = nil, h2c: Bool = false, group: MultiThreadedEventLoopGroup,
+        trouble: @escaping AcceptTrouble
     ) async throws -> Listener {
         let pipeline = ConnectionPipeline(
-            service: service, limits: limits, executors: ExecutorTable(group), tls: address.isUnix ? nil : tls,
+            service: service, limits: limits(), executors: ExecutorTable(group), tls: address.isUnix ? nil : tls,
             h2c: h2c)
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: backlog)
@@ -43,7 +45,7 @@ package struct Listener: Sendable {
             )
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try pipeline.begin(on: channel)
+                    try pipeline.with(limits()).begin(on: channel)
                 }
             }
         let channel = try await bind(bootstrap, to: address, key: key)

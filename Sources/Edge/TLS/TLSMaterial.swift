@@ -125,19 +125,18 @@ struct TLSMaterial: Sendable {
             let (start, end) = (Int64(certificate.notValidBefore), Int64(certificate.notValidAfter))
             let which = chain.count == 1 ? "is" : "number \(offset + 1) of the chain is"
             if end < now {
-                throw TLSFileError(.expired, .certificate, "\(which) expired since \(date(end)) (now \(date(now)))")
+                throw TLSFileError(
+                    .expired, .certificate, "\(which) expired since \(RFC3339.text(end)) (now \(RFC3339.text(now)))")
             }
             if start > now {
                 throw TLSFileError(
-                    .notYetValid, .certificate, "\(which) not valid before \(date(start)) (now \(date(now)))")
+                    .notYetValid, .certificate,
+                    "\(which) not valid before \(RFC3339.text(start)) (now \(RFC3339.text(now)))")
             }
             if end < first.end { first = (offset + 1, end) }
         }
         return first
     }
-
-    /// `2026-11-29T22:39:50Z`.
-    static func date(_ seconds: Int64) -> String { RFC3339.text(WallTime(seconds: seconds), digits: 0) }
 }
 
 extension PEMDocument {

@@ -22,6 +22,14 @@ package enum RFC3339 {
         return String(decoding: bytes, as: UTF8.self)
     }
 
+    /// `2026-11-22T07:41:03Z`: of what is told to the second.
+    package static func text(_ unixSeconds: Int64) -> String {
+        var bytes: [UInt8] = []
+        appendSecond(unixSeconds, to: &bytes)
+        bytes.append(0x5A)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
     /// Appends `2026-11-22T07:41:03`: the stem, for those who write the fraction themselves.
     package static func appendSecond(_ unixSeconds: Int64, to out: inout [UInt8]) {
         let time = CivilTime(unixSeconds: unixSeconds)

@@ -17,9 +17,14 @@ struct AdminReport: Sendable {
     var purge: @Sendable (PurgeRequest) -> Int?
     /// Prometheus text.
     var metrics: @Sendable () -> String
+    /// Reads the configuration anew, as SIGHUP does.
+    var reload: @Sendable () async -> ReloadAnswer
+    /// Ends the process, as SIGTERM does; nil where that is not the proxy's to do.
+    var quit: (@Sendable () -> Void)?
 }
 
-/// Answers `GET` and `HEAD` of `/healthz`, `/readyz` and `/metrics`, and `POST /purge`. Usable from every event loop.
+/// Answers `GET` and `HEAD` of `/healthz`, `/readyz` and `/metrics`, and `POST` of `/purge`, `/reload` and `/quit`, under one
+/// configuration. Usable from every event loop.
 final class AdminService: RequestHandling {
     let activity: Activity
     private let report: AdminReport
@@ -31,14 +36,16 @@ final class AdminService: RequestHandling {
 
     private static let maxFormBytes = 4_096
 
-    init(_ report: AdminReport, _ config: Config.Admin, events: EventLog, environment: Environment) {
+    init(
+        _ report: AdminReport, _ config: Config.Admin, activity: Activity, events: EventLog, environment: Environment
+    ) {
         self.report = report
         hosts = Set(config.hosts.map { $0.lowercased() })
         // No web page reaches a unix socket.
         if case .unix? = config.address { anyHost = true } else { anyHost = false }
         self.events = events
         self.environment = environment
-        activity = Activity(maxConnections: config.maxConnections)
+        self.activity = activity
     }
 
     /// The limits of the tools' side, but for bodies.
@@ -56,6 +63,7 @@ final class AdminService: RequestHandling {
     func handle(_ exchange: Exchange) {
         let head = exchange.head
         guard let refusal = refusal(head) else {
+            if head.method == .post, control(head.path, exchange) { return }
             guard head.method == .post, head.framing != .none else { return answer(exchange, content(head, form: "")) }
             let bound = NIOLoopBound(exchange, eventLoop: exchange.executor.eventLoop)
             Task(executorPreference: exchange.executor) { [self] in await purge(bound.value) }
@@ -114,6 +122,26 @@ final class AdminService: RequestHandling {
         return !["none", "same-origin"].contains(head.fields[.secFetchSite]?.lowercased() ?? "none")
     }
 
+    // MARK: Controls
+
+    /// Does what the path asks of the process itself; false where it asks for something else. A body says nothing here.
+    private func control(_ path: String, _ exchange: Exchange) -> Bool {
+        switch path {
+        case "/reload":
+            let bound = NIOLoopBound(exchange, eventLoop: exchange.executor.eventLoop)
+            Task(executorPreference: exchange.executor) { [self] in
+                let reloaded = await report.reload()
+                answer(bound.value, AdminAnswer(status: reloaded.status, type: "application/json", body: reloaded.json))
+            }
+        case "/quit":
+            guard let quit = report.quit else { return false }
+            answer(exchange, .json(.accepted, "{\"status\":\"ending\"}\n"))
+            quit()
+        default: return false
+        }
+        return true
+    }
+
     // MARK: Answers
 
     private func answer(_ exchange: Exchange, _ answer: AdminAnswer) {
@@ -125,6 +153,7 @@ final class AdminService: RequestHandling {
 
     private func content(_ head: RequestHead, form: String) -> AdminAnswer {
         if head.path == "/purge" { return purged(head, form: form) }
+        if head.path == "/reload" || head.path == "/quit" && report.quit != nil { return .onlyPost }
         guard head.method == .get || head.method == .head else {
             return .error(.methodNotAllowed, "MethodNotAllowed", "Only GET and HEAD here.", allow: "GET, HEAD")
         }
@@ -137,7 +166,10 @@ final class AdminService: RequestHandling {
             return troubles.isEmpty ? .json(.ok, "{\"status\":\"ready\"}\n") : .state(.ok, "degraded", troubles)
         case "/metrics":
             return AdminAnswer(status: .ok, type: "text/plain; version=0.0.4; charset=utf-8", body: report.metrics())
-        default: return .error(.notFound, "NotFound", "Here are /healthz, /readyz, /metrics and POST /purge.")
+        default:
+            return .error(
+                .notFound, "NotFound",
+                "Here are /healthz, /readyz and /metrics, and POST /purge, /reload and /quit.")
         }
     }
 
@@ -155,9 +187,7 @@ final class AdminService: RequestHandling {
     }
 
     private func purged(_ head: RequestHead, form: String) -> AdminAnswer {
-        guard head.method == .post else {
-            return .error(.methodNotAllowed, "MethodNotAllowed", "Only POST here.", allow: "POST")
-        }
+        guard head.method == .post else { return .onlyPost }
         let query = head.target.split(separator: "?", maxSplits: 1).dropFirst().first.map(String.init) ?? ""
         guard let request = PurgeRequest(form: query.isEmpty ? form : query) else {
             return .error(.badRequest, "InvalidRequest", "Say one of ?all, ?itwin=ID and ?tag=TAG.")
@@ -184,6 +214,8 @@ private struct AdminAnswer {
         let list = reasons.map { "\"\(JSONText.escaped($0))\"" }.joined(separator: ",")
         return json(status, "{\"status\":\"\(word)\",\"reasons\":[\(list)]}\n")
     }
+
+    static let onlyPost = error(.methodNotAllowed, "MethodNotAllowed", "Only POST here.", allow: "POST")
 
     static func error(
         _ status: HTTPResponse.Status, _ code: String, _ message: String, allow: String? = nil

@@ -36,23 +36,41 @@ enum AuditStartup {
                 software: software, rotateBytes: Int64(settings.rotateBytes),
                 wallTime: { environment.auditTime }, now: environment.now, healthChanged: { events.audit($0) }))
         for note in log.recovery.notes { events.logger.warning("audit log: \(note)") }
+        let budget = DeleteBudget(settings.deleteBudget)
+        // What earlier processes already spent.
+        for (caller, at) in try recorded(settings, environment) { budget.recall(caller, at: at) }
         return AuditTrail(
-            policy: AuditPolicy(settings: settings), log: log, budget: try budget(settings, environment),
-            reader: reader, environment: environment)
+            policy: AuditPolicy(settings: settings), log: log, budget: budget, reader: reader, environment: environment)
     }
 
-    /// The budgets with what earlier processes already spent.
-    private static func budget(_ settings: Config.Audit, _ environment: Environment) throws -> DeleteBudget? {
-        guard let window = settings.deleteBudget else { return nil }
-        let budget = DeleteBudget(window)
+    /// The trail under another configuration, whose log is the same. Reads the log where the budget of deletes has changed;
+    /// blocks on the file system then.
+    static func changed(_ trail: AuditTrail, to config: Config) throws -> AuditTrail {
+        let (environment, settings) = (trail.environment, config.audit)
+        if settings.deleteBudget != trail.policy.settings.deleteBudget {
+            trail.budget.change(
+                to: settings.deleteBudget, recorded: try recorded(settings, environment), now: environment.now())
+        }
+        var changed = trail
+        changed.policy = AuditPolicy(settings: settings)
+        return changed
+    }
+
+    /// The deletes of the log that count against the budget, oldest first; none where there is no budget.
+    private static func recorded(
+        _ settings: Config.Audit, _ environment: Environment
+    ) throws -> [(caller: String, at: ContinuousClock.Instant)] {
+        guard let window = settings.deleteBudget else { return [] }
+        var deletes: [(caller: String, at: ContinuousClock.Instant)] = []
         let (wall, now) = (environment.auditTime, environment.now())
         let seconds = window.span.components.seconds
         let since = AuditTime(microseconds: wall.microseconds - seconds * 1_000_000)
         try AuditReader(folder: settings.path).intents(since: since) { time, call in
             guard isDelete(call) else { return }
-            budget.recall(call.caller.name, at: now - .microseconds(max(0, wall.microseconds - time.microseconds)))
+            let age = Duration.microseconds(max(0, wall.microseconds - time.microseconds))
+            deletes.append((call.caller.name, now - age))
         }
-        return budget
+        return deletes
     }
 
     /// Closes intents without outcome as those of today's calls are: by looks at their objects, or as unknown. What is

@@ -27,10 +27,10 @@ enum SettledAnswer {
 
 /// Records what the flow does. Usable from every thread.
 struct AuditTrail: Sendable {
-    let policy: AuditPolicy
+    var policy: AuditPolicy
     let log: AuditLog
-    let budget: DeleteBudget?
-    let reader: ObjectReader
+    let budget: DeleteBudget
+    var reader: ObjectReader
     let environment: Environment
 
     // MARK: Before
@@ -44,7 +44,7 @@ struct AuditTrail: Sendable {
     func takeBudget(_ call: AuditCall, _ match: OperationMatch) throws(FlowExit) -> ContinuousClock.Instant {
         let now = environment.now()
         do throws(Failure) {
-            if match.operationClass == .delete { try budget?.take(call.caller.name, now: now) }
+            if match.operationClass == .delete { try budget.take(call.caller.name, now: now) }
         } catch {
             throw .failed(error)
         }
@@ -58,7 +58,7 @@ struct AuditTrail: Sendable {
 
     /// Puts back what `takeBudget` took: the call was never sent.
     func giveBackBudget(_ call: AuditCall, _ match: OperationMatch, takenAt taken: ContinuousClock.Instant) {
-        if match.operationClass == .delete { budget?.giveBack(call.caller.name, takenAt: taken) }
+        if match.operationClass == .delete { budget.giveBack(call.caller.name, takenAt: taken) }
     }
 
     /// Makes the intent durable. Throws 503 when that of a delete cannot be recorded; nothing else waits for the log.
@@ -100,7 +100,7 @@ struct AuditTrail: Sendable {
 
     /// It was never sent, and costs its caller nothing.
     func notSent(_ entry: AuditEntry, attempts: Int) async {
-        if let taken = entry.budgetTakenAt { budget?.giveBack(entry.caller, takenAt: taken) }
+        if let taken = entry.budgetTakenAt { budget.giveBack(entry.caller, takenAt: taken) }
         await close(entry, .notSent, status: nil, attempts: attempts)
     }
 

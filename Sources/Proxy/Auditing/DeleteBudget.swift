@@ -7,8 +7,8 @@ import Synchronization
 
 /// The rule, as a value: at most `limit` deletes of one caller in any span of the window's length.
 struct DeleteBudgetState {
-    private let limit: Int
-    private let span: Duration
+    private var limit: Int
+    private var span: Duration
     private var spent: [String: [ContinuousClock.Instant]] = [:]
 
     init(_ window: GateWindow) {
@@ -32,6 +32,17 @@ struct DeleteBudgetState {
         spent[caller]?.remove(at: index)
     }
 
+    /// Another window holds from now on. What was taken within the former span is known; `recorded` tells what the log says of
+    /// the time before, oldest first.
+    mutating func change(
+        to window: GateWindow, recorded: [(caller: String, at: ContinuousClock.Instant)], now: ContinuousClock.Instant
+    ) {
+        let known = now - span
+        (limit, span) = (window.limit, window.span)
+        for (caller, times) in spent { spent[caller] = times.filter { $0 > known } }
+        for (caller, at) in recorded.reversed() where at <= known { spent[caller, default: []].insert(at, at: 0) }
+    }
+
     /// Counts a delete that an earlier process recorded. To be called oldest first, before any `take`.
     mutating func recall(_ caller: String, at time: ContinuousClock.Instant) {
         spent[caller, default: []].append(time)
@@ -40,27 +51,48 @@ struct DeleteBudgetState {
 
 /// The budgets of all callers. Usable from every thread.
 final class DeleteBudget: Sendable {
-    private let state: Mutex<DeleteBudgetState>
-    private let window: GateWindow
+    private typealias InForce = (window: GateWindow, state: DeleteBudgetState)
 
-    init(_ window: GateWindow) {
-        self.window = window
-        state = Mutex(DeleteBudgetState(window))
-    }
+    /// Nil: there is no limit, and nothing is counted.
+    private let inForce: Mutex<InForce?>
+
+    init(_ window: GateWindow?) { inForce = Mutex(window.map { ($0, DeleteBudgetState($0)) }) }
 
     /// Throws 429 `DeleteBudgetExceeded` when the caller has none left.
     func take(_ caller: String, now: ContinuousClock.Instant) throws(Failure) {
-        guard let wait = state.withLock({ $0.take(caller, now: now) }) else { return }
+        let refusal = inForce.withLock { budget in
+            budget?.state.take(caller, now: now).map { ($0, budget?.window.limit ?? 0) }
+        }
+        guard let (wait, limit) = refusal else { return }
         throw Failure(
             .deleteBudgetExceeded,
-            "The caller '\(caller)' has used up its \(window.limit) deletes (audit.delete_budget).", retryAfter: wait)
+            "The caller '\(caller)' has used up its \(limit) deletes (audit.delete_budget).", retryAfter: wait)
     }
 
     func giveBack(_ caller: String, takenAt time: ContinuousClock.Instant) {
-        state.withLock { $0.giveBack(caller, takenAt: time) }
+        inForce.withLock { $0?.state.giveBack(caller, takenAt: time) }
     }
 
     func recall(_ caller: String, at time: ContinuousClock.Instant) {
-        state.withLock { $0.recall(caller, at: time) }
+        inForce.withLock { $0?.state.recall(caller, at: time) }
+    }
+
+    /// Another window, or none, holds from now on. What was taken under a former one stays taken.
+    ///
+    /// - Parameter recorded: the deletes of the log within the new span, oldest first.
+    func change(
+        to window: GateWindow?, recorded: [(caller: String, at: ContinuousClock.Instant)], now: ContinuousClock.Instant
+    ) {
+        inForce.withLock { budget in
+            guard let window else { return budget = nil }
+            guard budget == nil else {
+                budget?.state.change(to: window, recorded: recorded, now: now)
+                budget?.window = window
+                return
+            }
+            var state = DeleteBudgetState(window)
+            for (caller, at) in recorded { state.recall(caller, at: at) }
+            budget = (window, state)
+        }
     }
 }

@@ -11,16 +11,28 @@ import RateLimiting
 
 /// The reads of tools and the cache between them and upstream. Usable from every event loop.
 final class CachedReads: Sendable {
+    /// What counts on whatever the configuration becomes.
+    struct Counts: Sendable {
+        let counters = CacheCounters()
+        /// The fetches under way, which may outlive the requests that wait for them.
+        let fetches = Activity(maxConnections: 0)
+    }
+
+    /// False: it is asked for nothing. Writes are heeded all the same, for whom it may be turned on again.
+    let isOn: Bool
     let cache: PageCache
     let sender: UpstreamSender
     let links: LinkSettings
     let maxWait: Duration
-    let counters = CacheCounters()
-    /// Counts the fetches under way, which may outlive the requests that wait for them.
-    let fetches = Activity(maxConnections: 0)
+    let counts: Counts
     let environment: Environment
 
-    init(cache: PageCache, sender: UpstreamSender, links: LinkSettings, maxWait: Duration, environment: Environment) {
+    init(
+        cache: PageCache, sender: UpstreamSender, links: LinkSettings, maxWait: Duration, isOn: Bool = true,
+        counts: Counts = Counts(), environment: Environment
+    ) {
+        self.isOn = isOn
+        self.counts = counts
         self.cache = cache
         self.sender = sender
         self.links = links
@@ -34,13 +46,14 @@ final class CachedReads: Sendable {
     private static let maxFlights = 3
 
     /// What it did and holds, as Prometheus text.
-    func metrics() -> String { counters.exposition(cache.store.statistics) }
+    func metrics() -> String { isOn ? counts.counters.exposition(cache.store.statistics) : "" }
 
     // MARK: At the front desk
 
     /// What the cache is asked for this request; nil when it has no say.
     func query(_ head: RequestHead, _ admission: Admission, _ client: Peer) -> PageQuery? {
-        admission.partition.flatMap {
+        guard isOn else { return nil }
+        return admission.partition.flatMap {
             PageQuery.of(head, admission.route, client: client, partition: $0, links: links)
         }
     }

@@ -44,19 +44,26 @@ enum PageOutcome: Sendable {
 struct PageCache: Sendable {
     let store: CacheStore
     let flights: FlightTable<PageOutcome>
-    let lifetimes: PageLifetimes
+    private(set) var lifetimes: PageLifetimes
     let recentTimeout = RecentTimeout()
     let runs = StartedRuns()
     let environment: Environment
 
     init(_ config: Config.Cache, environment: Environment) {
-        store = CacheStore(
-            limits: CacheLimits(
-                maxBytes: config.maxBytes, maxEntryBytes: config.maxEntryBytes,
-                staleWhileRevalidate: config.staleWhileRevalidate, staleIfError: config.staleIfError))
+        store = CacheStore(limits: CacheLimits(config))
         flights = FlightTable(time: environment.time)
         lifetimes = PageLifetimes(config)
         self.environment = environment
+    }
+
+    /// The same under another configuration. Its limits hold at once, its lifetimes for what is stored from now on; turned
+    /// off, it holds nothing.
+    func changed(to config: Config.Cache) -> PageCache {
+        store.limits = CacheLimits(config)
+        if !config.enabled { store.invalidate(.everything, now: environment.now()) }
+        var changed = self
+        changed.lifetimes = PageLifetimes(config)
+        return changed
     }
 
     // MARK: Writes
@@ -164,6 +171,14 @@ struct PageCache: Sendable {
             return StaleAnswer(answer: answer, why: why, ttl: .zero - staleness)
         case .nothing: return nil
         }
+    }
+}
+
+extension CacheLimits {
+    fileprivate init(_ config: Config.Cache) {
+        self.init(
+            maxBytes: config.maxBytes, maxEntryBytes: config.maxEntryBytes,
+            staleWhileRevalidate: config.staleWhileRevalidate, staleIfError: config.staleIfError)
     }
 }
 

@@ -39,10 +39,13 @@ extension CachedReads {
             start(page, flight, on: visit.wire.executor)
         }
         let asked = environment.now()
+        visit.fetchIsSent = { flight.wasSent }
         let landing = await flight.landing(of: waiter)
+        visit.fetchIsSent = nil
         let waited = environment.now() - asked
         switch landing {
         case .ended(let outcome):
+            if case .live = outcome { visit.progress.waitsFor = .upstream }
             if isFollower { visit.progress.facts.upstreamTime += waited }
             return (outcome, isFollower)
         case .late:
@@ -66,8 +69,9 @@ extension CachedReads {
     /// The fetch runs here and now until it has to wait: with a turn that is free and a token at hand its request counts as
     /// sent when this returns.
     private func start(_ fetch: PageFetch, _ flight: Flight<PageOutcome>, on executor: EventLoopExecutor) {
+        let fetches = counts.fetches
         fetches.exchangeBegan()
-        let task = Task.immediate(executorPreference: executor) { [fetches] in
+        let task = Task.immediate(executorPreference: executor) {
             await fetch.run(flight)
             fetches.exchangeEnded()
         }

@@ -1,50 +1,64 @@
 // Between the connections and the flow: asks the front desk about each request and starts its flow.
 
 import ClashAPI
+import Configuration
 import Edge
 import Ground
 import HTTPTypes
 import NIOCore
 import RateLimiting
+import Synchronization
 
 /// What one service, that is one configuration, has found out about a head by its bytes and its connection, once its front
-/// desk has let it through.
+/// desk has let it through. It names the service by its number: a configuration that was replaced is to be let go.
 private final class KnownVisit {
-    let service: ProxyService
+    let service: UInt64
     let admission: Admission
     let query: PageQuery?
     /// What the connection had a say in.
     private let isTLS: Bool
     private let identity: PeerIdentity?
 
-    init(service: ProxyService, client: Peer, admission: Admission, query: PageQuery?) {
+    init(service: UInt64, client: Peer, admission: Admission, query: PageQuery?) {
         (self.service, self.admission, self.query) = (service, admission, query)
         (isTLS, identity) = (client.isTLS, client.identity)
     }
 
     /// Whether it holds for a request that `client` brings to `service`.
-    func holds(for service: ProxyService, _ client: Peer) -> Bool {
-        self.service === service && isTLS == client.isTLS && identity === client.identity
+    func holds(for service: UInt64, _ client: Peer) -> Bool {
+        self.service == service && isTLS == client.isTLS && identity === client.identity
     }
 }
 
-/// Serves the requests of one listener. Immutable but for the counters in `activity`; usable from every event loop.
+/// Serves the requests of tools under one configuration. Immutable but for the counters in `activity`; usable from every
+/// event loop.
 final class ProxyService: RequestHandling {
     let activity: Activity
     private let desk: FrontDesk
     private let flow: RequestFlow
     private let held: HeldBytes
+    private let waiting: WaitingCalls
+    /// How each caller shows who it is, by its name.
+    private let credentials: [String: Config.Credential]
     private let environment: Environment
+    /// No other service of this process has it.
+    private let number = ProxyService.last.wrappingAdd(1, ordering: .relaxed).newValue
+    private static let last = Atomic<UInt64>(0)
 
-    init(desk: FrontDesk, flow: RequestFlow, activity: Activity, held: HeldBytes, environment: Environment) {
+    init(
+        desk: FrontDesk, flow: RequestFlow, activity: Activity, held: HeldBytes, callers: [Config.Caller] = [],
+        waiting: WaitingCalls = WaitingCalls(), environment: Environment
+    ) {
         self.held = held
         self.desk = desk
         self.flow = flow
         self.activity = activity
+        self.waiting = waiting
+        credentials = Dictionary(callers.map { ($0.name, $0.credential) }) { first, _ in first }
         self.environment = environment
     }
 
-    /// Nil when the cache is turned off.
+    /// Nil where there is no cache at all.
     var reads: CachedReads? { flow.reads }
 
     /// Prometheus text.
@@ -62,7 +76,7 @@ final class ProxyService: RequestHandling {
             let route = ClashAPI.match(method: exchange.head.method, target: exchange.head.target)
             return end(visit(exchange, Admission(refused: nil, route: route)), .shuttingDown())
         }
-        if let known = exchange.known?.memo as? KnownVisit, known.holds(for: self, exchange.client) {
+        if let known = exchange.known?.memo as? KnownVisit, known.holds(for: number, exchange.client) {
             return forward(Visit(exchange, known.admission, known.query, held: held, environment: environment))
         }
         switch desk.decide(exchange.head, exchange.client.identity) {
@@ -81,7 +95,7 @@ final class ProxyService: RequestHandling {
             let query = flow.reads?.query(exchange.head, admission, exchange.client)
             let visit = Visit(exchange, admission, query, held: held, environment: environment)
             exchange.known?.memo = KnownVisit(
-                service: self, client: exchange.client, admission: admission, query: query)
+                service: number, client: exchange.client, admission: admission, query: query)
             forward(visit)
         }
     }
@@ -129,8 +143,13 @@ final class ProxyService: RequestHandling {
 
     private func start(_ visit: Visit) {
         let bound = NIOLoopBound(visit, eventLoop: visit.wire.executor.eventLoop)
+        let loop = visit.wire.executor.eventLoop
+        let entry = credentials[visit.admission.caller.name].flatMap { credential in
+            waiting.enter(credential) { loop.execute { bound.value.withdraw() } }
+        }
         let task = Task(executorPreference: visit.wire.executor) { [self] in
             await flow.run(bound.value)
+            if let entry { waiting.leave(entry) }
             activity.exchangeEnded()
         }
         visit.wire.onLeaving = { task.cancel() }

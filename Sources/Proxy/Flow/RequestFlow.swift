@@ -36,7 +36,7 @@ final class RequestFlow: Sendable {
     private let heldBytes: Int
     /// Bytes a second: who takes less of an answer that is too large to hold is left when others wait for its place.
     private let minRate: Int
-    /// Nil when the cache is turned off.
+    /// Nil where there is no cache at all.
     let reads: CachedReads?
     /// Nil only where `audit.required = false` and the log could not be opened.
     let audit: AuditTrail?
@@ -383,7 +383,7 @@ final class RequestFlow: Sendable {
     /// What never became a request has its line from `ProxyService.refuse`.
     func finish(_ visit: Visit, _ outcome: Outcome) {
         guard let record = visit.close(outcome) else { return }
-        if let verdict = record.cache { reads?.counters.count(verdict) }
+        if let verdict = record.cache { reads?.counts.counters.count(verdict) }
         accessLog?.write(record, outcome: outcome)
         visit.wire.leave()
     }

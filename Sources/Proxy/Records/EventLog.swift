@@ -33,6 +33,9 @@ final class EventLog: Sendable {
         tiers = TierWatch(windows: windows)
     }
 
+    /// Other windows hold from now on.
+    func changed(windows: [GateWindow]) { tiers.change(windows: windows) }
+
     /// Ends what waits for the end of pauses and minutes, and tells what is untold.
     func end() {
         let (tasks, rest) = state.withLock { state in

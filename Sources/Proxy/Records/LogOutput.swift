@@ -6,11 +6,21 @@ import Logging
 
 /// A swift-log handler that writes through a `LineWriter`, so that a stalled reader stops nobody.
 struct LineLogHandler: LogHandler {
-    let format: LogFormat
+    let settings: LogSettings
     let writer: LineWriter
     let environment: Environment
-    var logLevel: Logger.Level
+    /// Of this logger alone.
+    private var ownLevel: Logger.Level?
     var metadata: Logger.Metadata = [:]
+
+    init(settings: LogSettings, writer: LineWriter, environment: Environment) {
+        (self.settings, self.writer, self.environment) = (settings, writer, environment)
+    }
+
+    var logLevel: Logger.Level {
+        get { ownLevel ?? settings.level }
+        set { ownLevel = newValue }
+    }
 
     subscript(metadataKey key: String) -> Logger.Metadata.Value? {
         get { metadata[key] }
@@ -20,7 +30,7 @@ struct LineLogHandler: LogHandler {
     func log(event: LogEvent) {
         let all = metadata.merging(event.metadata ?? [:]) { $1 }.sorted { $0.key < $1.key }
         let time = RFC3339.text(environment.wallTime(), digits: 3)
-        switch format {
+        switch settings.format {
         case .text:
             let facts = all.map { " \($0.key)=\(LogWord.text("\($0.value)"))" }.joined()
             writer.write("\(time) \(event.level.rawValue) \(JSONText.escaped("\(event.message)"))\(facts)\n")

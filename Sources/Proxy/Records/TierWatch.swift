@@ -12,16 +12,28 @@ final class TierWatch: Sendable {
         let text: String
     }
 
-    let windows: [GateWindow]
+    private let windows: Mutex<[GateWindow]>
     /// The last one is what nearly every answer names.
     private let known = Mutex<(last: String, all: Set<String>)>(("", []))
 
     private static let mostTiers = 16
 
-    init(windows: [GateWindow]) { self.windows = windows }
+    init(windows: [GateWindow]) { self.windows = Mutex(windows) }
+
+    /// Other windows hold from now on: every tier is judged anew.
+    func change(windows: [GateWindow]) {
+        let isNew = self.windows.withLock { former in
+            defer { former = windows }
+            return former != windows
+        }
+        if isNew { known.withLock { $0 = ("", []) } }
+    }
 
     /// The windows as they are configured.
-    var configured: String { windows.isEmpty ? "none" : windows.map(\.name).joined(separator: ", ") }
+    var configured: String {
+        let windows = windows.withLock { $0 }
+        return windows.isEmpty ? "none" : windows.map(\.name).joined(separator: ", ")
+    }
 
     /// What is to be said of a tier that an answer names, the first time.
     func seen(_ tier: String) -> News? {
@@ -31,7 +43,7 @@ final class TierWatch: Sendable {
             guard known.all.count < Self.mostTiers else { return false }
             return known.all.insert(tier).inserted
         }
-        return isNew ? Self.judge(tier, windows) : nil
+        return isNew ? Self.judge(tier, windows.withLock { $0 }) : nil
     }
 
     static func judge(_ tier: String, _ windows: [GateWindow]) -> News? {

@@ -7,11 +7,11 @@ import Ground
 import HTTPTypes
 import RateLimiting
 
-/// The one gate of the process. Usable from every thread.
+/// The one gate of the process, as one configuration sees it. Usable from every thread.
 struct Pacing: Sendable {
     let gate: Gate
     /// Nothing is held: what would have waited is only counted.
-    let observes: Bool
+    private(set) var observes: Bool
 
     /// - Parameter passesTokens: whether tools bring their own tokens.
     init(_ limits: GateLimits, passesTokens: Bool, time: Time, file: GateStateFile?) {
@@ -20,6 +20,14 @@ struct Pacing: Sendable {
             limits: limits, passesTokens: passesTokens, time: time, seed: .random(in: .min ... .max),
             file: passesTokens ? nil : file)
         observes = limits.observe
+    }
+
+    /// Puts other limits in force: those who are in or wait stay, and what was spent stays spent.
+    func changed(to limits: GateLimits) -> Pacing {
+        gate.update(limits: limits)
+        var changed = self
+        changed.observes = limits.observe
+        return changed
     }
 }
 

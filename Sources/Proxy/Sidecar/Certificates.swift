@@ -103,7 +103,7 @@ final class Certificates: Sendable {
     // MARK: Log
 
     private func tellTaken() {
-        logger.notice("TLS certificate taken", metadata: ["ends": "\(Self.date(tls.firstToEnd.end))"])
+        logger.notice("TLS certificate taken", metadata: ["ends": "\(RFC3339.text(tls.firstToEnd.end))"])
         expiry.withLock { $0 = ExpiryNews() }
     }
 
@@ -119,10 +119,8 @@ final class Certificates: Sendable {
         let (number, end) = tls.firstToEnd
         logger.log(
             level: level, left < 0 ? "TLS certificate has expired" : "TLS certificate ends",
-            metadata: ["number": "\(number)", "ends": "\(Self.date(end))", "days": "\(left / 86_400)"])
+            metadata: ["number": "\(number)", "ends": "\(RFC3339.text(end))", "days": "\(left / 86_400)"])
     }
-
-    private static func date(_ seconds: Int64) -> String { RFC3339.text(WallTime(seconds: seconds), digits: 0) }
 }
 
 /// When the end of a certificate is worth a line: at the start, and as it comes near. A value.

@@ -10,6 +10,9 @@ package struct InheritedSockets: Sendable {
     /// None.
     package init() { all = [] }
 
+    /// Whether others than this machine can reach one of them.
+    var isExposed: Bool { all.contains { !$0.isLoopback } }
+
     /// Those of `LISTEN_FDS`, where `LISTEN_PID` says that they are ours. To be called once. Throws what is wrong with them.
     package init(_ variables: [String: String], _ config: Config) throws(ConfigMistakes) {
         do {

@@ -27,9 +27,16 @@ extension Visit {
             }
         }
         if wire.callerLeftFirst { return .toolLeft }
+        if isWithdrawn, case .callerLeft = exit { return .failed(.keyWithdrawn) }
         return switch exit {
         case .failed(let failure): .failed(failure)
         case .callerLeft: .toolLeft
         }
     }
+}
+
+extension Failure {
+    fileprivate static let keyWithdrawn = Failure(
+        .callerKeyUnknown, "The caller key was withdrawn while the call waited, and nothing was sent.",
+        target: "Authorization")
 }

@@ -12,6 +12,11 @@ final class HeldBytes: Sendable {
     ///   - largestBody: bytes of one request body that every caller may have.
     init(limit: Int, largestBody: Int) { ledger = Mutex(HeldBytesLedger(limit: limit, largestBody: largestBody)) }
 
+    /// Other limits hold from now on; what is held stays.
+    func change(limit: Int, largestBody: Int) {
+        ledger.withLock { $0.change(limit: limit, largestBody: largestBody) }
+    }
+
     /// Takes room for so many bytes more. False, and nothing has changed, where there is none.
     func take(_ bytes: Int, of kind: HeldBytesLedger.Kind, for caller: String) -> Bool {
         ledger.withLock { $0.take(bytes, of: kind, for: caller) }
@@ -43,13 +48,15 @@ struct HeldBytesLedger {
     private(set) var total = 0
     private(set) var requests = 0
     private var byCaller: [String: Own] = [:]
-    private let limit: Int
-    private let largestBody: Int
+    private var limit: Int
+    private var largestBody: Int
 
     init(limit: Int, largestBody: Int) {
         self.limit = limit
         self.largestBody = largestBody
     }
+
+    mutating func change(limit: Int, largestBody: Int) { (self.limit, self.largestBody) = (limit, largestBody) }
 
     mutating func take(_ bytes: Int, of kind: Kind, for caller: String) -> Bool {
         var own = byCaller[caller] ?? Own()

@@ -19,6 +19,10 @@ final class Visit {
     var record: ExchangeRecord
     /// What the audit log says about this call, when its kind is recorded and no intent stands there yet.
     var auditCall: AuditCall?
+    /// Whether the fetch that this visit waits for has been sent; nil while it waits for none.
+    var fetchIsSent: (() -> Bool)?
+    /// Its caller's key was withdrawn while it waited, so that it ends.
+    private(set) var isWithdrawn = false
     private var madeProgress: CallProgress?
     private let held: HeldBytes
     private var room: HeldRoom?
@@ -54,6 +58,15 @@ final class Visit {
 
     /// What is known of its call upstream.
     var facts: CallFacts { madeProgress?.facts ?? CallFacts() }
+
+    /// Its caller's key is withdrawn. A call that only waits, be it for its body, its turn or a token, ends; one that was sent,
+    /// or is being answered, goes on.
+    func withdraw() {
+        let isUnderWay = fetchIsSent?() ?? (madeProgress?.waitsFor == .upstream)
+        guard !isFinished, !wire.hasAnswered, !isUnderWay else { return }
+        isWithdrawn = true
+        wire.onLeaving?()
+    }
 
     /// Room for an answer that is taken off upstream ahead of its tool; none is taken yet.
     var answerRoom: HeldRoom { HeldRoom(in: held, for: admission.caller.name) }

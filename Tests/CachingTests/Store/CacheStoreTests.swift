@@ -154,6 +154,28 @@ struct CacheStoreTests {
         #expect(store.statistics.bytes == 0 && store.statistics.purged == 0)
     }
 
+    @Test("made smaller, it holds no more than it may at once, and made larger, more than it could")
+    func resized() {
+        let store = StoreFixture.store(maxBytes: 256_000, maxEntryBytes: 4_000)
+        func fill() {
+            for number in 0..<600 {
+                store.fetch(StoreFixture.answer(bytes: 2_000), under: StoreFixture.key("/reports/\(number)"))
+            }
+        }
+        fill()
+        let before = store.statistics
+        #expect(before.bytes > 128_000)
+        store.limits = CacheLimits(maxBytes: 64_000, maxEntryBytes: 4_000)
+        #expect(store.statistics.bytes <= 64_000 && store.statistics.entries > 0)
+        #expect(store.statistics.evictions > before.evictions)
+        fill()
+        #expect(store.statistics.bytes <= 64_000 && store.maxBodyBytes <= 16_000)
+        store.limits = CacheLimits(maxBytes: 1 << 20, maxEntryBytes: 100_000)
+        fill()
+        #expect(store.statistics.bytes > 256_000 && store.statistics.bytes <= 1 << 20)
+        #expect(store.fetch(StoreFixture.answer(bytes: store.maxBodyBytes - 500), under: key) == nil)
+    }
+
     @Test("its bytes stay within the limit with one shard and with sixteen, and one large entry fits")
     func bounds() {
         for (maxBytes, maxEntryBytes) in [(0, 0), (1, 1), (100_000, 100_000), (256_000, 4000), (1 << 20, 100)] {

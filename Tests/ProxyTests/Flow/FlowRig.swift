@@ -169,7 +169,7 @@ final class FlowRig: Sendable {
     /// Waits until every visit has ended. Says whether no place upstream is taken then, and nobody fetches.
     func quiet() async -> Bool {
         await service.activity.waitUntilQuiet()
-        await service.reads?.fetches.waitUntilQuiet()
+        await service.reads?.counts.fetches.waitUntilQuiet()
         return service.metrics().contains("clash_proxy_gate_in_flight 0\n")
     }
 

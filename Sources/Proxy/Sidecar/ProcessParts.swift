@@ -1,0 +1,177 @@
+// What lives as long as the process, whatever its configuration becomes: threads, sockets, memory, the audit log. Out of it
+// and a configuration each service is made, of which a reload makes another one.
+
+import Audit
+import ClashAPI
+import Configuration
+import CurlTransport
+import Edge
+import Ground
+import Logging
+import NIOPosix
+import RateLimiting
+import Synchronization
+import Tokens
+
+/// Built once; usable from every thread.
+final class ProcessParts: Sendable {
+    let environment: Environment
+    let events: EventLog
+    let group: MultiThreadedEventLoopGroup
+    let transport: CurlTransport
+    let credentials: Credentials
+    let health: UpstreamHealth
+    /// Counts tools' connections and requests.
+    let activity: Activity
+    let adminActivity: Activity
+    let held: HeldBytes
+    let waiting = WaitingCalls()
+    let counts = CachedReads.Counts()
+    let accessOutput: AccessOutput
+    private let origin: Origin
+    private let pseudonym: String
+    private let retries: RetryBudget
+    /// The trail of the configuration in force; nil where the log could not be opened and need not be.
+    private let trail = Mutex<AuditTrail?>(nil)
+    /// The gate and the cache, as the configuration in force sees them.
+    private let inForce: Mutex<(pacing: Pacing, cache: PageCache)>
+
+    /// Throws when libcurl cannot be set up or an address in the configuration is not usable.
+    init(_ config: Config, environment: Environment, accessLogDescriptor: Int32, logger: Logger) throws {
+        self.environment = environment
+        origin = config.upstream.url.server
+        group = MultiThreadedEventLoopGroup(numberOfThreads: UsableCores.count())
+        // Beside the calls there must always be room for one to the token endpoint, and for the look at whether upstream is
+        // back.
+        transport = try CurlTransport(
+            CurlTransport.Configuration(
+                maxConnections: config.upstream.maxConnections + 2, connectTimeout: config.upstream.connectTimeout,
+                caFile: config.upstream.caFile, http2: config.upstream.http2))
+        let limits = GateLimits(config)
+        events = EventLog(logger: logger, environment: environment, windows: limits.windows)
+        credentials = try Self.credentials(config, transport, environment, events)
+        pseudonym = UpstreamSettings.newPseudonym(environment)
+        let pacing = Pacing(
+            limits, passesTokens: config.token.mode == .passthrough, time: environment.time,
+            file: config.rate.stateFile.map { RateStateFile(path: $0, logger: logger).file(environment) })
+        inForce = Mutex((pacing, PageCache(config.cache, environment: environment)))
+        health = UpstreamHealth(
+            transport: transport, origin: origin, gate: pacing.gate, events: events, environment: environment)
+        retries = RetryBudget()
+        activity = Activity(maxConnections: config.listen.maxConnections)
+        adminActivity = Activity(maxConnections: config.admin.maxConnections)
+        held = HeldBytes(limit: config.listen.maxHeldBytes, largestBody: config.listen.maxBodyBytes)
+        accessOutput = AccessOutput(descriptor: accessLogDescriptor)
+        waiting.keep(config.callers)
+    }
+
+    private static func credentials(
+        _ config: Config, _ transport: CurlTransport, _ environment: Environment, _ events: EventLog
+    ) throws -> Credentials {
+        if config.token.mode == .passthrough { return .passthrough }
+        let endpoint = try tokenEndpoint(config, transport, environment)
+        return .own(
+            TokenSource(
+                configuration: TokenSource.Configuration(config.token), endpoint: endpoint, time: environment.time,
+                log: { events.token($0) }))
+    }
+
+    private static func tokenEndpoint(
+        _ config: Config, _ transport: CurlTransport, _ environment: Environment
+    ) throws -> CurlTokenEndpoint {
+        let url = config.token.tokenURL.description
+        guard let endpoint = CurlTokenEndpoint(transport: transport, url: url, environment: environment) else {
+            throw Failure(.internalError, "token.token_url is not usable")
+        }
+        return endpoint
+    }
+
+    /// Nil where the log could not be opened and need not be.
+    var audit: AuditTrail? { trail.withLock { $0 } }
+    var gate: Gate { inForce.withLock { $0.pacing.gate } }
+    var cache: PageCache { inForce.withLock { $0.cache } }
+
+    /// Opens the audit log. Throws when it cannot be and must.
+    func openAudit(_ config: Config) async throws {
+        let trail = try await AuditStartup.open(
+            config, software: Sidecar.software, reader: reader(config), environment: environment, events: events)
+        self.trail.withLock { $0 = trail }
+    }
+
+    // MARK: One configuration
+
+    /// What serves tools under a configuration, out of what there is.
+    func service(_ config: Config) throws -> ProxyService {
+        let (sender, cache) = (sender(config), inForce.withLock { $0.cache })
+        let links = try LinkSettings(config)
+        let flow = RequestFlow(
+            sender: sender, links: links,
+            reads: CachedReads(
+                cache: cache, sender: sender, links: links, maxWait: config.rate.maxWait, isOn: config.cache.enabled,
+                counts: counts, environment: environment), audit: audit, heldBytes: config.cache.maxEntryBytes,
+            minRate: config.listen.minRate,
+            environment: environment, accessLog: accessOutput.log(config.log, environment))
+        return ProxyService(
+            desk: FrontDesk(config, pseudonym: pseudonym), flow: flow, activity: activity, held: held,
+            callers: config.callers, waiting: waiting, environment: environment)
+    }
+
+    private func sender(_ config: Config) -> UpstreamSender {
+        let settings = UpstreamSettings(
+            origin: origin, firstByteTimeout: config.upstream.firstByteTimeout,
+            stallTimeout: config.upstream.stallTimeout, pseudonym: pseudonym)
+        return UpstreamSender(
+            settings: settings, transport: transport, credentials: credentials,
+            pacing: inForce.withLock { $0.pacing }, health: health,
+            retries: RetryPolicy(budget: retries, backoff: Backoff(), environment: environment),
+            maxWait: config.rate.maxWait, events: events, environment: environment)
+    }
+
+    private func reader(_ config: Config) -> ObjectReader {
+        // Where tools bring their own tokens, nobody's stored answers are shown in another's records.
+        let shared = config.token.mode == .passthrough || !config.cache.enabled ? nil : cache
+        return ObjectReader(
+            sender: sender(config), cached: { shared?.snapshot($0, $1) }, environment: environment)
+    }
+
+    /// Puts a configuration in force in all that lives on, and makes the service for it. Blocks on the file system where the
+    /// budget of deletes has changed. Throws, and has changed nothing, when the audit log cannot be read for that.
+    func change(to config: Config) throws -> ProxyService {
+        let endpoint = try Self.tokenEndpoint(config, transport, environment)
+        let changed = try audit.map { try AuditStartup.changed($0, to: config) }
+        credentials.source?.change(to: TokenSource.Configuration(config.token), endpoint: endpoint)
+        let limits = GateLimits(config)
+        inForce.withLock { $0 = ($0.pacing.changed(to: limits), $0.cache.changed(to: config.cache)) }
+        if var changed {
+            changed.reader = reader(config)
+            trail.withLock { $0 = changed }
+        }
+        events.changed(windows: limits.windows)
+        transport.change(connectTimeout: config.upstream.connectTimeout)
+        activity.change(maxConnections: config.listen.maxConnections)
+        adminActivity.change(maxConnections: config.admin.maxConnections)
+        held.change(limit: config.listen.maxHeldBytes, largestBody: config.listen.maxBodyBytes)
+        return try service(config)
+    }
+}
+
+extension GateLimits {
+    fileprivate init(_ config: Config) {
+        let rate = config.rate
+        self.init(
+            windows: rate.windows, runWindows: rate.runWindows,
+            maxInFlight: min(rate.maxInFlight, config.upstream.maxConnections), maxQueue: rate.maxQueue,
+            maxWait: rate.maxWait, observe: rate.observe)
+    }
+}
+
+extension LinkSettings {
+    fileprivate convenience init(_ config: Config) throws {
+        self.init(
+            // Last of all upstream's own address: a link to it would lead tools past this proxy.
+            rules: try config.upstream.linkPrefixes.map {
+                try LinkRule(prefix: $0.prefix.description, replacement: $0.replacement)
+            } + [LinkRule(prefix: config.upstream.url.description)],
+            allowPrefixes: config.upstream.allowPrefixes, publicURL: config.listen.publicURL?.description)
+    }
+}
