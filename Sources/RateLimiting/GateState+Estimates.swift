@@ -15,7 +15,8 @@ extension GateState {
             let isTooLate = deadline <= now || opening != .never && opening >= deadline
             return isTooLate ? refusal(causeOfLateness(request, now: now), request, now: now) : nil
         }
-        if callers.opening(of: request, turns: room.waiting(of: request) + 1, now: now) >= deadline {
+        let own = callers.opening(of: request, turns: room.waiting(of: request) + 1, now: now)
+        if own > now, own >= deadline {
             return refusal(.caller, request, now: now)
         }
         // Nobody alone gets more than nine tenths of the queue: nine for each place that is left to others.
