@@ -40,7 +40,8 @@ struct CacheCommand: AsyncParsableCommand {
             for request in requests {
                 let answer: AdminClient.Answer
                 do throws(AdminClient.Unreachable) {
-                    answer = try await AdminClient.ask("POST", "/purge?" + request.form, at: address)
+                    answer = try await AdminClient.ask(
+                        "POST", "/purge?" + request.form, at: address, key: ProcessEnvironment.adminKey)
                 } catch {
                     complain(error.description)
                     throw ExitCode.failure

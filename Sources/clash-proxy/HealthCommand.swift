@@ -13,7 +13,7 @@ struct HealthCommand: AsyncParsableCommand {
             complain("admin.address is empty: there is nobody to ask")
             throw ExitStatus.configuration
         }
-        let answer = await HealthCheck.ask(address)
+        let answer = await HealthCheck.ask(address, key: ProcessEnvironment.adminKey)
         guard answer.isReady else {
             complain(answer.text)
             throw ExitCode.failure

@@ -44,7 +44,7 @@ import Testing
             else { return .otherwise }
             let exchange = Exchange(
                 head: head, known: nil,
-                peer: "peer", offeredID: nil, maxBodyBytes: 10,
+                client: Peer(address: "peer"), offeredID: nil, maxBodyBytes: 10,
                 connection: tool, executor: executor)
             if forBody {
                 do throws(RequestBodyError) { _ = try await exchange.nextBodyPart() } catch {

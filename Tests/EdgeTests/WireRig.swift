@@ -64,7 +64,7 @@ struct WireRig {
             headerTimeout: .seconds(10), idleTimeout: .seconds(75), maxHeaderBytes: 16 << 10, maxBodyBytes: 1 << 20,
             minBodyRate: 1_024)
         connection = ConnectionHandler(
-            proxy: service, limits: limits, peer: peer, executor: EventLoopExecutor(channel.eventLoop),
+            proxy: service, limits: limits, peer: Peer(address: peer), executor: EventLoopExecutor(channel.eventLoop),
             knownHeads: heads)
         try channel.pipeline.syncOperations.addHandlers(
             connection,

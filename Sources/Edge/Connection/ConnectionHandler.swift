@@ -14,7 +14,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     typealias InboundOut = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    private let peer: String
+    private let peer: Peer
     /// To stand behind the decoder.
     private(set) lazy var decodedParts = DecodedParts(self)
 
@@ -39,7 +39,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     private var isClosed = false
 
     init(
-        proxy: any RequestHandling, limits: ConnectionLimits, peer: String, executor: EventLoopExecutor,
+        proxy: any RequestHandling, limits: ConnectionLimits, peer: Peer, executor: EventLoopExecutor,
         knownHeads: KnownHeads<KnownRequest>
     ) {
         self.knownHeads = knownHeads
@@ -181,7 +181,7 @@ final class ConnectionHandler: ChannelInboundHandler {
 
     private func exchange(_ head: RequestHead, _ known: KnownRequest?, offeredID: String?) -> Exchange {
         Exchange(
-            head: head, known: known, peer: peer, offeredID: offeredID, maxBodyBytes: limits.maxBodyBytes,
+            head: head, known: known, client: peer, offeredID: offeredID, maxBodyBytes: limits.maxBodyBytes,
             connection: self, executor: executor)
     }
 
@@ -198,7 +198,8 @@ final class ConnectionHandler: ChannelInboundHandler {
     /// Answers something that was no request, then closes.
     private func refuse(_ failure: WireFailure, _ head: HTTPRequestHead?) {
         let request = RefusedRequest(
-            peer: peer, method: head?.method.rawValue, offeredID: head?.headers.first(name: "x-correlation-id"))
+            peer: peer.address, forwardedFor: peer.maySpeakForOthers ? head?.headers["x-forwarded-for"] ?? [] : [],
+            method: head?.method.rawValue, offeredID: head?.headers.first(name: "x-correlation-id"))
         send(proxy.answer(failure, to: request).bytes(toHead: request.isHead), flush: true)
         state.refused(now: now)
         linger()

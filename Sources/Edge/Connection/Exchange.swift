@@ -37,8 +37,10 @@ package final class Exchange {
     package let head: RequestHead
     /// The head as others bring it too, where what is found out about it may be kept.
     package let known: KnownRequest?
-    /// The tool's address.
-    package let peer: String
+    /// Who brought it.
+    package let client: Peer
+    /// The address of the connection's other end.
+    package var peer: String { client.address }
     /// The correlation id that the tool sent, if any.
     package let offeredID: String?
     /// Set while the process drains: the answer says `Connection: close`.
@@ -87,12 +89,12 @@ package final class Exchange {
     }
 
     init(
-        head: RequestHead, known: KnownRequest?, peer: String, offeredID: String?, maxBodyBytes: Int,
+        head: RequestHead, known: KnownRequest?, client: Peer, offeredID: String?, maxBodyBytes: Int,
         connection: any ExchangeConnection, executor: EventLoopExecutor
     ) {
         self.known = known
         self.head = head
-        self.peer = peer
+        self.client = client
         self.offeredID = offeredID
         self.maxBodyBytes = maxBodyBytes
         self.connection = connection

@@ -59,8 +59,10 @@ package struct LastAnswer {
 
 /// What is known of something that never became a request.
 package struct RefusedRequest {
-    /// The tool's address.
+    /// The other end of the connection.
     package let peer: String
+    /// The values of `X-Forwarded-For`, as far as they may count.
+    package let forwardedFor: [String]
     /// Nil where not even that could be read.
     package let method: String?
     /// The correlation id that the tool offers, whatever it looks like.
@@ -84,4 +86,11 @@ package protocol RequestHandling: AnyObject, Sendable {
     func answer(_ failure: WireFailure, to request: RefusedRequest) -> LastAnswer
     /// What a connection gets that is one too many.
     func overLimitAnswer(peer: String) -> LastAnswer
+    /// Where PROXY preambles are expected; nil: nowhere, and they are no HTTP. Asked for once a connection.
+    var preambles: PreambleRules? { get }
+}
+
+extension RequestHandling {
+    /// Nowhere.
+    package var preambles: PreambleRules? { nil }
 }

@@ -55,8 +55,12 @@ package struct Listener: Sendable {
         if channel.remoteAddress?.protocol != .unix {
             _ = channel.setOption(.tcpOption(.tcp_nodelay), value: 1)
         }
+        let peer = Peer(channel)
+        if let rules = service.preambles {
+            try channel.pipeline.syncOperations.addHandler(PreambleHandler(rules, peer))
+        }
         let connection = ConnectionHandler(
-            proxy: service, limits: limits, peer: peerName(channel), executor: executors[channel.eventLoop],
+            proxy: service, limits: limits, peer: peer, executor: executors[channel.eventLoop],
             knownHeads: executors.knownHeads(channel.eventLoop))
         try channel.pipeline.syncOperations.addHandlers(
             connection,
@@ -81,11 +85,6 @@ package struct Listener: Sendable {
         } catch {
             throw ListenError(address: address, key: key, underlying: error)
         }
-    }
-
-    private static func peerName(_ channel: any Channel) -> String {
-        guard let address = channel.remoteAddress else { return "unix" }
-        return address.ipAddress ?? "unix"
     }
 }
 

@@ -1,6 +1,7 @@
 // Asks a running proxy's admin listener one thing. For the commands that look at or act on a running proxy.
 
 import Configuration
+import HTTPTypes
 import NIOCore
 import NIOPosix
 
@@ -23,15 +24,23 @@ package enum AdminClient {
     private static let timeout = TimeAmount.seconds(3)
 
     /// Sends one request and waits for its answer, for three seconds at most.
-    package static func ask(_ method: String, _ target: String, at address: ListenAddress) async throws(Unreachable)
-        -> Answer
-    {
+    ///
+    /// - Parameter key: the operators' key; nil or empty: none.
+    package static func ask(
+        _ method: String, _ target: String, at address: ListenAddress, key: String?
+    ) async throws(Unreachable) -> Answer {
         if case .tcp(_, 0) = address {
             throw Unreachable(
                 description: "admin.address has port 0: the port that was picked is not known here")
         }
-        let request =
-            "\(method) \(target) HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        var lines = ["\(method) \(target) HTTP/1.1", "Host: localhost", "Content-Length: 0", "Connection: close"]
+        if let key, !key.isEmpty {
+            guard HTTPField.isValidValue(key) else {
+                throw Unreachable(description: "CLASH_ADMIN_KEY has a character that no key has: a line end, say")
+            }
+            lines.append("Authorization: Bearer \(key)")
+        }
+        let request = lines.joined(separator: "\r\n") + "\r\n\r\n"
         guard let text = try? await exchange(request, address), let status = status(text) else {
             throw Unreachable(description: "nobody answers on \(address)")
         }

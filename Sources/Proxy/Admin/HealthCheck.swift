@@ -13,9 +13,9 @@ package enum HealthCheck {
     }
 
     /// Asks once. Never throws: a proxy that cannot be asked is not ready.
-    package static func ask(_ address: ListenAddress) async -> Answer {
+    package static func ask(_ address: ListenAddress, key: String? = nil) async -> Answer {
         do throws(AdminClient.Unreachable) {
-            let answer = try await AdminClient.ask("GET", "/readyz", at: address)
+            let answer = try await AdminClient.ask("GET", "/readyz", at: address, key: key)
             return Answer(isReady: answer.status == 200, text: answer.body.filter { $0 != "\n" })
         } catch {
             return Answer(isReady: false, text: error.description)

@@ -39,8 +39,12 @@ final class CachedReads: Sendable {
     // MARK: At the front desk
 
     /// What the cache is asked for this request; nil when it has no say.
-    func query(_ head: RequestHead, _ admission: Admission) -> PageQuery? {
-        admission.partition.flatMap { PageQuery.of(head, admission.route, partition: $0, links: links) }
+    ///
+    /// - Parameter scheme: see `LinkBase`.
+    func query(_ head: RequestHead, _ admission: Admission, scheme: String?) -> PageQuery? {
+        admission.partition.flatMap {
+            PageQuery.of(head, admission.route, partition: $0, links: links, scheme: scheme)
+        }
     }
 
     /// A stored answer, if one will do at once; else what was found stays with the visit. Synchronous: a hit starts no task

@@ -21,6 +21,8 @@ enum FrontDeskDecision {
 
 /// The rules that need nothing but the head. Immutable; usable from every event loop.
 struct FrontDesk: Sendable {
+    /// Who is believed about where a request comes from.
+    let proxies: TrustedProxies
     private let authenticator: CallerAuthenticator
     private let origins: OriginPolicy
     private let allowPrefixes: [String]
@@ -31,6 +33,7 @@ struct FrontDesk: Sendable {
 
     init(_ config: Config, pseudonym: String) {
         self.pseudonym = pseudonym
+        proxies = TrustedProxies(config.listen.trustedProxies)
         authenticator = CallerAuthenticator(config.callers)
         origins = OriginPolicy(config)
         allowPrefixes = config.upstream.allowPrefixes

@@ -13,9 +13,11 @@ private final class KnownVisit {
     let service: ProxyService
     let admission: Admission
     let query: PageQuery?
+    /// What the query takes its links to begin with, which may follow from who brought the head.
+    let scheme: String?
 
-    init(service: ProxyService, admission: Admission, query: PageQuery?) {
-        (self.service, self.admission, self.query) = (service, admission, query)
+    init(service: ProxyService, admission: Admission, query: PageQuery?, scheme: String?) {
+        (self.service, self.admission, self.query, self.scheme) = (service, admission, query, scheme)
     }
 }
 
@@ -26,8 +28,13 @@ final class ProxyService: RequestHandling {
     private let flow: RequestFlow
     private let held: HeldBytes
     private let environment: Environment
+    let preambles: PreambleRules?
 
-    init(desk: FrontDesk, flow: RequestFlow, activity: Activity, held: HeldBytes, environment: Environment) {
+    init(
+        desk: FrontDesk, flow: RequestFlow, activity: Activity, held: HeldBytes, preambles: PreambleRules? = nil,
+        environment: Environment
+    ) {
+        self.preambles = preambles
         self.held = held
         self.desk = desk
         self.flow = flow
@@ -49,35 +56,39 @@ final class ProxyService: RequestHandling {
 
     func handle(_ exchange: Exchange) {
         activity.exchangeBegan()
+        let client = desk.proxies.client(of: exchange)
         if isDraining {
             let route = ClashAPI.match(method: exchange.head.method, target: exchange.head.target)
-            return end(visit(exchange, Admission(refused: nil, route: route)), .shuttingDown())
+            return end(visit(exchange, client, Admission(refused: nil, route: route)), .shuttingDown())
         }
-        if let known = exchange.known?.memo as? KnownVisit, known.service === self {
-            return forward(Visit(exchange, known.admission, known.query, held: held, environment: environment))
+        if let known = exchange.known?.memo as? KnownVisit, known.service === self, known.scheme == client.scheme {
+            return forward(
+                Visit(
+                    exchange, from: client, known.admission, known.query, held: held, environment: environment))
         }
         switch desk.decide(exchange.head) {
-        case .refuse(let failure, let admission): refuse(visit(exchange, admission), failure)
+        case .refuse(let failure, let admission): refuse(visit(exchange, client, admission), failure)
         case .preflight(let origin, let admission):
-            answerHere(visit(exchange, admission), OriginPolicy.preflightFields(exchange.head, origin: origin))
+            answerHere(visit(exchange, client, admission), OriginPolicy.preflightFields(exchange.head, origin: origin))
         case .options(let admission):
             answerHere(
-                visit(exchange, admission),
+                visit(exchange, client, admission),
                 [
                     .allow: RequestHead.allowedMethods,
                     .date: HTTPDate.text(environment.wallTime().seconds),
                 ])
         case .forward(let admission):
-            let query = flow.reads?.query(exchange.head, admission)
-            let visit = Visit(exchange, admission, query, held: held, environment: environment)
-            exchange.known?.memo = KnownVisit(service: self, admission: admission, query: query)
+            let query = flow.reads?.query(exchange.head, admission, scheme: client.scheme)
+            let visit = Visit(exchange, from: client, admission, query, held: held, environment: environment)
+            exchange.known?.memo = KnownVisit(
+                service: self, admission: admission, query: query, scheme: client.scheme)
             forward(visit)
         }
     }
 
     /// Of what the cache is not asked.
-    private func visit(_ exchange: Exchange, _ admission: Admission) -> Visit {
-        Visit(exchange, admission, nil, held: held, environment: environment)
+    private func visit(_ exchange: Exchange, _ client: Client, _ admission: Admission) -> Visit {
+        Visit(exchange, from: client, admission, nil, held: held, environment: environment)
     }
 
     /// 204: what was asked stands in the fields.
@@ -130,8 +141,8 @@ final class ProxyService: RequestHandling {
 
     func answer(_ failure: WireFailure, to request: RefusedRequest) -> LastAnswer {
         var record = ExchangeRecord(
-            correlationID: CorrelationID.choose(request.offeredID, environment), peer: request.peer,
-            started: environment.now())
+            correlationID: CorrelationID.choose(request.offeredID, environment),
+            peer: desk.proxies.client(of: request).address, started: environment.now())
         if let method = request.method { record.method = method }
         record.detail = failure.message
         return lastAnswer(Failure(failure), &record, toHead: request.isHead)

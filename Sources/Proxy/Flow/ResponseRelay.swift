@@ -90,7 +90,8 @@ struct ResponseRelay: Sendable {
 
     private func translator(_ visit: Visit) -> LinkTranslator {
         LinkTranslator(
-            rules: links.rules, allowedPrefixes: links.allowPrefixes, base: LinkBase(links, visit.head).text)
+            rules: links.rules, allowedPrefixes: links.allowPrefixes,
+            base: LinkBase(links, visit.head, scheme: visit.client.scheme).text)
     }
 
     // MARK: Bodies

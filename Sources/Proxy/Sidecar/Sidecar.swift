@@ -62,9 +62,11 @@ package final class Sidecar: Sendable {
         // Beside the calls there must always be room for one to the token endpoint, and for the look at whether upstream is
         // back.
         transport = try CurlTransport(
-            CurlTransport.Configuration(
-                maxConnections: config.upstream.maxConnections + 2, connectTimeout: config.upstream.connectTimeout,
-                caFile: config.upstream.caFile, http2: config.upstream.http2))
+            CurlTransport.Configuration(config.upstream, maxConnections: config.upstream.maxConnections + 2))
+        if let file = config.upstream.proxyCredentialsFile, OutgoingProxy.isOpenToOthers(file) {
+            logger.warning(
+                "upstream.proxy_credentials_file can be read by others: chmod 600 it", metadata: ["file": "\(file)"])
+        }
         let limits = Self.limits(config)
         events = EventLog(logger: logger, environment: environment, windows: limits.windows)
         credentials =
@@ -106,6 +108,7 @@ package final class Sidecar: Sendable {
             desk: FrontDesk(config, pseudonym: settings.pseudonym), flow: flow,
             activity: Activity(maxConnections: config.listen.maxConnections),
             held: HeldBytes(limit: config.listen.maxHeldBytes, largestBody: config.listen.maxBodyBytes),
+            preambles: PreambleRules(config.listen) { [events] in events.preambleRefused($0, peer: $1) },
             environment: environment)
     }
 

@@ -28,8 +28,9 @@ struct LinkBase: Sendable {
     /// Tells bases apart in an ETag (FNV-1a).
     let digest: String
 
-    init(_ links: LinkSettings, _ head: RequestHead) {
-        text = links.base ?? "\(links.scheme)://\(head.authorityText)"
+    /// - Parameter scheme: what the tool speaks; nil: what is spoken here.
+    init(_ links: LinkSettings, _ head: RequestHead, scheme: String?) {
+        text = links.base ?? "\(scheme ?? links.scheme)://\(head.authorityText)"
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
         for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
         digest = String(hash, radix: 16)

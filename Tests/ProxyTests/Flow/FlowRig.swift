@@ -127,7 +127,7 @@ final class FlowRig: Sendable {
         let exchange = try await loop.submit { [self] in
             let edge = FakeEdge(over)
             let exchange = Exchange(
-                head: head, known: nil, peer: "127.0.0.1", offeredID: offered,
+                head: head, known: nil, client: Peer(address: "127.0.0.1"), offeredID: offered,
                 maxBodyBytes: 1 << 20, connection: edge, executor: EventLoopExecutor(loop))
             if let body { exchange.receivedBody(ByteBuffer(string: body)) }
             if isWhole { exchange.receivedEnd() }
