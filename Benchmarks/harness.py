@@ -234,6 +234,30 @@ class Server:
         return sum(int(pathlib.Path(f"/proc/{p}/statm").read_text().split()[1]) for p in self.tree()) * PAGE / 1e6
 
 
+def instructions(binary, server, path, headers, folder, counts):
+    """Thousand instructions outside the kernel for one request, by callgrind: what more requests add, each run a fresh
+    start. Its files stay in the folder: `callgrind-<port>-<requests>.log.out`."""
+    stripped = folder / "clash-proxy-stripped"  # valgrind stumbles over Swift's debug information
+    if not stripped.exists():
+        shutil.copy(binary, stripped)
+        subprocess.run(["strip", "--strip-debug", stripped], check=True)
+    program = [stripped if server.command[0] == str(binary) else server.command[0], *server.command[1:]]
+    if program[0] == "nginx":
+        program += ["-g", "master_process off;"]
+    totals = []
+    for requests in counts:
+        log = folder / f"callgrind-{server.port}-{requests}.log"
+        tool = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={log}.out", f"--log-file={log}"]
+        grind = Server([*tool, *program], 0, server.port, log)
+        grind.start(path, headers, limit=90)
+        flags = [part for field in headers for part in ("-H", field)]
+        subprocess.run(["h2load", "--h1", "-n", str(requests), "-c", "8", *flags, f"http://127.0.0.1:{server.port}{path}"],
+                       check=True, capture_output=True)
+        grind.stop()
+        totals.append(int(log.read_text().rpartition("Collected : ")[2].split()[0]))
+    return (totals[1] - totals[0]) / (counts[1] - counts[0]) / 1000
+
+
 def ask(port, path, headers):
     """One GET on a connection of its own; the whole answer, or nothing when nobody listens yet."""
     try:

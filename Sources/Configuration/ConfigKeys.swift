@@ -33,14 +33,13 @@ enum ConfigKeys {
             "base URL put into rewritten links; empty: scheme and Host of each request"),
         .init(
             "listen.tls_certificate", \.listen.tlsCertificate, .optional(.path),
-            "PEM; with tls_key: TLS 1.2+ and HTTP/2 on every TCP address (never on unix sockets); both are reloaded when they change",
-            inForce: false, guardsAccess: true),
+            "PEM; with tls_key: TLS 1.2+ and HTTP/2 on every TCP address (never on unix sockets); both are reloaded when they change"
+        ),
         .init(
-            "listen.tls_key", \.listen.tlsKey, .optional(.path), "PEM; the key of tls_certificate", inForce: false,
-            guardsAccess: true),
+            "listen.tls_key", \.listen.tlsKey, .optional(.path), "PEM; the key of tls_certificate"),
         .init(
             "listen.client_ca", \.listen.clientCA, .optional(.path),
-            "PEM; when set, TLS clients must present a certificate signed by it", inForce: false, guardsAccess: true),
+            "PEM; when set, TLS clients must present a certificate signed by it"),
         .init(
             "listen.h2c", \.listen.h2c, .flag, "HTTP/2 with prior knowledge on listeners without TLS", inForce: false),
         .init(

@@ -53,7 +53,8 @@ extension LoadedConfig {
             warnings.append(
                 ConfigMistake(
                     place: given["admin.address"]?.place ?? .builtIn, key: "admin.address",
-                    problem: "\"\(admin)\" can be reached from other machines, and the key crosses the network in plain text",
+                    problem:
+                        "\"\(admin)\" can be reached from other machines, and the key crosses the network in plain text",
                     remedy: "keep it on loopback, or let only your own network reach it"))
         }
         if config.listen.proxyProtocol, config.listen.trustedProxies.isEmpty {

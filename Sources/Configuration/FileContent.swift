@@ -23,7 +23,8 @@ package enum FileContent: Sendable {
         case .certificates: Self.holdsCertificate(bytes) ? nil : "holds no PEM certificate"
         case .credential: CredentialText.problem(file: bytes)
         case .userAndPassword:
-            CredentialText.problem(file: bytes) ?? (UserAndPassword(file: bytes) == nil ? "holds no user:password" : nil)
+            CredentialText.problem(file: bytes)
+                ?? (UserAndPassword(file: bytes) == nil ? "holds no user:password" : nil)
         }
     }
 

@@ -25,7 +25,8 @@ package final class CurlTransport: Sendable {
 
         /// Makes a configuration.
         package init(
-            maxConnections: Int = 16, connectTimeout: Duration = .seconds(5), caFile: String? = nil, http2: Bool = false,
+            maxConnections: Int = 16, connectTimeout: Duration = .seconds(5), caFile: String? = nil,
+            http2: Bool = false,
             proxy: OutgoingProxy? = nil
         ) {
             self.maxConnections = max(1, maxConnections)

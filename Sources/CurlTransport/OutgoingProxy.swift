@@ -45,7 +45,8 @@ package struct OutgoingProxy: Sendable {
             let isRefused = (400..<500).contains(status)
             return TransferFailure(
                 reason: isRefused ? .proxyRefused : .proxyUnreachable,
-                detail: "the proxy \(origin.authority) answered CONNECT with \(status)\(hint(status))", curlCode: number)
+                detail: "the proxy \(origin.authority) answered CONNECT with \(status)\(hint(status))", curlCode: number
+            )
         }
         switch code {
         case CURLE_COULDNT_RESOLVE_PROXY:

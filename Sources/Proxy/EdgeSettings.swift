@@ -12,6 +12,14 @@ extension ConnectionLimits {
     }
 }
 
+extension TLSFiles {
+    /// Nil where no certificate is configured.
+    init?(_ config: Config.Listen) {
+        guard let certificate = config.tlsCertificate, let key = config.tlsKey else { return nil }
+        self.init(certificate: certificate, key: key, clientCA: config.clientCA)
+    }
+}
+
 extension ListenAddress {
     var place: ListenPlace {
         switch self {

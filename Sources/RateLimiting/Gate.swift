@@ -111,6 +111,13 @@ package final class Gate: Sendable {
         core.withLock { core in isOver() || core.state.becomesLong(ticket.id) }
     }
 
+    var placeDemand: PlaceDemand {
+        settle { state, now in
+            let turn = state.passed(now: now)
+            return (state.placeDemand(now: now), turn)
+        }
+    }
+
     func accepted(_ ticket: GateState.Ticket) {
         settle { state, now in ((), state.accepted(ticket, now: now)) }
     }

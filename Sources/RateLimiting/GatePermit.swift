@@ -107,6 +107,9 @@ extension Gate {
             gate.becomesLong(ticket) { self.isOver.load(ordering: .acquiring) }
         }
 
+        /// Who else wants a place; nil when this one has ended.
+        package var demand: PlaceDemand? { isOver.load(ordering: .acquiring) ? nil : gate.placeDemand }
+
         deinit { end() }
     }
 }

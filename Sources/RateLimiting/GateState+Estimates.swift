@@ -103,7 +103,10 @@ extension GateState {
         case .queueFull: counts.refusedQueueFull += 1
         case .deadline: counts.refusedDeadline += 1
         case .coolDown: counts.refusedCoolDown += 1
-        case .places, .share: counts.refusedPlaces += 1
+        case .places:
+            counts.refusedPlaces += 1
+            refusedForPlace += 1
+        case .share: counts.refusedPlaces += 1
         case .upstreamRefuses, .upstreamHangs: counts.refusedDown += 1
         case .cancelled, .observing: break
         }

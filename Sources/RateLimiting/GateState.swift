@@ -58,6 +58,8 @@ struct GateState: Sendable {
     /// Moving average of how long a place is held, in nanoseconds.
     private(set) var averageHold: Double?
     var counts = GateCounts()
+    /// Calls that were refused for want of a place.
+    var refusedForPlace = 0
     var random: SplitMix
 
     struct Outage: Sendable {
@@ -98,6 +100,7 @@ struct GateState: Sendable {
         if let ticket { return (.admitted(ticket), turn) }
         let deadline = deadline(of: request, now: now)
         if let refusal = refusalAtOnce(request, deadline: deadline, now: now) {
+            if refusal.reason == .queueFull, causeOfLateness(request, now: now) == .places { refusedForPlace += 1 }
             return (.refused(counted(refusal)), turn)
         }
         room.add(id, request, now: now, deadline: deadline, back: false)
@@ -194,7 +197,11 @@ struct GateState: Sendable {
     }
 
     /// The answer to a call that holds its place is too large to hold. False: too many others are.
-    mutating func becomesLong(_ id: ID) -> Bool { places.becomesLong(id) || limits.observe }
+    mutating func becomesLong(_ id: ID) -> Bool {
+        if places.becomesLong(id) || limits.observe { return true }
+        refusedForPlace += 1
+        return false
+    }
 
     /// Somebody left the queue. False if he was not in it any more.
     mutating func cancelled(_ id: ID) -> Bool {

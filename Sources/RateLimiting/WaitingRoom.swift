@@ -55,6 +55,9 @@ struct WaitingRoom: Sendable {
 
     func contains(_ id: ID) -> Bool { waiters[id] != nil }
 
+    /// Whether a call waits that meets a condition. May look at all of them.
+    func contains(where condition: (GateRequest) -> Bool) -> Bool { waiters.values.contains { condition($0.request) } }
+
     /// Those who wait and meet a condition, in the order of their coming. Looks at all of them.
     func waiters(where condition: (Waiter) -> Bool) -> [Waiter] {
         waiters.values.filter(condition).sorted { $0.id < $1.id }

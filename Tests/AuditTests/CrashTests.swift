@@ -2,6 +2,7 @@
 // was acknowledged is missing.
 
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Audit
@@ -139,7 +140,9 @@ struct CrashTests {
             disk.set([])
             clock.advance(.seconds(3))
             log.wake()
-            try await eventually { log.status.health == .ready && log.status.waiting == 0 }
+            try await eventually("the log is written to its end") {
+                log.status.health == .ready && log.status.waiting == 0
+            }
         }
         #expect(log.status.openIntents == 0)
         await log.close()

@@ -61,7 +61,7 @@ struct FullDiskTests {
         try PosixFileSystem().truncate(ballast, to: 0)
         clock.advance(.seconds(3))
         log.wake()
-        try await eventually { log.status.health == .ready }
+        try await eventually("the log can be written again") { log.status.health == .ready }
         let receipt = try await log.append(AuditIntent(call: .make("after")))
         await log.append(.deleted, for: receipt)
         await log.close()

@@ -92,15 +92,6 @@ final class LogFolder: Sendable {
     }
 }
 
-/// Waits, for at most 20 seconds, until something holds.
-func eventually(_ condition: () -> Bool) async throws {
-    for _ in 0..<20_000 {
-        if condition() { return }
-        try await Task.sleep(for: .milliseconds(1))
-    }
-    Issue.record("it did not happen within 20 seconds")
-}
-
 /// The lines of the log's only file.
 func lines(_ bytes: [UInt8]) -> [String] {
     String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)

@@ -1,5 +1,6 @@
 import Glibc
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Audit
@@ -106,7 +107,7 @@ struct WriterTests {
         let log = try await AuditLog.open(folder: "audit", options: options)
         disk.hangs.withLock { $0 = true }
         let task = Task { try await log.append(AuditIntent(call: .make("c-1"))) }
-        try await eventually { disk.isHanging.withLock { $0 } }
+        try await eventually("the writer hangs in its write") { disk.isHanging.withLock { $0 } }
         task.cancel()
         let result = await task.result
         guard case .failure(let error as AuditUnavailable) = result else {

@@ -37,11 +37,24 @@ import Testing
     func blocks(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
         for _ in 0..<200 {
-            let text = (0..<Int.random(in: 1...70, using: &random)).map { _ in
-                "{}[]\"\\ a:,1".utf8.randomElement(using: &random) ?? 0
+            let whole = Array("[[{".utf8) + text(count: .random(in: 1...400, using: &random), &random)
+            for count in [1, whole.count / 2, whole.count] {
+                let beginning = whole.prefix(count)
+                let text = String(decoding: beginning, as: UTF8.self)
+                #expect(isInside(beginning, by: 1) == isInside(beginning, by: 1_000), "\(text)")
+                #expect(isInside(beginning, by: 1) == isInside(beginning, by: 71), "\(text)")
             }
-            let whole = Array("[[{".utf8) + text
-            #expect(isInside(whole, by: 1) == isInside(whole, by: 90), "\(String(decoding: whole, as: UTF8.self))")
+        }
+    }
+
+    /// Brackets, strings with runs of backslashes, and now and then a backslash where none may be.
+    private func text(count: Int, _ random: inout SeededGenerator) -> [UInt8] {
+        var isString = false
+        return (0..<count).map { _ in
+            let choice = isString ? "{}[]\"\\\\\\\\ab,:1" : "{}[]{[{\"abcdefg,:1"
+            let byte = choice.utf8.randomElement(using: &random) ?? 0
+            if byte == UInt8(ascii: "\"") { isString.toggle() }
+            return Int.random(in: 0..<300, using: &random) == 0 ? UInt8(ascii: "\\") : byte
         }
     }
 }

@@ -36,8 +36,14 @@ struct ConfigCheckTests {
                 "[admin]\naddress = \"[::]:8081\"",
                 "2: admin.address: \"[::]:8081\" can be reached from other machines, and admin.key_sha256 is not set"
             ),
-            ("[upstream]\nproxy = \"https://proxy:3128\"", "2: upstream.proxy: \"https://proxy:3128\" is no plain HTTP"),
-            ("[upstream]\nproxy = \"http://localhost:8080\"", "2: upstream.proxy: \"http://localhost:8080\" is this proxy"),
+            (
+                "[upstream]\nproxy = \"https://proxy:3128\"",
+                "2: upstream.proxy: \"https://proxy:3128\" is no plain HTTP"
+            ),
+            (
+                "[upstream]\nproxy = \"http://localhost:8080\"",
+                "2: upstream.proxy: \"http://localhost:8080\" is this proxy"
+            ),
             (
                 "[upstream]\nproxy_credentials_file = \"f\"",
                 "2: upstream.proxy_credentials_file: is set without upstream.proxy"

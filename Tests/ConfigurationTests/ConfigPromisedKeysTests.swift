@@ -53,7 +53,6 @@ struct ConfigPromisedKeysTests {
     @Test(
         "what would leave a door open or a promise unkept is refused while it is not in force",
         arguments: [
-            ("[listen]\ntls_certificate = \"c\"\ntls_key = \"k\"\nclient_ca = \"ca\"", "listen.client_ca"),
             (caller + key + "itwins = [\"a\"]", "caller[1].itwins"),
             (caller + key + "operations = [\"v2.reports.*\"]", "caller[1].operations"),
             (caller + key + "windows = [\"1000/1h\"]", "caller[1].windows"),
@@ -126,8 +125,10 @@ struct ConfigPromisedKeysTests {
         arguments: [
             "listen.socket_mode=660x", "listen.socket_mode=0778", "listen.trusted_proxies=10.0.0.1/8",
             "listen.trusted_proxies=10.0.0.0/33", "listen.trusted_proxies=host", "listen.trusted_proxies=10.0.0.0/",
-            "listen.trusted_proxies=10.0.0.0/8/8", "listen.trusted_proxies=10.0.0.0/-1", "listen.trusted_proxies=[fd00::]/8",
-            "listen.trusted_proxies=fd00::/129", "listen.trusted_proxies=fd00::1/64", "listen.trusted_proxies=10.0.0.1:80",
+            "listen.trusted_proxies=10.0.0.0/8/8", "listen.trusted_proxies=10.0.0.0/-1",
+            "listen.trusted_proxies=[fd00::]/8",
+            "listen.trusted_proxies=fd00::/129", "listen.trusted_proxies=fd00::1/64",
+            "listen.trusted_proxies=10.0.0.1:80",
             "listen.trusted_proxies=::ffff:10.0.0.1/104", "listen.min_rate=1KiB",
             "listen.min_rate=0B/s", "listen.hosts=a b", "admin.key_sha256=ab", "admin.public=metrics",
             "upstream.proxy=proxy:3128", "upstream.proxy=https://u:p@h", "upstream.proxy=http://h/path",

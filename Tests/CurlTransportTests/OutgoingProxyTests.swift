@@ -124,7 +124,8 @@ import Testing
         let credentials = OutgoingProxy.Credentials(user: "hidden-user", password: "hidden-password")
         try await withTransport(try Self.through(proxy.url, credentials: credentials)) { transport in
             let failure = try await failure { _ = try await transport.execute(try get(server)) }
-            #expect(failure.reason == .proxyRefused && failure.detail.hasSuffix("407: it does not take the credentials"))
+            #expect(
+                failure.reason == .proxyRefused && failure.detail.hasSuffix("407: it does not take the credentials"))
             #expect(!failure.description.contains("hidden"))
         }
         var dumped = ""

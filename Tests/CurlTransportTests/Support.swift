@@ -75,14 +75,4 @@ func failure<Success>(of task: Task<Success, any Error>) async throws -> Transfe
     try await failure { _ = try await task.value }
 }
 
-/// Waits until a condition that other threads bring about holds; the deadline only fails a hang.
-func eventually(_ what: String, _ condition: () throws -> Bool) async throws {
-    let clock = ContinuousClock()
-    let deadline = clock.now + .seconds(20)
-    while try !condition() {
-        guard clock.now < deadline else { throw TestTrouble(description: "never happened: \(what)") }
-        try await Task.sleep(for: .milliseconds(2))
-    }
-}
-
 let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

@@ -120,7 +120,7 @@ import Testing
         let busy = try rig()
         busy.read(Self.post)
         busy.tell(.cutShort)
-        #expect(busy.service.held[0].isCutShort && busy.service.held[0].bodyFailure?.reason == .shuttingDown)
+        #expect(busy.service.held[0].cut == .shuttingDown && busy.service.held[0].bodyFailure?.reason == .shuttingDown)
         let idle = try rig()
         idle.tell(.cutShort)
         #expect(!idle.channel.isActive)

@@ -73,13 +73,17 @@ import Testing
             "PROXY TCP4 1.2.3.4 1.2.3.4 1\r\n", "PROXY TCP4 1.2.3.4 1.2.3.4 1 2 3\r\n",
             "PROXY TCP4 1.2.3.4  1.2.3.4 1 2\r\n", "PROXY TCP4 1.2.3.4 1.2.3.4 1 2 \r\n",
             "PROXY TCP4 1.2.3 1.2.3.4 1 2\r\n", "PROXY TCP4 1.2.3.4 x 1 2\r\n", "PROXY TCP4 ::1 ::1 1 2\r\n",
-            "PROXY TCP6 1.2.3.4 1.2.3.4 1 2\r\n", "PROXY TCP6 [::1] [::1] 1 2\r\n", "PROXY TCP4 1.2.3.4 1.2.3.4 65536 2\r\n",
+            "PROXY TCP6 1.2.3.4 1.2.3.4 1 2\r\n", "PROXY TCP6 [::1] [::1] 1 2\r\n",
+            "PROXY TCP4 1.2.3.4 1.2.3.4 65536 2\r\n",
             "PROXY TCP4 1.2.3.4 1.2.3.4 01 2\r\n", "PROXY TCP4 1.2.3.4 1.2.3.4 -1 2\r\n",
-            "PROXY TCP4 1.2.3.4 1.2.3.4 +1 2\r\n", "PROXY TCP4 1.2.3.4 1.2.3.4  2\r\n", "PROXY TCP4 1.2.3.4 1.2.3.4 1 \r\n",
-            "PROXY TCP4 1.2.3.4 1.2.3.4 1 2\n", "PROXY tcp4 1.2.3.4 1.2.3.4 1 2\r\n", "PROXY UDP4 1.2.3.4 1.2.3.4 1 2\r\n",
+            "PROXY TCP4 1.2.3.4 1.2.3.4 +1 2\r\n", "PROXY TCP4 1.2.3.4 1.2.3.4  2\r\n",
+            "PROXY TCP4 1.2.3.4 1.2.3.4 1 \r\n",
+            "PROXY TCP4 1.2.3.4 1.2.3.4 1 2\n", "PROXY tcp4 1.2.3.4 1.2.3.4 1 2\r\n",
+            "PROXY UDP4 1.2.3.4 1.2.3.4 1 2\r\n",
             "PROXY unknown\r\n", "PROXY UNKNOWNX\r\n", "PROXY UNKNOWN\n", "proxy TCP4 1.2.3.4 1.2.3.4 1 2\r\n",
             "PROXX TCP4 1.2.3.4 1.2.3.4 1 2\r\n", " PROXY TCP4 1.2.3.4 1.2.3.4 1 2\r\n", "\nPROXY UNKNOWN\r\n",
-            "GET / HTTP/1.1\r\n", "POST / HTTP/1.1\r\n", "\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}", "\0", "\r\nGET / HTTP/1.1\r\n",
+            "GET / HTTP/1.1\r\n", "POST / HTTP/1.1\r\n", "\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}", "\0",
+            "\r\nGET / HTTP/1.1\r\n",
             "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         ])
     func brokenLines(text: String) {
@@ -134,20 +138,29 @@ import Testing
 }
 
 @Suite struct PreambleHandlerTests {
-    private final class Told: Sendable { let problems = Mutex([String]()) }
+    private final class Told: Sendable {
+        let problems = Mutex([String]())
+        let sources = Mutex([IPAddress?]())
+    }
 
+    /// A connection of 10.1.2.3, which is trusted, or of somebody who is not.
     private struct PreambleRig {
         let channel = EmbeddedChannel()
         let told = Told()
-        let peer: Peer
 
-        init(peer address: String) throws {
-            peer = Peer(address: address)
+        init(peer: String) throws {
             let told = told
             let rules = PreambleRules(proxies: [NetworkRange(bytes: [10, 0, 0, 0], prefixLength: 8)]) { problem, peer in
                 told.problems.withLock { $0.append("\(peer): \(problem)") }
             }
-            try channel.pipeline.syncOperations.addHandler(PreambleHandler(rules, peer))
+            if rules.expect(from: peer) {
+                try channel.pipeline.syncOperations.addHandler(
+                    PreambleHandler(rules, peer: peer, timeout: .seconds(10)) { source in
+                        told.sources.withLock { $0.append(source) }
+                    })
+            } else {
+                try channel.pipeline.syncOperations.addHandler(PreambleGuard(rules, peer: peer))
+            }
             channel.connect(to: try SocketAddress(ipAddress: "127.0.0.1", port: 1), promise: nil)
         }
 
@@ -161,6 +174,7 @@ import Testing
 
         var isSettled: Bool {
             (try? channel.pipeline.syncOperations.handler(type: PreambleHandler.self)) == nil
+                && (try? channel.pipeline.syncOperations.handler(type: PreambleGuard.self)) == nil
         }
     }
 
@@ -171,13 +185,15 @@ import Testing
         for cut in 0...line.utf8.count {
             let rig = try PreambleRig(peer: "10.1.2.3")
             rig.read(String(decoding: line.utf8.prefix(cut), as: UTF8.self))
-            #expect(cut == line.utf8.count || rig.passed().isEmpty)
+            #expect(rig.passed().isEmpty && rig.isSettled == (cut == line.utf8.count))
             rig.read(String(decoding: line.utf8.dropFirst(cut), as: UTF8.self) + "GET /")
             #expect(rig.passed() == "GET /" && rig.isSettled)
             rig.read(" HTTP/1.1")
             #expect(rig.passed() == " HTTP/1.1")
-            #expect(rig.peer.address == "203.0.113.9" && rig.peer.maySpeakForOthers)
+            #expect(rig.told.sources.withLock { $0 } == [IPAddress("203.0.113.9")])
             #expect(rig.told.problems.withLock { $0 }.isEmpty)
+            rig.channel.embeddedEventLoop.advanceTime(by: .seconds(11))
+            #expect(rig.channel.isActive)
         }
     }
 
@@ -186,7 +202,12 @@ import Testing
         let rig = try PreambleRig(peer: "10.1.2.3")
         rig.read("PROXY UNKNOWN\r\nGET /")
         #expect(rig.passed() == "GET /" && rig.isSettled)
-        #expect(rig.peer.address == "10.1.2.3" && !rig.peer.maySpeakForOthers)
+        #expect(rig.told.sources.withLock { $0 } == [nil])
+        let peer = Peer(address: "10.1.2.3")
+        #expect(peer.maySpeakForOthers && peer.introduced(as: IPAddress("203.0.113.9")).maySpeakForOthers)
+        #expect(peer.introduced(as: IPAddress("203.0.113.9")).address == "203.0.113.9")
+        #expect(peer.introduced(as: nil).address == "10.1.2.3" && !peer.introduced(as: nil).maySpeakForOthers)
+        #expect(!peer.introduced(as: nil).secured(nil).maySpeakForOthers)
     }
 
     @Test(
@@ -199,6 +220,26 @@ import Testing
         #expect(rig.told.problems.withLock { $0 }.first?.hasPrefix("10.1.2.3: ") == true)
         rig.read("GET / HTTP/1.1\r\n\r\n")
         #expect(rig.passed().isEmpty && rig.told.problems.withLock { $0 }.count == 1)
+        #expect(rig.told.sources.withLock { $0 }.isEmpty)
+    }
+
+    @Test("a preamble that does not come is not waited for", arguments: ["", "PROXY TCP4", "\r\n\r\n"])
+    func late(bytes: String) throws {
+        let rig = try PreambleRig(peer: "10.1.2.3")
+        rig.read(bytes)
+        rig.channel.embeddedEventLoop.advanceTime(by: .seconds(9))
+        #expect(rig.channel.isActive)
+        rig.channel.embeddedEventLoop.advanceTime(by: .seconds(1))
+        #expect(!rig.channel.isActive && rig.told.problems.withLock { $0 }.isEmpty)
+    }
+
+    @Test("who drains waits for no preamble")
+    func drain() throws {
+        for event in [DrainEvent.finish, .cutShort] {
+            let rig = try PreambleRig(peer: "10.1.2.3")
+            rig.channel.pipeline.fireUserInboundEventTriggered(event)
+            #expect(!rig.channel.isActive)
+        }
     }
 
     @Test("of others nothing is held back, but a preamble ends the connection", arguments: ["192.0.2.1", "unix"])
@@ -207,7 +248,6 @@ import Testing
             let rig = try PreambleRig(peer: peer)
             for character in text.unicodeScalars { rig.read(String(character)) }
             #expect(rig.passed() == text && rig.channel.isActive)
-            #expect(rig.peer.address == peer && rig.peer.maySpeakForOthers)
         }
         for preamble in [line, "\r\n\r\n\0\r\nQUIT\n\u{21}\u{11}\0\0"] {
             let whole = try PreambleRig(peer: peer)

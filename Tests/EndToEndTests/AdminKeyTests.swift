@@ -37,7 +37,8 @@ import Testing
                 #expect(try await admin(rig, "GET", "/nowhere", [header]).status == 404)
             }
             for (headers, code) in [
-                ([], "HeaderNotFound"), (["X-Api-Key:"], "HeaderNotFound"), (["Authorization: Bearer"], "HeaderNotFound"),
+                ([], "HeaderNotFound"), (["X-Api-Key:"], "HeaderNotFound"),
+                (["Authorization: Bearer"], "HeaderNotFound"),
                 (["Authorization: Bearer \(Self.key)x"], "InvalidCallerKey"), (["X-Api-Key: x"], "InvalidCallerKey"),
                 (["Authorization: Basic \(Base64Text.of("\(Self.key):x"))"], "InvalidCallerKey"),
                 (["Authorization: Basic \(Base64Text.of(Self.key))"], "HeaderNotFound"),
@@ -45,7 +46,8 @@ import Testing
                 (["X-Api-Key: \(KeyHash(hashing: Self.key).hex)"], "InvalidCallerKey"),
             ] {
                 for (method, target) in [
-                    ("GET", "/metrics"), ("HEAD", "/metrics"), ("POST", "/purge?all"), ("GET", "/purge"), ("GET", "/nowhere"),
+                    ("GET", "/metrics"), ("HEAD", "/metrics"), ("POST", "/purge?all"), ("GET", "/purge"),
+                    ("GET", "/nowhere"),
                     ("GET", "/"), ("GET", "/healthz/"), ("GET", "//healthz"), ("GET", "/healthz%2f"), ("OPTIONS", "*"),
                 ] {
                     let answer = try await admin(rig, method, target, headers)
@@ -151,7 +153,8 @@ private enum Base64Text {
                 #expect(page.status == 200, "\(host)")
                 #expect(page.link("next")?.hasPrefix("http://\(host)/") == true)
                 // Absolute-form for this very host is no other host's.
-                #expect(try await rig.raw("GET http://\(host)\(rig.list) HTTP/1.1\r\nHost: \(host)\r\n\r\n").status == 200)
+                #expect(
+                    try await rig.raw("GET http://\(host)\(rig.list) HTTP/1.1\r\nHost: \(host)\r\n\r\n").status == 200)
             }
             for host in [
                 "evil.example", "clash-proxy.evil.example", "team.svc.cluster.local", "xclash-proxy", "clash-proxy.",

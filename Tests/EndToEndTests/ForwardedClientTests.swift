@@ -13,7 +13,8 @@ import Testing
             origin: origin(received, always: "HTTP/1.1 204 No Content\r\n\r\n"),
             flags: ["listen.trusted_proxies=127.0.0.1,10.0.0.0/8"]
         ) { rig async throws in
-            let answer = try await rig.call("DELETE", "/clashdetection/runs/r1", [Self.client, ("x-correlation-id", "d-1")])
+            let answer = try await rig.call(
+                "DELETE", "/clashdetection/runs/r1", [Self.client, ("x-correlation-id", "d-1")])
             #expect(answer.status == 204)
             #expect(try await rig.accessLog.line(with: "d-1").contains(" d-1 203.0.113.9 "))
             let lines = try AuditLogFile.lines(rig.folder.path + "/audit").filter { $0.line.id == "d-1" }
@@ -24,7 +25,8 @@ import Testing
                 [("X-Forwarded-For", "203.0.113.8"), ("X-Forwarded-For", "10.1.1.1"), ("x-correlation-id", "d-2")])
             #expect(try await rig.accessLog.line(with: "d-2").contains(" d-2 203.0.113.8 "))
             // Also of what was never a request.
-            let twoHosts = "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\nX-Forwarded-For: 203.0.113.7\r\nx-correlation-id: d-3\r\n\r\n"
+            let twoHosts =
+                "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\nX-Forwarded-For: 203.0.113.7\r\nx-correlation-id: d-3\r\n\r\n"
             #expect(try await rig.raw(twoHosts).status == 400)
             #expect(try await rig.accessLog.line(with: "d-3").contains(" d-3 203.0.113.7 "))
             #expect(received.all.allSatisfy { $0.values("X-Forwarded-For").isEmpty })
@@ -47,7 +49,8 @@ import Testing
             #expect(received.all.allSatisfy { request in names.allSatisfy { request.values($0).isEmpty } })
         }
         try await withRig { rig async throws in
-            let page = try await rig.get(rig.list, [("X-Forwarded-Proto", "https"), ("X-Forwarded-For", "203.0.113.9")])
+            let page = try await rig.get(
+                rig.list, [("X-Forwarded-Proto", "https"), ("X-Forwarded-For", "203.0.113.9")])
             #expect(page.link("next")?.hasPrefix("http://\(rig.host)/") == true)
         }
     }
@@ -59,7 +62,8 @@ import Testing
         } _: { rig async throws in
             let fields = [
                 ("X-Real-IP", "203.0.113.9"), ("Forwarded", "for=203.0.113.9;proto=https"), ("x-correlation-id", "f-1"),
-                ("X-Forwarded-Scheme", "https"), ("X_Forwarded_For", "203.0.113.9"), ("X-Forwarded-Host", "evil.example"),
+                ("X-Forwarded-Scheme", "https"), ("X_Forwarded_For", "203.0.113.9"),
+                ("X-Forwarded-Host", "evil.example"),
             ]
             let page = try await rig.get(rig.list, fields)
             #expect(page.link("next")?.hasPrefix("http://\(rig.host)/") == true)
@@ -95,7 +99,8 @@ import Testing
                 "listen.trusted_proxies=127.0.0.1,203.0.113.9",
             ]
         } _: { rig async throws in
-            let request = rig.request("GET", rig.list, [("X-Forwarded-Proto", "https"), ("X-Forwarded-For", "198.51.100.1")])
+            let request = rig.request(
+                "GET", rig.list, [("X-Forwarded-Proto", "https"), ("X-Forwarded-For", "198.51.100.1")])
             for (source, scheme) in [
                 ("203.0.113.9", "https"), ("198.51.100.7", "http"), ("203.0.113.9", "https"), ("198.51.100.7", "http"),
             ] {
@@ -104,7 +109,8 @@ import Testing
             }
             try await eventually("four lines") { rig.accessLog.lines.count >= 4 }
             let peers = rig.accessLog.lines.map { $0.split(separator: " ")[2] }
-            #expect(peers.filter { $0 == "198.51.100.1" }.count == 2 && peers.filter { $0 == "198.51.100.7" }.count == 2)
+            #expect(
+                peers.filter { $0 == "198.51.100.1" }.count == 2 && peers.filter { $0 == "198.51.100.7" }.count == 2)
         }
     }
 
@@ -155,10 +161,13 @@ import Testing
         let four: [UInt8] =
             Array(Self.signature.utf8) + [0x21, 0x11, 0, 15, 203, 0, 113, 9, 127, 0, 0, 1, 0, 80, 0, 81, 3, 0, 0]
         let six: [UInt8] =
-            Array(Self.signature.utf8) + [0x21, 0x21, 0, 36] + Array(repeating: 0, count: 10) + [0xff, 0xff, 203, 0, 113, 9]
+            Array(Self.signature.utf8) + [0x21, 0x21, 0, 36] + Array(repeating: 0, count: 10) + [
+                0xff, 0xff, 203, 0, 113, 9,
+            ]
             + Array(repeating: 1, count: 20)
         try await withRig(origin: origin(always: ok), flags: Self.flags) { rig async throws in
-            for (number, preamble) in [Array("PROXY TCP4 203.0.113.9 127.0.0.1 80 81\r\n".utf8), four, six].enumerated() {
+            for (number, preamble) in [Array("PROXY TCP4 203.0.113.9 127.0.0.1 80 81\r\n".utf8), four, six].enumerated()
+            {
                 let client = try rig.connect()
                 try await client.send(preamble + Self.request(rig, "n-\(number)-a"))
                 #expect(try await client.response().status == 200)
@@ -237,7 +246,9 @@ import Testing
             try await eventually("a second line") {
                 rig.applicationLog.lines.filter { $0.contains("(listen.proxy_protocol)") }.count == 2
             }
-            #expect(rig.applicationLog.lines.last { $0.contains("(listen.proxy_protocol)") }?.contains("\"connections\": 4") == true)
+            #expect(
+                rig.applicationLog.lines.last { $0.contains("(listen.proxy_protocol)") }?.contains("\"connections\": 4")
+                    == true)
         }
         #expect(received.count == 0)
     }
@@ -268,7 +279,9 @@ import Testing
             _ = try await rig.applicationLog.line(with: "not in listen.trusted_proxies")
             #expect(try await rig.get("/clashdetection/tests").status == 200)
             // Empty lines before a request, and methods that begin like a preamble.
-            #expect(try await rig.raw("\r\n\r\n" + rig.request("GET", "/clashdetection/tests"), method: "GET").status == 200)
+            #expect(
+                try await rig.raw("\r\n\r\n" + rig.request("GET", "/clashdetection/tests"), method: "GET").status == 200
+            )
             #expect(try await rig.call("POST", "/clashdetection/tests", body: "{}").status == 200)
             #expect(try await rig.call("PUT", "/clashdetection/tests/a", body: "{}").status == 200)
         }

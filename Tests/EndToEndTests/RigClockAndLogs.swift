@@ -134,7 +134,7 @@ final class CapturedLog: Sendable {
     /// Waits for the first line that has all of these parts.
     func line(with parts: String...) async throws -> String {
         var found: String?
-        try await eventually("a log line with \(parts) in:\n\(text)") {
+        try await eventually("a log line with \(parts)", seen: { " in:\n\(self.text)" }) {
             found = self.lines.first { line in parts.allSatisfy { line.contains($0) } }
             return found != nil
         }
@@ -167,15 +167,5 @@ struct CapturingHandler: LogHandler {
 
     func log(event: LogEvent) {
         log.append("\(event.level) \(event.message) \(event.metadata ?? [:])")
-    }
-}
-
-/// Waits until a condition that others bring about holds; the deadline only fails a hang.
-func eventually(_ what: @autoclosure () -> String, _ condition: () throws -> Bool) async throws {
-    let clock = ContinuousClock()
-    let deadline = clock.now + .seconds(20)
-    while try !condition() {
-        guard clock.now < deadline else { throw RawClient.Trouble(description: "never happened: \(what())") }
-        try await Task.sleep(for: .milliseconds(3))
     }
 }

@@ -37,8 +37,5 @@ struct StateFile: Sendable {
     }
 
     /// Its permission bits.
-    var mode: mode_t {
-        var status = stat()
-        return stat(path, &status) == 0 ? status.st_mode & 0o7777 : 0
-    }
+    var mode: UInt32 { permissions(of: path) ?? 0 }
 }

@@ -34,7 +34,9 @@ import Testing
         #expect(IPAddress("::ffff:192.0.2.7")?.description == "192.0.2.7")
         #expect(IPAddress("2001:DB8:0:0::1")?.description == "2001:db8::1")
         #expect(IPAddress("::ffff:192.0.2.7") == IPAddress("192.0.2.7"))
-        for text in ["", "unix", "localhost", "[::1]", "192.0.2.7:80", "192.0.2", "192.0.2.07.1", "fe80::1%eth0", "1", " ::1"] {
+        for text in [
+            "", "unix", "localhost", "[::1]", "192.0.2.7:80", "192.0.2", "192.0.2.07.1", "fe80::1%eth0", "1", " ::1",
+        ] {
             #expect(IPAddress(text) == nil, "\(text)")
         }
         for count in [0, 3, 5, 15, 17] { #expect(IPAddress(bytes: [UInt8](repeating: 1, count: count)) == nil) }

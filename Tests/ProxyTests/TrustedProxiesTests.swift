@@ -25,7 +25,8 @@ import Testing
             // What is no address ends the search.
             (["unknown"], "10.0.0.1"), (["203.0.113.9, unknown"], "10.0.0.1"), (["unknown, 10.1.1.1"], "10.1.1.1"),
             (["203.0.113.9, _hidden, 10.1.1.1, 10.2.2.2"], "10.1.1.1"), (["unknown, 203.0.113.9"], "203.0.113.9"),
-            (["203.0.113.9 10.1.1.1"], "10.0.0.1"), (["\"203.0.113.9\""], "10.0.0.1"), (["for=203.0.113.9"], "10.0.0.1"),
+            (["203.0.113.9 10.1.1.1"], "10.0.0.1"), (["\"203.0.113.9\""], "10.0.0.1"),
+            (["for=203.0.113.9"], "10.0.0.1"),
             (["203.0.113"], "10.0.0.1"), (["203.0.113.256"], "10.0.0.1"), (["localhost"], "10.0.0.1"),
             // Ports are cut off.
             (["203.0.113.9:4711"], "203.0.113.9"), (["203.0.113.9:80, 10.1.1.1:80"], "203.0.113.9"),
@@ -37,7 +38,7 @@ import Testing
             (["[]"], "10.0.0.1"), (["[:]:"], "10.0.0.1"), ([":80"], "10.0.0.1"), (["fe80::1%eth0"], "10.0.0.1"),
         ])
     func client(values: [String], address: String) {
-        #expect(proxies.client(behind: "10.0.0.1", forwardedFor: values, forwardedProto: []).address == address)
+        #expect(proxies.client(behind: "10.0.0.1", "http", forwardedFor: values, forwardedProto: []).address == address)
     }
 
     @Test("of nobody else, and of nobody at all where none is trusted, anything is believed")
@@ -60,11 +61,14 @@ import Testing
             (["203.0.113.9"], ["javascript:x//"], nil), (["203.0.113.9"], [" , https,"], "https"),
             // Whoever is in between adds its own, or does not.
             (["203.0.113.9, 10.1.1.1"], ["https, http"], "https"), (["203.0.113.9, 10.1.1.1"], ["https"], "https"),
-            (["203.0.113.9, 10.1.1.1"], ["https", "http"], "https"), (["6.6.6.6, 203.0.113.9"], ["http, https"], "https"),
+            (["203.0.113.9, 10.1.1.1"], ["https", "http"], "https"),
+            (["6.6.6.6, 203.0.113.9"], ["http, https"], "https"),
         ] as [([String], [String], String?)])
     func scheme(forwardedFor: [String], values: [String], scheme: String?) {
-        let client = proxies.client(behind: "10.0.0.1", forwardedFor: forwardedFor, forwardedProto: values)
-        #expect(client.scheme == scheme)
+        for own in ["http", "https"] {
+            let client = proxies.client(behind: "10.0.0.1", own, forwardedFor: forwardedFor, forwardedProto: values)
+            #expect(client.scheme == scheme ?? own)
+        }
     }
 }
 

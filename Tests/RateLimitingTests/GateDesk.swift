@@ -50,6 +50,8 @@ final class GateDesk {
         return try #require(refused[id], "he was not refused", sourceLocation: location)
     }
 
+    var demand: PlaceDemand { state.placeDemand(now: now) }
+
     func isInside(_ id: UInt64) -> Bool { inside.contains { $0.id == id } }
 
     /// The permit of somebody who is inside.

@@ -167,6 +167,38 @@ struct PlaceTests {
         #expect(desk.isInside(long[2]))
     }
 
+    @Test(
+        "who lacks a place and nothing else is seen: waiting, or refused; at its own share, or by the rate, is not that"
+    )
+    func demand() throws {
+        let desk = GateDesk(permits: 2)
+        #expect(desk.demand == PlaceDemand(isWaitedFor: false, refused: 0))
+        let first = desk.come(call("a", places: 1))
+        desk.come(call("a", places: 1))
+        #expect(desk.demand == PlaceDemand(isWaitedFor: false, refused: 0), "at its share")
+        desk.come(call("b", places: 1))
+        _ = try desk.refusal(call("c", wait: .zero, places: 1))
+        #expect(desk.demand == PlaceDemand(isWaitedFor: false, refused: 1))
+        desk.come(call("c", places: 1))
+        #expect(desk.demand == PlaceDemand(isWaitedFor: true, refused: 1))
+        desk.leave(first)
+        #expect(desk.demand.isWaitedFor, "another has taken it")
+        desk.firstLeaves()
+        #expect(!desk.demand.isWaitedFor)
+
+        let long = GateDesk(permits: 4)
+        let longest = (0..<3).map { _ in long.come(call()) }
+        #expect(longest.map { long.becomesLong($0) } == [true, true, false])
+        #expect(long.demand == PlaceDemand(isWaitedFor: false, refused: 1))
+        long.come(call("reader", isLong: true))
+        #expect(long.demand == PlaceDemand(isWaitedFor: true, refused: 1))
+
+        let paced = GateDesk(GateLimits(windows: [GateWindow(limit: 1, span: .seconds(60))], maxInFlight: 1))
+        #expect(paced.send(paced.come(call())))
+        paced.come(call())
+        #expect(!paced.demand.isWaitedFor, "the window is full")
+    }
+
     // MARK: Settling
 
     @Test("looks at lost calls go before everybody, ahead of the pace, and never over a hard window")

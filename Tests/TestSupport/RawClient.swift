@@ -119,7 +119,11 @@ public final class RawClient: Sendable {
 
     /// Reads once; false at the end of the stream, however it came.
     func receiveMore() throws -> Bool {
-        var buffer = [UInt8](repeating: 0, count: 256 << 10)
+        try receiveMore(atMost: 256 << 10)
+    }
+
+    private func receiveMore(atMost most: Int) throws -> Bool {
+        var buffer = [UInt8](repeating: 0, count: most)
         let count = recv(descriptor, &buffer, buffer.count, 0)
         let problem = errno
         if count > 0 {
@@ -145,6 +149,15 @@ public final class RawClient: Sendable {
                 defer { inbox.taken = inbox.bytes.count }
                 return Array(inbox.bytes[inbox.taken...])
             }
+        }
+    }
+
+    /// Reads so many bytes or some more, unless the stream ends; how many it were.
+    public func readSome(atLeast count: Int) async throws -> Int {
+        try await onThread {
+            let before = self.received.count
+            while self.received.count - before < count, try self.receiveMore(atMost: count) {}
+            return self.received.count - before
         }
     }
 

@@ -62,7 +62,8 @@ public final class TunnelProxy: Sendable {
         var buffer = [UInt8](repeating: 0, count: 64 << 10)
         while true {
             var ends = [
-                pollfd(fd: left, events: Int16(POLLIN), revents: 0), pollfd(fd: right, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: left, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: right, events: Int16(POLLIN), revents: 0),
             ]
             guard poll(&ends, 2, Int32(RawClient.safetyDeadline * 1_000)) > 0 else { return }
             for (from, to) in [(0, right), (1, left)] where ends[from].revents != 0 {

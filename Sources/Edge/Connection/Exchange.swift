@@ -26,9 +26,26 @@ protocol ExchangeConnection: AnyObject {
     func waitEnded()
     func send(_ bytes: ByteBuffer, flush: Bool)
     var isWritable: Bool { get }
+    /// Of what was handed over, what the tool's kernel has not acknowledged.
+    var unacknowledgedBytes: Int { get }
     /// The answer is complete, or given up, and its visit is written down: another request may follow, where
     /// `isReusable`.
     func exchangeFinished(_ exchange: Exchange, isReusable: Bool)
+}
+
+extension ExchangeConnection {
+    /// Nothing, where that cannot be told.
+    var unacknowledgedBytes: Int { 0 }
+}
+
+/// Why we end an exchange whose answer is not complete.
+package enum ExchangeCut: Sendable {
+    /// The time to drain was over.
+    case shuttingDown
+    /// The tool took nothing for `listen.idle_timeout`.
+    case toolSilent
+    /// The tool took less than whoever serves it can wait for.
+    case toolTooSlow
 }
 
 /// One request and its answer. Confined to its event loop.
@@ -37,17 +54,17 @@ package final class Exchange {
     package let head: RequestHead
     /// The head as others bring it too, where what is found out about it may be kept.
     package let known: KnownRequest?
-    /// Who brought it.
+    /// Who brought it, and how.
     package let client: Peer
-    /// The address of the connection's other end.
+    /// The tool's address.
     package var peer: String { client.address }
     /// The correlation id that the tool sent, if any.
     package let offeredID: String?
     /// Set while the process drains: the answer says `Connection: close`.
     package var isDraining = false
-    /// The time to drain was over while this exchange still ran: it is us who leave.
-    package private(set) var isCutShort = false
-    /// Called when the tool has left, or when the exchange is cut short.
+    /// Why it is us who leave, if so.
+    package private(set) var cut: ExchangeCut?
+    /// Called when the tool has left, or when the exchange is cut.
     package var onLeaving: (() -> Void)?
     /// Runs tasks on this connection's event loop.
     package let executor: EventLoopExecutor
@@ -72,6 +89,9 @@ package final class Exchange {
     package private(set) var status = 0
     /// Bytes of the answer's body that were handed over while the tool was there.
     package private(set) var bytesOut = 0
+    /// Bytes of the answer that the tool's kernel has acknowledged: not what it was sent, and not what the tool has read of
+    /// them. To be compared with what it said before.
+    package var bytesTaken: Int { max(bytesOut - (connection?.unacknowledgedBytes ?? 0), 0) }
     /// Whether another request may follow this one.
     private var isReusable = false
     /// The connection is gone, and the answer was not complete.
@@ -254,10 +274,10 @@ package final class Exchange {
         append(bytes)
         flushUnsent()
         while let connection, !connection.isWritable {
-            if isCutShort || Task.isCancelled { throw CallerLeft() }
+            if cut != nil || Task.isCancelled { throw CallerLeft() }
             await wait(for: .room)
         }
-        if callerHasLeft || isCutShort { throw CallerLeft() }
+        if callerHasLeft || cut != nil { throw CallerLeft() }
     }
 
     /// Sends what is waiting, now: a head must not wait for a slow body.
@@ -333,14 +353,14 @@ package final class Exchange {
     }
 
     /// The tool went away by itself, not because we ended the connection.
-    package var callerLeftFirst: Bool { callerHasLeft && !isCutShort }
+    package var callerLeftFirst: Bool { callerHasLeft && cut == nil }
 
-    /// Breaks off what waits for the tool; the rest is broken off with the flow's task.
-    func cutShort() {
+    /// Breaks off what waits for the tool; the rest is broken off with the flow's task. Only the first counts.
+    package func cut(_ cause: ExchangeCut) {
         if case .ended = answer { return }
-        guard !callerHasLeft else { return }
-        isCutShort = true
-        failBody(.shuttingDown)
+        guard !callerHasLeft, cut == nil else { return }
+        cut = cause
+        if cause == .shuttingDown { failBody(.shuttingDown) }
         writabilityChanged()
         onLeaving?()
     }

@@ -1,29 +1,56 @@
-// Who is at the other end of a tool's connection.
+// The other end of a connection, as far as the connection itself shows it: the same for all its requests.
 
 import Ground
 import NIOCore
 
-/// The other end of a connection, as the socket names it or, from the first request on, as a PROXY preamble does. Confined
-/// to the connection's event loop.
-package final class Peer {
-    /// Its address in the usual text, IPv4 also where it came mapped into IPv6; `unix` on a unix socket.
+/// Who is connected, and how. A value type, free to share.
+package struct Peer: Sendable {
+    /// Its address without the port, in its usual text, IPv4 also where it came mapped into IPv6; "unix" on a unix socket.
+    /// Behind a PROXY preamble the address that it names.
     package private(set) var address: String
     /// Whether what it says about others (`X-Forwarded-For`) counts where its address is trusted. Not behind a preamble that
     /// names nobody: who is there has not been said.
     package private(set) var maySpeakForOthers = true
+    /// Whether the connection is TLS.
+    package private(set) var isTLS: Bool
+    /// What it has proved to be; nil: nothing.
+    package private(set) var identity: PeerIdentity?
 
-    init(address: String) { self.address = address }
-
-    convenience init(_ channel: any Channel) { self.init(address: Self.name(channel.remoteAddress)) }
-
-    /// What a preamble says; nil where it names nobody.
-    func introduce(_ source: IPAddress?) {
-        if let source { address = source.description } else { maySpeakForOthers = false }
+    init(address: String, isTLS: Bool = false, identity: PeerIdentity? = nil) {
+        (self.address, self.isTLS, self.identity) = (address, isTLS, identity)
     }
 
-    /// How logs call who connects from there.
-    static func name(_ address: SocketAddress?) -> String {
-        guard let text = address?.ipAddress else { return "unix" }
+    /// The scheme of the connection's requests.
+    package var scheme: String { isTLS ? "https" : "http" }
+
+    /// The same, whom a preamble has named; nil: nobody.
+    func introduced(as source: IPAddress?) -> Peer {
+        var peer = self
+        if let source { peer.address = source.description } else { peer.maySpeakForOthers = false }
+        return peer
+    }
+
+    /// The same behind a handshake.
+    func secured(_ identity: PeerIdentity?) -> Peer {
+        var peer = self
+        (peer.isTLS, peer.identity) = (true, identity)
+        return peer
+    }
+}
+
+/// What a peer has proved to be by the connection itself. One object a connection, so that whoever remembers what follows
+/// from it can tell by the object.
+package final class PeerIdentity: Sendable {
+    /// The common and alternative names of the certificate that it presented and that was verified; none without one.
+    package let certificateNames: [String]
+
+    init(certificateNames: [String]) { self.certificateNames = certificateNames }
+}
+
+extension SocketAddress? {
+    /// Who is at the other end, in a word.
+    var peerName: String {
+        guard let text = self?.ipAddress else { return "unix" }
         return IPAddress(text)?.description ?? text
     }
 }

@@ -68,8 +68,22 @@ package struct RefusedRequest {
     /// The correlation id that the tool offers, whatever it looks like.
     package let offeredID: String?
 
+    init(peer: String, forwardedFor: [String] = [], method: String?, offeredID: String?) {
+        (self.peer, self.forwardedFor, self.method, self.offeredID) = (peer, forwardedFor, method, offeredID)
+    }
+
     /// Whether the answer has no body.
     package var isHead: Bool { method == "HEAD" }
+}
+
+/// Why a connection came to nothing before there was a request.
+package enum ConnectionTrouble: Sendable, Equatable {
+    /// A TLS handshake on a port without TLS.
+    case tlsOnPlainPort
+    /// Why, in a word of the TLS library's.
+    case handshakeFailed(String)
+    /// It was not complete within `listen.header_timeout`.
+    case handshakeTimedOut
 }
 
 /// What a listener needs from the service behind it.
@@ -84,13 +98,10 @@ package protocol RequestHandling: AnyObject, Sendable {
     func handle(_ exchange: Exchange)
     /// The answer to what never became a request. It is written down already when this returns.
     func answer(_ failure: WireFailure, to request: RefusedRequest) -> LastAnswer
+    /// A connection ended before there was a request.
+    func failed(_ trouble: ConnectionTrouble, peer: String)
     /// What a connection gets that is one too many.
     func overLimitAnswer(peer: String) -> LastAnswer
     /// Where PROXY preambles are expected; nil: nowhere, and they are no HTTP. Asked for once a connection.
     var preambles: PreambleRules? { get }
-}
-
-extension RequestHandling {
-    /// Nowhere.
-    package var preambles: PreambleRules? { nil }
 }

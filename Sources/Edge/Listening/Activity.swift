@@ -8,6 +8,8 @@ package final class Activity: Sendable {
     private struct State {
         var channels: [ObjectIdentifier: any Channel] = [:]
         var exchanges = 0
+        /// Connections over the limit that are told so.
+        var refusals = 0
         var waiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
         var waits: UInt64 = 0
         var isGivenUp = false
@@ -41,6 +43,20 @@ package final class Activity: Sendable {
             return true
         }
     }
+
+    /// As many connections over the limit as may have a handshake at once only to be told so.
+    private static let maxRefusals = 64
+
+    /// One over the limit is to be told by way of TLS, which takes memory and time; false when that would be too many.
+    func refusalBegan() -> Bool {
+        state.withLock { state in
+            guard state.refusals < Self.maxRefusals else { return false }
+            state.refusals += 1
+            return true
+        }
+    }
+
+    func refusalEnded() { state.withLock { $0.refusals -= 1 } }
 
     func close(_ channel: any Channel) {
         update { $0.channels[ObjectIdentifier(channel)] = nil }

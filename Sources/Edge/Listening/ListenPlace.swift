@@ -14,4 +14,7 @@ package enum ListenPlace: Sendable, CustomStringConvertible {
         case .unix(let path): "unix:\(path)"
         }
     }
+
+    /// Whether it is a unix socket.
+    var isUnix: Bool { if case .unix = self { true } else { false } }
 }

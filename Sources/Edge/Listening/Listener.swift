@@ -2,7 +2,6 @@
 
 import Glibc
 import NIOCore
-import NIOHTTP1
 import NIOPosix
 
 /// A listening socket.
@@ -16,12 +15,15 @@ package struct Listener: Sendable {
 
     /// Binds and listens. Throws `ListenError` with what to do about it.
     ///
-    /// - Parameter key: the configuration key that the address stands in.
+    /// - Parameters:
+    ///   - key: the configuration key that the address stands in.
+    ///   - tls: nil: plain. Unix sockets always are.
     package static func start(
         _ address: ListenPlace, key: String, limits: ConnectionLimits, service: any RequestHandling,
-        group: MultiThreadedEventLoopGroup, trouble: @escaping AcceptTrouble
+        tls: ListenerTLS? = nil, group: MultiThreadedEventLoopGroup, trouble: @escaping AcceptTrouble
     ) async throws -> Listener {
-        let executors = ExecutorTable(group)
+        let pipeline = ConnectionPipeline(
+            service: service, limits: limits, executors: ExecutorTable(group), tls: address.isUnix ? nil : tls)
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: backlog)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -37,36 +39,12 @@ package struct Listener: Sendable {
             )
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try addHandlers(channel, service, limits, executors)
+                    try pipeline.begin(on: channel)
                 }
             }
         let channel = try await bind(bootstrap, to: address, key: key)
         guard case .unix(let path) = address else { return Listener(channel: channel, file: nil) }
         return Listener(channel: channel, file: SocketFile(path))
-    }
-
-    private static func addHandlers(
-        _ channel: any Channel, _ service: any RequestHandling, _ limits: ConnectionLimits, _ executors: ExecutorTable
-    ) throws {
-        guard service.activity.open(channel) else {
-            return try channel.pipeline.syncOperations.addHandler(OverLimitHandler(service))
-        }
-        channel.closeFuture.whenComplete { _ in service.activity.close(channel) }
-        if channel.remoteAddress?.protocol != .unix {
-            _ = channel.setOption(.tcpOption(.tcp_nodelay), value: 1)
-        }
-        let peer = Peer(channel)
-        if let rules = service.preambles {
-            try channel.pipeline.syncOperations.addHandler(PreambleHandler(rules, peer))
-        }
-        let connection = ConnectionHandler(
-            proxy: service, limits: limits, peer: peer, executor: executors[channel.eventLoop],
-            knownHeads: executors.knownHeads(channel.eventLoop))
-        try channel.pipeline.syncOperations.addHandlers(
-            connection,
-            ByteToMessageHandler(
-                HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: limits.ofDecoder)),
-            connection.decodedParts)
     }
 
     private static func bind(

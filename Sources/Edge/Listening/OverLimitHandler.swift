@@ -12,7 +12,7 @@ final class OverLimitHandler: ChannelInboundHandler {
     init(_ service: any RequestHandling) { self.service = service }
 
     func channelActive(context: ChannelHandlerContext) {
-        let answer = service.overLimitAnswer(peer: Peer.name(context.remoteAddress))
+        let answer = service.overLimitAnswer(peer: context.remoteAddress.peerName)
         let channel = context.channel
         context.writeAndFlush(wrapOutboundOut(answer.bytes(toHead: false))).whenComplete { _ in
             channel.close(promise: nil)

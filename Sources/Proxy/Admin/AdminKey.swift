@@ -47,7 +47,9 @@ struct AdminKey: Sendable {
 
     /// What stands behind the first colon (RFC 7617 section 2).
     private static func password(_ text: String) -> String? {
-        guard let bytes = Base64.decode(text.utf8), let colon = bytes.firstIndex(of: UInt8(ascii: ":")) else { return nil }
+        guard let bytes = Base64.decode(text.utf8), let colon = bytes.firstIndex(of: UInt8(ascii: ":")) else {
+            return nil
+        }
         return String(validating: bytes[(colon + 1)...], as: UTF8.self)
     }
 

@@ -54,6 +54,8 @@ final class AdminService: RequestHandling {
 
     /// It answers until the process ends, so that readiness can be asked for.
     var isDraining: Bool { false }
+    /// Probes and operators come as they are.
+    var preambles: PreambleRules? { nil }
 
     func handle(_ exchange: Exchange) {
         let head = exchange.head
@@ -69,6 +71,8 @@ final class AdminService: RequestHandling {
     func answer(_ failure: WireFailure, to request: RefusedRequest) -> LastAnswer {
         lastAnswer(Failure(failure), peer: request.peer)
     }
+
+    func failed(_ trouble: ConnectionTrouble, peer: String) { events.connection(trouble, peer: peer) }
 
     func overLimitAnswer(peer: String) -> LastAnswer {
         lastAnswer(
@@ -192,7 +196,9 @@ private struct AdminAnswer {
     static func unauthorized(_ code: String, _ problem: String) -> AdminAnswer {
         error(
             .unauthorized, code,
-            problem + ": send it as 'Authorization: Bearer KEY' or 'X-Api-Key: KEY'; commands take it from CLASH_ADMIN_KEY.")
+            problem
+                + ": send it as 'Authorization: Bearer KEY' or 'X-Api-Key: KEY'; commands take it from CLASH_ADMIN_KEY."
+        )
     }
 
     static func state(_ status: HTTPResponse.Status, _ word: String, _ reasons: [String]) -> AdminAnswer {

@@ -138,11 +138,12 @@ extension Failure {
             detail: failure.reason.rawValue)
     }
 
-    /// The gate let a call not through; nil when its tool has left.
-    init?(_ refusal: Gate.Refusal) {
+    /// The gate let a call not through that asked so; nil when its tool has left.
+    init?(_ refusal: Gate.Refusal, _ turn: GateRequest) {
         let wait = refusal.retryAfter ?? .seconds(1)
         switch refusal.reason {
         case .cancelled: return nil
+        case .places where turn.isLong: self = .tooManyLong
         case .queueFull:
             self.init(.queueFull, "The proxy has too many calls waiting for upstream.", retryAfter: wait)
         case .deadline:
@@ -179,6 +180,13 @@ extension Failure {
         .rateLimited,
         "The answer is too large to be held here, and half of the places upstream (rate.max_in_flight) are taken by "
             + "such answers already; no rate limit is the cause.", retryAfter: .seconds(1), detail: "places")
+
+    /// The same, where that was found out when the answer came: the call may wait for such a place and be sent once more.
+    static let tooManyLongNow: Failure = {
+        var failure = tooManyLong
+        failure.isForLongPlace = true
+        return failure
+    }()
 
     /// Nothing can be recorded, so nothing is sent.
     init(_ unavailable: AuditUnavailable) {

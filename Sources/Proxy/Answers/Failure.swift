@@ -77,6 +77,9 @@ package struct Failure: Error, Sendable {
     /// Whether the call may be sent again.
     var repetition = Repetition.unwise
 
+    /// What it wants is a place among those for answers too large to hold.
+    var isForLongPlace = false
+
     /// Through whom it failed.
     var cause: FailureCause { reason.row(.other).cause }
 

@@ -41,7 +41,7 @@ final class CachedReads: Sendable {
     /// What the cache is asked for this request; nil when it has no say.
     ///
     /// - Parameter scheme: see `LinkBase`.
-    func query(_ head: RequestHead, _ admission: Admission, scheme: String?) -> PageQuery? {
+    func query(_ head: RequestHead, _ admission: Admission, scheme: String) -> PageQuery? {
         admission.partition.flatMap {
             PageQuery.of(head, admission.route, partition: $0, links: links, scheme: scheme)
         }
@@ -93,17 +93,22 @@ final class CachedReads: Sendable {
 
     // MARK: In the flow
 
-    /// Answers a read that the cache could not answer at once: joins a fetch or begins one.
-    func answer(_ visit: Visit, _ call: UpstreamCall, _ query: PageQuery) async throws(FlowExit) -> ReadAnswer {
+    /// How long a read waits for its turn.
+    func wait(_ visit: Visit) -> Duration { min(Prefer.wait(in: visit.fields) ?? maxWait, maxWait) }
+
+    /// Answers a read that the cache could not answer at once: joins a fetch or begins one. `deadline`: of its turn.
+    func answer(
+        _ visit: Visit, _ call: UpstreamCall, _ query: PageQuery, until deadline: ContinuousClock.Instant
+    ) async throws(FlowExit) -> ReadAnswer {
         let forwarding = forwarding(query, visit.lookup)
         if query.directives.onlyIfCached { throw .failed(.notCached) }
-        let wait = min(Prefer.wait(in: visit.fields) ?? maxWait, maxWait)
         // Who would only wait to be told to wait is told at once.
-        if let pause = gate.pause(for: call.turn), pause > wait, let refusal = gate.refusal(of: call.turn) {
+        if let pause = gate.pause(for: call.turn), environment.now() + pause > deadline,
+            let refusal = gate.refusal(of: call.turn)
+        {
             visit.progress.facts.rateLimit = sender.rateLimit(call)
-            return try staleAnswer(for: .tooLate(refusal), visit, query)
+            return try staleAnswer(for: .tooLate(refusal, call.turn), visit, query)
         }
-        let deadline = environment.now() + wait
         var flights = 0
         while true {
             flights += 1
@@ -127,7 +132,14 @@ final class CachedReads: Sendable {
                 if !isFollower { visit.progress.facts.add(facts) }
                 return try staleAnswer(for: failure, visit, query)
             case .notSent(let failure, let facts):
-                if environment.now() < deadline, flights <= Self.maxFlights, isFollower { continue }
+                if environment.now() < deadline, flights <= Self.maxFlights {
+                    if isFollower { continue }
+                    // It gave its place up, and waits for one that is for such answers.
+                    if failure.isForLongPlace {
+                        visit.progress.facts.add(facts)
+                        continue
+                    }
+                }
                 visit.progress.facts.add(isFollower ? CallFacts(rateLimit: facts.rateLimit) : facts)
                 return try staleAnswer(for: failure, visit, query)
             case .alone, .dropped: continue
@@ -155,6 +167,11 @@ final class CachedReads: Sendable {
         guard let old = cache.staleAnswer(for: failure.reason, query, visit.fields) else { throw .failed(failure) }
         visit.record.detail = failure.detail
         return .stored(StoredReply(old, cameByCall: true))
+    }
+
+    /// Its answer is too large to hold: whoever asks next waits for a place that is for such.
+    func rememberLarge(_ visit: Visit, _ query: PageQuery) {
+        cache.flights.remember(cache.store.variant(of: query.key, request: visit.fields), .tooLarge)
     }
 
     // MARK: Why it goes upstream
@@ -199,8 +216,8 @@ extension RequestDirectives {
 
 extension Failure {
     /// The call's own deadline is over before its turn has come, or surely will be.
-    static func tooLate(_ refusal: Gate.Refusal) -> Failure {
-        Failure(refusal) ?? Failure(.rateLimited, "The call waits for nobody.", retryAfter: .seconds(1))
+    static func tooLate(_ refusal: Gate.Refusal, _ turn: GateRequest) -> Failure {
+        Failure(refusal, turn) ?? Failure(.rateLimited, "The call waits for nobody.", retryAfter: .seconds(1))
     }
 
     /// `only-if-cached`, and nothing stored will do (RFC 9111, 5.2.1.7).

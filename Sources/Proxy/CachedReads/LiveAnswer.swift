@@ -16,7 +16,7 @@ final class LiveAnswer: Sendable {
     let facts: CallFacts
     private let reading = Mutex((isOver: false, fetch: CheckedContinuation<Void, Never>?.none))
 
-    /// What its fetch holds upstream, where that is not judged yet.
+    /// What its fetch holds upstream.
     let place: Gate.Place?
 
     init(

@@ -77,7 +77,7 @@ struct PageFetch: Sendable {
         asked.wait = toolWait
         if let refusal = gate.refusal(of: asked) {
             progress.facts.rateLimit = sender.rateLimit(call)
-            throw .failed(.tooLate(refusal))
+            throw .failed(.tooLate(refusal, asked))
         }
         return try await sender.turn(call, progress)
     }
@@ -258,9 +258,10 @@ struct PageFetch: Sendable {
         var body = PageBody(for: query.key, from: cache.store, held: held)
         defer { body.giveBack() }
         var early: LiveAnswer?
+        let place = permit.sent
         do throws(FlowExit) {
             try await body.fill(response.body, limit: limit, call.traits) { growing in
-                let live = LiveAnswer(response, growing: growing, reason: nil, facts: arrival.facts)
+                let live = LiveAnswer(response, growing: growing, reason: nil, facts: arrival.facts, place: place)
                 if flight.endForLeader(.live(live)) { early = live } else { growing.leave() }
             }
         } catch {
@@ -268,12 +269,12 @@ struct PageFetch: Sendable {
             throw error
         }
         guard body.isWhole else {
-            if permit.becomesLong() { return tooLarge(response, body, arrival, early) }
-            // The next who asks waits for such a place before it is sent.
+            if permit.becomesLong() { return tooLarge(response, body, arrival, early, in: place) }
+            // Whoever asks next, this call's tool included, waits for such a place before it is sent.
             cache.flights.remember(flightKey, .tooLarge)
             response.body.cancel()
             body.growing?.end(.failed(.tooManyLong))
-            throw .failed(.tooManyLong)
+            throw .failed(.tooManyLongNow)
         }
         body.growing?.end(.whole)
         var facts = arrival.facts
@@ -295,7 +296,8 @@ struct PageFetch: Sendable {
 
     /// What was already taken off upstream goes to the first tool, which takes the rest itself.
     private func tooLarge(
-        _ response: UpstreamResponse, _ body: PageBody, _ arrival: Arrival, _ early: LiveAnswer?
+        _ response: UpstreamResponse, _ body: PageBody, _ arrival: Arrival, _ early: LiveAnswer?,
+        in place: Gate.Place?
     ) -> Landing {
         let reason = body.isOutOfRoom ? CacheReason.noRoom : .tooLarge
         if let growing = body.growing {
@@ -309,7 +311,8 @@ struct PageFetch: Sendable {
         growing.end(.rest(response.body))
         return alone(
             LiveAnswer(
-                response, growing: body.chunks.isEmpty ? nil : growing, reason: reason, facts: arrival.facts))
+                response, growing: body.chunks.isEmpty ? nil : growing, reason: reason, facts: arrival.facts,
+                place: place))
     }
 
     /// The answer goes to the one who began the fetch, as it comes; the others fetch for themselves, and nobody queues

@@ -46,7 +46,8 @@ extension CachedReads {
         case .late:
             if isFollower { visit.progress.facts.queueTime += waited }
             let isForToken = !isFollower && page.progress.waitsFor == .token
-            let failure = isForToken ? .tokenTooLate : Failure.tooLate(gate.refusalOfLate(call.turn))
+            let failure =
+                isForToken ? .tokenTooLate : Failure.tooLate(gate.refusalOfLate(page.call.turn), page.call.turn)
             var facts = isFollower ? CallFacts() : page.progress.factsSoFar(of: waited)
             facts.rateLimit = sender.rateLimit(call)
             return (.notSent(failure, facts), false)

@@ -9,6 +9,8 @@ struct RelayedBody {
     private var direct: (any UpstreamBody)?
     /// Told all bytes as they pass, and nil at the end.
     var listener: (([UInt8]?) -> Void)?
+    /// Told when the rest turns out to be too large to hold: the reader takes it off upstream itself.
+    var onRest: (() -> Void)?
 
     init(_ body: any UpstreamBody) {
         direct = body
@@ -25,6 +27,9 @@ struct RelayedBody {
 
     /// Whether everything that is still to be read is already here.
     var isBufferedComplete: Bool { direct?.isBufferedComplete ?? false }
+
+    /// Whether the bytes come straight off upstream.
+    var isDirect: Bool { direct != nil }
 
     /// The next bytes; nil at the end.
     mutating func next(_ call: CallTraits) async throws(FlowExit) -> [UInt8]? {
@@ -45,6 +50,7 @@ struct RelayedBody {
             case .end(.rest(let body)):
                 direct = body
                 self.growing = nil
+                onRest?()
             }
         }
         guard let direct else { return nil }

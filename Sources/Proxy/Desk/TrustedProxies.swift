@@ -15,18 +15,18 @@ struct TrustedProxies: Sendable {
     /// Who has sent this request.
     func client(of exchange: Exchange) -> Client {
         guard !ranges.isEmpty, exchange.client.maySpeakForOthers, isTrusted(exchange.peer) else {
-            return Client(address: exchange.peer)
+            return Client(address: exchange.peer, scheme: exchange.client.scheme)
         }
         let fields = exchange.head.fields
         return client(
-            behind: exchange.peer, forwardedFor: fields[values: .forwardedFor],
+            behind: exchange.peer, exchange.client.scheme, forwardedFor: fields[values: .forwardedFor],
             forwardedProto: fields[values: .forwardedProto])
     }
 
     /// Who has sent what never became a request.
     func client(of request: RefusedRequest) -> Client {
         guard !ranges.isEmpty, isTrusted(request.peer) else { return Client(address: request.peer) }
-        return client(behind: request.peer, forwardedFor: request.forwardedFor, forwardedProto: [])
+        return client(behind: request.peer, "http", forwardedFor: request.forwardedFor, forwardedProto: [])
     }
 
     private func isTrusted(_ peer: String) -> Bool { IPAddress(peer).map(contains) ?? false }
@@ -34,7 +34,11 @@ struct TrustedProxies: Sendable {
     private func contains(_ address: IPAddress) -> Bool { ranges.contains { $0.contains(address) } }
 
     /// Several lines of a field are one list (RFC 9110 section 5.3).
-    func client(behind peer: String, forwardedFor: [String], forwardedProto: [String]) -> Client {
+    ///
+    /// - Parameter scheme: what that peer speaks to us.
+    func client(
+        behind peer: String, _ scheme: String, forwardedFor: [String], forwardedProto: [String]
+    ) -> Client {
         var address = peer
         var hops = 0
         for element in forwardedFor.flatMap(\.listElements).reversed() {
@@ -44,7 +48,8 @@ struct TrustedProxies: Sendable {
             hops += 1
             if !contains(found) { break }
         }
-        return Client(address: address, scheme: Self.scheme(forwardedProto.flatMap(\.listElements), hops: hops))
+        let named = Self.scheme(forwardedProto.flatMap(\.listElements), hops: hops)
+        return Client(address: address, scheme: named ?? scheme)
     }
 
     /// An address, which may have a port: `192.0.2.1:80`, `[2001:db8::1]:80`, `[2001:db8::1]`.

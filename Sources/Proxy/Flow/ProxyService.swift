@@ -7,17 +7,24 @@ import HTTPTypes
 import NIOCore
 import RateLimiting
 
-/// What one service, that is one configuration, has found out about a head by its bytes, once its front desk has let it
-/// through.
+/// What one service, that is one configuration, has found out about a head by its bytes and its connection, once its front
+/// desk has let it through.
 private final class KnownVisit {
     let service: ProxyService
     let admission: Admission
     let query: PageQuery?
-    /// What the query takes its links to begin with, which may follow from who brought the head.
-    let scheme: String?
+    /// What the connection, or the proxies before it, had a say in.
+    private let scheme: String
+    private let identity: PeerIdentity?
 
-    init(service: ProxyService, admission: Admission, query: PageQuery?, scheme: String?) {
-        (self.service, self.admission, self.query, self.scheme) = (service, admission, query, scheme)
+    init(service: ProxyService, _ visit: Visit) {
+        (self.service, admission, query) = (service, visit.admission, visit.query)
+        (scheme, identity) = (visit.client.scheme, visit.wire.client.identity)
+    }
+
+    /// Whether it holds for a request that `peer` brings to `service` from `client`.
+    func holds(for service: ProxyService, _ peer: Peer, _ client: Client) -> Bool {
+        self.service === service && scheme == client.scheme && identity === peer.identity
     }
 }
 
@@ -61,10 +68,9 @@ final class ProxyService: RequestHandling {
             let route = ClashAPI.match(method: exchange.head.method, target: exchange.head.target)
             return end(visit(exchange, client, Admission(refused: nil, route: route)), .shuttingDown())
         }
-        if let known = exchange.known?.memo as? KnownVisit, known.service === self, known.scheme == client.scheme {
+        if let known = exchange.known?.memo as? KnownVisit, known.holds(for: self, exchange.client, client) {
             return forward(
-                Visit(
-                    exchange, from: client, known.admission, known.query, held: held, environment: environment))
+                Visit(exchange, from: client, known.admission, known.query, held: held, environment: environment))
         }
         switch desk.decide(exchange.head) {
         case .refuse(let failure, let admission): refuse(visit(exchange, client, admission), failure)
@@ -80,8 +86,7 @@ final class ProxyService: RequestHandling {
         case .forward(let admission):
             let query = flow.reads?.query(exchange.head, admission, scheme: client.scheme)
             let visit = Visit(exchange, from: client, admission, query, held: held, environment: environment)
-            exchange.known?.memo = KnownVisit(
-                service: self, admission: admission, query: query, scheme: client.scheme)
+            exchange.known?.memo = KnownVisit(service: self, visit)
             forward(visit)
         }
     }
@@ -147,6 +152,8 @@ final class ProxyService: RequestHandling {
         record.detail = failure.message
         return lastAnswer(Failure(failure), &record, toHead: request.isHead)
     }
+
+    func failed(_ trouble: ConnectionTrouble, peer: String) { flow.events.connection(trouble, peer: peer) }
 
     func overLimitAnswer(peer: String) -> LastAnswer {
         var record = ExchangeRecord(

@@ -32,7 +32,7 @@ struct ReadAhead {
                 // A change was made, so its tool hears of it in any case.
                 if place?.becomesLong() == false, call.isSafe {
                     answer.cancel()
-                    throw .failed(.tooManyLong)
+                    throw .failed(.tooManyLongNow)
                 }
                 return nil
             }
@@ -62,7 +62,7 @@ struct ReadAhead {
                 // As above, a change is passed on in any case.
                 if growing.isLeft || (place?.becomesLong() == false && call.isSafe) {
                     answer.cancel()
-                    return growing.end(.failed(.tooManyLong))
+                    return growing.end(.failed(.tooManyLongNow))
                 }
                 return growing.end(.rest(answer))
             }

@@ -33,6 +33,8 @@ final class RequestFlow: Sendable {
     private let relay: ResponseRelay
     /// The largest answer that is taken off upstream ahead of its tool, in bytes.
     private let heldBytes: Int
+    /// Bytes a second: who takes less of an answer that is too large to hold is left when others wait for its place.
+    private let minRate: Int
     /// Nil when the cache is turned off.
     let reads: CachedReads?
     /// Nil only where `audit.required = false` and the log could not be opened.
@@ -43,9 +45,10 @@ final class RequestFlow: Sendable {
 
     init(
         sender: UpstreamSender, links: LinkSettings, reads: CachedReads?, audit: AuditTrail?, heldBytes: Int,
-        environment: Environment, accessLog: AccessLog?
+        minRate: Int, environment: Environment, accessLog: AccessLog?
     ) {
         self.heldBytes = heldBytes
+        self.minRate = minRate
         self.sender = sender
         relay = ResponseRelay(links: links, environment: environment)
         self.reads = reads
@@ -62,18 +65,25 @@ final class RequestFlow: Sendable {
             let call = try await classify(visit)
             if let query = visit.query, query.mayBeFetched, let reads {
                 // Joins a fetch, or leads one: turn, credential, send and store are the fetch's, which others share.
-                switch try await reads.answer(visit, call, query) {
-                case .stored(let reply): try await relay(.stored(reply), call, visit)
-                case .live(let live, let verdict): try await relay(.live(live, verdict), call, visit)
+                let deadline = environment.now() + reads.wait(visit)
+                try await waitingForLongPlace(call, visit, until: deadline) { call throws(FlowExit) in
+                    if call.turn.isLong { reads.rememberLarge(visit, query) }
+                    switch try await reads.answer(visit, call, query, until: deadline) {
+                    case .stored(let reply): try await relay(.stored(reply), call, visit)
+                    case .live(let live, let verdict): try await relay(.live(live, verdict), call, visit)
+                    }
                 }
             } else {
                 try refuseIfOnlyCached(visit)
-                var permit = try await turn(call, visit)
-                let credential = try await sender.credential(call, visit.progress)
-                let entry = try await recordIntent(call, visit, &permit)
-                let answer = try await send(call, visit, credential, &permit, entry)
-                try await relay(answer, call, visit, in: permit.sent)
-                permit.release()
+                let deadline = environment.now() + min(call.turn.wait ?? sender.maxWait, sender.maxWait)
+                try await waitingForLongPlace(call, visit, until: deadline) { call throws(FlowExit) in
+                    var permit = try await turn(call, visit)
+                    let credential = try await sender.credential(call, visit.progress)
+                    let entry = try await recordIntent(call, visit, &permit)
+                    let answer = try await send(call, visit, credential, &permit, entry)
+                    try await relay(answer, call, visit, in: permit.sent)
+                    permit.release()
+                }
             }
             finish(visit, visit.wire.callerLeftFirst ? .callerLeft(sent: true) : .answered)
         } catch {
@@ -82,9 +92,11 @@ final class RequestFlow: Sendable {
                 await recordDenial(visit, failure)
                 refuse(visit, failure)
             case .cutShort: refuse(visit, .shuttingDown())
-            case .toolLeft:
-                visit.wire.abort()
-                finish(visit, .callerLeft(sent: visit.facts.wasSent))
+            case .toolSilent: breakOff(visit, .toolSilent)
+            case .toolTooSlow:
+                events.limitReached("tool-too-slow", visit.record)
+                breakOff(visit, .toolTooSlow)
+            case .toolLeft: breakOff(visit, .callerLeft(sent: visit.facts.wasSent))
             }
         }
     }
@@ -123,6 +135,27 @@ final class RequestFlow: Sendable {
             throw .failed(error)
         }
         return UpstreamCall(visit, match: match, body: body, settings: sender.settings)
+    }
+
+    /// Does this, and does it once more if the answer turns out to be one too many of those that are too large to hold, and
+    /// nothing of it went out: what was under way is given up, so that the places of others stay free, and the call waits for
+    /// such a place before it is sent again.
+    private func waitingForLongPlace(
+        _ call: UpstreamCall, _ visit: Visit, until deadline: ContinuousClock.Instant,
+        _ step: (UpstreamCall) async throws(FlowExit) -> Void
+    ) async throws(FlowExit) {
+        do throws(FlowExit) {
+            try await step(call)
+        } catch {
+            let rest = deadline - environment.now()
+            guard case .failed(let failure) = error, failure.isForLongPlace, call.traits.isSafe, rest > .zero,
+                !visit.wire.hasAnswered
+            else { throw error }
+            var call = call
+            call.turn.isLong = true
+            call.turn.wait = rest
+            try await step(call)
+        }
     }
 
     private func turn(_ call: UpstreamCall, _ visit: Visit) async throws(FlowExit) -> Gate.Permit {
@@ -285,23 +318,34 @@ final class RequestFlow: Sendable {
     ) async throws(FlowExit) {
         switch answer {
         case .upstream(let response, let run):
+            let watch = watch(visit, holding: place)
+            defer { watch.end() }
             let ahead = try ReadAhead(response.body, limit: heldBytes, place: place, visit, call.traits)
             defer { ahead?.end() }
             var body = ahead?.body ?? RelayedBody(response.body)
+            watch.follow(&body, limit: heldBytes)
             if let run { body.listener = reads?.cache.runs.listener(run) }
             let verdict = CacheVerdict.passed(isRead: call.traits.isSafe)
             try await relay.run(response, call, visit, verdict, body: body)
         case .live(let live, let verdict):
             defer { live.done() }
+            let watch = watch(visit, holding: live.place)
+            defer { watch.end() }
             // What the fetch does not keep is taken off all the same.
             let ahead =
                 live.growing == nil
                 ? try ReadAhead(live.response.body, limit: heldBytes, place: live.place, visit, call.traits) : nil
             defer { ahead?.end() }
-            try await relay.run(live.response, call, visit, verdict, body: ahead?.body ?? live.body)
+            var body = ahead?.body ?? live.body
+            watch.follow(&body, limit: heldBytes)
+            try await relay.run(live.response, call, visit, verdict, body: body)
         case .stored(let reply): give(reply, visit)
         case .settledAsDone: relay.settled(visit)
         }
+    }
+
+    private func watch(_ visit: Visit, holding place: Gate.Place?) -> SlowToolWatch {
+        SlowToolWatch(visit.wire, holding: place, minRate: minRate, environment: environment)
     }
 
     /// Answers with what is kept.
@@ -337,6 +381,12 @@ final class RequestFlow: Sendable {
         facts.addRateLimit(to: &fields)
         visit.wire.respond(answer.status, fields, body: answer.body)
         finish(visit, .refused(failure.reason))
+    }
+
+    /// Ends what has nobody left to be answered.
+    private func breakOff(_ visit: Visit, _ outcome: Outcome) {
+        visit.wire.abort()
+        finish(visit, outcome)
     }
 
     /// The end of every request that reached the front desk: its line in the access log, then its connection may go on.

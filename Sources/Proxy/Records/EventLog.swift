@@ -1,6 +1,7 @@
 // What befalls the proxy as a whole, in the application log: pauses, upstream gone and back, tokens, the audit log, limits
 // of ours that refuse. The rooms below know no log; they tell facts, and here it is decided which of them are news.
 
+import Edge
 import Ground
 import HTTPTypes
 import Logging
@@ -20,6 +21,7 @@ final class EventLog: Sendable {
         var watchers: [PauseBook.Key: Task<Void, Never>] = [:]
         var minutes: [String: Task<Void, Never>] = [:]
         var refusals = RefusalTally()
+        var connections = RefusalTally()
         var tokens = TokenNews()
         var preambles = MinuteTally()
         var hasEnded = false
@@ -130,7 +132,11 @@ final class EventLog: Sendable {
 
     /// A limit of ours refused a call.
     func refused(_ failure: Failure, _ record: ExchangeRecord) {
-        guard let kind = failure.limitKind else { return }
+        if let kind = failure.limitKind { limitReached(kind, record) }
+    }
+
+    /// The same by the name of the limit, from a bounded set.
+    func limitReached(_ kind: String, _ record: ExchangeRecord) {
         let now = environment.now()
         let count = state.withLock { state in
             let count = state.refusals.refused(kind, now: now)
@@ -145,6 +151,15 @@ final class EventLog: Sendable {
             metadata: [
                 "limit": "\(kind)", "calls": "\(count)", "id": "\(record.correlationID)", "caller": "\(record.caller)",
             ])
+    }
+
+    /// Connections that came to nothing; each kind is told at most once a minute.
+    func connection(_ trouble: ConnectionTrouble, peer: String) {
+        let now = environment.now()
+        guard let count = state.withLock({ $0.connections.refused(trouble.kind, now: now) }) else { return }
+        var facts: Logger.Metadata = ["peer": "\(peer)", "connections": "\(count)"]
+        if case .handshakeFailed(let cause) = trouble { facts["error"] = "\(cause)" }
+        logger.warning("\(trouble.sentence)", metadata: facts)
     }
 
     private func tellRefused(_ kind: String, _ count: Int) {
@@ -196,6 +211,26 @@ extension CoolDownScope {
         case .everything: "everything"
         case .api(let api): "api:\(api.rawValue)"
         case .operation(let name): "operation:\(name)"
+        }
+    }
+}
+
+extension ConnectionTrouble {
+    /// A bounded set.
+    fileprivate var kind: String {
+        switch self {
+        case .tlsOnPlainPort: "tls-on-plain-port"
+        case .handshakeFailed(let cause): cause
+        case .handshakeTimedOut: "timeout"
+        }
+    }
+
+    fileprivate var sentence: String {
+        switch self {
+        case .tlsOnPlainPort:
+            "a tool speaks TLS to a port without it: call it by http://, or set listen.tls_certificate and tls_key"
+        case .handshakeFailed: "a TLS handshake failed"
+        case .handshakeTimedOut: "a TLS handshake was not complete within listen.header_timeout"
         }
     }
 }

@@ -17,6 +17,10 @@ enum Outcome: Sendable {
     case refused(FailureReason)
     /// The answer broke off after its head; the connection was closed so that the cut shows.
     case cut(FailureReason)
+    /// We left a tool that took nothing of its answer for `listen.idle_timeout`.
+    case toolSilent
+    /// We left a tool that took less than `listen.min_rate` of its answer while others waited for the place.
+    case toolTooSlow
     /// The tool went away first; `sent` says whether upstream had got the request.
     case callerLeft(sent: Bool)
 
@@ -25,6 +29,8 @@ enum Outcome: Sendable {
         case .answered: "answered"
         case .refused(let reason): "refused:\(reason.rawValue)"
         case .cut(let reason): "cut:\(reason.rawValue)"
+        case .toolSilent: "tool-silent"
+        case .toolTooSlow: "tool-too-slow"
         case .callerLeft(let sent): sent ? "caller-left:sent" : "caller-left:not-sent"
         }
     }

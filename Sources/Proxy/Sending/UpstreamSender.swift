@@ -103,7 +103,7 @@ struct UpstreamSender: Sendable {
 
     private func exit(_ refusal: Gate.Refusal, _ call: UpstreamCall, _ progress: CallProgress) -> FlowExit {
         progress.facts.rateLimit = rateLimit(call)
-        return Failure(refusal).map { .failed($0) } ?? .callerLeft
+        return Failure(refusal, call.turn).map { .failed($0) } ?? .callerLeft
     }
 
     /// What the limits leave to such calls.

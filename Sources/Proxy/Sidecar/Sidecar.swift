@@ -30,6 +30,8 @@ package final class Sidecar: Sendable {
     /// Settles what an earlier process left open.
     private let settling = Mutex<Task<Void, Never>?>(nil)
     private let service: ProxyService
+    /// Nil where no certificate is configured.
+    private let tls: ServerTLS?
     private let accessWriter: LineWriter?
     private let listening = OpenChannels()
     /// Told to end a second time.
@@ -57,6 +59,7 @@ package final class Sidecar: Sendable {
         self.config = config
         self.environment = environment
         self.logger = logger
+        tls = try TLSFiles(config.listen).map { try ServerTLS($0, wallTime: environment.wallTime) }
         let upstream = config.upstream.url.server
         group = MultiThreadedEventLoopGroup(numberOfThreads: UsableCores.count())
         // Beside the calls there must always be room for one to the token endpoint, and for the look at whether upstream is
@@ -103,7 +106,7 @@ package final class Sidecar: Sendable {
         }
         let flow = RequestFlow(
             sender: sender, links: links, reads: reads, audit: audit, heldBytes: config.cache.maxEntryBytes,
-            environment: environment, accessLog: accessLog)
+            minRate: config.listen.minRate, environment: environment, accessLog: accessLog)
         service = ProxyService(
             desk: FrontDesk(config, pseudonym: settings.pseudonym), flow: flow,
             activity: Activity(maxConnections: config.listen.maxConnections),
@@ -124,7 +127,8 @@ package final class Sidecar: Sendable {
         }
         let listener = try await Listener.start(
             config.listen.address.place, key: "listen.address", limits: ConnectionLimits(config.listen),
-            service: service, group: group, trouble: acceptTrouble("listen.address"))
+            service: service, tls: tls.map { ListenerTLS($0, for: .tools) }, group: group,
+            trouble: acceptTrouble("listen.address"))
         listening.add(listener)
         var admin: String?
         if let address = config.admin.address {
@@ -133,19 +137,22 @@ package final class Sidecar: Sendable {
                 degraded: { [weak self] in self?.degradedReasons ?? [] },
                 purge: { [reads = service.reads] in reads?.cache.purge($0) },
                 metrics: { [service] in service.metrics() })
+            let adminTLS = address.isLoopback ? nil : tls.map { ListenerTLS($0, for: .operators) }
             let adminListener = try await Listener.start(
                 address.place, key: "admin.address", limits: AdminService.limits(config.listen),
-                service: AdminService(report, config.admin, events: events, environment: environment), group: group,
+                service: AdminService(report, config.admin, events: events, environment: environment),
+                tls: adminTLS, group: group,
                 trouble: acceptTrouble("admin.address"))
             listening.addAdmin(adminListener)
-            admin = Self.url(of: adminListener.channel, address)
+            admin = Self.url(of: adminListener.channel, address, isTLS: adminTLS != nil)
         }
         if let audit {
             settling.withLock {
                 $0 = Task { [logger] in await AuditStartup.settleOpenIntents(audit, logger: logger) }
             }
         }
-        let addresses = Addresses(tools: Self.url(of: listener.channel, config.listen.address), admin: admin)
+        let addresses = Addresses(
+            tools: Self.url(of: listener.channel, config.listen.address, isTLS: tls != nil), admin: admin)
         logger.notice("listening", metadata: ["tools": "\(addresses.tools)", "admin": "\(admin ?? "off")"])
         return addresses
     }
@@ -282,14 +289,13 @@ package final class Sidecar: Sendable {
             rules: try config.upstream.linkPrefixes.map {
                 try LinkRule(prefix: $0.prefix.description, replacement: $0.replacement)
             } + [LinkRule(prefix: config.upstream.url.description)],
-            allowPrefixes: config.upstream.allowPrefixes, publicURL: config.listen.publicURL?.description,
-            scheme: "http")
+            allowPrefixes: config.upstream.allowPrefixes, publicURL: config.listen.publicURL?.description)
     }
 
-    private static func url(of channel: any Channel, _ configured: ListenAddress) -> String {
+    private static func url(of channel: any Channel, _ configured: ListenAddress, isTLS: Bool) -> String {
         guard case .tcp(let host, _) = configured, let port = channel.localAddress?.port else {
             return configured.description
         }
-        return "http://\(ListenAddress.tcp(host: host, port: port))"
+        return "\(isTLS ? "https" : "http")://\(ListenAddress.tcp(host: host, port: port))"
     }
 }

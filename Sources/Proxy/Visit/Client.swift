@@ -4,6 +4,6 @@
 struct Client: Sendable, Equatable {
     /// A numeric address in its usual text; `unix` on a unix socket.
     let address: String
-    /// What the tool spoke to the first of the proxies, where one of them says so: `http` or `https`.
-    var scheme: String?
+    /// What the tool speaks, `http` or `https`: to us, or to the first of the proxies where one of them says so.
+    var scheme = "http"
 }

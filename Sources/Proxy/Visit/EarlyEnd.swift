@@ -8,6 +8,10 @@ enum EarlyEnd {
     case toolLeft
     /// The time to drain was over: it is us who leave.
     case cutShort
+    /// We left a tool that took nothing for `listen.idle_timeout`.
+    case toolSilent
+    /// We left a tool that took less than `listen.min_rate` while others waited for its place.
+    case toolTooSlow
     case failed(Failure)
 }
 
@@ -15,7 +19,13 @@ extension Visit {
     /// What an exit from the flow means. A tool that is gone hears of no failure; a task that was told to stop was told so
     /// by its tool or by us.
     func earlyEnd(_ exit: FlowExit) -> EarlyEnd {
-        if wire.isCutShort, case .callerLeft = exit { return .cutShort }
+        if let cut = wire.cut, case .callerLeft = exit {
+            return switch cut {
+            case .shuttingDown: .cutShort
+            case .toolSilent: .toolSilent
+            case .toolTooSlow: .toolTooSlow
+            }
+        }
         if wire.callerLeftFirst { return .toolLeft }
         return switch exit {
         case .failed(let failure): .failed(failure)

@@ -7,15 +7,12 @@ import Edge
 final class LinkSettings: Sendable {
     let rules: [LinkRule]
     let allowPrefixes: [String]
-    let scheme: String
-
     /// `public_url` as links begin with it, without a slash at its end; nil: scheme and authority of each request.
     let base: String?
 
-    init(rules: [LinkRule], allowPrefixes: [String], publicURL: String?, scheme: String) {
+    init(rules: [LinkRule], allowPrefixes: [String], publicURL: String?) {
         self.rules = rules
         self.allowPrefixes = allowPrefixes
-        self.scheme = scheme
         var base = publicURL
         while base?.hasSuffix("/") == true { base?.removeLast() }
         self.base = base
@@ -28,9 +25,9 @@ struct LinkBase: Sendable {
     /// Tells bases apart in an ETag (FNV-1a).
     let digest: String
 
-    /// - Parameter scheme: what the tool speaks; nil: what is spoken here.
-    init(_ links: LinkSettings, _ head: RequestHead, scheme: String?) {
-        text = links.base ?? "\(scheme ?? links.scheme)://\(head.authorityText)"
+    /// - Parameter scheme: what the tool speaks; see `Client`.
+    init(_ links: LinkSettings, _ head: RequestHead, scheme: String) {
+        text = links.base ?? "\(scheme)://\(head.authorityText)"
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
         for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
         digest = String(hash, radix: 16)

@@ -23,7 +23,7 @@ struct PageQuery: Sendable {
     ///   - scheme: see `LinkBase`.
     /// - Returns: nil for requests that are none of the cache's business.
     static func of(
-        _ head: RequestHead, _ route: RouteMatch, partition: String, links: LinkSettings, scheme: String?
+        _ head: RequestHead, _ route: RouteMatch, partition: String, links: LinkSettings, scheme: String
     ) -> PageQuery? {
         guard head.method == .get || head.method == .head, head.framing == .none, route.operationClass == .read,
             !head.fields.nominatesSharedFetch

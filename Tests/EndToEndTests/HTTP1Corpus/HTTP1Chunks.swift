@@ -10,13 +10,17 @@ extension HTTP1Corpus {
         .init("7.1 digits in lower case", chunked("a\r\n\"12345678\"\r\n0\r\n\r\n"), posted("\"12345678\"")),
         .init("7.1 digits in upper case", chunked("A\r\n\"12345678\"\r\n0\r\n\r\n"), posted("\"12345678\"")),
         .init("7.1 line ends in the data", chunked("7\r\n[\r\n\r\n0]\r\n0\r\n\r\n"), posted("[\r\n\r\n0]")),
-        .init("7.1 what looks like the last chunk in the data", chunked("8\r\n\"0\r\n\r\n1\"\r\n0\r\n\r\n"), posted("\"0\r\n\r\n1\"")),
+        .init(
+            "7.1 what looks like the last chunk in the data", chunked("8\r\n\"0\r\n\r\n1\"\r\n0\r\n\r\n"),
+            posted("\"0\r\n\r\n1\"")),
     ]
 
     private static let badSizes: [HTTP1Case] =
         [
-            "", " 2", "\t2", "+2", "-2", "-1", "0x2", "x2", "zz", "g", "2g", "2_", "2.", "2,", "2-", "2 x", "2x", "\"2\"", "\u{ff12}",
-            "10000000000000000", "fffffffffffffffff", "ffffffffffffffff", "8000000000000000", "00000000000000002", "2\0", "2\u{b}",
+            "", " 2", "\t2", "+2", "-2", "-1", "0x2", "x2", "zz", "g", "2g", "2_", "2.", "2,", "2-", "2 x", "2x",
+            "\"2\"", "\u{ff12}",
+            "10000000000000000", "fffffffffffffffff", "ffffffffffffffff", "8000000000000000", "00000000000000002",
+            "2\0", "2\u{b}",
             "\u{1}2", "2\r", "2\n", "½",
         ].map { HTTP1Case("7.1 the size \($0.debugDescription)", chunked("\($0)\r\n{}\r\n0\r\n\r\n"), invalid) }
 
@@ -57,7 +61,8 @@ extension HTTP1Corpus {
             .init("7.1.1 a control in an extension", chunked("2;a\u{1}b\r\n{}\r\n0\r\n\r\n"), invalid),
             .init("7.1.1 LF in an extension of the last chunk", chunked("2\r\n{}\r\n0;a\n\r\n\r\n"), invalid),
             .init(
-                "7.1.1 extensions of 17 KiB", chunked("2;" + String(repeating: "a", count: 17 << 10) + "\r\n{}\r\n0\r\n\r\n"), invalid),
+                "7.1.1 extensions of 17 KiB",
+                chunked("2;" + String(repeating: "a", count: 17 << 10) + "\r\n{}\r\n0\r\n\r\n"), invalid),
             .init(
                 "7.1.1 extensions of 17 KiB in all chunks",
                 chunked(String(repeating: "1;aaaaaaaaaaaaaaa\r\n \r\n", count: 1_100) + "0\r\n\r\n"), invalid),
@@ -75,11 +80,16 @@ extension HTTP1Corpus {
             .init("8 trailers that break off", chunked("2\r\n{}\r\n0\r\nX-T: 1\r\n"), .cut),
         ]
         + [
-            "no colon", ": 1", "X-T : 1", "X T: 1", " X-T: 1", "X-T: 1\r\n folded", "X-T: a\rb", "X-T: a\u{0}b", "X-T: a\u{1}b",
+            "no colon", ": 1", "X-T : 1", "X T: 1", " X-T: 1", "X-T: 1\r\n folded", "X-T: a\rb", "X-T: a\u{0}b",
+            "X-T: a\u{1}b",
             "X(T: 1", "X-T: 1\nX-U: 2", "X-T: 1\n", "Content-Length: 5", "Transfer-Encoding: chunked",
-        ].map { HTTP1Case("7.1.2 the trailer \($0.debugDescription)", chunked("2\r\n{}\r\n0\r\n\($0)\r\n\r\n"), invalid) }
+        ].map {
+            HTTP1Case("7.1.2 the trailer \($0.debugDescription)", chunked("2\r\n{}\r\n0\r\n\($0)\r\n\r\n"), invalid)
+        }
         + [
             "Host: evil.example", "Authorization: Bearer x", "X-Api-Key: x",
             "Connection: close", "Trailer: X-T",
-        ].map { HTTP1Case("7.1.2 the trailer \($0) means nothing", chunked("2\r\n{}\r\n0\r\n\($0)\r\n\r\n"), posted("{}")) }
+        ].map {
+            HTTP1Case("7.1.2 the trailer \($0) means nothing", chunked("2\r\n{}\r\n0\r\n\($0)\r\n\r\n"), posted("{}"))
+        }
 }

@@ -18,15 +18,25 @@ extension HTTP1Corpus {
             .init("9.3 Proxy-Connection says nothing", get("Proxy-Connection: close"), got),
             .init("9.3 HTTP/1.0", head("GET \(path) HTTP/1.0"), last),
             .init("9.3 HTTP/1.0 with keep-alive", head("GET \(path) HTTP/1.0", "Connection: keep-alive"), got),
-            .init("9.3 HTTP/1.0 with Keep-Alive in capitals", head("GET \(path) HTTP/1.0", "Connection: Keep-Alive"), got),
-            .init("9.3 HTTP/1.0 with both", head("GET \(path) HTTP/1.0", "Connection: keep-alive, close"), last),
-            .init("9.8 an upgrade to HTTP/2", get("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__"), last),
-            .init("9.8 an upgrade to WebSocket", get("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13"), last),
-            .init("9.8 Upgrade that Connection does not name", get("Upgrade: websocket"), got),
-            .init("9.3 a close behind a body", post("Connection: close", "Content-Length: 2", body: "{}"), .servedLast(postLine, body: "{}")),
-            .init("9110 10.1.1 100-continue with its body", post("Expect: 100-continue", "Content-Length: 2", body: "{}"), posted("{}")),
             .init(
-                "9110 10.1.1 100-continue in HTTP/1.0", head("POST \(path) HTTP/1.0", "Expect: 100-continue", "Content-Length: 2") + "{}",
+                "9.3 HTTP/1.0 with Keep-Alive in capitals", head("GET \(path) HTTP/1.0", "Connection: Keep-Alive"), got),
+            .init("9.3 HTTP/1.0 with both", head("GET \(path) HTTP/1.0", "Connection: keep-alive, close"), last),
+            .init(
+                "9.8 an upgrade to HTTP/2",
+                get("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__"), last),
+            .init(
+                "9.8 an upgrade to WebSocket",
+                get("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13"), last),
+            .init("9.8 Upgrade that Connection does not name", get("Upgrade: websocket"), got),
+            .init(
+                "9.3 a close behind a body", post("Connection: close", "Content-Length: 2", body: "{}"),
+                .servedLast(postLine, body: "{}")),
+            .init(
+                "9110 10.1.1 100-continue with its body", post("Expect: 100-continue", "Content-Length: 2", body: "{}"),
+                posted("{}")),
+            .init(
+                "9110 10.1.1 100-continue in HTTP/1.0",
+                head("POST \(path) HTTP/1.0", "Expect: 100-continue", "Content-Length: 2") + "{}",
                 .servedLast(postLine, body: "{}")),
             .init("8 a head that breaks off", "\(getLine)\r\nHost: local", .cut),
             .init("8 a head that breaks off before its empty line", "\(getLine)\r\nHost: localhost\r\n", .cut),

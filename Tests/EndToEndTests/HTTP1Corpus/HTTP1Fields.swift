@@ -30,7 +30,8 @@ extension HTTP1Corpus {
     private static let chunkedFolded = post("Transfer-Encoding:", " chunked", body: "0\r\n\r\n")
 
     private static let nameBytes: [HTTP1Case] =
-        (Array("\"(),/;<=>?@[\\]{}".utf8) + [0x00, 0x01, 0x07, 0x08, 0x0B, 0x0C, 0x1B, 0x7F, 0x80, 0xA0, 0xC3, 0xFF]).map { byte -> HTTP1Case in
+        (Array("\"(),/;<=>?@[\\]{}".utf8) + [0x00, 0x01, 0x07, 0x08, 0x0B, 0x0C, 0x1B, 0x7F, 0x80, 0xA0, 0xC3, 0xFF])
+        .map { byte -> HTTP1Case in
             HTTP1Case(
                 "5.1 \(hex(byte)) in a name",
                 bytes("\(getLine)\r\nHost: localhost\r\nX", byte, after: "A: 1\r\n\r\n"), invalid)
@@ -69,7 +70,8 @@ extension HTTP1Corpus {
     /// Fields that would make a request another one behind our back.
     private static let meanings: [HTTP1Case] =
         [
-            "X-HTTP-Method-Override: DELETE", "x-http-method: DELETE", "X-Method-Override: DELETE", "X-Original-URL: /x",
+            "X-HTTP-Method-Override: DELETE", "x-http-method: DELETE", "X-Method-Override: DELETE",
+            "X-Original-URL: /x",
             "X-Rewrite-URL: /x", "X_HTTP_Method_Override: DELETE",
         ].map { HTTP1Case("DESIGN: \($0)", post("Content-Length: 0", $0), declined) }
         + [
@@ -77,7 +79,9 @@ extension HTTP1Corpus {
             .init("9110 10.1.1 100-continue without a body", get("Expect: 100-continue"), got),
             .init("9110 7.6.1 Connection names a field that matters", get("Connection: Host"), got),
             .init("9110 7.6.1 Connection names itself", get("Connection: connection"), got),
-            .init("9110 7.6.1 Connection names Authorization", get("Connection: Authorization", "Authorization: Bearer x"), got),
+            .init(
+                "9110 7.6.1 Connection names Authorization",
+                get("Connection: Authorization", "Authorization: Bearer x"), got),
             .init("9110 7.6.2 Max-Forwards", get("Max-Forwards: 0"), got),
             .init("9110 14.2 a Range", get("Range: bytes=0-1"), got),
             .init("9110 12.5.3 no coding", get("Accept-Encoding: identity;q=0, *;q=0"), got),

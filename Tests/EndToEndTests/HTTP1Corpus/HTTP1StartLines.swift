@@ -55,18 +55,22 @@ extension HTTP1Corpus {
             .init("3.1 no method", head(" \(path) HTTP/1.1"), invalid),
             .init("3.1 HEAD", head("HEAD \(path) HTTP/1.1"), .served("HEAD \(path) HTTP/1.1")),
             .init("3.1 OPTIONS", head("OPTIONS \(path) HTTP/1.1"), .served("OPTIONS \(path) HTTP/1.1")),
-            .init("3.1 PUT", head("PUT \(path) HTTP/1.1", "Content-Length: 2") + "{}", .served("PUT \(path) HTTP/1.1", body: "{}")),
+            .init(
+                "3.1 PUT", head("PUT \(path) HTTP/1.1", "Content-Length: 2") + "{}",
+                .served("PUT \(path) HTTP/1.1", body: "{}")),
             .init(
                 "3.1 PATCH", head("PATCH \(path) HTTP/1.1", "Content-Length: 2") + "{}",
                 .served("PATCH \(path) HTTP/1.1", body: "{}")),
         ]
         + Array("\"(),/:;<=>?@[\\]{}".utf8).map { byte -> HTTP1Case in
             HTTP1Case(
-                "3.1 \(hex(byte)) in a method", bytes("G", byte, after: "T \(path) HTTP/1.1\r\nHost: localhost\r\n\r\n"), invalid)
+                "3.1 \(hex(byte)) in a method",
+                bytes("G", byte, after: "T \(path) HTTP/1.1\r\nHost: localhost\r\n\r\n"), invalid)
         }
         + ([0x00, 0x01, 0x08, 0x0B, 0x0C, 0x1B, 0x7F, 0x80, 0xA0, 0xFF] as [UInt8]).map { byte -> HTTP1Case in
             HTTP1Case(
-                "3.1 \(hex(byte)) in a method", bytes("G", byte, after: "T \(path) HTTP/1.1\r\nHost: localhost\r\n\r\n"), invalid)
+                "3.1 \(hex(byte)) in a method",
+                bytes("G", byte, after: "T \(path) HTTP/1.1\r\nHost: localhost\r\n\r\n"), invalid)
         }
 
     private static let notImplemented = HTTP1Case.Outcome.refused(501, "MethodNotImplemented")
@@ -86,8 +90,10 @@ extension HTTP1Corpus {
         }
         + [
             "http/1.1", "Http/1.1", "HTTP/1", "HTTP/1.", "HTTP/.1", "HTTP/11", "HTTP/11.1", "HTTP/1.11", "HTTP/01.1",
-            "HTTP/1.01", "HTTP/1,1", "HTTP/-1.1", "HTTP/+1.1", "HTTP/1.-1", "HTTP/1.1x", "HTTP/1.x", "HTTP/x.1", "HTTP 1.1",
-            "HTTP//1.1", "HTTP/1.1.1", "HTTPS/1.1", "HTP/1.1", "XHTTP/1.1", "ICY/1.1", "RTSP/1.0", "1.1", "HTTP", "HTTP/",
+            "HTTP/1.01", "HTTP/1,1", "HTTP/-1.1", "HTTP/+1.1", "HTTP/1.-1", "HTTP/1.1x", "HTTP/1.x", "HTTP/x.1",
+            "HTTP 1.1",
+            "HTTP//1.1", "HTTP/1.1.1", "HTTPS/1.1", "HTP/1.1", "XHTTP/1.1", "ICY/1.1", "RTSP/1.0", "1.1", "HTTP",
+            "HTTP/",
             "HTTP/1.1\u{b}", "HTTP/1.1\u{0}", "\u{1}HTTP/1.1", "HTTP/\u{ff11}.1",
         ].map { HTTP1Case("2.3 the version \($0.debugDescription)", head("GET \(path) \($0)"), invalid) }
 

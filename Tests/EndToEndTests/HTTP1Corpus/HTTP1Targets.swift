@@ -20,9 +20,13 @@ extension HTTP1Corpus {
         .init("3.2.2 absolute-form with an IPv6 address", asked("http://[::1]:80\(path)"), got),
         .init("3.2.2 absolute-form with https", asked("https://localhost\(path)"), got),
         .init("3.2.2 schemes have no case", asked("HTTP://LOCALHOST\(path)"), got),
-        .init("3.2.2 absolute-form wins over Host", "GET http://localhost\(path) HTTP/1.1\r\nHost: evil.example\r\n\r\n", got),
+        .init(
+            "3.2.2 absolute-form wins over Host", "GET http://localhost\(path) HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+            got),
         .init("3.2.2 absolute-form without Host", "GET http://localhost\(path) HTTP/1.1\r\n\r\n", invalid),
-        .init("3.2.2 absolute-form with two Hosts", head("GET http://localhost\(path) HTTP/1.1", "Host: localhost"), invalid),
+        .init(
+            "3.2.2 absolute-form with two Hosts", head("GET http://localhost\(path) HTTP/1.1", "Host: localhost"),
+            invalid),
         .init(
             "3.2.2 absolute-form with a malformed Host",
             "GET http://localhost\(path) HTTP/1.1\r\nHost: a b\r\n\r\n", invalid),
@@ -55,7 +59,8 @@ extension HTTP1Corpus {
     private static let paths: [HTTP1Case] =
         [
             "/clashdetection/../accesscontrol", "/clashdetection/..", "/clashdetection/./tests", "/clashdetection/.",
-            "/clashdetection/%2e%2e/accesscontrol", "/clashdetection/%2E./x", "/clashdetection/.%2e", "/clashdetection/%2e",
+            "/clashdetection/%2e%2e/accesscontrol", "/clashdetection/%2E./x", "/clashdetection/.%2e",
+            "/clashdetection/%2e",
             "/clashdetection/..;x/y", "/clashdetection/.;x", "/../clashdetection/tests", "/x/../clashdetection/tests",
             "/clashdetection/..%2ftests", "/clashdetection/a%2Fb", "/clashdetection/a%2fb", "/clashdetection/a%5Cb",
             "/clashdetection/a%5cb", "/clashdetection/a\\..\\b", "/clashdetection/a%00", "/clashdetection/a%0d%0aX:1",
@@ -68,11 +73,14 @@ extension HTTP1Corpus {
                 bytes("GET /clashdetection/a", byte, after: "b HTTP/1.1\r\nHost: localhost\r\n\r\n"), invalid)
         }
         + [
-            .init("3.2.1 NUL in the path", bytes("GET /clashdetection/a", 0, after: "b HTTP/1.1\r\nHost: localhost\r\n\r\n"), invalid),
+            .init(
+                "3.2.1 NUL in the path",
+                bytes("GET /clashdetection/a", 0, after: "b HTTP/1.1\r\nHost: localhost\r\n\r\n"), invalid),
             .init("3.2.1 the path //", asked("//clashdetection/tests"), .declined(404, "OperationNotFound")),
             .init("3.2.1 the path /", asked("/"), .declined(404, "OperationNotFound")),
             .init("3.2.1 a prefix that only begins so", asked("/clashdetectionx"), .declined(404, "OperationNotFound")),
-            .init("3.2.1 a host in the path", asked("//evil.example/clashdetection"), .declined(404, "OperationNotFound")),
+            .init(
+                "3.2.1 a host in the path", asked("//evil.example/clashdetection"), .declined(404, "OperationNotFound")),
         ]
         + ([0x80, 0xC3, 0xE2, 0xFF] as [UInt8]).map { byte -> HTTP1Case in
             HTTP1Case(
@@ -84,14 +92,17 @@ extension HTTP1Corpus {
         .init("3 a target of 8192 bytes", asked(long(8_192)), served(long(8_192))),
         .init("3 a target of 8193 bytes", asked(long(8_193)), .refused(414, "RequestTooLarge")),
         .init("3 a target of 9000 bytes", asked(long(9_000)), .refused(414, "RequestTooLarge")),
-        .init("3 a target without end", "GET /" + String(repeating: "a", count: 20_000), .refused(414, "RequestTooLarge")),
+        .init(
+            "3 a target without end", "GET /" + String(repeating: "a", count: 20_000), .refused(414, "RequestTooLarge")),
         .init("3.2.1 a bad escape in the query", asked(path + "?a=%zz"), served(path + "?a=%zz")),
         .init("3.2.1 dots in the query", asked(path + "?a=/../x"), served(path + "?a=/../x")),
         .init("3.2.1 a backslash in the query", asked(path + "?a=\\"), served(path + "?a=\\")),
         .init("3.2.1 bytes beyond ASCII in the query", asked(path + "?a=ä"), invalid),
     ]
 
-    private static func long(_ count: Int) -> String { path + "?" + String(repeating: "a", count: count - path.utf8.count - 1) }
+    private static func long(_ count: Int) -> String {
+        path + "?" + String(repeating: "a", count: count - path.utf8.count - 1)
+    }
 
     static let hosts: [HTTP1Case] =
         [
@@ -111,9 +122,12 @@ extension HTTP1Corpus {
             .init("3.2 another host", "\(getLine)\r\nHost: evil.example\r\n\r\n", .declined(403, "OriginNotAllowed")),
         ]
         + [
-            "localhost, evil.example", "localhost evil.example", "localhost/x", "localhost?x", "localhost#x", "a@localhost",
-            "http://localhost", "localhost:99999", "localhost:8x", "localhost:-1", "localhost:80:80", "[::1", "::1", "[]", "[::1]x",
-            "[::1]:x", "[v1.x]", "local\"host", "local<host", "local\\host", "local%68ost", "local\u{7f}host", "lo\u{e4}calhost", "*",
+            "localhost, evil.example", "localhost evil.example", "localhost/x", "localhost?x", "localhost#x",
+            "a@localhost",
+            "http://localhost", "localhost:99999", "localhost:8x", "localhost:-1", "localhost:80:80", "[::1", "::1",
+            "[]", "[::1]x",
+            "[::1]:x", "[v1.x]", "local\"host", "local<host", "local\\host", "local%68ost", "local\u{7f}host",
+            "lo\u{e4}calhost", "*",
             ":80", "localhost;x", "(localhost)", "local\thost", "[fe80::1%25eth0]",
         ].map { HTTP1Case("3.2 the Host \($0.debugDescription)", "\(getLine)\r\nHost: \($0)\r\n\r\n", invalid) }
 }

@@ -74,7 +74,7 @@ final class FlowRig: Sendable {
             config, software: "test", reader: reader, environment: environment, events: events)
         let links = LinkSettings(
             rules: [try LinkRule(prefix: "https://api.bentley.com")], allowPrefixes: config.upstream.allowPrefixes,
-            publicURL: nil, scheme: "http")
+            publicURL: nil)
         accessLog = open(folder.path + "/access.log", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         accessWriter = LineWriter(descriptor: accessLog)
         let flow = RequestFlow(
@@ -82,7 +82,7 @@ final class FlowRig: Sendable {
             reads: cache.map {
                 CachedReads(
                     cache: $0, sender: sender, links: links, maxWait: config.rate.maxWait, environment: environment)
-            }, audit: audit, heldBytes: 1 << 20, environment: environment,
+            }, audit: audit, heldBytes: 1 << 20, minRate: config.listen.minRate, environment: environment,
             accessLog: AccessLog(format: .text, writer: accessWriter, environment: environment))
         service = ProxyService(
             desk: FrontDesk(config, pseudonym: settings.pseudonym), flow: flow, activity: Activity(maxConnections: 1),
@@ -112,7 +112,7 @@ final class FlowRig: Sendable {
         func breakBody() { reply.eventLoop.execute { exchange.value.0.failBody(.invalid("It breaks off.")) } }
 
         /// The time to drain is over.
-        func cutShort() { reply.eventLoop.execute { exchange.value.0.cutShort() } }
+        func cutShort() { reply.eventLoop.execute { exchange.value.0.cut(.shuttingDown) } }
     }
 
     /// Begins a request.
