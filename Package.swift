@@ -88,7 +88,7 @@ let package = Package(
         .target(
             name: "Configuration",
             dependencies: [
-                "Ground", "Audit", "RateLimiting", "Tokens",
+                "Ground", "Audit", "ClashAPI", "RateLimiting", "Tokens",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "TOMLKit", package: "TOMLKit"),
@@ -196,7 +196,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "ConfigurationTests",
-            dependencies: ["Ground", "Configuration", "Audit", "RateLimiting", "Tokens", "TestSupport"],
+            dependencies: ["Ground", "Configuration", "Audit", "ClashAPI", "RateLimiting", "Tokens", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
             name: "EdgeTests",
@@ -206,6 +206,8 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOHPACK", package: "swift-nio-http2"),
+                .product(name: "NIOHTTP2", package: "swift-nio-http2"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: strict),
@@ -227,6 +229,8 @@ let package = Package(
             name: "EndToEndTests",
             dependencies: [
                 "Ground", "Edge", "Proxy", "Configuration", "Simulator", "Audit", "clash-proxy", "TestSupport",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHPACK", package: "swift-nio-http2"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             // What earlier releases wrote; read by path.

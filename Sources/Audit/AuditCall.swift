@@ -6,7 +6,7 @@ public struct AuditCaller: Sendable, Equatable {
     public var name: String
     /// Where the connection came from, such as `127.0.0.1:51812`; empty if it has no address.
     public var address: String
-    /// How the caller was known: `key`, `certificate`, `token`, `none`.
+    /// How the caller was known: `key`, `certificate`, `unix`, `token`, `anonymous`.
     public var via: String
 
     /// Makes a caller.

@@ -19,7 +19,7 @@ package struct BodyClassifier: Sendable {
     /// The verdict so far; already known before the first byte where the body does not matter or is encoded.
     package private(set) var progress = Progress.undecided
 
-    private var scanner = RequestBodyScanner()
+    private var scanner: RequestBodyScanner
     private var start = Start.empty
 
     private enum Start: Sendable {
@@ -31,8 +31,13 @@ package struct BodyClassifier: Sendable {
     /// - Parameters:
     ///   - route: what method and path say; where they settle the class the body is not looked at.
     ///   - headers: the request's, for `Content-Encoding` and the charset of `Content-Type`.
-    package init(route: RouteMatch, headers: HTTPFields) {
-        if !route.bodyDecides {
+    ///   - always: whether it is looked at all the same, for what it names.
+    ///   - watched: ids that are looked for in it.
+    package init(
+        route: RouteMatch, headers: HTTPFields, always: Bool = false, watching watched: Set<EntityID> = []
+    ) {
+        scanner = RequestBodyScanner(watching: watched)
+        if !route.bodyDecides, !always {
             progress = .decided(.empty)
         } else if !ContentCoding(headers).isNone {
             progress = .decided(RequestBodyFacts(form: .unreadable(.contentEncoding)))

@@ -30,7 +30,7 @@ package struct ClashID: Sendable, Hashable {
 
 /// GUIDs as text and as the 16 bytes that Microsoft's libraries write.
 enum GUID {
-    private static let byteOrder = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15]
+    static let byteOrder = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15]
 
     static func text(_ bytes: [UInt8], at start: Int) -> String {
         var text: [UInt8] = []

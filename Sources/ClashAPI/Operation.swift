@@ -26,6 +26,8 @@ package struct Operation: Sendable, Hashable {
     package let touchesItems: ListFamilies
     /// Whether it counts against the run window (documented: 6 calls a second for starting runs).
     package let countsAsRun: Bool
+    /// Where a call names the iTwin that it is about; nil for the stand-ins, of which nobody knows.
+    package let itwinPlace: ITwinPlace?
     /// False for the stand-ins.
     package let isKnown: Bool
 
@@ -74,14 +76,16 @@ package struct Operation: Sendable, Hashable {
         touchesLists = []
         touchesItems = []
         countsAsRun = false
+        itwinPlace = nil
         isKnown = false
     }
 
     init(
         _ name: String, _ operationClass: OperationClass, _ objectKind: ObjectKind?, _ effect: Effect, links: Bool,
-        countsAsRun: Bool
+        countsAsRun: Bool, itwin: ITwinPlace
     ) {
         self.name = name
+        itwinPlace = itwin
         version = name.hasPrefix("v1.") ? .v1 : .v2
         self.operationClass = operationClass
         self.objectKind = objectKind

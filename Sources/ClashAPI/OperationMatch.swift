@@ -93,10 +93,7 @@ package struct OperationMatch: Sendable {
         return "/clash-detection/itwins/" + itwin + "/" + collection + "/" + id
     }
 
-    func queryValues(_ key: String) -> [String] {
-        let utf8 = route.target.utf8
-        return QueryScan.values(of: key, in: utf8.span)
-    }
+    func queryValues(_ key: String) -> [String] { route.queryValues(key) }
 }
 
 extension HTTPField.Name {

@@ -11,10 +11,12 @@ struct OperationRow: Sendable {
     /// The parameters stand in the order of the table's columns.
     static func row(
         _ name: String, _ verb: Verb, _ path: String, _ operationClass: OperationClass, _ ids: ObjectKind?,
-        _ effect: Effect, when: BodyWord? = nil, links: Bool = true, countsAsRun: Bool = false
+        _ effect: Effect, when: BodyWord? = nil, links: Bool = true, countsAsRun: Bool = false,
+        itwin: ITwinPlace = .path
     ) -> OperationRow {
         OperationRow(
-            operation: Operation(name, operationClass, ids, effect, links: links, countsAsRun: countsAsRun),
+            operation: Operation(
+                name, operationClass, ids, effect, links: links, countsAsRun: countsAsRun, itwin: itwin),
             verb: verb, path: path, when: when)
     }
 }

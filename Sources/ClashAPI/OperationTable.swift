@@ -5,7 +5,8 @@
 
 enum OperationTable {
     /// `P` stands for `/clash-detection/itwins/{itwin}`, `V` for `/clashdetection`; `{id}` is one segment, `**` one or
-    /// more. `when` limits a row to bodies whose `operation` says that word.
+    /// more. `when` limits a row to bodies whose `operation` says that word. `itwin` says where a call must name the iTwin that
+    /// it is about: in v2 always in its path.
     // swift-format-ignore
     static let rows: [OperationRow] = [
         //   name                           method   path                            class    ids of       what it shows or touches
@@ -35,25 +36,25 @@ enum OperationTable {
         .row("v2.manual-suppressions.remove", .delete, "P/manual-suppressions",      .delete, .report,     .touches([.manualSuppressions, .reports])),       // (guess)
         .row("v2.manual-suppressions.remove", .delete, "P/manual-suppressions/**",   .delete, .report,     .touches([.manualSuppressions, .reports])),       // (guess)
 
-        .row("v1.tests.list",               .get,    "V/tests",                      .read,   .test,       .list(.tests, "tests")),
-        .row("v1.tests.create",             .post,   "V/tests",                      .write,  .test,       .touches([.tests])),
-        .row("v1.tests.get",                .get,    "V/tests/{id}",                 .read,   .test,       .item(.tests, "test")),
-        .row("v1.tests.update",             .put,    "V/tests/{id}",                 .write,  .test,       .touches([.tests, .reports])),
-        .row("v1.tests.delete",             .delete, "V/tests/{id}",                 .delete, .test,       .touches([.tests, .reports])),
-        .row("v1.runs.start",               .post,   "V/runs",                       .run,    .test,       .touches([.reports]), countsAsRun: true),
-        .row("v1.runs.list",                .get,    "V/runs",                       .read,   .run,        .list(.reports, "runs")),
-        .row("v1.runs.get",                 .get,    "V/runs/{id}",                  .read,   .run,        .state(.reports, .object("run"))),
-        .row("v1.runs.delete",              .delete, "V/runs/{id}",                  .delete, .run,        .touches([.reports, .manualSuppressions], items: [.reports])),
-        .row("v1.results.get",              .get,    "V/results/{id}",               .read,   .result,     .state(.reports, .none), links: false),
-        .row("v1.suppression-rules.list",   .get,    "V/suppressionrules",           .read,   .rule,       .list(.suppressionRules, "suppressionRules")),
-        .row("v1.suppression-rules.create", .post,   "V/suppressionrules",           .write,  .rule,       .touches([.suppressionRules])),
-        .row("v1.suppression-rules.get",    .get,    "V/suppressionrules/{id}",      .read,   .rule,       .item(.suppressionRules, "suppressionRule")),
-        .row("v1.suppression-rules.update", .put,    "V/suppressionrules/{id}",      .write,  .rule,       .touches([.suppressionRules, .tests], items: [.tests])),
-        .row("v1.suppression-rules.delete", .delete, "V/suppressionrules/{id}",      .delete, .rule,       .touches([.suppressionRules, .tests], items: [.tests])),
-        .row("v1.suppression-templates.list", .get,  "V/suppressionruletemplates",   .read,   nil,         .stable(.suppressionTemplates, "suppressionRuleTemplates")),
-        .row("v1.models-and-categories.extract", .post, "V/modelsandcategories/imodels/{id}", .write, .repository, .touches([])),
-        .row("v1.models-and-categories.get", .get,   "V/modelsandcategories/imodels/{id}", .read, .repository, .polled),
-        .row("v1.schemas.extract",          .post,   "V/schemas/imodels/{id}",       .write,  .repository, .touches([])),
-        .row("v1.schemas.get",              .get,    "V/schemas/imodels/{id}",       .read,   .repository, .polled),
+        .row("v1.tests.list",               .get,    "V/tests",                      .read,   .test,       .list(.tests, "tests"), itwin: .query),
+        .row("v1.tests.create",             .post,   "V/tests",                      .write,  .test,       .touches([.tests]), itwin: .body),
+        .row("v1.tests.get",                .get,    "V/tests/{id}",                 .read,   .test,       .item(.tests, "test"), itwin: .id),
+        .row("v1.tests.update",             .put,    "V/tests/{id}",                 .write,  .test,       .touches([.tests, .reports]), itwin: .id),
+        .row("v1.tests.delete",             .delete, "V/tests/{id}",                 .delete, .test,       .touches([.tests, .reports]), itwin: .id),
+        .row("v1.runs.start",               .post,   "V/runs",                       .run,    .test,       .touches([.reports]), countsAsRun: true, itwin: .test),
+        .row("v1.runs.list",                .get,    "V/runs",                       .read,   .run,        .list(.reports, "runs"), itwin: .query),
+        .row("v1.runs.get",                 .get,    "V/runs/{id}",                  .read,   .run,        .state(.reports, .object("run")), itwin: .id),
+        .row("v1.runs.delete",              .delete, "V/runs/{id}",                  .delete, .run,        .touches([.reports, .manualSuppressions], items: [.reports]), itwin: .id),
+        .row("v1.results.get",              .get,    "V/results/{id}",               .read,   .result,     .state(.reports, .none), links: false, itwin: .id),
+        .row("v1.suppression-rules.list",   .get,    "V/suppressionrules",           .read,   .rule,       .list(.suppressionRules, "suppressionRules"), itwin: .query),
+        .row("v1.suppression-rules.create", .post,   "V/suppressionrules",           .write,  .rule,       .touches([.suppressionRules]), itwin: .body),
+        .row("v1.suppression-rules.get",    .get,    "V/suppressionrules/{id}",      .read,   .rule,       .item(.suppressionRules, "suppressionRule"), itwin: .id),
+        .row("v1.suppression-rules.update", .put,    "V/suppressionrules/{id}",      .write,  .rule,       .touches([.suppressionRules, .tests], items: [.tests]), itwin: .id),
+        .row("v1.suppression-rules.delete", .delete, "V/suppressionrules/{id}",      .delete, .rule,       .touches([.suppressionRules, .tests], items: [.tests]), itwin: .id),
+        .row("v1.suppression-templates.list", .get,  "V/suppressionruletemplates",   .read,   nil,         .stable(.suppressionTemplates, "suppressionRuleTemplates"), itwin: .query),
+        .row("v1.models-and-categories.extract", .post, "V/modelsandcategories/imodels/{id}", .write, .repository, .touches([]), itwin: .body),
+        .row("v1.models-and-categories.get", .get,   "V/modelsandcategories/imodels/{id}", .read, .repository, .polled, itwin: .query),
+        .row("v1.schemas.extract",          .post,   "V/schemas/imodels/{id}",       .write,  .repository, .touches([]), itwin: .body),
+        .row("v1.schemas.get",              .get,    "V/schemas/imodels/{id}",       .read,   .repository, .polled, itwin: .query),
     ]
 }

@@ -40,6 +40,14 @@ package struct RequestBodyFacts: Sendable, Equatable {
     package var iModelIDs: [String] = []
     /// `projectId` or `iTwinId` at top level.
     package var projectIDs: [String] = []
+    /// The iTwins that v1 ids in `suppressionRules` and `templateId` carry, each once.
+    package var referenceProjects: [EntityID] = []
+    /// Something in `testId`, `suppressionRules` or `templateId` is no v1 id.
+    package var hasOddReference = false
+    /// Some `projectId` or `iTwinId` is no text.
+    package var hasOddITwin = false
+    /// The first of the watched ids that a string anywhere in the body names, as an object or as the iTwin of one.
+    package var watchedID: EntityID?
     /// Whether there were more or longer ids than are kept, or others than can be.
     package var idsAreIncomplete = false
     /// Whether an id has an escape that means no character, such as half of a surrogate pair.
@@ -58,4 +66,7 @@ package struct RequestBodyFacts: Sendable, Equatable {
         if case .unreadable = form { return true }
         return false
     }
+
+    /// Whether there is a body that is no JSON object or array: what it names is not known.
+    package var isOpaque: Bool { isUnreadable || form == .notJSON }
 }

@@ -6,6 +6,8 @@ import Ground
 struct RequestBodyScanner: Sendable {
     /// Ids kept of one body; longer bodies are legal, but no documented call takes more than one id.
     static let maxIDs = 256
+    /// As they stand, escapes and all.
+    private static let maxIDBytes = 256
 
     private enum Role: Sendable {
         /// The top-level object, or an object in a top-level array.
@@ -13,11 +15,13 @@ struct RequestBodyScanner: Sendable {
         case topArray
         case jobs
         case job
+        /// An array in `suppressionRules`.
+        case rules
         case other
     }
 
     private enum Field: Sendable {
-        case operation, jobs, id, test, iModel, project, inPlace, other
+        case operation, jobs, id, test, iModel, project, inPlace, rules, template, other
     }
 
     private(set) var facts = RequestBodyFacts(form: .json)
@@ -25,8 +29,12 @@ struct RequestBodyScanner: Sendable {
     private var roles: [Role] = []
     private var field = Field.other
     private var key = JSONTextReader(limit: 128)
-    private var value = JSONTextReader(limit: 256)
+    private var value = JSONTextReader(limit: 512)
     private var idCount = 0
+    private let watched: Set<EntityID>
+
+    /// - Parameter watched: ids that are looked for in every string.
+    init(watching watched: Set<EntityID> = []) { self.watched = watched }
 
     /// Reads on; false when the input is not JSON.
     mutating func consume(_ chunk: Span<UInt8>) -> Bool {
@@ -37,7 +45,7 @@ struct RequestBodyScanner: Sendable {
             case .arrayStart: openContainer(isObject: false)
             case .objectEnd, .arrayEnd:
                 roles.removeLast()
-                field = roles.last == .jobs ? .id : .other
+                field = fieldOfElements
             case .key(let text): if key.add(text, in: chunk) { field = fieldNamed(key.decoded()) }
             case .string(let text): if value.add(text, in: chunk) { readString() }
             case .number(let text): if value.add(text, in: chunk) { readNumber() }
@@ -58,12 +66,32 @@ struct RequestBodyScanner: Sendable {
             case (nil, false): .topArray
             case (.top, _) where field == .jobs: isObject ? .job : .jobs
             case (.jobs, true): .job
+            case (.top, false) where field == .rules: .rules
             default: .other
             }
         if field == .operation { facts.saysDelete = true }
         if field == .inPlace { facts.saysInPlace = true }
+        if role != .rules { readOddValue() }
         roles.append(role)
-        field = role == .jobs ? .id : .other
+        field = fieldOfElements
+    }
+
+    /// What the elements of the innermost array are, if it is one.
+    private var fieldOfElements: Field {
+        switch roles.last {
+        case .jobs: .id
+        case .rules: .rules
+        default: .other
+        }
+    }
+
+    /// What should be an id and is no string.
+    private mutating func readOddValue() {
+        switch field {
+        case .project: facts.hasOddITwin = true
+        case .test, .rules, .template: facts.hasOddReference = true
+        case .operation, .jobs, .id, .iModel, .inPlace, .other: break
+        }
     }
 
     private func fieldNamed(_ name: [UInt8]?) -> Field {
@@ -75,12 +103,15 @@ struct RequestBodyScanner: Sendable {
         case "imodelid": return .iModel
         case "projectid", "itwinid": return .project
         case "inplace": return .inPlace
+        case "suppressionrules": return .rules
+        case "templateid": return .template
         case "id", "reportid", "clashreportid": return role == .job ? .id : .other
         default: return .other
         }
     }
 
     private mutating func readString() {
+        if !watched.isEmpty, facts.watchedID == nil { lookForWatched() }
         switch field {
         case .operation: readOperation(value.decoded())
         case .inPlace: facts.saysInPlace = facts.saysInPlace || InPlace.isOn(value.decoded())
@@ -88,8 +119,28 @@ struct RequestBodyScanner: Sendable {
         case .test: keep(\.testIDs)
         case .iModel: keep(\.iModelIDs)
         case .project: keep(\.projectIDs)
+        case .rules, .template: readReference()
         case .other: break
         }
+    }
+
+    private mutating func lookForWatched() {
+        // Shorter ones are no ids.
+        guard value.bytes.count >= 32, let text = value.decodedString() else { return }
+        facts.watchedID = AnyID(text)?.firstNamed(of: watched)
+    }
+
+    private mutating func readReference() {
+        guard let project = value.decodedString().flatMap({ AnyID($0) })?.project else {
+            facts.hasOddReference = true
+            return
+        }
+        guard !facts.referenceProjects.contains(project) else { return }
+        guard facts.referenceProjects.count < RequestBodyScanner.maxIDs else {
+            facts.idsAreIncomplete = true
+            return
+        }
+        facts.referenceProjects.append(project)
     }
 
     private mutating func readNumber() {
@@ -97,7 +148,8 @@ struct RequestBodyScanner: Sendable {
         case .jobs, .id: keep(\.jobIDs)
         case .operation: facts.saysDelete = true
         case .inPlace: facts.saysInPlace = true
-        case .test, .iModel, .project, .other: break
+        case .test, .project, .rules, .template: readOddValue()
+        case .iModel, .other: break
         }
     }
 
@@ -105,6 +157,7 @@ struct RequestBodyScanner: Sendable {
         if literal == .null { return }
         if field == .operation { facts.saysDelete = true }
         if field == .inPlace, literal == .true { facts.saysInPlace = true }
+        readOddValue()
     }
 
     /// Upstream's readers may trim words, take several of them, or take an enumeration's number for its name.
@@ -119,7 +172,7 @@ struct RequestBodyScanner: Sendable {
     }
 
     private mutating func keep(_ list: WritableKeyPath<RequestBodyFacts, [String]>) {
-        guard idCount < RequestBodyScanner.maxIDs, !value.overflowed else {
+        guard idCount < Self.maxIDs, !value.overflowed, value.bytes.count <= Self.maxIDBytes else {
             facts.idsAreIncomplete = true
             return
         }

@@ -25,6 +25,22 @@ package enum APIVersion: String, Sendable, CaseIterable {
     case other
 }
 
+/// Where a call names an iTwin.
+package enum ITwinPlace: String, Sendable, CaseIterable {
+    /// In the path, as itself (v2).
+    case path
+    /// `projectId` or `iTwinId` in the query.
+    case query
+    /// `projectId` or `iTwinId` in the body.
+    case body
+    /// By a v1 id in the path.
+    case id
+    /// By the v1 id of `testId` in the body.
+    case test
+    /// By the v1 ids of `suppressionRules`, `templateId` or `jobs` in the body.
+    case reference
+}
+
 /// What the ids of an operation (in its path, or in the body's `jobs`) are ids of.
 package enum ObjectKind: String, Sendable, CaseIterable {
     /// A clash test.

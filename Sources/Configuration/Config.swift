@@ -3,6 +3,7 @@
 // is written here and nowhere else. Values in a loaded `Config` are already checked, alone and
 // against each other; see ConfigKeys for the ranges and ConfigChecks for the relations.
 
+import ClashAPI
 import Ground
 import RateLimiting
 
@@ -262,7 +263,7 @@ extension Config {
         /// Its share of the queue against other callers, 1 or more.
         package var weight = 1
         /// iTwins that it may touch; empty: all that the client may see.
-        package var itwins: [String] = []
+        package var itwins: [EntityID] = []
         /// Names of operations, with `*` at the end for all that begin so; empty: all.
         package var operations: [String] = []
         /// Places upstream at once; 0: three quarters of `rate.max_in_flight`.

@@ -195,7 +195,7 @@ struct ConfigChecks {
                 case .certificate: "certificate"
                 case .user: "user"
                 }
-            if let first = credentials.updateValue(index, forKey: caller.credential) {
+            if let first = credentials.updateValue(index, forKey: known(caller.credential, index)) {
                 mistake("caller[\(index)].\(key)", "is also that of caller[\(first)]", "give each caller its own")
             }
             if case .certificate = caller.credential, isSound("listen.client_ca"), config.listen.clientCA == nil {
@@ -204,6 +204,18 @@ struct ConfigChecks {
                 )
             }
         }
+    }
+
+    /// Two names of one user are one credential.
+    private mutating func known(_ credential: Config.Credential, _ index: Int) -> Config.Credential {
+        guard case .user(let name) = credential else { return credential }
+        guard let uid = UserAccount.uid(of: name) else {
+            mistake(
+                "caller[\(index)].user", "\(TOMLNode.quoted(name)) is no user of this machine",
+                "write the name of one, or a uid")
+            return credential
+        }
+        return .user(String(uid))
     }
 
     private mutating func issuersAndSinks() {

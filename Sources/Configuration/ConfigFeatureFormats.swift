@@ -1,6 +1,7 @@
 // The formats of the values that FleetEngine, SinkURL and the like hold. See ConfigFeatures.
 
 import Glibc
+import ClashAPI
 import Ground
 
 extension ConfigFormat where Value == FileMode {
@@ -96,10 +97,10 @@ extension ConfigFormat where Value == String {
     }
 
     /// An id of the API, of either version.
-    static let objectID = ConfigFormat(expects: "an id") { text throws(ValueProblem) in
-        guard !text.isEmpty, text.utf8.count <= 256, text.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else {
-            throw ValueProblem("is no id")
-        }
+    static let objectID = ConfigFormat(
+        expects: "an id of the API: a GUID, or 43 characters like those of v1"
+    ) { text throws(ValueProblem) in
+        guard AnyID(text) != nil else { throw ValueProblem("is no id of the API, so it can match nothing") }
         return text
     } write: {
         $0
@@ -108,16 +109,24 @@ extension ConfigFormat where Value == String {
     /// The name of an operation, or the beginning of several.
     static let operationPattern = ConfigFormat(expects: "an operation like \"v2.reports.get\" or \"v2.reports.*\"") {
         text throws(ValueProblem) in
-        let name = text.hasSuffix("*") ? text.dropLast() : text[...]
-        let isName = name.utf8.allSatisfy { byte in
-            (0x61...0x7a).contains(byte) || (0x30...0x39).contains(byte) || byte == 0x2e || byte == 0x2d
-        }
-        guard !text.isEmpty, isName else {
-            throw ValueProblem("is no name of an operation, with at most a * at its end")
-        }
-        return text
+        let names = Operation.all.filter(\.isKnown).map(\.name)
+        let isThere =
+            text.hasSuffix("*") ? names.contains { $0.hasPrefix(text.dropLast()) } : names.contains(text)
+        guard !isThere else { return text }
+        let meant = Suggestion.nearest(to: text, among: names).map { " (\($0)?)" } ?? ""
+        throw ValueProblem("names no operation of the API, so it can match nothing\(meant)")
     } write: {
         $0
+    }
+}
+
+extension ConfigFormat where Value == EntityID {
+    /// An iTwin.
+    static let itwin = ConfigFormat(expects: "the GUID of an iTwin") { text throws(ValueProblem) in
+        guard let id = EntityID(text) else { throw ValueProblem("is no GUID, so it can match nothing") }
+        return id
+    } write: {
+        $0.text
     }
 }
 

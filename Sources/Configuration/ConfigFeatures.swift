@@ -1,6 +1,7 @@
 // The sections and tables of proxy.conf whose features come later: read and checked already, so that a file can say
 // them and a mistake in them is told. ConfigKeys marks what is not in force.
 
+import ClashAPI
 import RateLimiting
 
 extension Config {
@@ -77,7 +78,7 @@ extension Config {
         /// What the values of `rightsClaim` grant.
         package var rights: [String: Set<Permission>] = [:]
         /// As for callers.
-        package var itwins: [String] = []
+        package var itwins: [EntityID] = []
         /// As for callers.
         package var operations: [String] = []
         /// As for callers.

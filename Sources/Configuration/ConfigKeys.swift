@@ -41,7 +41,7 @@ enum ConfigKeys {
             "listen.client_ca", \.listen.clientCA, .optional(.path),
             "PEM; when set, TLS clients must present a certificate signed by it"),
         .init(
-            "listen.h2c", \.listen.h2c, .flag, "HTTP/2 with prior knowledge on listeners without TLS", inForce: false),
+            "listen.h2c", \.listen.h2c, .flag, "HTTP/2 with prior knowledge on listeners without TLS"),
         .init(
             "listen.trusted_proxies", \.listen.trustedProxies, .list(.network),
             "addresses or CIDRs in front of us whose X-Forwarded-For and -Proto (and PROXY protocol) are believed"),
@@ -264,8 +264,7 @@ enum ConfigKeys {
     private static let deletes: [ConfigKey<Config>] = [
         .init(
             "deletes.protect", \.deletes.protect, .list(.objectID),
-            "ids (iTwin, test, report, run; v1 or v2) that nobody may delete through this proxy", inForce: false,
-            guardsAccess: true),
+            "ids (iTwin, test, report, run; v1 or v2) that nobody may delete through this proxy"),
         .init(
             "deletes.approval", \.deletes.approval, .choice,
             "none | second: a delete waits for another caller's approval", inForce: false, guardsAccess: true),

@@ -1,5 +1,6 @@
 // The keys of the arrays of tables: [[caller]], [[issuer]], [[audit_sink]].
 
+import ClashAPI
 import RateLimiting
 
 /// The arrays of tables that a configuration can hold.
@@ -41,22 +42,20 @@ extension ConfigKeys {
             "CN or SAN of its certificate, with client_ca", inForce: false, guardsAccess: true),
         .init(
             "caller.user", \.user, .optional(.filled(expects: "a login name or uid")),
-            "login name or uid of its process, on unix sockets", inForce: false, guardsAccess: true),
+            "login name or uid of its process, on unix sockets"),
         .init("caller.allow", \.allow, .set(.choice, nonEmpty: true), "read, write, run, delete, approve"),
         .init(
-            "caller.itwins", \.itwins, .list(.objectID),
-            "iTwin ids it may touch; none: all that the client may see", inForce: false, guardsAccess: true),
+            "caller.itwins", \.itwins, .list(.itwin), "iTwin ids it may touch; none: all that the client may see"),
         .init(
             "caller.operations", \.operations, .list(.operationPattern),
-            "e.g. [\"v2.reports.*\"]; narrows allow; none: all", inForce: false, guardsAccess: true),
+            "e.g. [\"v2.reports.*\"]; narrows allow; none: all"),
         .init("caller.priority", \.priority, .choice, "interactive | batch"),
         .init("caller.weight", \.weight, .count(1...1000), "its share of the queue against other callers"),
         .init(
             "caller.max_in_flight", \.maxInFlight, .count(0...10_000),
             "places upstream at once; 0: three quarters of rate.max_in_flight"),
         .init(
-            "caller.windows", \.windows, .list(.window), "own hard caps (not spread), e.g. [\"1000/1h\"]",
-            inForce: false, guardsAccess: true),
+            "caller.windows", \.windows, .list(.window), "own hard caps (not spread), e.g. [\"1000/1h\"]"),
     ]
 
     /// The keys of an `[[issuer]]`. The table as a whole guards access.
@@ -87,7 +86,7 @@ extension ConfigKeys {
             "issuer.rights", \.rights, .rights,
             "e.g. { \"clash-admins\" = [\"read\", \"write\", \"run\", \"delete\"] }", inForce: false),
         .init(
-            "issuer.itwins", \.itwins, .list(.objectID),
+            "issuer.itwins", \.itwins, .list(.itwin),
             "as for callers; also operations, priority, weight, max_in_flight, windows", inForce: false),
         .init("issuer.operations", \.operations, .list(.operationPattern), "as for callers", inForce: false),
         .init("issuer.priority", \.priority, .choice, "as for callers", inForce: false),
@@ -115,7 +114,7 @@ struct CallerDraft: Sendable, Equatable {
     var certificate: String?
     var user: String?
     var allow: Set<Permission> = [.read]
-    var itwins: [String] = []
+    var itwins: [EntityID] = []
     var operations: [String] = []
     var priority = CallerPriority.interactive
     var weight = 1

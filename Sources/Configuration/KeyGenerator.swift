@@ -1,6 +1,7 @@
 // Caller keys: 256 random bits that only the tool keeps; the proxy keeps their SHA-256. The key is not a
 // password, so a plain hash without salt is enough and can be compared on every request.
 
+import ClashAPI
 import Crypto
 import Ground
 
@@ -19,19 +20,50 @@ package enum KeyGenerator {
     /// Every key begins so; secret scanners can find what leaks.
     package static let prefix = "cpk_"
 
-    /// Makes a key for the caller `name` that may do `allow` (permissions separated by commas).
-    /// - Throws: what is wrong with `name` or `allow`.
-    package static func make(name: String, allow: String = "read") throws(ConfigMistakes) -> NewKey {
+    /// Makes a key for the caller `name` that may do `allow` to `itwins` by `operations`, each a list with commas; the
+    /// last two empty: all.
+    /// - Throws: what is wrong with one of them.
+    package static func make(
+        name: String, allow: String = "read", itwins: String = "", operations: String = ""
+    ) throws(ConfigMistakes) -> NewKey {
         var random = SystemRandomNumberGenerator()
-        return try make(name: name, allow: allow, using: &random)
+        return try make(name: name, allow: allow, itwins: itwins, operations: operations, using: &random)
     }
 
     static func make(
-        name: String, allow: String, using random: inout some RandomNumberGenerator
+        name: String, allow: String, itwins: String = "", operations: String = "",
+        using random: inout some RandomNumberGenerator
     ) throws(ConfigMistakes) -> NewKey {
+        let draft = try draft([
+            ("name", name, "NAME"), ("allow", allow, "--allow"), ("itwins", itwins, "--itwins"),
+            ("operations", operations, "--operations"),
+        ])
+        var bytes: [UInt8] = []
+        for _ in 0..<32 { bytes.append(random.next()) }
+        let key = prefix + Base64.encodeURL(bytes)
+        let hash = KeyHash(hashing: key)
+        let permissions = Permission.allCases.filter(draft.allow.contains).map { "\"\($0.rawValue)\"" }
+        var table = """
+            [[caller]]
+            name = \(TOMLNode.quoted(Interpolation.escape(name)))
+            key_sha256 = "\(hash.hex)"
+            allow = [\(permissions.joined(separator: ", "))]
+
+            """
+        for (key, values) in [("itwins", draft.itwins.map(\.text)), ("operations", draft.operations)]
+        where !values.isEmpty {
+            table += "\(key) = [\(values.map { "\"\($0)\"" }.joined(separator: ", "))]\n"
+        }
+        return NewKey(key: Secret(key), hash: hash, table: table)
+    }
+
+    /// A caller with these values, each with the name of its argument.
+    private static func draft(
+        _ values: [(key: String, text: String, label: String)]
+    ) throws(ConfigMistakes) -> CallerDraft {
         var draft = CallerDraft()
         var mistakes: [ConfigMistake] = []
-        for (key, text, label) in [("name", name, "NAME"), ("allow", allow, "--allow")] {
+        for (key, text, label) in values {
             for row in ConfigKeys.caller where row.name == key {
                 do throws(ValueProblems) {
                     try row.read(row.node(text), &draft)
@@ -46,19 +78,7 @@ package enum KeyGenerator {
             }
         }
         guard mistakes.isEmpty else { throw ConfigMistakes(mistakes) }
-        var bytes: [UInt8] = []
-        for _ in 0..<32 { bytes.append(random.next()) }
-        let key = prefix + Base64.encodeURL(bytes)
-        let hash = KeyHash(hashing: key)
-        let permissions = Permission.allCases.filter(draft.allow.contains).map { "\"\($0.rawValue)\"" }
-        let table = """
-            [[caller]]
-            name = \(TOMLNode.quoted(Interpolation.escape(name)))
-            key_sha256 = "\(hash.hex)"
-            allow = [\(permissions.joined(separator: ", "))]
-
-            """
-        return NewKey(key: Secret(key), hash: hash, table: table)
+        return draft
     }
 }
 

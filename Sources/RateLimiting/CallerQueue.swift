@@ -90,12 +90,14 @@ struct CallerQueue: Sendable {
     /// The call that goes next if it is the queue's turn: where it waits, or when the first may go.
     ///
     /// - Parameters:
-    ///   - isHeldBack: whether a caller may have no further place now; whoever frees one has the queue unparked.
+    ///   - ownOpening: when a caller may have a further call, lanes aside; `never` where only a place can tell: whoever
+    ///     frees one has the queue unparked.
     mutating func choose(
-        opening: (Lane) -> Nanoseconds, isHeldBack: (GateRequest) -> Bool, now: Nanoseconds
+        opening: (Lane) -> Nanoseconds, ownOpening: (GateRequest) -> Nanoseconds, now: Nanoseconds
     ) -> (position: Position?, opening: Nanoseconds) {
         if members.count == 1 {
-            guard !isHeldBack(members[0].request) else { return (nil, .never) }
+            let own = ownOpening(members[0].request)
+            guard own <= now else { return (nil, own) }
             let choice = members[0].choose(opening: opening, now: now)
             return (choice.flow.map { Position(member: 0, flow: $0) }, choice.opening)
         }
@@ -104,7 +106,11 @@ struct CallerQueue: Sendable {
         // One who was away goes on from where the others are.
         let least = present.reduce(UInt64.max) { min($0, members[$1].turns) }
         for member in present.sorted(by: { (members[$0].turns, $0) < (members[$1].turns, $1) }) {
-            guard !isHeldBack(members[member].request) else { continue }
+            let own = ownOpening(members[member].request)
+            guard own <= now else {
+                earliest = min(earliest, own)
+                continue
+            }
             let choice = members[member].choose(opening: opening, now: now)
             if let flow = choice.flow {
                 members[member].turns = max(members[member].turns, least) + 1

@@ -75,7 +75,7 @@ struct ClassQueue: Sendable {
 
     /// Whoever goes next, who has to be taken out with `served`; nil if nobody may.
     mutating func next(
-        opening: (Lane) -> Nanoseconds, isHeldBack: (GateRequest) -> Bool, now: Nanoseconds
+        opening: (Lane) -> Nanoseconds, ownOpening: (GateRequest) -> Nanoseconds, now: Nanoseconds
     ) -> (id: ID, slot: Int)? {
         while let turn = ready.popMin() {
             var caller = take(turn.slot)
@@ -83,7 +83,7 @@ struct ClassQueue: Sendable {
             readyWeight -= caller.weight
             caller.standing = .idle
             guard caller.waiting > 0 else { continue }
-            let choice = caller.choose(opening: opening, isHeldBack: isHeldBack, now: now)
+            let choice = caller.choose(opening: opening, ownOpening: ownOpening, now: now)
             if let position = choice.position, let id = caller.head(at: position) {
                 virtualTime = max(virtualTime, turn.tag)
                 return (id, turn.slot)

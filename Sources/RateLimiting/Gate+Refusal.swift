@@ -35,6 +35,8 @@ extension Gate {
             case places
             /// The caller has as many calls under way as it may.
             case share = "caller-places"
+            /// The caller's own windows are full.
+            case caller = "caller-windows"
             /// Upstream is down: it refuses connections, or they break off.
             case upstreamRefuses = "upstream-refuses"
             /// Upstream is down: attempts to connect hang.
@@ -51,5 +53,15 @@ extension Gate {
         /// Differs from one refused call to the next, and is never shorter than a pause that upstream told. A second
         /// where places are the cause: nobody knows when one will be free.
         package let retryAfter: Duration?
+        /// The limit that is the cause, where it is the caller's own.
+        package var limit: CallerLimit?
+    }
+
+    /// A limit that holds for one caller.
+    package struct CallerLimit: Sendable, Equatable {
+        /// Whose.
+        package let caller: String
+        /// The window that is full.
+        package let window: GateWindow
     }
 }

@@ -178,7 +178,24 @@ package final class Gate: Sendable {
     package func rateLimitFields(for request: GateRequest) -> RateLimitFields? {
         settle { state, now in
             let turn = state.passed(now: now)
-            return (state.rateLimitFields(for: request.lane, now: now), turn)
+            return (state.rateLimitFields(for: request.lane, own: request, now: now), turn)
+        }
+    }
+
+    /// Whether such a call would have to wait for windows of its caller's own, though others could go.
+    package func isHeldByOwnWindows(_ request: GateRequest) -> Bool {
+        guard !request.windows.isEmpty else { return false }
+        return settle { state, now in
+            let turn = state.passed(now: now)
+            return (!state.limits.observe && state.callers.opening(of: request, now: now) > now, turn)
+        }
+    }
+
+    /// What is left of all that limits such a call.
+    package func budget(for request: GateRequest) -> GateBudget {
+        settle { state, now in
+            let turn = state.passed(now: now)
+            return (state.budget(for: request, now: now), turn)
         }
     }
 

@@ -16,6 +16,8 @@ package struct GateCounts: Sendable, Equatable {
     package internal(set) var refusedCoolDown = 0
     /// Calls refused because all places, or all that their caller may have, were taken.
     package internal(set) var refusedPlaces = 0
+    /// Calls refused because their caller's own windows were full.
+    package internal(set) var refusedCaller = 0
     /// Calls refused because upstream was down.
     package internal(set) var refusedDown = 0
     /// Callers that left while they waited.

@@ -53,6 +53,8 @@ package struct GateRequest: Sendable, Hashable {
     package var token: Token?
     /// The most places that the caller holds at once; 0: three quarters of all, at least one; nil: no limit of its own.
     package var maxInFlight: Int?
+    /// Hard windows of the caller alone, the same in all of its calls; none: it has no limit of its own.
+    package var windows: [GateWindow] = []
     /// Its answer is known to be too large to hold, so that the place will last as long as the tool reads.
     package var isLong = false
     /// The caller's share to that of others; 1...1000.

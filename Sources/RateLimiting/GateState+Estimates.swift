@@ -18,6 +18,9 @@ extension GateState {
             let isTooLate = deadline <= now || opening != .never && opening >= deadline
             return isTooLate ? refusal(causeOfLateness(request, now: now), request, now: now) : nil
         }
+        if callers.opening(of: request, turns: room.waiting(of: request) + 1, now: now) >= deadline {
+            return refusal(.caller, request, now: now)
+        }
         // Nobody alone gets more than nine tenths of the queue: nine for each place that is left to others.
         let free = limits.maxQueue - room.count
         guard free > 0, room.waiting(of: request) < 9 * free else { return refusal(.queueFull, request, now: now) }
@@ -43,6 +46,7 @@ extension GateState {
             return Gate.Refusal(reason: outage.reason, retryAfter: .nanoseconds(wait))
         }
         if reason == .places || reason == .share { return Gate.Refusal(reason: reason, retryAfter: .seconds(1)) }
+        if reason == .caller { return refusalOfCaller(request, now: now) }
         let place = place(of: request, exactly: true)
         let base = max(expectedWait(request, turns: place.turns, now: now), place.guess, .oneSecond)
         let share = Double(room.competing(with: request)) / Double(request.weight)
@@ -56,8 +60,27 @@ extension GateState {
         return Gate.Refusal(reason: reason, retryAfter: .nanoseconds(wait))
     }
 
-    /// Why a call whose time is over could not go: for want of a place, or for the rate.
+    /// A refusal for the caller's own windows, with a wait of its own.
+    private mutating func refusalOfCaller(_ request: GateRequest, now: Nanoseconds) -> Gate.Refusal {
+        let turns = room.waiting(of: request) + 1
+        var told = max(callers.opening(of: request, turns: turns, now: now), now + .oneSecond)
+        guard let window = callers.tightest(for: request, turns: turns, now: now) else {
+            return Gate.Refusal(reason: .deadline, retryAfter: .nanoseconds(told - now))
+        }
+        let spacing = Double(window.span.clampedNanoseconds) / Double(window.limit)
+        room.promise(request, now: now) { promised in
+            if promised > told, promised - told < Self.longestQueueOfPromises { told = promised }
+            promised = told + Nanoseconds(spacing)
+        }
+        return Gate.Refusal(
+            reason: .caller, retryAfter: .nanoseconds(told - now),
+            limit: Gate.CallerLimit(caller: request.caller, window: window))
+    }
+
+    /// Why a call whose time is over could not go: for want of a place, for the rate, or for its caller's own.
     mutating func causeOfLateness(_ request: GateRequest, now: Nanoseconds) -> Gate.Refusal.Reason {
+        let own = callers.opening(of: request, now: now)
+        if own > now, own >= opening(for: request.lane, now: now) { return .caller }
         guard !mayHavePlace(request), opening(for: request.lane, now: now) <= now else { return .deadline }
         return places.isAtShare(request) ? .share : .places
     }
@@ -107,6 +130,7 @@ extension GateState {
             counts.refusedPlaces += 1
             refusedForPlace += 1
         case .share: counts.refusedPlaces += 1
+        case .caller: counts.refusedCaller += 1
         case .upstreamRefuses, .upstreamHangs: counts.refusedDown += 1
         case .cancelled, .observing: break
         }

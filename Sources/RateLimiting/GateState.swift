@@ -52,6 +52,7 @@ struct GateState: Sendable {
     private(set) var maxWait: Nanoseconds
     var books: ClientBooks
     var places: Places
+    var callers = CallerWindows()
     var room = WaitingRoom()
     /// Upstream is down: nobody goes, and nobody is let wait.
     private(set) var outage: Outage?
@@ -85,7 +86,7 @@ struct GateState: Sendable {
         settle(&turn, now: now)
         guard outage == nil else { return (nil, turn) }
         let lane = request.lane
-        let isOpen = mayHavePlace(request) && opening(for: lane, now: now) <= now
+        let isOpen = mayGo(request, now: now)
         // Whoever waits still could not go, so nobody is overtaken.
         guard isOpen || limits.observe else { return (nil, turn) }
         let deadline = deadline(of: request, now: now)
@@ -112,8 +113,7 @@ struct GateState: Sendable {
         var turn = Turn()
         settle(&turn, now: now)
         if outage == nil {
-            let isOpen = mayHavePlace(request) && opening(for: request.lane, now: now) <= now
-            guard !limits.observe, !isOpen else { return (nil, turn) }
+            guard !limits.observe, !mayGo(request, now: now) else { return (nil, turn) }
         }
         return (refusalAtOnce(request, deadline: deadline(of: request, now: now), now: now).map { counted($0) }, turn)
     }
@@ -143,8 +143,7 @@ struct GateState: Sendable {
         let pause = books.pauseEnd(for: lane, now: now)
         let isLate = max(pause ?? now, now) >= ticket.deadline
         // How long the first send has taken is no reason to refuse a second one that need not wait.
-        let isOpen =
-            pause == nil && (limits.observe || mayHavePlace(request) && opening(for: lane, now: now) <= now)
+        let isOpen = pause == nil && (limits.observe || mayGo(request, now: now))
         if isLate && !isOpen || limits.observe && pause != nil {
             settle(&turn, now: now)
             let reason =
@@ -173,6 +172,7 @@ struct GateState: Sendable {
         if mayGo {
             ticket.phase = .sent(at: now)
             books.send(from: ticket.book, ticket.request.lane, now: now)
+            callers.send(ticket.request, now: now)
             // With its date the send tells when a window opens again.
             lanesHaveOpened(isForRuns: ticket.request.countsAsRun)
         }
@@ -294,6 +294,12 @@ struct GateState: Sendable {
         places.hasFree && !places.isAtShare(request) && !(request.isLong && places.longAreFull)
     }
 
+    /// Whether a call may go at once, as nobody who waits could.
+    private mutating func mayGo(_ request: GateRequest, now: Nanoseconds) -> Bool {
+        mayHavePlace(request) && callers.opening(of: request, now: now) <= now
+            && opening(for: request.lane, now: now) <= now
+    }
+
     /// When the next call of a lane may go, places aside; `never` where only another event can tell.
     mutating func opening(for lane: Lane, now: Nanoseconds) -> Nanoseconds { books.opening(of: lane, now: now) }
 
@@ -317,10 +323,11 @@ struct GateState: Sendable {
         var books = ClientBooks()
         swap(&books, &self.books)
         defer { swap(&books, &self.books) }
-        let places = places
+        let (places, callers) = (places, callers)
         return room.next(
             opening: { $0.isLong && places.longAreFull ? .never : books.opening(of: $0, now: now) },
-            isHeldBack: { places.isAtShare($0) }, onlySettling: onlySettling, now: now)
+            ownOpening: { places.isAtShare($0) ? .never : callers.opening(of: $0, now: now) },
+            onlySettling: onlySettling, now: now)
     }
 
     private mutating func expire(_ turn: inout Turn, now: Nanoseconds) {
@@ -335,6 +342,7 @@ struct GateState: Sendable {
         _ id: ID, _ request: GateRequest, _ lane: Lane, deadline: Nanoseconds, now: Nanoseconds, paced: Bool = true
     ) -> Ticket {
         places.take(id, request)
+        callers.reserve(request, now: now)
         let paced = paced && !lane.isUrgent
         let book = books.reserve(id, lane, now: now, paced: paced)
         return Ticket(
@@ -350,6 +358,7 @@ struct GateState: Sendable {
         case .sent: break
         case .reserved:
             books.cancelReservation(in: ticket.book, lane, paced: ticket.isPaced)
+            if callers.cancelReservation(ticket.request) { room.unpark() }
             lanesHaveOpened(isForRuns: lane.countsAsRun)
         }
         books.left(ticket.id, ticket.book, lane)

@@ -14,20 +14,23 @@ package struct RateLimitFields: Sendable, Equatable {
 extension GateState {
     /// What holds for such a call at `now`, to which the state must have been brought; nil without any window. While
     /// a pause holds nothing is left, whatever the windows say.
-    mutating func rateLimitFields(for lane: Lane, now: Nanoseconds) -> RateLimitFields? {
+    ///
+    /// - Parameter own: the call, for the windows that its caller has to itself.
+    mutating func rateLimitFields(for lane: Lane, own: GateRequest? = nil, now: Nanoseconds) -> RateLimitFields? {
         let book = books.book(of: lane.token, now: now)
         let limiting = books.limits(of: lane.token)
         let applying =
-            zip(limiting.windows, book.windows.windows).map { ("", $0, $1, book.windows.pace) }
+            zip(limiting.windows, book.windows.windows).map { ("", $0, $1.window, book.windows.pace) }
             + (lane.countsAsRun
-                ? zip(limiting.runWindows, book.runWindows.windows).map { ("run:", $0, $1, book.runWindows.pace) }
-                : [])
+                ? zip(limiting.runWindows, book.runWindows.windows).map {
+                    ("run:", $0, $1.window, book.runWindows.pace)
+                } : [])
+            + (own.map { callers.windows(of: $0, now: now).map { ("own:", $0.limit, $0.window, 1.0) } } ?? [])
         guard !applying.isEmpty else { return nil }
         let pause = books.pauseEnd(for: lane, now: now)
         var policies: [String] = []
         var limits: [String] = []
-        for (prefix, limit, paced, pace) in applying {
-            let window = paced.window
+        for (prefix, limit, window, pace) in applying {
             let name = "\"\(prefix)\(limit.name)\""
             policies.append("\(name);q=\(limit.limit);w=\(Self.seconds(window.span))")
             let left = pause == nil ? max(0, window.room - Int(Double(limit.limit) * (1 - pace))) : 0

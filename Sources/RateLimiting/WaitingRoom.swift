@@ -79,14 +79,14 @@ struct WaitingRoom: Sendable {
     /// Takes out whoever goes next.
     ///
     /// - Parameters:
-    ///   - isHeldBack: whether a caller may have no further place now.
+    ///   - ownOpening: when a caller may have a further call, lanes aside.
     ///   - onlySettling: nobody else may go.
     mutating func next(
-        opening: (Lane) -> Nanoseconds, isHeldBack: (GateRequest) -> Bool, onlySettling: Bool, now: Nanoseconds
+        opening: (Lane) -> Nanoseconds, ownOpening: (GateRequest) -> Nanoseconds, onlySettling: Bool, now: Nanoseconds
     ) -> Waiter? {
         for priority in onlySettling ? [.settling] : classOrder.order {
             guard
-                let next = classes[priority.rawValue].next(opening: opening, isHeldBack: isHeldBack, now: now)
+                let next = classes[priority.rawValue].next(opening: opening, ownOpening: ownOpening, now: now)
             else { continue }
             let waiter = remove(next.id)
             classes[priority.rawValue].served(slot: next.slot, now: now)

@@ -16,6 +16,12 @@ struct KeyCommand: AsyncParsableCommand {
         @Option(help: "Its rights, comma-separated: read, write, run, delete, approve.")
         var allow = "read"
 
+        @Option(help: "The iTwins it may touch, comma-separated; none: all.")
+        var itwins = ""
+
+        @Option(help: "The operations it may call, comma-separated, such as v2.reports.*; none: all.")
+        var operations = ""
+
         func run() async throws {
             let key = try make()
             let text = key.key.withValue { secret in
@@ -35,7 +41,8 @@ struct KeyCommand: AsyncParsableCommand {
 
         private func make() throws -> KeyGenerator.NewKey {
             do throws(ConfigMistakes) {
-                return try KeyGenerator.make(name: name, allow: allow)
+                return try KeyGenerator.make(
+                    name: name, allow: allow, itwins: itwins, operations: operations)
             } catch {
                 complain(error.description)
                 throw ExitStatus.commandLine

@@ -53,12 +53,7 @@ struct ConfigPromisedKeysTests {
     @Test(
         "what would leave a door open or a promise unkept is refused while it is not in force",
         arguments: [
-            (caller + key + "itwins = [\"a\"]", "caller[1].itwins"),
-            (caller + key + "operations = [\"v2.reports.*\"]", "caller[1].operations"),
-            (caller + key + "windows = [\"1000/1h\"]", "caller[1].windows"),
-            (caller + "user = \"me\"", "caller[1].user"),
             ("[[issuer]]\nurl = \"https://h\"\naudience = [\"a\"]", "issuer[1]"),
-            ("[deletes]\nprotect = [\"a\"]", "deletes.protect"),
             ("[deletes]\napproval = \"second\"", "deletes.approval"),
             ("[deletes]\narchive = \"best_effort\"", "deletes.archive"),
             ("[deletes]\narchive_path = \"a\"", "deletes.archive_path"),
@@ -98,7 +93,7 @@ struct ConfigPromisedKeysTests {
         #expect(loaded.refusals.isEmpty)
         #expect(
             loaded.warnings.map(\.description) == [
-                "set, but not yet in force in this version: listen.socket_mode, listen.h2c, "
+                "set, but not yet in force in this version: listen.socket_mode, "
                     + "audit.keep, alerts.webhook, alerts.budget_at, traces.sample, "
                     + "shutdown.ready_delay"
             ])
@@ -136,7 +131,7 @@ struct ConfigPromisedKeysTests {
             "fleet.engine=redis://h1,,h2", "fleet.engine=file:", "fleet.offline_reserve=10",
             "fleet.offline_reserve=101%",
             "fleet.max_members=0", "audit.keep=1m", "audit.also=everything", "deletes.approval=first",
-            "deletes.archive=on", "deletes.protect=[\"\"]", "alerts.webhook=http://example.com/x",
+            "deletes.archive=on", "deletes.protect=[\"\"]", "deletes.protect=a", "alerts.webhook=http://example.com/x",
             "alerts.budget_at=0", "alerts.budget_at=101", "traces.sample=1.5", "traces.endpoint=h",
             "caller=[{name=\"x\",user=\"\"}]", "audit_sink=[{name=\"a\",url=\"tcp://h\"}]",
             "audit_sink=[{name=\"a\",url=\"tls://h:1/p\"}]", "audit_sink=[{name=\"a\",url=\"ftp://h:1\"}]",

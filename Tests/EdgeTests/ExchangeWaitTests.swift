@@ -13,6 +13,7 @@ import Testing
     /// A tool that neither sends nor takes anything.
     private final class SilentTool: ExchangeConnection {
         let isWritable = false
+        var framed: (any FramedAnswers)? { nil }
         private let waiting: AsyncStream<Void>.Continuation
         private(set) var wait: ConnectionState.Wait?
 

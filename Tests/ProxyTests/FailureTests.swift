@@ -12,7 +12,8 @@ import Testing
     private static let table: [(FailureReason, Int, String)] = [
         (.invalidRequest, 400, "InvalidRequest"), (.callerKeyMissing, 401, "HeaderNotFound"),
         (.callerKeyUnknown, 401, "InvalidCallerKey"), (.permissionDenied, 403, "InsufficientPermissions"),
-        (.originNotAllowed, 403, "OriginNotAllowed"), (.operationNotFound, 404, "OperationNotFound"),
+        (.originNotAllowed, 403, "OriginNotAllowed"), (.protected, 403, "Protected"),
+        (.operationNotFound, 404, "OperationNotFound"),
         (.bodyTooLarge, 413, "RequestTooLarge"), (.targetTooLong, 414, "RequestTooLarge"),
         (.headersTooLarge, 431, "RequestTooLarge"), (.rateLimited, 429, "RateLimitExceeded"),
         (.queueFull, 429, "RateLimitExceeded"), (.upstreamUnreachable, 502, "UpstreamUnreachable"),

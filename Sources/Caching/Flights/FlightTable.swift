@@ -48,8 +48,9 @@ package final class FlightTable<Outcome: Sendable>: Sendable {
     ///   - rank: how urgent it is, smaller is more. A more urgent request does not queue behind a less urgent one.
     ///   - deadline: until when to wait for the request to be sent.
     ///   - wantsNew: whether only an answer will do that upstream gives from now on.
+    ///   - mayLead: whether others may wait for its fetch, should there be none to join.
     package func board(
-        _ key: CacheKey, rank: Int, deadline: ContinuousClock.Instant, wantsNew: Bool = false
+        _ key: CacheKey, rank: Int, deadline: ContinuousClock.Instant, wantsNew: Bool = false, mayLead: Bool = true
     ) -> Boarding {
         state.withLock { state in
             if let flight = state.flights[key], flight.serves(rank: rank), !wantsNew || flight.isQueued,
@@ -61,7 +62,7 @@ package final class FlightTable<Outcome: Sendable>: Sendable {
                 if remembered.until > time.now() { return .alone(remembered.reason) }
                 state.uncacheable[key] = nil
             }
-            return lead(key, rank: rank, deadline: deadline, &state)
+            return mayLead ? lead(key, rank: rank, deadline: deadline, &state) : .alone(.rememberedUncacheable)
         }
     }
 

@@ -266,6 +266,8 @@ extension ConnectionHandler: PartTaking {
 }
 
 extension ConnectionHandler: ExchangeConnection {
+    var framed: (any FramedAnswers)? { nil }
+
     func waits(for wait: ConnectionState.Wait) {
         if wait == .room { bytesLeft = unacknowledgedBytes }
         state.waits(for: wait, now: now)
@@ -312,7 +314,7 @@ extension ConnectionHandler: ExchangeConnection {
 }
 
 extension WireFailure {
-    fileprivate static func requestTimeout(_ slowness: ConnectionState.Slowness) -> WireFailure {
+    static func requestTimeout(_ slowness: ConnectionState.Slowness) -> WireFailure {
         switch slowness {
         case .silent: WireFailure(.timeout, "The request body stopped arriving (listen.idle_timeout).")
         case .belowMinRate:

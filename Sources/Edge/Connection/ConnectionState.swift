@@ -91,9 +91,6 @@ struct ConnectionState: Equatable {
     /// How long and how much is still read after a last answer, before the connection is closed hard.
     static let lingerTime = TimeAmount.seconds(2)
     static let lingerBytes = 4 << 20
-    /// How long a body may take before its rate counts.
-    static let graceForBodies = TimeAmount.seconds(10)
-
     init(_ limits: ConnectionLimits, now: NIODeadline) {
         self.limits = limits
         since = now
@@ -227,18 +224,9 @@ struct ConnectionState: Equatable {
             switch request.wait {
             case nil: nil
             case .room: since + limits.idleTimeout
-            case .body: min(since + limits.idleTimeout, rateDeadline(request))
+            case .body: limits.bodyDeadline(since: since, bytes: request.bodyBytes, earlierWaits: request.bodyTime)
             }
         }
-    }
-
-    /// From when on the body has come more slowly than `min_rate` allows. Only the time counts in which it was waited for.
-    private func rateDeadline(_ request: Request) -> NIODeadline {
-        guard limits.minBodyRate > 0 else { return .distantFuture }
-        let (seconds, rest) = request.bodyBytes.quotientAndRemainder(dividingBy: limits.minBodyRate)
-        let earned =
-            TimeAmount.seconds(Int64(seconds)) + .nanoseconds(Int64(rest) * 1_000_000_000 / Int64(limits.minBodyRate))
-        return since + Self.graceForBodies + earned - request.bodyTime
     }
 
     /// What follows from the time alone.

@@ -18,8 +18,20 @@ package enum RequestBodyError: Error {
     case failed(WireFailure)
 }
 
+/// A wire that has frames for heads, bodies and their ends (RFC 9113 section 8.1), where HTTP/1.1 has only bytes.
+protocol FramedAnswers: AnyObject {
+    /// 100, in front of the answer.
+    func sendContinue()
+    /// Takes the head of the answer; `lines` are its fields. It leaves with what comes next.
+    func begin(_ status: HTTPResponse.Status, lines: ByteBuffer)
+    /// Everything that belongs to the answer has been handed over.
+    func endAnswer()
+}
+
 /// What an exchange asks of its connection.
 protocol ExchangeConnection: AnyObject {
+    /// Nil where bytes are all that the wire knows: then heads and chunks come as such.
+    var framed: (any FramedAnswers)? { get }
     /// The flow waits for the tool from now on.
     func waits(for wait: ConnectionState.Wait)
     /// It waits no longer.
@@ -62,6 +74,8 @@ package final class Exchange {
     package let offeredID: String?
     /// Set while the process drains: the answer says `Connection: close`.
     package var isDraining = false
+    /// It was taken before its tool could know of a drain, and is not turned away because of one (HTTP/2, see `StreamsState`).
+    package var isPromised = false
     /// Why it is us who leave, if so.
     package private(set) var cut: ExchangeCut?
     /// Called when the tool has left, or when the exchange is cut.
@@ -71,6 +85,8 @@ package final class Exchange {
 
     /// Until the answer is complete or the tool is gone.
     private var connection: (any ExchangeConnection)?
+    /// Heads and ends are handed over as such.
+    private let isFramed: Bool
 
     // Request side.
     private var bodyParts: [ByteBuffer] = []
@@ -118,6 +134,7 @@ package final class Exchange {
         self.offeredID = offeredID
         self.maxBodyBytes = maxBodyBytes
         self.connection = connection
+        isFramed = connection.framed != nil
         self.executor = executor
     }
 
@@ -162,6 +179,7 @@ package final class Exchange {
         guard head.expectsContinue, bytesIn == 0, case .arriving = bodyState, case .pending = answer else { return }
         guard !sentContinue else { return }
         sentContinue = true
+        if isFramed { return connection?.framed?.sendContinue() ?? () }
         connection?.send(ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n"), flush: true)
     }
     private var sentContinue = false
@@ -219,9 +237,14 @@ package final class Exchange {
     package func begin(_ status: HTTPResponse.Status, _ fields: HTTPFields, _ wanted: ResponseFraming) {
         guard case .pending = answer else { return }
         answer = .streaming
-        framing = head.isHTTP10 && wanted == .chunked ? .untilClose : wanted
+        framing = wanted == .chunked && (head.isHTTP10 || isFramed) ? .untilClose : wanted
         bodyParts = []
         if !callerHasLeft { self.status = status.code }
+        if isFramed {
+            return beginFramed(status, room: ResponseHead.usualBytes) { lines in
+                for field in fields { lines.put(field) }
+            }
+        }
         ResponseHead.write(status, fields, framing, connection: connectionHeader, into: &unsent)
     }
 
@@ -235,12 +258,26 @@ package final class Exchange {
         framing = wanted
         bodyParts = []
         if !callerHasLeft { self.status = status.code }
+        if isFramed { return beginFramed(status, room: ResponseHead.usualBytes, writeFields) }
         let connectionHeader = connectionHeader
         unsent.writeLines(room: room) { lines in
             ResponseHead.putStatus(status, into: &lines)
             writeFields(&lines)
             ResponseHead.putEnd(framing, connection: connectionHeader, into: &lines)
         }
+    }
+
+    /// Framing is the wire's, but for the length, which is a fact about the body.
+    private func beginFramed(
+        _ status: HTTPResponse.Status, room: Int, _ writeFields: (inout HeadLines) -> Void
+    ) {
+        var fields = ByteBuffer()
+        fields.writeLines(room: room) { lines in
+            writeFields(&lines)
+            if case .length = framing { ResponseHead.putFraming(framing, into: &lines) }
+        }
+        connection?.framed?.begin(status, lines: fields)
+        isUnflushed = true
     }
 
     private var connectionHeader: StaticString? { reusable ? (head.isHTTP10 ? "keep-alive" : nil) : "close" }
@@ -251,7 +288,8 @@ package final class Exchange {
         if !callerHasLeft { bytesOut += body.readableBytes }
         if unsent.readableBytes > 0 { connection.send(unsent, flush: false) }
         unsent = ByteBuffer()
-        connection.send(body, flush: true)
+        // Where ends have frames of their own, it leaves with that.
+        connection.send(body, flush: !isFramed)
     }
 
     /// Appends a piece of a body of known length to what is waiting; small ones are copied.
@@ -289,7 +327,15 @@ package final class Exchange {
         if framing == .chunked, head.method != .head { unsent.writeStaticString("0\r\n\r\n") }
         isReusable = reusable
         answer = .ended
+        if isFramed { return endFramed() }
         flushUnsent()
+    }
+
+    private func endFramed() {
+        if unsent.readableBytes > 0 { connection?.send(unsent, flush: false) }
+        unsent = ByteBuffer()
+        isUnflushed = false
+        connection?.framed?.endAnswer()
     }
 
     /// The body cannot be completed: the connection is closed without a proper end, so that it is never taken for whole.

@@ -14,7 +14,7 @@ package struct ConnectionLimits: Equatable, Sendable {
     package var maxHeaderBytes: Int
     /// Bytes of a request body.
     package var maxBodyBytes: Int
-    /// Bytes a second, of bodies that have taken longer than `ConnectionState.graceForBodies`; 0: no limit.
+    /// Bytes a second, of bodies that have taken longer than `graceForBodies`; 0: no limit.
     package var minBodyRate: Int
 
     /// See the properties.
@@ -23,6 +23,19 @@ package struct ConnectionLimits: Equatable, Sendable {
     ) {
         (self.headerTimeout, self.idleTimeout) = (headerTimeout, idleTimeout)
         (self.maxHeaderBytes, self.maxBodyBytes, self.minBodyRate) = (maxHeaderBytes, maxBodyBytes, minBodyRate)
+    }
+
+    /// How long a body may take before its rate counts.
+    static let graceForBodies = TimeAmount.seconds(10)
+
+    /// Until when more of a body must have come that is waited for since `since`: it is silent then, or has come more slowly
+    /// than `min_rate` allows. Only the time counts in which it was waited for.
+    func bodyDeadline(since: NIODeadline, bytes: Int, earlierWaits: TimeAmount) -> NIODeadline {
+        guard minBodyRate > 0 else { return since + idleTimeout }
+        let (seconds, rest) = bytes.quotientAndRemainder(dividingBy: minBodyRate)
+        let earned =
+            TimeAmount.seconds(Int64(seconds)) + .nanoseconds(Int64(rest) * 1_000_000_000 / Int64(minBodyRate))
+        return min(since + idleTimeout, since + Self.graceForBodies + earned - earlierWaits)
     }
 
     /// A head with its target, line ends and blanks.
@@ -46,6 +59,16 @@ package struct LastAnswer {
     /// - Parameter fields: without framing and hop-by-hop ones.
     package init(_ status: HTTPResponse.Status, _ fields: HTTPFields, body: [UInt8]) {
         (self.status, self.fields, self.body) = (status, fields, body)
+    }
+
+    /// Its fields and the length of its body, as lines.
+    var lines: ByteBuffer {
+        var bytes = ByteBuffer()
+        bytes.writeLines(room: ResponseHead.usualBytes) { lines in
+            for field in fields { lines.put(field) }
+            ResponseHead.putFraming(.length(body.count), into: &lines)
+        }
+        return bytes
     }
 
     /// - Parameter toHead: the request was a HEAD: there is no body.

@@ -1,6 +1,8 @@
 // What stands between the socket of a new connection and its requests.
 //
 //   plain   socket ─ ConnectionHandler ─ decoder ─ DecodedParts
+//   h2c     socket ─ PrefaceHandler (until the first bytes), and in its place the same, or
+//   HTTP/2  socket ─ FrameWatch ─ NIOHTTP2Handler ─ HTTP2Connection
 //   TLS     socket ─ PlainRequestGuard (until the first bytes) ─ NIOSSLServerHandler ─ HandshakeHandler (until it is complete),
 //           and in the latter's place what the negotiated protocol needs
 //
@@ -23,13 +25,15 @@ package struct ListenerTLS: Sendable {
 /// Gives the connections of one listener their handlers.
 struct ConnectionPipeline: Sendable {
     /// What is offered by ALPN (RFC 7301), best first. Who does not ask is taken to mean HTTP/1.1.
-    static let protocols = ["http/1.1"]
+    static let protocols = ["h2", "http/1.1"]
 
     let service: any RequestHandling
     let limits: ConnectionLimits
     let executors: ExecutorTable
     /// Nil: plain.
     let tls: ListenerTLS?
+    /// Whether tools that know may speak HTTP/2 without TLS.
+    let h2c: Bool
 
     /// To be called once for each new connection, before anything has been read from it.
     func begin(on channel: any Channel) throws {
@@ -58,7 +62,11 @@ struct ConnectionPipeline: Sendable {
     /// It is known whose connection it is.
     private func begin(on channel: any Channel, _ peer: Peer, isOneTooMany: Bool) throws {
         if let tls { return try beginTLS(on: channel, peer, tls, isOneTooMany: isOneTooMany) }
-        try addHTTP1(to: channel, peer)
+        guard h2c else { return try addHTTP1(to: channel, peer) }
+        try channel.pipeline.syncOperations.addHandler(
+            PrefaceHandler(limits, isDraining: { service.isDraining }) { isHTTP2 in
+                if isHTTP2 { try addHTTP2(to: channel, peer) } else { try addHTTP1(to: channel, peer) }
+            })
     }
 
     /// HTTP/1.1, whatever the connection came through.
@@ -71,6 +79,12 @@ struct ConnectionPipeline: Sendable {
             ByteToMessageHandler(
                 HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: limits.ofDecoder)),
             connection.decodedParts)
+    }
+
+    /// HTTP/2, whatever the connection came through.
+    func addHTTP2(to channel: any Channel, _ peer: Peer) throws {
+        try HTTP2Pipeline.add(
+            to: channel, proxy: service, limits: limits, peer: peer, executor: executors[channel.eventLoop])
     }
 
     // MARK: TLS
@@ -90,11 +104,14 @@ struct ConnectionPipeline: Sendable {
 
     /// The handshake is complete: `negotiated` (ALPN) says what is spoken; nil: the peer did not ask.
     private func proceed(on channel: any Channel, _ peer: Peer, _ negotiated: String?) throws {
-        try addHTTP1(to: channel, peer)
+        if negotiated == "h2" { try addHTTP2(to: channel, peer) } else { try addHTTP1(to: channel, peer) }
     }
 
     /// One connection too many, which can be told so by now.
     private func addRefusal(to channel: any Channel, _ negotiated: String?) throws {
+        if negotiated == "h2" {
+            return try channel.pipeline.syncOperations.addHandler(HTTP2Refusal(service, peer: channel.peerName))
+        }
         try channel.pipeline.syncOperations.addHandler(OverLimitHandler(service))
     }
 }

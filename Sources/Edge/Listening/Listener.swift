@@ -18,12 +18,14 @@ package struct Listener: Sendable {
     /// - Parameters:
     ///   - key: the configuration key that the address stands in.
     ///   - tls: nil: plain. Unix sockets always are.
+    ///   - h2c: whether tools that know may speak HTTP/2 where there is no TLS.
     package static func start(
         _ address: ListenPlace, key: String, limits: ConnectionLimits, service: any RequestHandling,
-        tls: ListenerTLS? = nil, group: MultiThreadedEventLoopGroup, trouble: @escaping AcceptTrouble
+        tls: ListenerTLS? = nil, h2c: Bool = false, group: MultiThreadedEventLoopGroup, trouble: @escaping AcceptTrouble
     ) async throws -> Listener {
         let pipeline = ConnectionPipeline(
-            service: service, limits: limits, executors: ExecutorTable(group), tls: address.isUnix ? nil : tls)
+            service: service, limits: limits, executors: ExecutorTable(group), tls: address.isUnix ? nil : tls,
+            h2c: h2c)
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: backlog)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)

@@ -43,6 +43,16 @@ package enum ResponseHead {
 
     /// The framing header, `Connection` and the empty line.
     static func putEnd(_ framing: ResponseFraming, connection: StaticString?, into lines: inout HeadLines) {
+        putFraming(framing, into: &lines)
+        if let connection {
+            lines.put("Connection: ")
+            lines.put(connection)
+            lines.put("\r\n")
+        }
+        lines.put("\r\n")
+    }
+
+    static func putFraming(_ framing: ResponseFraming, into lines: inout HeadLines) {
         switch framing {
         case .none, .untilClose: break
         case .length(let bytes):
@@ -51,12 +61,6 @@ package enum ResponseHead {
             lines.put("\r\n")
         case .chunked: lines.put("Transfer-Encoding: chunked\r\n")
         }
-        if let connection {
-            lines.put("Connection: ")
-            lines.put(connection)
-            lines.put("\r\n")
-        }
-        lines.put("\r\n")
     }
 
     /// One field line, its value byte for byte.

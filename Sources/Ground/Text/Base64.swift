@@ -37,9 +37,9 @@ package enum Base64 {
     }
 
     /// The bytes of base64url text without padding; nil for any other text. Bits that are left over at the end must be
-    /// zero, so that no two texts mean the same.
+    /// zero, so that no two texts mean the same; `leniently` they may be anything, as many readers have it.
     @inlinable
-    package static func decodeURL(_ text: some Collection<UInt8>) -> [UInt8]? {
+    package static func decodeURL(_ text: some Collection<UInt8>, leniently: Bool = false) -> [UInt8]? {
         guard text.count % 4 != 1 else { return nil }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(text.count * 3 / 4)
@@ -55,7 +55,7 @@ package enum Base64 {
                 bits &= (1 << count) - 1
             }
         }
-        return bits == 0 ? bytes : nil
+        return bits == 0 || leniently ? bytes : nil
     }
 
     private static func characters(of bytes: [UInt8], _ alphabet: [UInt8]) -> [UInt8] {

@@ -24,7 +24,7 @@ extension Failure {
         if let retryAfter { fields[.retryAfter] = String(retryAfter.wholeSecondsUp) }
         if row.status == .unauthorized { fields[.wwwAuthenticate] = "Bearer" }
         fields[.proxyStatus] = "clash-proxy; error=\(row.proxyError); details=\"\(reason.rawValue)\""
-        if row.status == .methodNotAllowed { fields[.allow] = RequestHead.allowedMethods }
+        if row.status == .methodNotAllowed { fields[.allow] = allow ?? RequestHead.allowedMethods }
         OwnFields.add(correlationID: context.correlationID, corsOrigin: context.corsOrigin, to: &fields)
         return (row.status, fields, body(code: row.code))
     }

@@ -12,6 +12,7 @@ package enum FailureReason: String, Sendable, CaseIterable {
     case tokenMissing = "token-missing"
     case permissionDenied = "permission-denied"
     case originNotAllowed = "origin-not-allowed"
+    case protected
     case operationNotFound = "operation-not-found"
     case methodNotAllowed = "method-not-allowed"
     case methodNotImplemented = "method-not-implemented"
@@ -70,6 +71,8 @@ package struct Failure: Error, Sendable {
     package var target: String?
     /// When trying again makes sense; becomes `Retry-After` and is repeated in words in the message.
     package var retryAfter: Duration?
+    /// For 405: the methods that are allowed, where they are not those of the API.
+    var allow: String?
     /// For our log only.
     package var detail: String
     /// Whether upstream may have carried the call out; false for what failed here.

@@ -24,6 +24,7 @@ extension FailureReason {
         case .tokenMissing: make(.tool, .unauthorized, "HeaderNotFound", "http_request_denied")
         case .permissionDenied: make(.tool, .forbidden, "InsufficientPermissions", "http_request_denied")
         case .originNotAllowed: make(.tool, .forbidden, "OriginNotAllowed", "http_request_denied")
+        case .protected: make(.tool, .forbidden, "Protected", "http_request_denied")
         case .operationNotFound: make(.tool, .notFound, "OperationNotFound", "destination_not_found")
         case .methodNotAllowed: make(.tool, .methodNotAllowed, "MethodNotAllowed", "http_request_error")
         case .methodNotImplemented: make(.tool, .notImplemented, "MethodNotImplemented", "http_request_error")

@@ -9,10 +9,6 @@ import HTTPTypes
 /// The configured part of auditing. Immutable.
 struct AuditPolicy: Sendable {
     let settings: Config.Audit
-    /// Whether callers must show who they are; else they are all "anonymous", or known by the tokens that they bring.
-    let callersHaveKeys: Bool
-    /// Whether tools bring their own tokens.
-    let passesTokens: Bool
 
     /// Deletes always; what `audit.also` names besides.
     func records(_ match: OperationMatch) -> Bool {
@@ -38,14 +34,9 @@ struct AuditPolicy: Sendable {
             method: visit.head.method.rawValue, target: visit.head.target, objects: match.objectIDs,
             itwin: match.itwin ?? "",
             caller: AuditCaller(
-                name: (caller ?? .anonymous).name, address: visit.record.peer, via: via(caller)),
+                name: (caller ?? .anonymous).name, address: visit.record.peer,
+                via: (caller ?? .anonymous).via.rawValue),
             reason: visit.fields.text(of: .auditReason) ?? "")
-    }
-
-    /// How the caller showed who it is.
-    private func via(_ caller: Caller?) -> String {
-        guard let caller, caller != .anonymous else { return "anonymous" }
-        return callersHaveKeys ? "key" : passesTokens ? "token" : "anonymous"
     }
 
     /// Throws 400 when a delete names more objects, or longer ids, than a record can hold.

@@ -36,11 +36,8 @@ enum AuditStartup {
                 software: software, rotateBytes: Int64(settings.rotateBytes),
                 wallTime: { environment.auditTime }, now: environment.now, healthChanged: { events.audit($0) }))
         for note in log.recovery.notes { events.logger.warning("audit log: \(note)") }
-        let policy = AuditPolicy(
-            settings: settings, callersHaveKeys: !config.callers.isEmpty,
-            passesTokens: config.token.mode == .passthrough)
         return AuditTrail(
-            policy: policy, log: log, budget: try budget(settings, environment), reader: reader,
+            policy: AuditPolicy(settings: settings), log: log, budget: try budget(settings, environment), reader: reader,
             environment: environment)
     }
 

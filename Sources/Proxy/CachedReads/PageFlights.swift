@@ -23,7 +23,9 @@ extension CachedReads {
         let boarding =
             mayShare
             ? cache.flights.board(
-                key, rank: call.turn.priority.rawValue, deadline: deadline, wantsNew: query.directives.wantsNew)
+                key, rank: call.turn.priority.rawValue, deadline: deadline, wantsNew: query.directives.wantsNew,
+                // Nobody else is to wait for what only this caller must.
+                mayLead: !gate.isHeldByOwnWindows(call.turn))
             : .alone(.rememberedUncacheable)
         switch boarding {
         case .follow(let joined, let me): (flight, waiter, isFollower) = (joined, me, true)

@@ -16,8 +16,10 @@ struct CallerAuthenticator: Sendable {
         for caller in configured {
             if case .key(let hash) = caller.credential {
                 callers[hash] = Caller(
-                    name: caller.name, allow: caller.allow, priority: caller.priority, weight: caller.weight,
-                    maxInFlight: caller.maxInFlight)
+                    name: caller.name, allow: caller.allow, via: .key, priority: caller.priority,
+                    weight: caller.weight, maxInFlight: caller.maxInFlight,
+                    bounds: CallerBounds(
+                        itwins: caller.itwins, operations: caller.operations, windows: caller.windows))
             }
         }
         self.callers = callers

@@ -15,6 +15,8 @@ enum FrontDeskDecision {
     case preflight(origin: String, Admission)
     /// Answered here: what methods this proxy serves.
     case options(Admission)
+    /// Answered here: a page of this proxy's own.
+    case own(OwnPage, Admission)
     /// An error of ours, to whoever was found out by then.
     case refuse(Failure, Admission)
 }
@@ -28,6 +30,7 @@ struct FrontDesk: Sendable {
     private let allowPrefixes: [String]
     private let maxBodyBytes: Int
     private let passesTokens: Bool
+    private let protection: Protection?
     /// What this process calls itself in `Via` upstream.
     private let pseudonym: String
 
@@ -39,6 +42,7 @@ struct FrontDesk: Sendable {
         allowPrefixes = config.upstream.allowPrefixes
         maxBodyBytes = config.listen.maxBodyBytes
         passesTokens = config.token.mode == .passthrough
+        protection = Protection(config.deletes.protect)
     }
 
     func decide(_ head: RequestHead) -> FrontDeskDecision {
@@ -77,8 +81,10 @@ struct FrontDesk: Sendable {
             return .preflight(origin: origin, Admission(refused: nil, route: route))
         }
         let authenticated = try authenticator.authenticate(head.fields)
-        var caller = authenticated.caller
-        name = caller.name
+        name = authenticated.caller.name
+        if let page = try OwnPage(head, route) {
+            return .own(page, admission(of: authenticated, route, origin))
+        }
         guard ClashAPI.isAllowed(head.target, prefixes: allowPrefixes) else {
             throw Failure(
                 .operationNotFound,
@@ -88,29 +94,49 @@ struct FrontDesk: Sendable {
         if let length = head.framing.declaredLength, length > maxBodyBytes {
             throw .bodyTooLarge(limit: maxBodyBytes)
         }
-        // The refusal of a call that its body could make a recorded one may be recorded, which the flow does.
-        if route.operationClass != .delete, !route.bodyDecides { try Self.authorize(caller, route.operationClass) }
-        guard passesTokens else {
-            return .forward(
-                Admission(
-                    caller: caller, route: route, partition: Admission.ownPartition, authorization: nil,
-                    corsOrigin: origin))
-        }
-        if authenticated.keyStandsInForToken {
+        let denial = try denial(of: head, route, to: authenticated.caller)
+        if passesTokens, authenticated.keyStandsInForToken {
             throw Failure(
                 .tokenMissing,
                 "This proxy passes the tool's own token on: send it as 'Authorization: Bearer TOKEN', "
                     + "and the caller key as 'X-Api-Key: KEY'.", target: "Authorization")
         }
+        var admission = admission(of: authenticated, route, origin)
+        admission.denial = denial
+        if route.bodyDecides || route.operationClass == .delete { admission.protection = protection }
+        return .forward(admission)
+    }
+
+    /// Why a call is refused for what its head says; throws that where nothing has to be recorded. The refusal of a call
+    /// that its body could make a recorded one may be, which the flow does.
+    private func denial(
+        of head: RequestHead, _ route: RouteMatch, to caller: Caller
+    ) throws(Failure) -> Admission.Denial? {
+        let isSettled = route.operationClass != .delete && !route.bodyDecides
+        if isSettled { try Self.authorize(caller, route.operationClass) }
+        guard let bounds = caller.bounds,
+            let failure = bounds.refusal(of: route, by: caller.name, bodyFollows: head.framing != .none)
+        else { return nil }
+        if isSettled { throw failure }
+        return Admission.Denial(failure)
+    }
+
+    /// What is known of a caller's call.
+    private func admission(of authenticated: Authenticated, _ route: RouteMatch, _ origin: String?) -> Admission {
+        guard passesTokens else {
+            return Admission(
+                caller: authenticated.caller, route: route, partition: Admission.ownPartition, authorization: nil,
+                corsOrigin: origin)
+        }
         let authorization = authenticated.token
         // What is no bearer token goes upstream, which says so, and is not known well enough to store answers for.
         let token = authorization.flatMap { PassedToken(authorization: $0.value) }
+        var caller = authenticated.caller
         if authenticator.isOpen, let token { caller = caller.named(token.callerName) }
-        return .forward(
-            Admission(
-                caller: caller, route: route, partition: token?.partition, authorization: authorization,
-                token: token.map { GateRequest.Token(id: $0.partition, client: $0.gateKey) },
-                isFairByAddress: authenticator.isOpen, corsOrigin: origin))
+        return Admission(
+            caller: caller, route: route, partition: token?.partition, authorization: authorization,
+            token: token.map { GateRequest.Token(id: $0.partition, client: $0.gateKey) },
+            isFairByAddress: authenticator.isOpen, corsOrigin: origin)
     }
 
     /// Whether the caller has none of the rights that the request could need, whatever its body says.

@@ -64,7 +64,7 @@ final class ProxyService: RequestHandling {
     func handle(_ exchange: Exchange) {
         activity.exchangeBegan()
         let client = desk.proxies.client(of: exchange)
-        if isDraining {
+        if isDraining, !exchange.isPromised {
             let route = ClashAPI.match(method: exchange.head.method, target: exchange.head.target)
             return end(visit(exchange, client, Admission(refused: nil, route: route)), .shuttingDown())
         }
@@ -83,6 +83,7 @@ final class ProxyService: RequestHandling {
                     .allow: RequestHead.allowedMethods,
                     .date: HTTPDate.text(environment.wallTime().seconds),
                 ])
+        case .own(let page, let admission): answer(page, visit(exchange, client, admission))
         case .forward(let admission):
             let query = flow.reads?.query(exchange.head, admission, scheme: client.scheme)
             let visit = Visit(exchange, from: client, admission, query, held: held, environment: environment)
@@ -101,6 +102,24 @@ final class ProxyService: RequestHandling {
         var fields = fields
         OwnFields.add(correlationID: visit.correlationID, to: &fields)
         visit.wire.respond(.noContent, fields, body: [])
+        flow.finish(visit, .answered)
+        activity.exchangeEnded()
+    }
+
+    /// Answers with a page of this proxy's own, which costs no call.
+    private func answer(_ page: OwnPage, _ visit: Visit) {
+        let (caller, wallTime) = (visit.admission.caller, environment.wallTime())
+        var turn = GateRequest(visit.admission.route.resolve(), caller, wait: nil)
+        turn.token = visit.admission.token
+        let body = OwnAnswer.body(page, for: caller, flow.sender.pacing.gate.budget(for: turn), wallTime: wallTime)
+        var fields: HTTPFields = [
+            .contentType: "application/json", .cacheControl: "no-store", .date: HTTPDate.text(wallTime.seconds),
+        ]
+        OwnFields.add(
+            correlationID: visit.correlationID, corsOrigin: visit.admission.corsOrigin, to: &fields)
+        visit.record.operation = "proxy.\(page.rawValue)"
+        visit.record.source = .proxy
+        visit.wire.respond(.ok, fields, body: body)
         flow.finish(visit, .answered)
         activity.exchangeEnded()
     }

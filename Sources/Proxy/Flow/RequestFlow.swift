@@ -118,16 +118,20 @@ final class RequestFlow: Sendable {
         let (caller, route) = (visit.admission.caller, visit.admission.route)
         // What is known by its path alone: its body may never be whole.
         visit.record.operation = route.operation.name
-        let isUnread = FrontDesk.hasNoRight(caller, route) && !visit.wire.requestIsComplete
-        let (body, match) =
+        let denial = visit.admission.denial?.failure
+        let isUnread =
+            (denial != nil || FrontDesk.hasNoRight(caller, route)) && !visit.wire.requestIsComplete
+        let (body, match, said) =
             isUnread
-            ? (.none, route.resolve(headers: visit.fields)) : try await RequestBodyReader.read(visit, route)
+            ? (.none, route.resolve(headers: visit.fields), .empty) : try await RequestBodyReader.read(visit, route)
         visit.record.operation = match.operation.name
         if !isUnread || audit?.policy.records(unread: route) == true {
             visit.auditCall = audit?.call(match, visit, caller)
         }
         do throws(Failure) {
             try FrontDesk.authorize(caller, match.operationClass)
+            if let refusal = denial ?? caller.bounds?.refusal(of: match, said, by: caller.name) { throw refusal }
+            try visit.admission.protection?.check(match, said, visit.fields)
             try audit?.policy.checkReason(match, visit.fields)
             try audit?.policy.checkObjects(match)
             try OwnTag.checkMatch(visit.fields)

@@ -206,7 +206,7 @@ final class EventLog: Sendable {
 
 extension CoolDownScope {
     /// How much is closed, in a word.
-    fileprivate var text: String {
+    var text: String {
         switch self {
         case .everything: "everything"
         case .api(let api): "api:\(api.rawValue)"

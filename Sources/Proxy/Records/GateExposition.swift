@@ -38,6 +38,7 @@ enum GateExposition {
                 ("{reason=\"deadline\"}", gate.counts.refusedDeadline),
                 ("{reason=\"cool-down\"}", gate.counts.refusedCoolDown),
                 ("{reason=\"places\"}", gate.counts.refusedPlaces),
+                ("{reason=\"caller-windows\"}", gate.counts.refusedCaller),
                 ("{reason=\"upstream-down\"}", gate.counts.refusedDown),
             ])
         metric(

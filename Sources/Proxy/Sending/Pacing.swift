@@ -31,6 +31,7 @@ extension GateRequest {
             operation: match.operation.name, api: API(match.operation.version),
             countsAsRun: match.operation.countsAsRun, changes: match.operationClass != .read, wait: wait,
             maxInFlight: caller.maxInFlight)
+        if let bounds = caller.bounds { windows = bounds.windows }
     }
 }
 

@@ -9,24 +9,37 @@ import HTTPTypes
 import NIOCore
 
 enum RequestBodyReader {
-    /// The body, and the operation that it makes of the request. Throws 413, 408 and what else the wire says, 503 where
-    /// there is no room for it.
-    static func read(_ visit: Visit, _ route: RouteMatch) async throws(FlowExit) -> (CallBody, OperationMatch) {
+    /// The body, the operation that it makes of the request, and what it names. Throws 413, 408 and what else the wire
+    /// says, 503 where there is no room for it.
+    static func read(
+        _ visit: Visit, _ route: RouteMatch
+    ) async throws(FlowExit) -> (CallBody, OperationMatch, RequestBodyFacts) {
         let fields = visit.fields
-        if visit.head.framing == .none { return (.none, route.resolve(headers: fields)) }
-        var classifier = route.bodyDecides ? BodyClassifier(route: route, headers: fields) : nil
-        var decided: OperationMatch?
+        if visit.head.framing == .none { return (.none, route.resolve(headers: fields), .empty) }
+        var classifier = classifier(visit, route)
+        var decided: RequestBodyFacts?
         var parts = BodyParts()
         while let part = try await nextPart(visit.wire) {
             guard visit.hold(part.readableBytes, of: .request) else { throw .failed(.overloaded) }
             let bytes = Array(part.readableBytesView)
             parts.append(bytes)
-            if decided == nil, case .decided(let facts)? = classifier?.consume(bytes) {
-                decided = route.resolve(body: facts, headers: fields)
-            }
+            if decided == nil, case .decided(let facts)? = classifier?.consume(bytes) { decided = facts }
         }
-        if decided == nil, var classifier { decided = route.resolve(body: classifier.finish(), headers: fields) }
-        return (.bytes(parts.joined()), decided ?? route.resolve(headers: fields))
+        let facts = decided ?? classifier?.finish() ?? .empty
+        // What is none of the operation's business makes no other one of it.
+        let match = route.resolve(body: route.bodyDecides ? facts : .empty, headers: fields)
+        return (.bytes(parts.joined()), match, facts)
+    }
+
+    /// Nil where nobody wants to know what the body says.
+    private static func classifier(_ visit: Visit, _ route: RouteMatch) -> BodyClassifier? {
+        let protection = visit.admission.protection
+        let isWanted =
+            visit.admission.caller.bounds?.readsBodies == true
+            || protection != nil && route.operationClass == .delete
+        guard isWanted || route.bodyDecides else { return nil }
+        return BodyClassifier(
+            route: route, headers: visit.fields, always: isWanted, watching: protection?.ids ?? [])
     }
 
     private static func nextPart(_ exchange: Exchange) async throws(FlowExit) -> ByteBuffer? {

@@ -127,7 +127,7 @@ package final class Sidecar: Sendable {
         }
         let listener = try await Listener.start(
             config.listen.address.place, key: "listen.address", limits: ConnectionLimits(config.listen),
-            service: service, tls: tls.map { ListenerTLS($0, for: .tools) }, group: group,
+            service: service, tls: tls.map { ListenerTLS($0, for: .tools) }, h2c: config.listen.h2c, group: group,
             trouble: acceptTrouble("listen.address"))
         listening.add(listener)
         var admin: String?

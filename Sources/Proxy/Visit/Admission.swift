@@ -18,6 +18,10 @@ struct Admission: Sendable {
     let isFairByAddress: Bool
     /// The browser origin that may read the answer, nil for tools.
     let corsOrigin: String?
+    /// Why it is refused for what its head says; it still goes through the flow, where refusals are recorded.
+    var denial: Denial?
+    /// What it may not delete, where it may turn out to be a delete.
+    var protection: Protection?
 
     init(
         caller: Caller, route: RouteMatch, partition: String?, authorization: HTTPField?,
@@ -30,6 +34,13 @@ struct Admission: Sendable {
         self.token = token
         self.isFairByAddress = isFairByAddress
         self.corsOrigin = corsOrigin
+    }
+
+    /// A refusal that has been decided; an object, so that an admission is small.
+    final class Denial: Sendable {
+        let failure: Failure
+
+        init(_ failure: Failure) { self.failure = failure }
     }
 
     /// Whose answers may be mixed: with the proxy's own credentials everybody is the same to upstream.

@@ -4,18 +4,32 @@ import Configuration
 
 /// An authenticated tool and its rights.
 struct Caller: Sendable, Equatable {
+    /// How it has shown who it is, as the audit log says it.
+    enum Proof: String, Sendable {
+        case key
+        case certificate
+        /// By the user that its process runs as, on a unix socket.
+        case unix
+        /// By its own token, in pass-through mode, which is not verified here.
+        case token
+        case anonymous
+    }
+
     let name: String
     let allow: Set<Permission>
+    var via = Proof.anonymous
     /// Its class among those who wait for a turn.
     var priority = CallerPriority.interactive
     /// Its share of the turns, to that of others.
     var weight = 1
     /// The most places upstream that it has at once; 0: three quarters of all. Nil: as many as there are.
     var maxInFlight: Int? = 0
+    /// What it may do less than its rights say; nil: nothing.
+    var bounds: CallerBounds?
 
-    /// The same rights under the name that somebody has shown, whose places are limited as everybody's are.
+    /// The same rights under the name that its own token gives it, whose places are limited as everybody's are.
     func named(_ name: String) -> Caller {
-        Caller(name: name, allow: allow, priority: priority, weight: weight)
+        Caller(name: name, allow: allow, via: .token, priority: priority, weight: weight, bounds: bounds)
     }
 
     static let anonymous = Caller(name: "anonymous", allow: Set(Permission.allCases), maxInFlight: nil)

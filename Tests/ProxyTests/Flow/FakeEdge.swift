@@ -23,6 +23,7 @@ final class FakeEdge: ExchangeConnection {
     private var bytes = ByteBuffer()
     private let over: EventLoopPromise<Reply>
     let isWritable = true
+    var framed: (any FramedAnswers)? { nil }
 
     init(_ over: EventLoopPromise<Reply>) { self.over = over }
 

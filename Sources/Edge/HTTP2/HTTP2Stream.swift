@@ -1,0 +1,209 @@
+// One stream of an HTTP/2 connection: one request and its answer (RFC 9113 section 8.1). The shell of `StreamState`.
+//
+// Flow control, both ways: the tool may send what the flow has asked for, and one window ahead of it; the flow writes until
+// as much waits here as `isWritable` allows, and goes on when the tool has taken it.
+
+import HTTPTypes
+import NIOCore
+import NIOHPACK
+import NIOHTTP2
+
+/// Confined to the connection's event loop.
+final class HTTP2Stream {
+    /// What the tool may send before the flow asks for it, and what it may send once the flow reads.
+    static let firstWindow = 65_535
+    static let readWindow = 256 << 10
+    /// Of an answer, waiting for the tool: at this the flow waits, and below half of it it goes on.
+    private static let mostPending = 64 << 10
+
+    let id: HTTP2StreamID
+    private(set) var state: StreamState
+    /// Until the flow has left.
+    private(set) var exchange: Exchange?
+    /// What came and the flow has not read.
+    private(set) var unread = 0
+
+    private let connection: HTTP2Connection
+    private let length: Int?
+    private var received = 0
+    private var target = firstWindow
+    private var window = firstWindow
+
+    // The head and the last piece wait for what comes next, so that the last frame says that it is the last.
+    private var head: HPACKHeaders?
+    private var piece = ByteBuffer()
+    private var pending = 0
+    private var isFull = false
+
+    init(_ id: HTTP2StreamID, _ connection: HTTP2Connection, _ head: RequestHead?, isWhole: Bool) {
+        (self.id, self.connection) = (id, connection)
+        length = head?.framing.declaredLength
+        state = StreamState(connection.limits, isWhole: isWhole, now: connection.now)
+    }
+
+    func carries(_ exchange: Exchange) { self.exchange = exchange }
+
+    // MARK: The request
+
+    func received(_ bytes: ByteBuffer, isLast: Bool) {
+        let count = bytes.readableBytes
+        received += count
+        if state.bodyCame(count) { return connection.reset(self, .noError) }
+        if count > 0, let exchange, !exchange.hasAnswered {
+            unread += count
+            exchange.receivedBody(bytes)
+            if exchange.bodyFailure != nil { unread = 0 }
+        }
+        if isLast { return requestEnded() }
+        if let length, received > length { return failBody(.lengthMismatch) }
+        if isDropping { giveWindow() }
+    }
+
+    /// END_STREAM came, with the last bytes or with trailers.
+    func requestEnded() {
+        state.bodyEnded()
+        guard length == nil || length == received else { return failBody(.lengthMismatch) }
+        exchange?.receivedEnd()
+    }
+
+    private func failBody(_ failure: WireFailure) {
+        state.bodyEnded()
+        unread = 0
+        exchange?.failBody(failure)
+    }
+
+    /// Nobody reads what still comes.
+    private var isDropping: Bool { exchange.map { $0.hasAnswered || $0.bodyFailure != nil } ?? true }
+
+    func windowChanged(_ size: Int) { window = size }
+
+    /// Lets the tool send up to the target again, once half of it is used up.
+    private func giveWindow() {
+        guard !state.isWhole, window + unread <= target / 2 else { return }
+        let increment = target - window - unread
+        window += increment
+        connection.write(id, .windowUpdate(windowSizeIncrement: increment))
+        connection.flush()
+    }
+
+    // MARK: The answer
+
+    /// Frames went out.
+    func wrote(_ count: Int, isLast: Bool) {
+        pending -= count
+        state.someWasTaken(now: connection.now)
+        if isFull, pending < Self.mostPending / 2 {
+            isFull = false
+            exchange?.writabilityChanged()
+        }
+        guard isLast else { return }
+        unread = 0
+        state.answerIsOut(now: connection.now)
+        connection.expectTimer(state.deadline)
+    }
+
+    private func writePiece(isLast: Bool) {
+        writeHead(isLast: isLast && piece.readableBytes == 0)
+        guard piece.readableBytes > 0 else { return }
+        pending += piece.readableBytes
+        isFull = isFull || pending > Self.mostPending
+        connection.write(id, .data(.init(data: .byteBuffer(piece), endStream: isLast)))
+        piece = ByteBuffer()
+    }
+
+    private func writeHead(isLast: Bool) {
+        guard let head else { return }
+        self.head = nil
+        connection.write(id, .headers(.init(headers: head, endStream: isLast)))
+    }
+
+    // MARK: The end
+
+    /// It is closed on the wire.
+    func closed() {
+        guard let exchange else { return }
+        self.exchange = nil
+        exchange.connectionLost()
+    }
+
+    func cutShort() {
+        state.bodyEnded()
+        exchange?.cut(.shuttingDown)
+    }
+
+    /// What follows from the time alone.
+    func timeOut(now: NIODeadline) {
+        switch state.timeOut(now: now) {
+        case .nothing: break
+        case .failBody(let slowness):
+            unread = 0
+            exchange?.failBody(.requestTimeout(slowness))
+        case .cancel:
+            exchange?.cut(.toolSilent)
+            connection.reset(self, .cancel)
+        case .endCalmly: connection.reset(self, .noError)
+        }
+    }
+}
+
+extension HTTP2Stream: ExchangeConnection {
+    var framed: (any FramedAnswers)? { self }
+    var isWritable: Bool { !isFull }
+    var unacknowledgedBytes: Int { pending + connection.unacknowledgedBytes }
+
+    func waits(for wait: ConnectionState.Wait) {
+        if wait == .body {
+            unread = 0
+            target = Self.readWindow
+            giveWindow()
+            connection.giveWindow()
+        }
+        state.waits(for: wait, now: connection.now)
+        connection.expectTimer(state.deadline)
+    }
+
+    func waitEnded() { state.waitEnded(now: connection.now) }
+
+    func send(_ bytes: ByteBuffer, flush: Bool) {
+        if bytes.readableBytes > 0 {
+            if piece.readableBytes > 0 { writePiece(isLast: false) }
+            piece = bytes
+        }
+        guard flush else { return }
+        writePiece(isLast: false)
+        connection.flush()
+    }
+
+    func exchangeFinished(_ exchange: Exchange, isReusable: Bool) {
+        self.exchange = nil
+        if !exchange.hasAnswered || exchange.wasAborted { connection.reset(self, .internalError) }
+    }
+}
+
+extension HTTP2Stream: FramedAnswers {
+    func sendContinue() {
+        connection.write(id, .headers(.init(headers: [":status": "100"])))
+        connection.flush()
+    }
+
+    func begin(_ status: HTTPResponse.Status, lines: ByteBuffer) {
+        unread = 0
+        head = AnswerBlock.make(status, lines: lines)
+    }
+
+    func endAnswer() {
+        state.answerEnded(now: connection.now)
+        if head == nil, piece.readableBytes == 0 {
+            connection.write(id, .data(.init(data: .byteBuffer(ByteBuffer()), endStream: true)))
+        } else {
+            writePiece(isLast: true)
+        }
+        connection.flush()
+        connection.expectTimer(state.deadline)
+    }
+}
+
+extension WireFailure {
+    fileprivate static let lengthMismatch = WireFailure.invalid(
+        "The request body is not as long as Content-Length says.", target: "Content-Length")
+}

@@ -1,0 +1,89 @@
+// What is left of the limits, for tools that plan ahead: `GET /_proxy/me` and `GET /_proxy/budget`.
+
+import DequeModule
+import Ground
+
+/// What is left to such a call, and what stands in its way.
+package struct GateBudget: Sendable, Equatable {
+    /// One window.
+    package struct Window: Sendable, Equatable {
+        /// The limit and its span.
+        package let window: GateWindow
+        /// Holds for starting runs only.
+        package let isForRuns: Bool
+        /// Calls that count in it: sent within the span, or about to be.
+        package let used: Int
+        /// Until it has room for one more call; zero: it has.
+        package let nextFree: Duration
+        /// Until it is full, should calls go on as they did lately; nil: never.
+        package let exhaustedIn: Duration?
+
+        /// Calls that it has room for.
+        package var remaining: Int { max(window.limit - used, 0) }
+    }
+
+    /// Those of the upstream client, those for runs last.
+    package let windows: [Window]
+    /// Those of the caller alone.
+    package let own: [Window]
+    /// Pauses that upstream has asked for and that hold.
+    package let pauses: [GateStatistics.Pause]
+}
+
+extension GateState {
+    /// How it stands at `now`, to which it must have been brought.
+    mutating func budget(for request: GateRequest, now: Nanoseconds) -> GateBudget {
+        let book = books.book(of: request.token, now: now)
+        let limits = books.limits(of: request.token)
+        func windows(_ set: WindowSet, _ limits: [GateWindow], isForRuns: Bool) -> [GateBudget.Window] {
+            zip(limits, set.windows).map { limit, paced in
+                let opening = paced.opening(now: now, pace: set.pace)
+                return .init(
+                    limit, paced.window, isForRuns: isForRuns,
+                    opening: opening == .never ? paced.window.opening(ofCall: 1, now: now) : opening, now: now)
+            }
+        }
+        return GateBudget(
+            windows: windows(book.windows, limits.windows, isForRuns: false)
+                + windows(book.runWindows, limits.runWindows, isForRuns: true),
+            own: callers.windows(of: request, now: now).map {
+                .init($0.limit, $0.window, isForRuns: false, opening: $0.window.opening(ofCall: 1, now: now), now: now)
+            },
+            pauses: book.coolDowns.entries.filter { $0.end > now }.map {
+                .init(
+                    scope: $0.scope, cause: $0.cause, remaining: .nanoseconds($0.end - now), strikes: $0.strikes)
+            })
+    }
+}
+
+extension GateBudget.Window {
+    fileprivate init(
+        _ limit: GateWindow, _ window: SlidingWindow, isForRuns: Bool, opening: Nanoseconds, now: Nanoseconds
+    ) {
+        self.window = limit
+        self.isForRuns = isForRuns
+        used = window.spent + window.reserved
+        nextFree = .nanoseconds(max(opening - now, 0))
+        exhaustedIn = window.exhaustion(now: now).map { .nanoseconds(max($0 - now, 0)) }
+    }
+}
+
+extension SlidingWindow {
+    /// When it is full, if calls go on as they did in its last tenth; nil if they leave it as fast. Time must have been
+    /// passed.
+    func exhaustion(now: Nanoseconds) -> Nanoseconds? {
+        if room <= 0 { return now }
+        let lately = max(span / 10, min(span, .oneSecond))
+        let sends = log.reduce(0) { $1.last > now - lately ? $0 + $1.count : $0 }
+        guard sends > 0 else { return nil }
+        let rate = Double(sends) / Double(lately)
+        var inside = spent + reserved
+        for sends in log {
+            let full = Double(now) + Double(limit - inside) / rate
+            if full <= Double(expiry(sends)) { return Nanoseconds(full) }
+            inside -= sends.count
+        }
+        let full = Double(now) + Double(limit - inside) / rate
+        return full <= Double(now + span) ? Nanoseconds(full) : nil
+    }
+}
