@@ -1,7 +1,7 @@
 // The formats of the values that FleetEngine, SinkURL and the like hold. See ConfigFeatures.
 
-import Glibc
 import ClashAPI
+import Glibc
 import Ground
 
 extension ConfigFormat where Value == FileMode {

@@ -43,7 +43,7 @@ struct ConnectionPipeline: Sendable {
             _ = channel.setOption(.tcpOption(.tcp_nodelay), value: 1)
         }
         if isOneTooMany {
-            guard tls != nil else { return try addRefusal(to: channel, nil) }
+            guard tls != nil else { return try addRefusal(to: channel, channel.remoteAddress.peerName, nil) }
             guard service.activity.refusalBegan() else { return channel.close(promise: nil) }
             channel.closeFuture.whenComplete { _ in service.activity.refusalEnded() }
         }
@@ -92,7 +92,7 @@ struct ConnectionPipeline: Sendable {
     private func beginTLS(on channel: any Channel, _ peer: Peer, _ tls: ListenerTLS, isOneTooMany: Bool) throws {
         let ready = NIOSSLServerHandler(context: tls.tls.context(for: tls.audience))
         let handshake = HandshakeHandler(timeout: limits.headerTimeout) { negotiated in
-            if isOneTooMany { return try addRefusal(to: channel, negotiated) }
+            if isOneTooMany { return try addRefusal(to: channel, peer.address, negotiated) }
             let identity = try ready.peerCertificate.map { try tls.tls.identity(of: $0) }
             try proceed(on: channel, peer.secured(identity), negotiated)
         } failed: { trouble in
@@ -108,10 +108,10 @@ struct ConnectionPipeline: Sendable {
     }
 
     /// One connection too many, which can be told so by now.
-    private func addRefusal(to channel: any Channel, _ negotiated: String?) throws {
+    private func addRefusal(to channel: any Channel, _ peer: String, _ negotiated: String?) throws {
         if negotiated == "h2" {
-            return try channel.pipeline.syncOperations.addHandler(HTTP2Refusal(service, peer: channel.peerName))
+            return try channel.pipeline.syncOperations.addHandler(HTTP2Refusal(service, peer: peer))
         }
-        try channel.pipeline.syncOperations.addHandler(OverLimitHandler(service))
+        try channel.pipeline.syncOperations.addHandler(OverLimitHandler(service, peer: peer))
     }
 }

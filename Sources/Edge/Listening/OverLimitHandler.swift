@@ -9,10 +9,12 @@ final class OverLimitHandler: ChannelInboundHandler {
 
     private let service: any RequestHandling
 
-    init(_ service: any RequestHandling) { self.service = service }
+    private let peer: String
+
+    init(_ service: any RequestHandling, peer: String) { (self.service, self.peer) = (service, peer) }
 
     func channelActive(context: ChannelHandlerContext) {
-        let answer = service.overLimitAnswer(peer: context.remoteAddress.peerName)
+        let answer = service.overLimitAnswer(peer: peer)
         let channel = context.channel
         context.writeAndFlush(wrapOutboundOut(answer.bytes(toHead: false))).whenComplete { _ in
             channel.close(promise: nil)
