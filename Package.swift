@@ -45,7 +45,7 @@ let package = Package(
         .target(
             name: "CurlTransport",
             dependencies: ["Ground", "CCurl", "CZlib", .product(name: "HTTPTypes", package: "swift-http-types")],
-            swiftSettings: strict
+            swiftSettings: strict + [.strictMemorySafety()]
         ),
         .target(
             name: "ClashAPI",
@@ -83,7 +83,7 @@ let package = Package(
         .target(
             name: "Audit",
             dependencies: ["Ground", "CAudit", .product(name: "Crypto", package: "swift-crypto")],
-            swiftSettings: strict
+            swiftSettings: strict + [.strictMemorySafety()]
         ),
         .target(
             name: "Configuration",
@@ -144,6 +144,9 @@ let package = Package(
             dependencies: [
                 "Ground", "Proxy", "Configuration", "Simulator", "Audit", "CArguments",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "X509", package: "swift-certificates"),
+                .product(name: "SwiftASN1", package: "swift-asn1"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
@@ -151,6 +154,15 @@ let package = Package(
         ),
         // Raw scripted sockets and a hand-moved clock, shared by the test targets.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+        // Certificates of any kind. A target of its own: whoever imports what it stands on sees Glibc through Foundation.
+        .target(
+            name: "TestCertificates",
+            dependencies: [
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "X509", package: "swift-certificates"),
+                .product(name: "SwiftASN1", package: "swift-asn1"),
+            ],
+            path: "Tests/TestCertificates", swiftSettings: strict),
         .testTarget(name: "GroundTests", dependencies: ["Ground", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "CurlTransportTests",
@@ -201,8 +213,10 @@ let package = Package(
         .testTarget(
             name: "EdgeTests",
             dependencies: [
-                "Ground", "Edge", "TestSupport",
+                "Edge", "Ground", "TestSupport", "TestCertificates",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "NIOTLS", package: "swift-nio"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -229,6 +243,7 @@ let package = Package(
             name: "EndToEndTests",
             dependencies: [
                 "Ground", "Edge", "Proxy", "Configuration", "Simulator", "Audit", "clash-proxy", "TestSupport",
+                "TestCertificates",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHPACK", package: "swift-nio-http2"),
                 .product(name: "Logging", package: "swift-log"),

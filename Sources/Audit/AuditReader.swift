@@ -66,21 +66,32 @@ public struct AuditReader: Sendable {
         }
     }
 
-    /// The intents of a caller since a point of time, oldest first: what a delete budget is counted from.
+    /// The intents of a caller since a point of time, oldest first, without those whose outcome says that the call was never
+    /// sent: what a delete budget is counted from.
     ///
     /// - Parameter caller: a name; nil for all callers.
     public func intents(
         since: AuditTime, caller: String? = nil, _ body: (AuditTime, AuditCall) -> Void
     ) throws(AuditReadFailure) {
         let earliest = since.text
+        var found: [UInt64: AuditRecord] = [:]
         try lines { line in
             // Stamps of one length sort as text; most lines are passed over without being parsed.
-            guard let start = LineStart(line), start.event == .intent, line.text(start.time) >= earliest,
-                let record = AuditRecord(line), caller == nil || record.call.caller.name == caller
-            else { return true }
-            body(record.time, record.call)
+            guard let start = LineStart(line), line.text(start.time) >= earliest else { return true }
+            if start.event == .intent {
+                guard let record = AuditRecord(line), caller == nil || record.call.caller.name == caller else {
+                    return true
+                }
+                found[record.seq] = record
+            } else if start.event == .outcome, let intent = OpenIntentScan.closedIntent(line, start),
+                found[intent] != nil,
+                AuditRecord(line)?.result == AuditResult.notSent.rawValue
+            {
+                found[intent] = nil
+            }
             return true
         }
+        for record in found.values.sorted(by: { $0.seq < $1.seq }) { body(record.time, record.call) }
     }
 
     func lines(_ body: (Span<UInt8>) -> Bool) throws(AuditReadFailure) {

@@ -46,7 +46,7 @@ public struct AuditRecord: Sendable, Equatable {
         case "itwin": call.itwin = line.string(member)
         case "caller": call.caller = caller(member, of: line)
         case "reason": call.reason = line.string(member)
-        case "snapshot": snapshot = line.extracting(member.value).withUnsafeBytes { Array($0) }
+        case "snapshot": snapshot = unsafe line.extracting(member.value).withUnsafeBytes { unsafe Array($0) }
         case "status": status = line.integer(member)
         case "result": result = line.string(member)
         case "attempts": attempts = line.integer(member)

@@ -66,7 +66,7 @@ struct ChainVerifier {
         claim = AuditHead(seq: frame.seq, hash: line.text(frame.hash))
         if line.equals(hash, at: frame.hash) { head = claim }
         expected = frame.seq &+ 1
-        previous = line.extracting(frame.hash).withUnsafeBytes { Array($0) }
+        previous = unsafe line.extracting(frame.hash).withUnsafeBytes { unsafe Array($0) }
         return defect
     }
 

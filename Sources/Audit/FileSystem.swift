@@ -44,7 +44,7 @@ struct FileFailure: Error, Sendable, Equatable, CustomStringConvertible {
     var isOutOfSpace: Bool { code == ENOSPC || code == EDQUOT || code == EFBIG }
 
     var description: String {
-        let text = caudit_error_text(code).map { String(cString: $0) } ?? "error \(code)"
+        let text = unsafe caudit_error_text(code).map { unsafe String(cString: $0) } ?? "error \(code)"
         return "\(operation) \(path): \(text)"
     }
 }

@@ -55,9 +55,9 @@ extension Span<UInt8> {
     func holds(_ text: StaticString, at index: Int) -> Bool {
         let length = text.utf8CodeUnitCount
         guard index >= 0, index + length <= count else { return false }
-        return withUnsafeBytes { bytes in
+        return unsafe withUnsafeBytes { bytes in
             guard let base = bytes.baseAddress else { return false }
-            return memcmp(base + index, text.utf8Start, length) == 0
+            return unsafe memcmp(base + index, text.utf8Start, length) == 0
         }
     }
 
@@ -88,12 +88,12 @@ extension Span<UInt8> {
 
     func equals(_ other: [UInt8], at range: Range<Int>) -> Bool {
         guard range.count == other.count else { return false }
-        return extracting(range).withUnsafeBytes { bytes in
-            other.withUnsafeBytes { bytes.elementsEqual($0) }
+        return unsafe extracting(range).withUnsafeBytes { bytes in
+            unsafe other.withUnsafeBytes { unsafe bytes.elementsEqual($0) }
         }
     }
 
     func text(_ range: Range<Int>) -> String {
-        extracting(range).withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
+        unsafe extracting(range).withUnsafeBytes { unsafe String(decoding: $0, as: UTF8.self) }
     }
 }

@@ -61,12 +61,13 @@ struct LineReader {
 
     private func lineFeed(from start: Int) -> Int? {
         guard start < pending.upperBound else { return nil }
-        return buffer.withUnsafeBufferPointer { bytes in
-            guard let base = bytes.baseAddress, let found = memchr(base + start, 0x0A, pending.upperBound - start)
+        return unsafe buffer.withUnsafeBufferPointer { bytes in
+            guard let base = bytes.baseAddress,
+                let found = unsafe memchr(base + start, 0x0A, pending.upperBound - start)
             else {
                 return nil
             }
-            return UnsafeRawPointer(found) - UnsafeRawPointer(base)
+            return unsafe UnsafeRawPointer(found) - UnsafeRawPointer(base)
         }
     }
 
@@ -84,16 +85,17 @@ struct LineReader {
     private mutating func refill() throws(FileFailure) {
         let count = pending.count
         if pending.lowerBound > 0, count > 0 {
-            buffer.withUnsafeMutableBytes { bytes in
-                bytes.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[pending]))
+            unsafe buffer.withUnsafeMutableBytes { bytes in
+                unsafe bytes.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[pending]))
             }
         }
         pending = 0..<count
         if count == buffer.count { buffer += [UInt8](repeating: 0, count: count) }
         let (fileSystem, file, offset) = (fileSystem, file, pendingOffset + Int64(count))
-        let result = buffer.withUnsafeMutableBytes { bytes -> Result<Int, FileFailure> in
+        let result = unsafe buffer.withUnsafeMutableBytes { bytes -> Result<Int, FileFailure> in
             Result { () throws(FileFailure) in
-                try fileSystem.read(file, at: offset, into: UnsafeMutableRawBufferPointer(rebasing: bytes[count...]))
+                try unsafe fileSystem.read(
+                    file, at: offset, into: UnsafeMutableRawBufferPointer(rebasing: bytes[count...]))
             }
         }
         let read = try result.get()

@@ -27,9 +27,9 @@ struct LogFolder: Sendable, Equatable {
 extension LogFolder {
     /// The path as seen from everywhere.
     var absolute: String {
-        guard !path.hasPrefix("/"), let folder = getcwd(nil, 0) else { return path }
-        defer { free(folder) }
-        let here = String(cString: folder)
+        guard !path.hasPrefix("/"), let folder = unsafe getcwd(nil, 0) else { return path }
+        defer { unsafe free(folder) }
+        let here = unsafe String(cString: folder)
         return path == "." ? here : here + "/" + path
     }
 }

@@ -5,31 +5,31 @@ import Glibc
 
 struct PosixFileSystem: FileSystem {
     func createFolder(_ path: String) throws(FileFailure) -> Bool {
-        if mkdir(path, 0o700) == 0 { return true }
+        if unsafe mkdir(path, 0o700) == 0 { return true }
         if errno == EEXIST { return false }
         throw failure("create folder", path)
     }
 
     func status(_ path: String) throws(FileFailure) -> FileStatus? {
         var result = stat()
-        if stat(path, &result) == 0 { return FileStatus(result) }
+        if unsafe stat(path, &result) == 0 { return FileStatus(result) }
         if errno == ENOENT || errno == ENOTDIR { return nil }
         throw failure("stat", path)
     }
 
     func setMode(_ path: String, _ mode: UInt32) throws(FileFailure) {
-        guard chmod(path, mode) == 0 else { throw failure("chmod", path) }
+        guard unsafe chmod(path, mode) == 0 else { throw failure("chmod", path) }
     }
 
     func list(_ folder: String) throws(FileFailure) -> [String] {
-        guard let stream = opendir(folder) else { throw failure("list", folder) }
-        defer { closedir(stream) }
+        guard let stream = unsafe opendir(folder) else { throw failure("list", folder) }
+        defer { unsafe closedir(stream) }
         var names: [String] = []
         while true {
             errno = 0
-            guard let entry = readdir(stream) else { break }
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            guard let entry = unsafe readdir(stream) else { break }
+            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) {
+                unsafe $0.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
             }
             if name != ".", name != ".." { names.append(name) }
         }
@@ -38,18 +38,18 @@ struct PosixFileSystem: FileSystem {
     }
 
     func syncFolder(_ path: String) throws(FileFailure) {
-        let descriptor = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        let descriptor = unsafe Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { throw failure("open", path) }
         defer { Glibc.close(descriptor) }
         guard fsync(descriptor) == 0 else { throw failure("sync", path) }
     }
 
     func rename(_ path: String, to target: String) throws(FileFailure) {
-        guard Glibc.rename(path, target) == 0 else { throw failure("rename", path) }
+        guard unsafe Glibc.rename(path, target) == 0 else { throw failure("rename", path) }
     }
 
     func remove(_ path: String) throws(FileFailure) {
-        guard unlink(path) == 0 else { throw failure("remove", path) }
+        guard unsafe unlink(path) == 0 else { throw failure("remove", path) }
     }
 
     func open(_ path: String, _ access: FileAccess) throws(FileFailure) -> FileHandle {
@@ -60,7 +60,7 @@ struct PosixFileSystem: FileSystem {
             case .append: O_RDWR | O_APPEND | O_NOFOLLOW
             case .create: O_RDWR | O_APPEND | O_NOFOLLOW | O_CREAT | O_EXCL
             }
-        let descriptor = retrying { Int(Glibc.open(path, flags | O_CLOEXEC, 0o600)) }
+        let descriptor = retrying { unsafe Int(Glibc.open(path, flags | O_CLOEXEC, 0o600)) }
         guard descriptor >= 0 else { throw failure("open", path) }
         // Whoever writes to a file of the log has it to himself, also where somebody has removed the lock file.
         guard access == .read || retrying({ Int(flock(Int32(descriptor), LOCK_EX | LOCK_NB)) }) == 0 else {
@@ -73,20 +73,20 @@ struct PosixFileSystem: FileSystem {
 
     func status(_ file: FileHandle) throws(FileFailure) -> FileStatus {
         var result = stat()
-        guard fstat(file.descriptor, &result) == 0 else { throw failure("stat", file.path) }
+        guard unsafe fstat(file.descriptor, &result) == 0 else { throw failure("stat", file.path) }
         return FileStatus(result)
     }
 
     func read(_ file: FileHandle, at offset: Int64, into buffer: UnsafeMutableRawBufferPointer) throws(FileFailure)
         -> Int
     {
-        let count = retrying { pread(file.descriptor, buffer.baseAddress, buffer.count, Int(offset)) }
+        let count = retrying { unsafe pread(file.descriptor, buffer.baseAddress, buffer.count, Int(offset)) }
         guard count >= 0 else { throw failure("read", file.path) }
         return count
     }
 
     func write(_ file: FileHandle, _ bytes: UnsafeRawBufferPointer) throws(FileFailure) -> Int {
-        let count = retrying { Glibc.write(file.descriptor, bytes.baseAddress, bytes.count) }
+        let count = retrying { unsafe Glibc.write(file.descriptor, bytes.baseAddress, bytes.count) }
         guard count >= 0 else { throw failure("write", file.path) }
         return count
     }
@@ -114,7 +114,7 @@ struct PosixFileSystem: FileSystem {
 
     func lock(_ path: String) throws(FileFailure) -> FileHandle {
         let flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC
-        let descriptor = retrying { Int(Glibc.open(path, flags, 0o600)) }
+        let descriptor = retrying { unsafe Int(Glibc.open(path, flags, 0o600)) }
         guard descriptor >= 0 else { throw failure("open", path) }
         guard retrying({ Int(flock(Int32(descriptor), LOCK_EX | LOCK_NB)) }) == 0 else {
             let failure = failure("lock", path)

@@ -58,9 +58,9 @@ enum RecordEncoder {
 
 enum RecordHash {
     static func hex(of bytes: Span<UInt8>) -> [UInt8] {
-        bytes.withUnsafeBytes { buffer in
+        unsafe bytes.withUnsafeBytes { buffer in
             var hash = SHA256()
-            hash.update(bufferPointer: buffer)
+            unsafe hash.update(bufferPointer: buffer)
             var hex: [UInt8] = []
             hex.reserveCapacity(64)
             for byte in hash.finalize() { Hex.append(byte, to: &hex) }

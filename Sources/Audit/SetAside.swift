@@ -57,10 +57,10 @@ extension FileSystem {
         var filled = 0
         while filled < count {
             let start = filled
-            let result = bytes.withUnsafeMutableBytes { buffer -> Result<Int, FileFailure> in
+            let result = unsafe bytes.withUnsafeMutableBytes { buffer -> Result<Int, FileFailure> in
                 Result { () throws(FileFailure) in
-                    let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[start...])
-                    return try self.read(file, at: offset + Int64(start), into: rest)
+                    let rest = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[start...])
+                    return try unsafe self.read(file, at: offset + Int64(start), into: rest)
                 }
             }
             let added = try result.get()
@@ -72,12 +72,12 @@ extension FileSystem {
     }
 
     func writeAll(_ file: FileHandle, _ bytes: [UInt8]) throws(FileFailure) {
-        let result = bytes.withUnsafeBytes { buffer -> Result<Void, FileFailure> in
+        let result = unsafe bytes.withUnsafeBytes { buffer -> Result<Void, FileFailure> in
             Result { () throws(FileFailure) in
-                var rest = buffer[...]
-                while !rest.isEmpty {
-                    let count: Int = try self.write(file, UnsafeRawBufferPointer(rebasing: rest))
-                    rest = rest.dropFirst(count)
+                var rest = unsafe buffer[...]
+                while unsafe !rest.isEmpty {
+                    let count: Int = try unsafe self.write(file, UnsafeRawBufferPointer(rebasing: rest))
+                    unsafe rest = rest.dropFirst(count)
                 }
             }
         }

@@ -49,8 +49,8 @@ package struct Config: Sendable, Equatable {
 extension Config {
     /// `[listen]`.
     package struct Listen: Sendable, Equatable {
-        /// Port 0 lets the system pick one.
-        package var address = ListenAddress.tcp(host: "127.0.0.1", port: 8080)
+        /// Never empty. Port 0 lets the system pick one.
+        package var addresses = [ListenAddress.tcp(host: "127.0.0.1", port: 8080)]
         /// Permission bits of unix sockets; nil: what the umask gives.
         package var socketMode: FileMode?
         /// Base of rewritten links; nil: scheme and Host of each request.

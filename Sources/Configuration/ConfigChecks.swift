@@ -55,13 +55,12 @@ struct ConfigChecks {
 
     /// Whoever can connect without a `[[caller]]` may do everything, so that is for this machine only.
     private mutating func exposure() {
-        guard isSound("listen.address", "token.mode", "caller", "issuer"), config.callers.isEmpty,
-            config.issuers.isEmpty
+        guard isSound("listen.address", "token.mode", "caller", "issuer"), !config.knowsItsCallers,
+            let open = config.listen.addresses.first(where: { !$0.isLoopback })
         else { return }
-        if config.listen.address.isLoopback || config.token.mode == .passthrough { return }
         mistake(
             "listen.address",
-            "\"\(config.listen.address)\" can be reached from other machines, and without a [[caller]] anybody may do anything",
+            "\"\(open)\" can be reached from other machines, and without a [[caller]] anybody may do anything",
             "add a [[caller]] (`clash-proxy key new NAME`), or listen on 127.0.0.1 or a unix socket")
     }
 
@@ -77,12 +76,16 @@ struct ConfigChecks {
 
     private mutating func addresses() {
         guard isSound("listen.address") else { return }
-        let listen = config.listen.address
-        if isSound("admin.address"), let admin = config.admin.address, admin.overlaps(listen) {
+        let listen = config.listen.addresses
+        for (offset, address) in listen.enumerated() where listen[..<offset].contains(where: address.overlaps) {
+            mistake(
+                "listen.address", "\"\(address)\" stands there twice, or is a part of another", "keep one of the two")
+        }
+        if isSound("admin.address"), let admin = config.admin.address, listen.contains(where: admin.overlaps) {
             mistake("admin.address", "\"\(admin)\" is taken by listen.address", "give each its own port")
         }
         for (key, url) in [("upstream.url", config.upstream.url), ("token.token_url", config.token.tokenURL)]
-        where isSound(key) && url.reaches(listen) {
+        where isSound(key) && listen.contains(where: url.reaches) {
             mistake(key, "\"\(url)\" is this proxy itself", "name the server behind the proxy")
         }
         if isSound("listen.public_url", "upstream.url"), config.listen.publicURL?.origin == config.upstream.url.origin {
@@ -113,7 +116,7 @@ struct ConfigChecks {
             } else if proxy.scheme != .http {
                 // What goes through it has a TLS of its own, from end to end.
                 mistake("upstream.proxy", "\"\(proxy)\" is no plain HTTP proxy", "write http://host:port")
-            } else if isSound("listen.address"), proxy.reaches(config.listen.address) {
+            } else if isSound("listen.address"), config.listen.addresses.contains(where: { proxy.reaches($0) }) {
                 mistake("upstream.proxy", "\"\(proxy)\" is this proxy itself", "name the proxy on the way out")
             }
         } else if isSound("upstream.proxy_credentials_file"), config.upstream.proxyCredentialsFile != nil {
@@ -262,6 +265,11 @@ struct ConfigChecks {
         case .userAndPassword: "name a file that this user can read, with user:password alone on its one line"
         }
     }
+}
+
+extension Config {
+    /// Whether who is nobody may do nothing: there are callers or issuers, or tools bring their own tokens.
+    package var knowsItsCallers: Bool { !callers.isEmpty || !issuers.isEmpty || token.mode == .passthrough }
 }
 
 extension ListenAddress {

@@ -138,20 +138,20 @@ extension ConfigFormat where Value == ListenAddress {
         $0.description
     }
 
-    /// The same, also as a list of one; several are read but not yet in force.
-    static let addresses = ConfigFormat(.stringOrList, expects: address.expects, rebase: address.rebase) {
+}
+
+extension ConfigFormat where Value == [ListenAddress] {
+    /// One address, or a list of them.
+    static let addresses = ConfigFormat(
+        .stringOrList, expects: "\(ConfigFormat<ListenAddress>.address.expects), or a list of them",
+        rebase: ConfigFormat<ListenAddress>.address.rebase
+    ) {
         node throws(ValueProblems) in
-        guard case .array = node else { return try address.read(node) }
-        let all = try ConfigFormat<[ListenAddress]>.list(address, nonEmpty: true).read(node)
-        guard all.count == 1, let only = all.first else {
-            let remedy = "write one of them"
-            throw ValueProblems(all: [
-                ValueProblem("are several addresses, which is not yet in force in this version", remedy: remedy)
-            ])
-        }
-        return only
-    } write: {
-        address.write($0)
+        guard case .array = node else { return [try ConfigFormat<ListenAddress>.address.read(node)] }
+        return try list(.address, nonEmpty: true).read(node)
+    } write: { addresses in
+        let nodes = addresses.map(ConfigFormat<ListenAddress>.address.write)
+        return nodes.count == 1 ? nodes[0] : .array(nodes)
     }
 }
 

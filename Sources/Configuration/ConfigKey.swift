@@ -76,9 +76,15 @@ extension ConfigShape {
         case .boolean: Bool(text).map(TOMLNode.boolean) ?? .string(text)
         case .table: TOMLNode.parseValue(text) ?? .string(text)
         // The brackets of an IPv6 address are no array.
-        case .stringOrList: text.hasPrefix("[") ? TOMLNode.parseValue(text) ?? .string(text) : .string(text)
+        case .stringOrList: text.hasPrefix("[") ? TOMLNode.parseValue(text) ?? Self.some(text) : Self.some(text)
         case .list(let element): Self.list(from: text, of: element)
         }
+    }
+
+    /// One, or several between commas.
+    private static func some(_ text: String) -> TOMLNode {
+        let parts = text.split(separator: ",", omittingEmptySubsequences: false)
+        return parts.count == 1 ? .string(text) : .array(parts.map { .string(String($0.trimmedBlanks)) })
     }
 
     private static func list(from text: String, of element: ConfigShape) -> TOMLNode {

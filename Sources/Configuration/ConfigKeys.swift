@@ -22,12 +22,13 @@ enum ConfigKeys {
 
     private static let listen: [ConfigKey<Config>] = [
         .init(
-            "listen.address", \.listen.address, .addresses,
+            "listen.address", \.listen.addresses, .addresses,
             "host:port, [v6]:port, or unix:/path.sock, or a list of them; port 0 picks one and logs it",
             needsRestart: true),
         .init(
             "listen.socket_mode", \.listen.socketMode, .optional(.fileMode),
-            "of unix sockets, e.g. \"0660\"; empty: what the umask gives", inForce: false),
+            "of unix sockets, e.g. \"0660\"; empty: what the umask gives",
+            needsRestart: true),
         .init(
             "listen.public_url", \.listen.publicURL, .optional(.url),
             "base URL put into rewritten links; empty: scheme and Host of each request"),

@@ -38,6 +38,11 @@ package struct ConfigMistake: Sendable, Hashable, CustomStringConvertible {
     /// The key or section that was probably meant.
     var guess: String?
 
+    /// One that others find than the loader.
+    package init(place: ConfigPlace, key: String? = nil, problem: String, remedy: String? = nil) {
+        (self.place, self.key, self.problem, self.remedy) = (place, key, problem, remedy)
+    }
+
     /// One line: `proxy.conf:3: listen.address: "8080" has no port; write host:port`. Fit for a terminal, whatever the
     /// names in it are.
     package var description: String {
@@ -54,7 +59,8 @@ package struct ConfigMistakes: Error, Sendable, CustomStringConvertible {
     /// The mistakes.
     package let all: [ConfigMistake]
 
-    init(_ mistakes: [ConfigMistake]) {
+    /// - Parameter mistakes: at least one.
+    package init(_ mistakes: [ConfigMistake]) {
         all = mistakes.enumerated().sorted { left, right in
             (left.element.place.rank, left.offset) < (right.element.place.rank, right.offset)
         }.map(\.element)

@@ -30,6 +30,11 @@ extension LoadedConfig {
             remedy: "take it out to run without it")
     }
 
+    /// A mistake that others find in what the configuration names, where its key stands.
+    package func mistake(_ key: String, _ problem: String, remedy: String) -> ConfigMistake {
+        ConfigMistake(place: given[key]?.place ?? .builtIn, key: key, problem: problem, remedy: remedy)
+    }
+
     /// What an operator should know: what would be written in other words today, keys that were set to something of one's
     /// own but do nothing yet (one line for all), and an admin listener that others can reach.
     package var warnings: [ConfigMistake] {
@@ -41,13 +46,13 @@ extension LoadedConfig {
                     place: .builtIn,
                     problem: "set, but not yet in force in this version: \(idle.joined(separator: ", "))"))
         }
-        if !config.listen.address.isLoopback {
+        if let open = config.listen.addresses.first(where: { !$0.isLoopback }), !config.listen.usesTLS {
             warnings.append(
                 ConfigMistake(
                     place: given["listen.address"]?.place ?? .builtIn, key: "listen.address",
-                    problem: "\"\(config.listen.address)\" can be reached from other machines, "
+                    problem: "\"\(open)\" can be reached from other machines, "
                         + "and tools talk to it in plain text, keys included",
-                    remedy: "let only your own network reach it, or put something that speaks TLS in front"))
+                    remedy: "set listen.tls_certificate and listen.tls_key, or let only your own network reach it"))
         }
         if let admin = config.admin.address, !admin.isLoopback, !config.listen.usesTLS {
             warnings.append(

@@ -39,7 +39,7 @@ extension ConfigKeys {
             isSecret: true),
         .init(
             "caller.certificate", \.certificate, .optional(.filled(expects: "a common name or alternative name")),
-            "CN or SAN of its certificate, with client_ca", inForce: false, guardsAccess: true),
+            "CN or SAN of its certificate, with client_ca"),
         .init(
             "caller.user", \.user, .optional(.filled(expects: "a login name or uid")),
             "login name or uid of its process, on unix sockets"),

@@ -9,58 +9,64 @@ import CCurl
 ///
 /// `@unchecked Sendable`: other threads only call `wakeup`, which libcurl allows at any time; `Inbox` keeps them off a
 /// handle that has been freed.
-struct MultiHandle: @unchecked Sendable {
+///
+/// `@safe`: whoever uses `raw` says so.
+@safe struct MultiHandle: @unchecked Sendable {
     let raw: UnsafeMutableRawPointer
 
     func wakeup() {
-        curl_multi_wakeup(self.raw)
+        unsafe curl_multi_wakeup(self.raw)
     }
 }
 
 /// The easy handle of one transfer with the memory that libcurl writes its error text to.
-final class EasyHandle {
+///
+/// `@safe`: both live as long as this does, and whoever uses them says so.
+@safe final class EasyHandle {
     let raw: UnsafeMutableRawPointer
     let errorText: UnsafeMutablePointer<CChar>
 
     fileprivate init?(share: UnsafeMutableRawPointer) {
-        guard let raw = curl_easy_init() else { return nil }
-        self.raw = raw
-        self.errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
-        self.errorText[0] = 0
-        ccurl_set_pointer(raw, CURLOPT_SHARE, share)
+        guard let raw = unsafe curl_easy_init() else { return nil }
+        unsafe self.raw = raw
+        unsafe self.errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
+        unsafe self.errorText[0] = 0
+        unsafe ccurl_set_pointer(raw, CURLOPT_SHARE, share)
     }
 
     deinit {
-        curl_easy_cleanup(self.raw)
-        self.errorText.deallocate()
+        unsafe curl_easy_cleanup(self.raw)
+        unsafe self.errorText.deallocate()
     }
 
     /// What libcurl said about the last failure, or its general words for `code`.
     func errorDescription(_ code: CURLcode) -> String {
-        self.errorText[0] != 0 ? String(cString: self.errorText) : String(cString: curl_easy_strerror(code))
+        unsafe self.errorText[0] != 0 ? String(cString: self.errorText) : String(cString: curl_easy_strerror(code))
     }
 }
 
 /// The TLS sessions of all easy handles, so that any connection resumes any session. Names and connections are kept by
 /// the multi handle anyway. libcurl asks for locks only where several threads use a share.
-struct ShareHandle {
+///
+/// `@safe`: the handle is nobody else's, and `close` is the last that is done with it.
+@safe struct ShareHandle {
     private let raw: UnsafeMutableRawPointer
 
     init?() {
-        guard let raw = curl_share_init() else { return nil }
-        guard ccurl_share_data(raw, CURL_LOCK_DATA_SSL_SESSION) == CURLSHE_OK else {
-            curl_share_cleanup(raw)
+        guard let raw = unsafe curl_share_init() else { return nil }
+        guard unsafe ccurl_share_data(raw, CURL_LOCK_DATA_SSL_SESSION) == CURLSHE_OK else {
+            unsafe curl_share_cleanup(raw)
             return nil
         }
-        self.raw = raw
+        unsafe self.raw = raw
     }
 
     func makeHandle() -> EasyHandle? {
-        EasyHandle(share: self.raw)
+        unsafe EasyHandle(share: self.raw)
     }
 
     /// All handles must be gone.
     func close() {
-        curl_share_cleanup(self.raw)
+        unsafe curl_share_cleanup(self.raw)
     }
 }

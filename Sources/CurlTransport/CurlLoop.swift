@@ -33,15 +33,15 @@ final class CurlLoop: @unchecked Sendable {
     private var shutdownAt: Nanoseconds?
 
     init(_ configuration: CurlTransport.Configuration) throws(CurlSetupFailure) {
-        guard let raw = curl_multi_init() else { throw CurlSetupFailure(description: "curl_multi_init failed") }
+        guard let raw = unsafe curl_multi_init() else { throw CurlSetupFailure(description: "curl_multi_init failed") }
         guard let share = ShareHandle() else {
-            curl_multi_cleanup(raw)
+            unsafe curl_multi_cleanup(raw)
             throw CurlSetupFailure(description: "curl_share_init failed")
         }
         // As many transfers as connections are given to libcurl, so that nothing queues inside it unseen.
-        ccurl_multi_set_long(raw, CURLMOPT_MAX_TOTAL_CONNECTIONS, configuration.maxConnections)
-        ccurl_multi_set_long(raw, CURLMOPT_MAXCONNECTS, configuration.maxConnections)
-        self.multi = MultiHandle(raw: raw)
+        unsafe ccurl_multi_set_long(raw, CURLMOPT_MAX_TOTAL_CONNECTIONS, configuration.maxConnections)
+        unsafe ccurl_multi_set_long(raw, CURLMOPT_MAXCONNECTS, configuration.maxConnections)
+        self.multi = unsafe MultiHandle(raw: raw)
         self.inbox = Inbox(multi: self.multi)
         self.options = CurlOptions(configuration)
         self.limit = configuration.maxConnections
@@ -102,16 +102,8 @@ final class CurlLoop: @unchecked Sendable {
             if transfer.state.cancel() && transfer.state.isStarted { self.fail(transfer, .cancelled) }
         case .abandon(let transfer):
             if !transfer.state.isOver { self.fail(transfer, .cancelled) }
-        case .abortUpload(let transfer):
-            // Before the start, `start` will see it.
-            if transfer.state.isStarted && !transfer.state.uploadIsDone {
-                self.fail(transfer, .bodyFailed, "the request body was given up")
-            }
         case .resumeDownload(let transfer):
             transfer.state.bodyAdvanced(now: self.now)
-            self.resume(transfer)
-        case .resumeUpload(let transfer):
-            transfer.state.uploadAdvanced(now: self.now)
             self.resume(transfer)
         case .shutdown(let time):
             self.shutdownAt = min(time, self.shutdownAt ?? time)
@@ -125,8 +117,6 @@ final class CurlLoop: @unchecked Sendable {
         self.waiting.append(transfer)
         if transfer.state.isCancelled {
             self.fail(transfer, .cancelled)
-        } else if let pipe = transfer.requestPipe, pipe.hasFailed {
-            self.fail(transfer, .bodyFailed, "the request body was given up")
         } else {
             self.watch(transfer)
         }
@@ -148,9 +138,9 @@ final class CurlLoop: @unchecked Sendable {
         transfer.state.connecting(now: self.now)
         guard let handle = self.share.makeHandle() else { return self.fail(transfer, .internalError, "out of memory") }
         self.options.apply(to: handle, for: transfer)
-        let code = curl_multi_add_handle(self.multi.raw, handle.raw)
+        let code = unsafe curl_multi_add_handle(self.multi.raw, handle.raw)
         guard code == CURLM_OK else {
-            return self.fail(transfer, .internalError, String(cString: curl_multi_strerror(code)))
+            return unsafe self.fail(transfer, .internalError, String(cString: curl_multi_strerror(code)))
         }
         transfer.handle = handle
         self.watch(transfer)
@@ -159,7 +149,7 @@ final class CurlLoop: @unchecked Sendable {
     /// Both directions are opened; the one that has nothing to do calls back once for nothing and pauses again.
     private func resume(_ transfer: Transfer) {
         guard let handle = transfer.handle else { return }
-        let code = curl_easy_pause(handle.raw, CURLPAUSE_CONT)
+        let code = unsafe curl_easy_pause(handle.raw, CURLPAUSE_CONT)
         self.watch(transfer)
         // "Bad argument" only says that it is between two connections, where nothing is paused.
         if code != CURLE_OK && code != CURLE_BAD_FUNCTION_ARGUMENT { self.finish(transfer, code) }
@@ -170,20 +160,22 @@ final class CurlLoop: @unchecked Sendable {
     private func perform() {
         if self.live.isEmpty { return }
         var running: Int32 = 0
-        curl_multi_perform(self.multi.raw, &running)
+        unsafe curl_multi_perform(self.multi.raw, &running)
         self.now = Monotonic.now()
     }
 
     private func endFinished() {
         var left: Int32 = 0
-        while let message = curl_multi_info_read(self.multi.raw, &left) {
-            guard message.pointee.msg == CURLMSG_DONE, let easy = message.pointee.easy_handle else { continue }
+        while let message = unsafe curl_multi_info_read(self.multi.raw, &left) {
+            guard unsafe message.pointee.msg == CURLMSG_DONE, let easy = unsafe message.pointee.easy_handle else {
+                continue
+            }
             // The message is gone with the handle, so its code is copied first.
-            let code = message.pointee.data.result
+            let code = unsafe message.pointee.data.result
             var data: UnsafeMutableRawPointer?
-            ccurl_get_private(easy, &data)
-            guard let data else { continue }
-            self.finish(Unmanaged<Transfer>.fromOpaque(data).takeUnretainedValue(), code)
+            unsafe ccurl_get_private(easy, &data)
+            guard let data = unsafe data else { continue }
+            unsafe self.finish(Unmanaged<Transfer>.fromOpaque(data).takeUnretainedValue(), code)
         }
     }
 
@@ -212,12 +204,7 @@ final class CurlLoop: @unchecked Sendable {
             transfer.isReadyListed = false
             if transfer.isAnsweredInFull { self.finish(transfer, CURLE_OK) }
             let resumes = transfer.deliver()
-            if resumes || transfer.wasAnsweredEarly {
-                // A request body that was paused when the early answer came would keep libcurl waiting.
-                self.resume(transfer)
-            } else {
-                self.watch(transfer)
-            }
+            if resumes { self.resume(transfer) } else { self.watch(transfer) }
         }
         self.delivered.removeAll(keepingCapacity: true)
     }
@@ -225,7 +212,7 @@ final class CurlLoop: @unchecked Sendable {
     private func sleep() {
         // The second is a safety net, not a clock: commands and deadlines wake the thread.
         let wait = max(0, min(1_000_000_000, self.nextDeadline - self.now))
-        curl_multi_poll(self.multi.raw, nil, 0, Int32((wait + 999_999) / 1_000_000), nil)
+        unsafe curl_multi_poll(self.multi.raw, nil, 0, Int32((wait + 999_999) / 1_000_000), nil)
     }
 
     // MARK: The end of a transfer
@@ -243,12 +230,11 @@ final class CurlLoop: @unchecked Sendable {
         transfer.state.ended()
         if let handle = transfer.handle {
             self.noteIdleConnection(of: transfer, handle)
-            curl_multi_remove_handle(self.multi.raw, handle.raw)
+            unsafe curl_multi_remove_handle(self.multi.raw, handle.raw)
             transfer.handle = nil
         }
         if transfer.openedSocket { self.sockets.dropClosed() }
         self.forget(transfer)
-        transfer.requestPipe?.close()
         // What is started because of this finds the connection free: the command comes after.
         transfer.request.ended?()
         if let failure {
@@ -301,7 +287,7 @@ final class CurlLoop: @unchecked Sendable {
         }
         self.sockets.idle(key, user: ObjectIdentifier(transfer)) {
             var descriptor = CURL_SOCKET_BAD
-            ccurl_get_active_socket(handle.raw, &descriptor)
+            unsafe ccurl_get_active_socket(handle.raw, &descriptor)
             return descriptor == CURL_SOCKET_BAD ? nil : descriptor
         }
     }
@@ -317,7 +303,7 @@ final class CurlLoop: @unchecked Sendable {
     private func close() {
         self.inbox.close(publishing: self.statistics)
         // All transfers are over, and their handles gone with them. The multi handle closes the idle connections.
-        curl_multi_cleanup(self.multi.raw)
+        unsafe curl_multi_cleanup(self.multi.raw)
         self.share.close()
         self.inbox.publish(self.statistics)
     }

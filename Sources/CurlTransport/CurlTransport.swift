@@ -70,7 +70,7 @@ package final class CurlTransport: Sendable {
     /// `SSLKEYLOGFILE` from the environment (it would write TLS secrets to a file).
     package init(_ configuration: Configuration) throws(CurlSetupFailure) {
         if let problem = Self.globalProblem { throw CurlSetupFailure(description: problem) }
-        if let file = configuration.caFile, access(file, R_OK) != 0 {
+        if let file = configuration.caFile, unsafe access(file, R_OK) != 0 {
             throw CurlSetupFailure(description: "CA file \(file) cannot be read")
         }
         self.configuration = configuration
@@ -99,10 +99,6 @@ package final class CurlTransport: Sendable {
             throw TransferFailure(reason: .invalidRequest, detail: defect)
         }
         let transfer = self.transfer(request, only: .exchange)
-        if let pipe = transfer.requestPipe, !pipe.attach(.init(transfer: transfer, inbox: self.loop.inbox)) {
-            request.ended?()
-            throw TransferFailure(reason: .invalidRequest, detail: "request body pipe used twice")
-        }
         return try await self.run(transfer).get()
     }
 
@@ -125,12 +121,11 @@ package final class CurlTransport: Sendable {
     private func run(_ transfer: Transfer) async -> Result<UpstreamResponse, TransferFailure> {
         let inbox = self.loop.inbox
         return await withTaskCancellationHandler {
-            await withUnsafeContinuation { (head: Transfer.Head) in
-                transfer.head = head
+            await unsafe withUnsafeContinuation { (head: Transfer.Head) in
+                unsafe transfer.head = head
                 guard !inbox.send(.start(transfer)) else { return }
-                transfer.requestPipe?.close()
                 transfer.request.ended?()
-                head.resume(returning: .failure(TransferFailure(reason: .shutdown)))
+                unsafe head.resume(returning: .failure(TransferFailure(reason: .shutdown)))
             }
         } onCancel: {
             inbox.send(.cancel(transfer))
@@ -149,13 +144,14 @@ package final class CurlTransport: Sendable {
 
     /// libcurl's global initialisation, once per process and never undone. Nil when all is well.
     private static let globalProblem: String? = {
-        unsetenv("SSLKEYLOGFILE")
+        unsafe unsetenv("SSLKEYLOGFILE")
         signal(SIGPIPE, SIG_IGN)
         guard curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK else { return "curl_global_init failed" }
-        guard let version = curl_version_info(CURLVERSION_FIRST), version.pointee.version_num >= 0x075700 else {
+        guard let version = unsafe curl_version_info(CURLVERSION_FIRST), unsafe version.pointee.version_num >= 0x075700
+        else {
             return "libcurl is older than 7.87"
         }
-        guard version.pointee.features & CURL_VERSION_SSL != 0 else { return "libcurl was built without TLS" }
+        guard unsafe version.pointee.features & CURL_VERSION_SSL != 0 else { return "libcurl was built without TLS" }
         return nil
     }()
 }

@@ -20,7 +20,7 @@ struct FieldNameTable {
         func isSpelled(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
             let own = name.rawName.utf8.span
             guard own.count == bytes.count else { return false }
-            for index in own.indices where own[index] != bytes[index] { return false }
+            for index in own.indices where unsafe own[index] != bytes[index] { return false }
             return true
         }
     }
@@ -33,13 +33,13 @@ struct FieldNameTable {
     /// The name spelled by `bytes`, or nil if that is no field name (RFC 9110 section 5.1).
     mutating func entry(for bytes: UnsafeBufferPointer<UInt8>) -> Entry? {
         var hash: UInt32 = 2_166_136_261  // FNV-1a
-        for byte in bytes { hash = (hash ^ UInt32(byte)) &* 16_777_619 }
+        for index in bytes.indices { hash = unsafe (hash ^ UInt32(bytes[index])) &* 16_777_619 }
         var slot = Int(hash % UInt32(Self.slots))
         while let entry = self.entries[slot] {
-            if entry.isSpelled(bytes) { return entry }
+            if unsafe entry.isSpelled(bytes) { return entry }
             slot = (slot + 1) % Self.slots
         }
-        guard let name = HTTPField.Name(String(decoding: bytes, as: UTF8.self)) else { return nil }
+        guard let name = unsafe HTTPField.Name(String(decoding: bytes, as: UTF8.self)) else { return nil }
         let entry = Entry(name: name, role: Self.role(of: name))
         if self.count < Self.capacity {
             self.entries[slot] = entry

@@ -47,10 +47,10 @@ struct HeadParser {
     mutating func take(_ line: UnsafeBufferPointer<UInt8>, names: inout FieldNameTable) -> Step {
         self.bytes += line.count
         if self.bytes > Self.maximumBytes { return .invalid("response head too large") }
-        let text = Self.withoutLineEnd(line)
-        if self.part == .start { return self.takeStatusLine(text) }
+        let text = unsafe Self.withoutLineEnd(line)
+        if self.part == .start { return unsafe self.takeStatusLine(text) }
         if text.isEmpty { return self.takeBlankLine() }
-        return self.takeField(text, names: &names)
+        return unsafe self.takeField(text, names: &names)
     }
 
     /// The codings of the body, for who takes them off; what would no longer describe it then is removed.
@@ -64,30 +64,31 @@ struct HeadParser {
     /// `HTTP/1.` and a digit, or where HTTP/2 may be spoken the line that libcurl makes up for it.
     private mutating func takeVersion(_ version: Slice<UnsafeBufferPointer<UInt8>>) -> Bool {
         self.isHTTP1 =
-            version.count == 8 && version.starts(with: "HTTP/1.".utf8)
+            unsafe version.count == 8 && version.starts(with: "HTTP/1.".utf8)
             && (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(version[7])
-        return self.isHTTP1 || self.mayBeHTTP2 && version.starts(with: "HTTP/2".utf8)
+        return unsafe self.isHTTP1 || self.mayBeHTTP2 && version.starts(with: "HTTP/2".utf8)
     }
 
     private mutating func takeStatusLine(_ line: UnsafeBufferPointer<UInt8>) -> Step {
-        guard let space = line.firstIndex(of: UInt8(ascii: " ")), line.count >= space + 4,
-            self.takeVersion(line[..<space])
+        guard let space = unsafe line.firstIndex(of: UInt8(ascii: " ")), line.count >= space + 4,
+            unsafe self.takeVersion(line[..<space])
         else { return .invalid("malformed status line") }
         // A CR of its own, or a NUL, ends the line for one reader and not for another.
-        if line.contains(where: { $0 < 0x20 && $0 != 0x09 || $0 == 0x7F }) {
+        if unsafe line.contains(where: { $0 < 0x20 && $0 != 0x09 || $0 == 0x7F }) {
             return .invalid("control character in the status line")
         }
         var code = 0
-        for byte in line[(space + 1)..<(space + 4)] {
+        for index in (space + 1)..<(space + 4) {
+            let byte = unsafe line[index]
             guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { return .invalid("malformed status") }
             code = code * 10 + Int(byte - UInt8(ascii: "0"))
         }
-        guard code >= 100, line.count == space + 4 || line[space + 4] == UInt8(ascii: " ") else {
+        guard code >= 100, unsafe line.count == space + 4 || line[space + 4] == UInt8(ascii: " ") else {
             return .invalid("malformed status")
         }
         // We never ask for an upgrade, so what would follow is nothing we can read.
         if code == 101 { return .invalid("unrequested protocol switch") }
-        self.status = HTTPResponse.Status(
+        self.status = unsafe HTTPResponse.Status(
             code: code, reasonPhrase: String(decoding: line[min(space + 5, line.count)...], as: UTF8.self))
         self.fields = HTTPFields()
         self.fields.reserveCapacity(24)
@@ -115,12 +116,14 @@ struct HeadParser {
     }
 
     private mutating func takeField(_ line: UnsafeBufferPointer<UInt8>, names: inout FieldNameTable) -> Step {
-        if line[0] == UInt8(ascii: " ") || line[0] == UInt8(ascii: "\t") { return .invalid("folded field line") }
-        guard let colon = line.firstIndex(of: UInt8(ascii: ":")),
-            let entry = names.entry(for: UnsafeBufferPointer(rebasing: line[..<colon]))
+        if unsafe line[0] == UInt8(ascii: " ") || line[0] == UInt8(ascii: "\t") { return .invalid("folded field line") }
+        guard let colon = unsafe line.firstIndex(of: UInt8(ascii: ":")),
+            let entry = unsafe names.entry(for: UnsafeBufferPointer(rebasing: line[..<colon]))
         else { return .invalid("malformed field name") }
-        let value = UnsafeBufferPointer(rebasing: line[(colon + 1)...].trimmedBlanks)
-        guard let field = Self.field(entry.name, value) else { return .invalid("control character in a field value") }
+        let value = unsafe UnsafeBufferPointer(rebasing: line[(colon + 1)...].trimmedBlanks)
+        guard let field = unsafe Self.field(entry.name, value) else {
+            return .invalid("control character in a field value")
+        }
         self.fieldCount += 1
         if self.fieldCount > Self.maximumFields { return .invalid("too many fields") }
         if self.part == .trailers {
@@ -130,16 +133,16 @@ struct HeadParser {
         switch entry.role {
         case .ordinary: break
         case .contentLength:
-            guard let length = Self.decimal(value) else { return .invalid("malformed Content-Length") }
+            guard let length = unsafe Self.decimal(value) else { return .invalid("malformed Content-Length") }
             if let earlier = self.contentLength {
                 return earlier == length ? .more : .invalid("conflicting Content-Length")
             }
             self.contentLength = length
         case .transferEncoding:
-            guard !self.isChunked, Self.isChunked(value) else { return .invalid("unknown transfer coding") }
+            guard !self.isChunked, unsafe Self.isChunked(value) else { return .invalid("unknown transfer coding") }
             self.isChunked = true
         case .contentEncoding:
-            if !Self.isIdentity(value) { self.isCoded = true }
+            if unsafe !Self.isIdentity(value) { self.isCoded = true }
         }
         self.fields.append(field)
         return .more
@@ -148,25 +151,26 @@ struct HeadParser {
     /// Nil for a value with control characters. Most values are ASCII, which as text takes one look at each byte
     /// where the library's way for bytes takes three.
     private static func field(_ name: HTTPField.Name, _ value: UnsafeBufferPointer<UInt8>) -> HTTPField? {
-        if value.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }) {
-            return HTTPField(name: name, value: String(decoding: value, as: UTF8.self))
+        if unsafe value.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }) {
+            return unsafe HTTPField(name: name, value: String(decoding: value, as: UTF8.self))
         }
-        return HTTPField.isValidValue(value) ? HTTPField(name: name, value: value) : nil
+        return unsafe HTTPField.isValidValue(value) ? HTTPField(name: name, value: value) : nil
     }
 
     // MARK: Bytes
 
     private static func withoutLineEnd(_ line: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8> {
         var end = line.count
-        if end > 0 && line[end - 1] == 0x0A { end -= 1 }
-        if end > 0 && line[end - 1] == 0x0D { end -= 1 }
-        return UnsafeBufferPointer(rebasing: line[..<end])
+        if unsafe end > 0 && line[end - 1] == 0x0A { end -= 1 }
+        if unsafe end > 0 && line[end - 1] == 0x0D { end -= 1 }
+        return unsafe UnsafeBufferPointer(rebasing: line[..<end])
     }
 
     private static func decimal(_ value: UnsafeBufferPointer<UInt8>) -> Int? {
         guard (1...18).contains(value.count) else { return nil }
         var number = 0
-        for byte in value {
+        for index in value.indices {
+            let byte = unsafe value[index]
             guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { return nil }
             number = number * 10 + Int(byte - UInt8(ascii: "0"))
         }
@@ -174,17 +178,17 @@ struct HeadParser {
     }
 
     private static func isChunked(_ value: UnsafeBufferPointer<UInt8>) -> Bool {
-        Self.equals(value, "chunked")
+        unsafe Self.equals(value, "chunked")
     }
 
     private static func isIdentity(_ value: UnsafeBufferPointer<UInt8>) -> Bool {
-        value.isEmpty || Self.equals(value, "identity")
+        unsafe value.isEmpty || Self.equals(value, "identity")
     }
 
     /// Case-insensitive for ASCII letters; `word` is lower case.
     private static func equals(_ value: UnsafeBufferPointer<UInt8>, _ word: StaticString) -> Bool {
         guard value.count == word.utf8CodeUnitCount else { return false }
-        for index in value.indices where (value[index] | 0x20) != word.utf8Start[index] { return false }
+        for index in value.indices where unsafe (value[index] | 0x20) != word.utf8Start[index] { return false }
         return true
     }
 }

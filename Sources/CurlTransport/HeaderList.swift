@@ -7,7 +7,8 @@ import HTTPTypes
 /// A `curl_slist` in one allocation.
 ///
 /// `@unchecked Sendable`: written once in `init`, afterwards only read, and only by the curl thread.
-struct HeaderList: ~Copyable, @unchecked Sendable {
+/// `@safe`: the block is this value's own, and there are no copies of it.
+@safe struct HeaderList: ~Copyable, @unchecked Sendable {
     private let block: UnsafeMutableRawPointer?
     /// The first entry, nil for an empty list. libcurl wants it mutable and only reads it.
     let first: UnsafeMutablePointer<curl_slist>?
@@ -19,31 +20,31 @@ struct HeaderList: ~Copyable, @unchecked Sendable {
         var size = 0
         for field in fields where !Self.isFraming(field.name) {
             count += 1
-            size += field.name.rawName.utf8.count + 3 + field.withUnsafeBytesOfValue { $0.count }
+            unsafe size += field.name.rawName.utf8.count + 3 + field.withUnsafeBytesOfValue { $0.count }
         }
         for (_, line) in removals {
             count += 1
             size += line.utf8.count + 1
         }
         guard count > 0 else {
-            self.block = nil
-            self.first = nil
+            unsafe self.block = nil
+            unsafe self.first = nil
             return
         }
-        let nodeBytes = count * MemoryLayout<curl_slist>.stride
-        let block = UnsafeMutableRawPointer.allocate(
+        let nodeBytes = unsafe count * MemoryLayout<curl_slist>.stride
+        let block = unsafe UnsafeMutableRawPointer.allocate(
             byteCount: nodeBytes + size, alignment: MemoryLayout<curl_slist>.alignment)
-        let nodes = block.bindMemory(to: curl_slist.self, capacity: count)
-        var writer = Writer(
+        let nodes = unsafe block.bindMemory(to: curl_slist.self, capacity: count)
+        var writer = unsafe Writer(
             nodes: nodes, text: (block + nodeBytes).bindMemory(to: UInt8.self, capacity: size), count: count)
         for field in fields where !Self.isFraming(field.name) { writer.add(field) }
         for (_, line) in removals { writer.add(line.utf8) }
-        self.block = block
-        self.first = nodes
+        unsafe self.block = block
+        unsafe self.first = nodes
     }
 
     deinit {
-        self.block?.deallocate()
+        unsafe self.block?.deallocate()
     }
 
     /// Fields that libcurl adds by itself unless told not to by a line with nothing behind the colon.
@@ -61,15 +62,16 @@ struct HeaderList: ~Copyable, @unchecked Sendable {
         }
     }
 
-    private struct Writer {
+    /// `@safe`: `init` makes both blocks as large as what is added.
+    @safe private struct Writer {
         let nodes: UnsafeMutablePointer<curl_slist>
         var text: UnsafeMutablePointer<UInt8>
         let count: Int
         var index = 0
 
         init(nodes: UnsafeMutablePointer<curl_slist>, text: UnsafeMutablePointer<UInt8>, count: Int) {
-            self.nodes = nodes
-            self.text = text
+            unsafe self.nodes = nodes
+            unsafe self.text = text
             self.count = count
         }
 
@@ -77,12 +79,12 @@ struct HeaderList: ~Copyable, @unchecked Sendable {
         mutating func add(_ field: HTTPField) {
             self.begin()
             self.put(field.name.rawName.utf8)
-            field.withUnsafeBytesOfValue { value in
-                if value.allSatisfy({ $0 == 0x20 || $0 == 0x09 }) {
+            unsafe field.withUnsafeBytesOfValue { value in
+                if unsafe value.allSatisfy({ $0 == 0x20 || $0 == 0x09 }) {
                     self.put(CollectionOfOne(UInt8(ascii: ";")))
                 } else {
                     self.put(": ".utf8)
-                    self.put(value)
+                    unsafe self.put(value)
                 }
             }
             self.put(CollectionOfOne(0))
@@ -95,16 +97,16 @@ struct HeaderList: ~Copyable, @unchecked Sendable {
         }
 
         private mutating func begin() {
-            let next = self.index + 1 < self.count ? self.nodes + self.index + 1 : nil
-            let data = UnsafeMutableRawPointer(self.text).assumingMemoryBound(to: CChar.self)
-            (self.nodes + self.index).initialize(to: curl_slist(data: data, next: next))
+            let next = unsafe self.index + 1 < self.count ? self.nodes + self.index + 1 : nil
+            let data = unsafe UnsafeMutableRawPointer(self.text).assumingMemoryBound(to: CChar.self)
+            unsafe (self.nodes + self.index).initialize(to: curl_slist(data: data, next: next))
             self.index += 1
         }
 
         private mutating func put(_ bytes: some Collection<UInt8>) {
-            let buffer = UnsafeMutableBufferPointer(start: self.text, count: bytes.count)
-            _ = buffer.initialize(fromContentsOf: bytes)
-            self.text += bytes.count
+            let buffer = unsafe UnsafeMutableBufferPointer(start: self.text, count: bytes.count)
+            _ = unsafe buffer.initialize(fromContentsOf: bytes)
+            unsafe self.text += bytes.count
         }
     }
 }

@@ -15,8 +15,6 @@ enum Command: Sendable {
     /// Nobody will read the body: end it in any case.
     case abandon(Transfer)
     case resumeDownload(Transfer)
-    case resumeUpload(Transfer)
-    case abortUpload(Transfer)
     /// Take nothing new; end what still runs at the given time.
     case shutdown(at: Nanoseconds)
 }

@@ -5,7 +5,9 @@
 import CZlib
 
 /// Takes one coding off a body, whose bytes come in any pieces. Used by one task at a time.
-package final class Inflater {
+///
+/// `@safe`: its memory is its own until `deinit`, and zlib's pointers into what it is given are set anew for each call.
+@safe package final class Inflater {
     /// What it can take off.
     package enum Coding: Sendable, Hashable {
         /// Members of gzip, one after another (RFC 1952 section 2.2), each with its sum and its length checked.
@@ -49,15 +51,15 @@ package final class Inflater {
     /// For one body.
     package init(_ coding: Coding) {
         self.coding = coding
-        self.stream = .allocate(capacity: 1)
-        self.stream.initialize(to: z_stream())
-        self.room = .allocate(capacity: Self.sliceBytes)
+        unsafe self.stream = .allocate(capacity: 1)
+        unsafe self.stream.initialize(to: z_stream())
+        unsafe self.room = .allocate(capacity: Self.sliceBytes)
     }
 
     deinit {
-        inflateEnd(self.stream)
-        self.stream.deallocate()
-        self.room.deallocate()
+        unsafe inflateEnd(self.stream)
+        unsafe self.stream.deallocate()
+        unsafe self.room.deallocate()
     }
 
     /// Whether all that was given so far is a whole.
@@ -82,17 +84,17 @@ package final class Inflater {
             if self.coding == .deflate, self.input.count < 2 { return .starved }
             guard self.open() else { return self.fail() }
         case .ended:
-            guard self.coding == .gzip, inflateReset(self.stream) == Z_OK else { return self.fail() }
+            guard self.coding == .gzip, unsafe inflateReset(self.stream) == Z_OK else { return self.fail() }
         case .inside, .broken: break
         }
         self.phase = .inside
         let (code, count) = self.inflateOnce()
-        self.isFull = code == Z_OK && count == self.room.count
+        self.isFull = unsafe code == Z_OK && count == self.room.count
         if code == Z_STREAM_END { self.phase = .ended }
         let isBroken = code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR
         if isBroken { self.phase = .broken }
         if count == 0, isBroken { return .broken }
-        return .bytes(Array(UnsafeBufferPointer(start: self.room.baseAddress, count: count)))
+        return unsafe .bytes(Array(UnsafeBufferPointer(start: self.room.baseAddress, count: count)))
     }
 
     private func fail() -> Step {
@@ -103,7 +105,7 @@ package final class Inflater {
     private func open() -> Bool {
         // 15: the largest window; 32 more: gzip or zlib, whichever comes; negative: neither.
         let isBare = self.coding == .deflate && !Self.isZlibHeader(self.input[0], self.input[1])
-        return czlib_inflate_init(self.stream, isBare ? -15 : self.coding == .gzip ? 15 + 32 : 15) == Z_OK
+        return unsafe czlib_inflate_init(self.stream, isBare ? -15 : self.coding == .gzip ? 15 + 32 : 15) == Z_OK
     }
 
     /// RFC 1950 section 2.2.
@@ -112,21 +114,21 @@ package final class Inflater {
     }
 
     private func inflateOnce() -> (code: Int32, count: Int) {
-        let (start, room) = (self.position, self.room)
-        let stream = self.stream
-        let (code, used) = self.input.withUnsafeMutableBufferPointer { input in
-            stream.pointee.next_in = input.baseAddress.map { $0 + start }
-            stream.pointee.avail_in = UInt32(clamping: input.count - start)
-            stream.pointee.next_out = room.baseAddress
-            stream.pointee.avail_out = UInt32(room.count)
-            let given = Int(stream.pointee.avail_in)
-            let code = inflate(stream, Z_NO_FLUSH)
-            stream.pointee.next_in = nil
-            stream.pointee.next_out = nil
-            return (code, given - Int(stream.pointee.avail_in))
+        let (start, room) = unsafe (self.position, self.room)
+        let stream = unsafe self.stream
+        let (code, used) = unsafe self.input.withUnsafeMutableBufferPointer { input in
+            unsafe stream.pointee.next_in = input.baseAddress.map { unsafe $0 + start }
+            unsafe stream.pointee.avail_in = UInt32(clamping: input.count - start)
+            unsafe stream.pointee.next_out = room.baseAddress
+            unsafe stream.pointee.avail_out = UInt32(room.count)
+            let given = unsafe Int(stream.pointee.avail_in)
+            let code = unsafe inflate(stream, Z_NO_FLUSH)
+            unsafe stream.pointee.next_in = nil
+            unsafe stream.pointee.next_out = nil
+            return unsafe (code, given - Int(stream.pointee.avail_in))
         }
         self.position += used
         if self.position == self.input.count { (self.input, self.position) = ([], 0) }
-        return (code, room.count - Int(stream.pointee.avail_out))
+        return unsafe (code, room.count - Int(stream.pointee.avail_out))
     }
 }

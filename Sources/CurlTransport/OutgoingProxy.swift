@@ -77,7 +77,7 @@ extension CurlOptions {
     func failureOfProxy(_ code: CURLcode, _ handle: EasyHandle?) -> TransferFailure? {
         guard let proxy = self.proxy, let handle else { return nil }
         var status = 0
-        ccurl_get_long(handle.raw, CURLINFO_HTTP_CONNECTCODE, &status)
-        return proxy.failure(code, status: status, handle.errorDescription(code))
+        unsafe ccurl_get_long(handle.raw, CURLINFO_HTTP_CONNECTCODE, &status)
+        return unsafe proxy.failure(code, status: status, handle.errorDescription(code))
     }
 }

@@ -27,7 +27,8 @@ struct ResponsePipe: ~Copyable, Sendable {
         case wait
     }
 
-    struct State {
+    /// `@safe`: whoever takes the continuation out resumes it, once.
+    @safe struct State {
         var buffer: [UInt8] = []
         var producerStopped = false
         var ending: Ending?
@@ -51,7 +52,7 @@ struct ResponsePipe: ~Copyable, Sendable {
             if state.buffer.isEmpty {
                 state.buffer.reserveCapacity(max(bytes.count, min(expected ?? 0, Self.bound)))
             }
-            state.buffer.append(contentsOf: bytes)
+            unsafe state.buffer.append(contentsOf: bytes)
             return .taken
         }
     }
@@ -65,13 +66,13 @@ struct ResponsePipe: ~Copyable, Sendable {
 
     /// Wakes a waiting reader if there is something for it. True: the producer had stopped and must be told to go on.
     func deliver() -> Bool {
-        let wake = self.state.withLock { state -> (UnsafeContinuation<Next, Never>, Next, Bool)? in
-            guard let reader = state.reader, let (next, resumes) = Self.take(&state) else { return nil }
-            state.reader = nil
-            return (reader, next, resumes)
+        let wake = unsafe self.state.withLock { state -> (UnsafeContinuation<Next, Never>, Next, Bool)? in
+            guard let reader = unsafe state.reader, let (next, resumes) = Self.take(&state) else { return nil }
+            unsafe state.reader = nil
+            return unsafe (reader, next, resumes)
         }
-        guard let (reader, next, resumes) = wake else { return false }
-        reader.resume(returning: next)
+        guard let (reader, next, resumes) = unsafe wake else { return false }
+        unsafe reader.resume(returning: next)
         return resumes
     }
 
@@ -89,12 +90,12 @@ struct ResponsePipe: ~Copyable, Sendable {
     func wait(_ continuation: UnsafeContinuation<Next, Never>) -> Take {
         self.state.withLock { state in
             if let (next, resumes) = Self.take(&state) { return .now(next, resumesProducer: resumes) }
-            guard state.reader == nil else {
+            guard unsafe state.reader == nil else {
                 let failure = TransferFailure(
                     reason: .internalError, sent: true, headReceived: true, detail: "two readers of one body")
                 return .now(.failure(failure), resumesProducer: false)
             }
-            state.reader = continuation
+            unsafe state.reader = continuation
             return .wait
         }
     }

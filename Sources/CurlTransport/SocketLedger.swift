@@ -13,17 +13,18 @@ struct ConnectionKey: Equatable {
     init(
         remoteAddress: UnsafePointer<CChar>?, localAddress: UnsafePointer<CChar>?, remotePort: Int32, localPort: Int32
     ) {
-        self.addresses = Self.mixing(localAddress, into: Self.mixing(remoteAddress, into: 14_695_981_039_346_656_037))
+        self.addresses = unsafe Self.mixing(
+            localAddress, into: Self.mixing(remoteAddress, into: 14_695_981_039_346_656_037))
         self.ports = UInt64(UInt32(bitPattern: remotePort)) << 32 | UInt64(UInt32(bitPattern: localPort))
     }
 
     /// FNV-1a; a collision would only leave one idle socket unwatched.
     private static func mixing(_ text: UnsafePointer<CChar>?, into start: UInt64) -> UInt64 {
         var hash = start
-        if var byte = text {
-            while byte.pointee != 0 {
-                hash = (hash ^ UInt64(UInt8(bitPattern: byte.pointee))) &* 1_099_511_628_211
-                byte += 1
+        if var byte = unsafe text {
+            while unsafe byte.pointee != 0 {
+                hash = unsafe (hash ^ UInt64(UInt8(bitPattern: byte.pointee))) &* 1_099_511_628_211
+                unsafe byte += 1
             }
         }
         return hash &* 1_099_511_628_211
@@ -109,7 +110,7 @@ struct SocketLedger {
         for entry in self.entries where entry.isIdle {
             self.polled.append(pollfd(fd: entry.descriptor, events: Int16(POLLIN), revents: 0))
         }
-        guard poll(&self.polled, nfds_t(self.polled.count), 0) > 0 else { return 0 }
+        guard unsafe poll(&self.polled, nfds_t(self.polled.count), 0) > 0 else { return 0 }
         var discarded = 0
         for polled in self.polled where polled.revents != 0 {
             Glibc.shutdown(polled.fd, Int32(SHUT_RDWR))
@@ -126,6 +127,6 @@ struct SocketLedger {
     /// Tells a socket from a later one that got the same number.
     private static func inode(of descriptor: Int32) -> UInt64? {
         var status = stat()
-        return fstat(descriptor, &status) == 0 ? UInt64(status.st_ino) : nil
+        return unsafe fstat(descriptor, &status) == 0 ? UInt64(status.st_ino) : nil
     }
 }

@@ -45,10 +45,10 @@ struct StreamNews {
         private static func rest<Text: Collection<UInt8>>(
             of text: Text, behind mark: StaticString, within reach: Int
         ) -> Text.SubSequence? {
-            let mark = UnsafeBufferPointer(start: mark.utf8Start, count: mark.utf8CodeUnitCount)
+            let mark = unsafe UnsafeBufferPointer(start: mark.utf8Start, count: mark.utf8CodeUnitCount)
             var rest = text[...]
             for _ in 0...reach {
-                if rest.starts(with: mark) { return rest.dropFirst(mark.count) }
+                if unsafe rest.starts(with: mark) { return rest.dropFirst(mark.count) }
                 if rest.isEmpty { return nil }
                 rest = rest.dropFirst()
             }

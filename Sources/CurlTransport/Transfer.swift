@@ -11,7 +11,8 @@ import HTTPTypes
 /// `@unchecked Sendable`: `request`, `purpose`, `headers`, `pipe`, `inbox` never change and are safe to share (`pipe` locks). The
 /// rest is written by `execute` before the `start` command is queued and from then on touched by the curl thread only;
 /// the inbox's lock orders the two.
-final class Transfer: @unchecked Sendable {
+/// `@safe`: the loop outlives its transfers, and `head` is set to nil by whoever resumes it.
+@safe final class Transfer: @unchecked Sendable {
     typealias Head = UnsafeContinuation<Result<UpstreamResponse, TransferFailure>, Never>
 
     /// What it is made for.
@@ -63,7 +64,7 @@ final class Transfer: @unchecked Sendable {
         self.purpose = purpose
         self.headers = HeaderList(request.fields)
         self.inbox = inbox
-        self.loop = loop
+        unsafe self.loop = loop
         self.parser = HeadParser(mayBeHTTP2: loop.speaksHTTP2)
         self.state = TransferState(
             limits: .init(
@@ -72,11 +73,7 @@ final class Transfer: @unchecked Sendable {
                 stall: request.stallTimeout.nanoseconds,
                 isRepeatable: request.repeatable,
                 cancellation: request.cancellation),
-            hasUpload: request.uploadLength != .some(0))
-    }
-
-    var requestPipe: RequestBodyPipe? {
-        if case .stream(let pipe, _) = self.request.body { pipe } else { nil }
+            hasUpload: request.uploadLength != 0)
     }
 
     /// The response carries no body whatever its fields say (RFC 9112 section 6.3).
@@ -95,8 +92,8 @@ final class Transfer: @unchecked Sendable {
         self.expectedLength != nil || self.parser.isChunked && self.parser.isHTTP1
     }
 
-    /// Whether the whole answer to an unfinished request is here. libcurl would go on waiting for the request body when
-    /// that is paused, so such an exchange is ended by us.
+    /// Whether the whole answer to an unfinished request is here. libcurl would go on waiting for the server to take the rest
+    /// of the request body when the answer also closes the connection, so such an exchange is ended by us.
     var isAnsweredInFull: Bool {
         self.wasAnsweredEarly && self.received == self.expectedLength
     }
@@ -112,7 +109,6 @@ final class Transfer: @unchecked Sendable {
         if self.parser.status.code >= 300 && !self.state.uploadIsDone {
             self.wasAnsweredEarly = true
             self.state.uploadEnded(now: now)
-            self.requestPipe?.close()
         }
         self.state.headCompleted(now: now)
         self.headIsReady = true
@@ -122,7 +118,7 @@ final class Transfer: @unchecked Sendable {
     func forgetSend() {
         // On a connection with other streams libcurl does not say that this one was refused, but it has words for
         // anything else that happens. Surely enough where a second send does no harm.
-        let wasRefused = self.request.isSafe && self.stream.number != nil && self.handle?.errorText.pointee == 0
+        let wasRefused = unsafe self.request.isSafe && self.stream.number != nil && self.handle?.errorText.pointee == 0
         if self.request.repeatable { self.stream = StreamNews() } else if wasRefused { self.stream.refused() }
     }
 
@@ -132,18 +128,18 @@ final class Transfer: @unchecked Sendable {
     /// Hands out what has become available: the head once, then body bytes to a waiting reader.
     /// True: the transfer had been paused for the reader and must go on.
     func deliver() -> Bool {
-        if let head = self.head, self.headIsReady {
-            self.head = nil
-            head.resume(returning: .success(self.response))
+        if let head = unsafe self.head, self.headIsReady {
+            unsafe self.head = nil
+            unsafe head.resume(returning: .success(self.response))
         }
         return self.pipe.deliver()
     }
 
     /// The exchange failed before its head could be delivered.
     func deliver(_ failure: TransferFailure) {
-        guard let head = self.head else { return }
-        self.head = nil
-        head.resume(returning: .failure(failure))
+        guard let head = unsafe self.head else { return }
+        unsafe self.head = nil
+        unsafe head.resume(returning: .failure(failure))
     }
 
     private var response: UpstreamResponse {
@@ -164,12 +160,6 @@ extension UpstreamRequest {
     /// Whether sending it again changes nothing (RFC 9110 section 9.2.1).
     var isSafe: Bool { self.method == .get || self.method == .head || self.method == .options }
 
-    /// Bytes of the request body: nil when unknown, 0 for none.
-    var uploadLength: Int? {
-        switch self.body {
-        case .none: 0
-        case .bytes(let bytes): bytes.count
-        case .stream(_, let length): length
-        }
-    }
+    /// Bytes of the request body.
+    var uploadLength: Int { if case .bytes(let bytes) = self.body { bytes.count } else { 0 } }
 }

@@ -35,8 +35,6 @@ package struct TransferFailure: Error, Sendable, Hashable {
         case repeatRefused
         /// The caller left.
         case cancelled
-        /// The request body was given up or did not have its declared length.
-        case bodyFailed
         /// The transport is shutting down.
         case shutdown
         /// The request cannot be sent as it stands.
@@ -82,6 +80,3 @@ package struct CurlSetupFailure: Error, Sendable, CustomStringConvertible {
     /// With these words.
     package init(description: String) { self.description = description }
 }
-
-/// The pipe takes no more bytes: the exchange has ended, was answered early, or the pipe was finished or failed.
-package struct RequestBodyClosed: Error, Sendable {}

@@ -26,8 +26,6 @@ struct TransferState {
 
     private enum Upload {
         case moving(last: Nanoseconds)
-        /// Everything given so far is sent; our own side is the slow one.
-        case starved
         case done(at: Nanoseconds)
     }
 
@@ -90,19 +88,12 @@ struct TransferState {
         self.sends += 1
         if self.sends > 1 && !self.limits.isRepeatable { return false }
         self.stage = .exchanging
-        switch self.upload {
-        case .moving, .starved: self.upload = .moving(last: now)
-        case .done: self.upload = .done(at: now)
-        }
+        self.upload = self.uploadIsDone ? .done(at: now) : .moving(last: now)
         return true
     }
 
     mutating func uploadAdvanced(now: Nanoseconds) {
         if !self.uploadIsDone { self.upload = .moving(last: now) }
-    }
-
-    mutating func uploadStarved() {
-        if !self.uploadIsDone { self.upload = .starved }
     }
 
     mutating func uploadEnded(now: Nanoseconds) {

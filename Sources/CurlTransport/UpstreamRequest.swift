@@ -11,10 +11,8 @@ package struct UpstreamRequest: Sendable {
     package enum Body: Sendable {
         /// No body. POST, PUT and PATCH still say `Content-Length: 0` (RFC 9110 section 8.6).
         case none
-        /// A body that is all here.
+        /// A body, whole.
         case bytes([UInt8])
-        /// A body that is still coming; without a length it is sent chunked. A pipe serves one request.
-        case stream(RequestBodyPipe, length: Int?)
     }
 
     /// Until when the cancellation of the calling task stops the exchange.
@@ -94,7 +92,7 @@ extension UpstreamRequest {
         var hosts = 0
         for field in self.fields {
             if field.name.canonicalName == "host" { hosts += 1 }
-            guard !field.withUnsafeBytesOfValue(Self.breaksLine) else {
+            guard unsafe !field.withUnsafeBytesOfValue(Self.breaksLine) else {
                 return "CR, LF or NUL in field \(field.name.rawName)"
             }
         }
@@ -102,14 +100,13 @@ extension UpstreamRequest {
         switch self.body {
         case .none: return nil
         case .bytes(let bytes) where bytes.isEmpty: return nil
-        case .stream(_, let length?) where length < 0: return "negative body length"
-        default: return self.method == .head ? "HEAD with a body" : nil
+        case .bytes: return self.method == .head ? "HEAD with a body" : nil
         }
     }
 
     /// Whether there is a CR, LF or NUL.
     private static func breaksLine(_ value: UnsafeBufferPointer<UInt8>) -> Bool {
         guard let start = value.baseAddress else { return false }
-        return [0, 0x0A, 0x0D].contains { memchr(start, $0, value.count) != nil }
+        return [0, 0x0A, 0x0D].contains { unsafe memchr(start, $0, value.count) != nil }
     }
 }

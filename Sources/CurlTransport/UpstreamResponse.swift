@@ -161,10 +161,10 @@ package final class ResponseBody: UpstreamBody {
     package var trailers: HTTPFields { self.transfer.pipe.conclusion?.trailers ?? HTTPFields() }
 
     private func wait() async -> ResponsePipe.Next {
-        await withUnsafeContinuation { (continuation: UnsafeContinuation<ResponsePipe.Next, Never>) in
-            guard case .now(let next, let resumes) = self.transfer.pipe.wait(continuation) else { return }
+        await unsafe withUnsafeContinuation { (continuation: UnsafeContinuation<ResponsePipe.Next, Never>) in
+            guard case .now(let next, let resumes) = unsafe self.transfer.pipe.wait(continuation) else { return }
             if resumes { self.transfer.inbox.send(.resumeDownload(self.transfer)) }
-            continuation.resume(returning: next)
+            unsafe continuation.resume(returning: next)
         }
     }
 }

@@ -21,10 +21,11 @@ extension TLSFiles {
 }
 
 extension ListenAddress {
-    var place: ListenPlace {
+    /// - Parameter mode: of unix sockets; nil: what the umask gives.
+    func place(mode: FileMode? = nil) -> ListenPlace {
         switch self {
         case .tcp(let host, let port): .tcp(host: host, port: port)
-        case .unix(let path): .unix(path: path)
+        case .unix(let path): .unix(path: path, mode: mode?.bits)
         }
     }
 }

@@ -48,8 +48,6 @@ struct CallerQueue: Sendable {
     var standing = Standing.idle
     /// Its share of the class's service until now.
     var tag: UInt64
-    /// The class may not forget it before: later waits were promised to its refused calls.
-    var promisedUntil: Nanoseconds = 0
     /// When it was parked: the earliest that one of its calls may go.
     var parkedUntil: Nanoseconds = 0
     private(set) var members: [Member] = []

@@ -51,10 +51,10 @@ struct ClassQueue: Sendable {
     // MARK: Coming and going
 
     /// Queues a call; returns where, for `remove`. One that comes `back` takes the place that its id had.
-    mutating func add(_ id: ID, _ request: GateRequest, back: Bool, now: Nanoseconds) -> (
+    mutating func add(_ id: ID, _ request: GateRequest, back: Bool) -> (
         slot: Int, position: CallerQueue.Position
     ) {
-        let slot = slot(of: request, now: now)
+        let slot = slot(of: request)
         waiting += 1
         var caller = take(slot)
         if caller.standing == .ready { readyWeight += request.weight - caller.weight }
@@ -173,14 +173,6 @@ struct ClassQueue: Sendable {
         return readyWeight + (isReady ? 0 : request.weight)
     }
 
-    /// Moves the end of what a caller's refused calls were promised.
-    mutating func promise(_ request: GateRequest, now: Nanoseconds, _ move: (inout Nanoseconds) -> Void) {
-        let slot = slot(of: request, now: now)
-        var caller = take(slot)
-        move(&caller.promisedUntil)
-        callers[slot] = caller
-    }
-
     // MARK: Inside
 
     /// Takes a caller out, to be changed where it is and put back.
@@ -198,9 +190,9 @@ struct ClassQueue: Sendable {
         ready.insert(Turn(tag: caller.tag, order: order, slot: slot))
     }
 
-    private mutating func slot(of request: GateRequest, now: Nanoseconds) -> Int {
+    private mutating func slot(of request: GateRequest) -> Int {
         if let slot = slots[request.queue] { return slot }
-        if slots.count >= sweepAt { sweep(now: now) }
+        if slots.count >= sweepAt { sweep() }
         let caller = CallerQueue(name: request.queue, weight: request.weight, tag: virtualTime)
         let slot = freeSlots.popLast() ?? callers.count
         if slot == callers.count { callers.append(caller) } else { callers[slot] = caller }
@@ -208,12 +200,12 @@ struct ClassQueue: Sendable {
         return slot
     }
 
-    /// Forgets callers that wait for nothing, have had no more than others and were promised nothing that is to come.
-    private mutating func sweep(now: Nanoseconds) {
+    /// Forgets callers that wait for nothing and have had no more than others.
+    private mutating func sweep() {
         let nobodyWaits = waiting == 0
         for (name, slot) in slots {
             guard let caller = callers[slot], caller.standing == .idle,
-                nobodyWaits || caller.tag <= virtualTime, caller.promisedUntil <= now
+                nobodyWaits || caller.tag <= virtualTime
             else { continue }
             callers[slot] = nil
             slots[name] = nil

@@ -3,9 +3,6 @@
 import Ground
 
 extension GateState {
-    /// Further ahead nobody is promised a turn of his own.
-    private static let longestQueueOfPromises = 300 * Nanoseconds.oneSecond
-
     /// Why a call is not even queued; nil if it may be.
     mutating func refusalAtOnce(_ request: GateRequest, deadline: Nanoseconds, now: Nanoseconds) -> Gate.Refusal? {
         if outage != nil { return refusal(.deadline, request, now: now) }
@@ -38,8 +35,8 @@ extension GateState {
         return refusal(reason, request, now: now)
     }
 
-    /// A refusal with a wait of its own: never shorter than a pause that holds, and later than what the caller's other
-    /// refused calls were told. When a place will be free nobody knows, so of that nothing is invented.
+    /// A refusal with a wait of its own: never shorter than a pause that holds, and later than what others of the caller's
+    /// calls were told that are refused at the same time. When a place will be free nobody knows, so of that nothing is invented.
     mutating func refusal(_ reason: Gate.Refusal.Reason, _ request: GateRequest, now: Nanoseconds) -> Gate.Refusal {
         if let outage {
             let wait = max(min(outage.until - now, 15 * .oneSecond), .oneSecond)
@@ -51,11 +48,7 @@ extension GateState {
         let base = max(expectedWait(request, turns: place.turns, now: now), place.guess, .oneSecond)
         let share = Double(room.competing(with: request)) / Double(request.weight)
         let spacing = max(books.interval(of: request.lane, now: now) * share, 1_000_000)
-        var told = now + base
-        room.promise(request, now: now) { promised in
-            if promised > told, promised - told < Self.longestQueueOfPromises { told = promised }
-            promised = told + Nanoseconds(spacing)
-        }
+        let told = promises.promise(request.caller, first: now + base, spacing: Nanoseconds(spacing), now: now)
         let wait = told - now + Nanoseconds(spacing * random.unit())
         return Gate.Refusal(reason: reason, retryAfter: .nanoseconds(wait))
     }
@@ -63,15 +56,12 @@ extension GateState {
     /// A refusal for the caller's own windows, with a wait of its own.
     private mutating func refusalOfCaller(_ request: GateRequest, now: Nanoseconds) -> Gate.Refusal {
         let turns = room.waiting(of: request) + 1
-        var told = max(callers.opening(of: request, turns: turns, now: now), now + .oneSecond)
+        let first = max(callers.opening(of: request, turns: turns, now: now), now + .oneSecond)
         guard let window = callers.tightest(for: request, turns: turns, now: now) else {
-            return Gate.Refusal(reason: .deadline, retryAfter: .nanoseconds(told - now))
+            return Gate.Refusal(reason: .deadline, retryAfter: .nanoseconds(first - now))
         }
-        let spacing = Double(window.span.clampedNanoseconds) / Double(window.limit)
-        room.promise(request, now: now) { promised in
-            if promised > told, promised - told < Self.longestQueueOfPromises { told = promised }
-            promised = told + Nanoseconds(spacing)
-        }
+        let spacing = window.span.clampedNanoseconds / Nanoseconds(window.limit)
+        let told = promises.promise(request.caller, first: first, spacing: spacing, now: now)
         return Gate.Refusal(
             reason: .caller, retryAfter: .nanoseconds(told - now),
             limit: Gate.CallerLimit(caller: request.caller, window: window))

@@ -54,6 +54,7 @@ struct GateState: Sendable {
     var places: Places
     var callers = CallerWindows()
     var room = WaitingRoom()
+    var promises = PromiseBook()
     /// Upstream is down: nobody goes, and nobody is let wait.
     private(set) var outage: Outage?
     /// Moving average of how long a place is held, in nanoseconds.

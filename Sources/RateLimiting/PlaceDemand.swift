@@ -17,12 +17,14 @@ package struct PlaceDemand: Sendable, Equatable {
 }
 
 extension GateState {
-    /// Who lacks a place at `now`, to which the state must have been brought. A caller that has as many as it may is short of
-    /// its own.
+    /// Who lacks a place at `now`, to which the state must have been brought. A caller that has as many as it may, in places or in its
+    /// own windows, is short of its own.
     mutating func placeDemand(now: Nanoseconds) -> PlaceDemand {
         let isWaitedFor =
             room.count > 0 && books.openingOfAll(now: now) <= now
-            && room.contains { !mayHavePlace($0) && !places.isAtShare($0) }
+            && room.contains {
+                !mayHavePlace($0) && !places.isAtShare($0) && callers.opening(of: $0, now: now) <= now
+            }
         return PlaceDemand(isWaitedFor: isWaitedFor, refused: refusedForPlace)
     }
 }

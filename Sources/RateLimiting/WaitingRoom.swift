@@ -67,7 +67,7 @@ struct WaitingRoom: Sendable {
 
     /// `back`: it was here before under the same id and takes its former place.
     mutating func add(_ id: ID, _ request: GateRequest, now: Nanoseconds, deadline: Nanoseconds, back: Bool) {
-        let place = classes[request.priority.rawValue].add(id, request, back: back, now: now)
+        let place = classes[request.priority.rawValue].add(id, request, back: back)
         // Whoever comes back has the deadline that he had: one that he left in the heap does no harm.
         waiters[id] = Waiter(
             id: id, request: request, queuedAt: now, deadline: deadline, slot: place.slot,
@@ -170,10 +170,6 @@ struct WaitingRoom: Sendable {
     /// The weight of those who compete with a caller in its class, itself included.
     func competing(with request: GateRequest) -> Int {
         classes[request.priority.rawValue].competing(with: request)
-    }
-
-    mutating func promise(_ request: GateRequest, now: Nanoseconds, _ move: (inout Nanoseconds) -> Void) {
-        classes[request.priority.rawValue].promise(request, now: now, move)
     }
 
     // MARK: Inside

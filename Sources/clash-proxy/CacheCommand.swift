@@ -33,7 +33,8 @@ struct CacheCommand: AsyncParsableCommand {
         }
 
         func run() async throws {
-            guard let address = try options.load(only: ["admin.address"]).admin.address else {
+            let config = try options.load(only: ["admin.address", "listen.tls_certificate"])
+            guard let address = config.admin.address else {
                 complain("admin.address is empty: there is nobody to ask")
                 throw ExitStatus.configuration
             }
@@ -41,7 +42,8 @@ struct CacheCommand: AsyncParsableCommand {
                 let answer: AdminClient.Answer
                 do throws(AdminClient.Unreachable) {
                     answer = try await AdminClient.ask(
-                        "POST", "/purge?" + request.form, at: address, key: ProcessEnvironment.adminKey)
+                        "POST", "/purge?" + request.form, at: address, certificate: config.listen.tlsCertificate,
+                        key: ProcessEnvironment.adminKey)
                 } catch {
                     complain(error.description)
                     throw ExitCode.failure

@@ -19,7 +19,10 @@ struct ConfigOptions: ParsableArguments {
         do throws(ConfigMistakes) {
             let sources = try ConfigSources.read(
                 config: config, environment: ProcessEnvironment.variables(), flags: settings)
-            return try ConfigLoader.load(sources)
+            let loaded = try ConfigLoader.load(sources)
+            let mistakes = loaded.certificateMistakes()
+            guard mistakes.isEmpty else { throw ConfigMistakes(mistakes) }
+            return loaded
         } catch {
             complain(error.description)
             throw ExitStatus.configuration

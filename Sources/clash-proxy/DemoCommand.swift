@@ -12,6 +12,9 @@ struct DemoCommand: AsyncParsableCommand {
     @Option(help: "Port of the proxy; 0 picks a free one.")
     var port = 0
 
+    @Flag(help: "Speak TLS, with a certificate made on the spot.")
+    var tls = false
+
     func validate() throws { try PortOption.check(port, "--port") }
 
     func run() async throws {
@@ -28,12 +31,15 @@ struct DemoCommand: AsyncParsableCommand {
         }
         let folder = try TemporaryFolder()
         defer { folder.remove() }
-        let loaded = try Self.configuration(upstream, port: port, audit: folder.path)
+        let certificate = tls ? try DemoCertificate() : nil
+        defer { certificate?.remove() }
+        let tour = try DemoTour(simulator: simulator, upstream: upstream, certificate: certificate?.path)
+        let loaded = try Self.configuration(
+            upstream, certificate?.settings ?? [], port: port, audit: folder.path, callers: tour.callers)
         let logging = Logs(loaded.config.log)
         var config = loaded.config
         config.fit(.current())
         let sidecar = try await Sidecar(config, logger: logging.logger)
-        let tour = DemoTour(simulator: simulator, upstream: upstream)
         try await Supervisor.run(sidecar, logging: logging) { addresses in
             say(tour.text(proxy: addresses.tools, admin: addresses.admin ?? "", audit: folder.path))
         }
@@ -41,14 +47,17 @@ struct DemoCommand: AsyncParsableCommand {
     }
 
     /// The defaults, pointed at the simulator.
-    private static func configuration(_ upstream: SimulatorAddresses, port: Int, audit: String) throws -> LoadedConfig {
+    private static func configuration(
+        _ upstream: SimulatorAddresses, _ more: [String], port: Int, audit: String, callers: String
+    ) throws -> LoadedConfig {
         let settings = [
             "listen.address=127.0.0.1:\(port)", "admin.address=127.0.0.1:0", "upstream.url=\(upstream.apiURL)",
             "token.token_url=\(upstream.tokenURL)", "token.client_id=demo", "token.client_secret=demo-secret",
             "audit.path=\(audit)", "log.level=warning",
         ]
         do throws(ConfigMistakes) {
-            return try ConfigLoader.load(ConfigSources(flags: settings))
+            return try ConfigLoader.load(
+                ConfigSources(file: ConfigSources.File(name: "demo", text: callers), flags: settings + more))
         } catch {
             complain(error.description)
             throw ExitStatus.configuration

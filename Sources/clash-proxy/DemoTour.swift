@@ -1,5 +1,6 @@
 // The calls that `demo` prints, made from the ids that the simulator really holds.
 
+import Configuration
 import Simulator
 
 struct DemoTour: Sendable {
@@ -8,8 +9,21 @@ struct DemoTour: Sendable {
     private let test: String
     private let iModel: String
     private let simulatorURL: String
+    /// How curl is called.
+    private let curl: String
+    /// Of who may do everything.
+    private let key: KeyGenerator.NewKey
+    /// Of who may read another iTwin.
+    private let viewerKey: KeyGenerator.NewKey
 
-    init(simulator: Simulator, upstream: SimulatorAddresses) {
+    /// The tables of its callers.
+    var callers: String { key.table + viewerKey.table }
+
+    /// - Parameter certificate: the path of the one that tools have to trust; nil: they speak plain HTTP.
+    init(simulator: Simulator, upstream: SimulatorAddresses, certificate: String?) throws {
+        curl = "curl -s" + (certificate.map { " --cacert '\($0)'" } ?? "")
+        key = try KeyGenerator.make(name: "demo", allow: "read,write,run,delete")
+        viewerKey = try KeyGenerator.make(name: "viewer", itwins: simulator.iTwinIDs.last ?? "")
         let iTwin = simulator.iTwinIDs.first ?? ""
         self.iTwin = iTwin
         report = simulator.reportIDs(iTwin: iTwin).first ?? ""
@@ -29,32 +43,39 @@ struct DemoTour: Sendable {
               is it ready?      \(admin)/readyz
               audit log         \(audit)   (removed when the demo ends)
 
-            Try these in another terminal. None of them sends a credential: the proxy has the token.
+            Try these in another terminal. None of them sends a credential of Bentley's: the proxy has the token. Each says
+            which of two callers it is: 'demo', who may do everything, or 'viewer', who may read one iTwin.
+
+            export CLASH_KEY=\(key.key.withValue { $0 })
+            export VIEWER_KEY=\(viewerKey.key.withValue { $0 })
 
             # 1. List reports, three to a page. Answers: 200, "count" and three rows.
-            curl -s -w '\\n%{http_code}\\n' '\(base)/reports?$top=3'
+            \(curl) -H "X-Api-Key: $CLASH_KEY" -w '\\n%{http_code}\\n' '\(base)/reports?$top=3'
 
             # 2. Follow "next" as it stands; it leads back to the proxy. Answers: 200 and the next three rows.
-            curl -s -w '\\n%{http_code}\\n' "$(curl -s '\(base)/reports?$top=3' | \(next))"
+            \(curl) -H "X-Api-Key: $CLASH_KEY" -w '\\n%{http_code}\\n' "$(\(curl) -H "X-Api-Key: $CLASH_KEY" '\(base)/reports?$top=3' | \(next))"
 
             # 3. Start a run. Answers: 200, {"runs":[{... "clashReportId": ..., "status": ...}]}
-            curl -s -w '\\n%{http_code}\\n' -X POST -H 'Content-Type: application/json' \\
+            \(curl) -H "X-Api-Key: $CLASH_KEY" -w '\\n%{http_code}\\n' -X POST -H 'Content-Type: application/json' \\
               -d '{"jobs":[{"testId":"\(test)","iModelId":"\(iModel)"}],"operation":"run"}' \\
               '\(base)/runs/jobs'
 
             # 4. Delete a report. Answers: 202
-            curl -s -w '\\n%{http_code}\\n' -X POST -H 'Content-Type: application/json' \\
+            \(curl) -H "X-Api-Key: $CLASH_KEY" -w '\\n%{http_code}\\n' -X POST -H 'Content-Type: application/json' \\
               -d '{"jobs":["\(report)"],"operation":"delete"}' \\
               '\(base)/reports/jobs/deletion'
 
             # 5. It is gone. Answers: 404
-            curl -s -w '\\n%{http_code}\\n' '\(base)/reports/\(report)'
+            \(curl) -H "X-Api-Key: $CLASH_KEY" -w '\\n%{http_code}\\n' '\(base)/reports/\(report)'
 
             # 6. Who deleted it? The audit log knew before the call was sent. Answers: a row that says "deleted"
             \(ProcessEnvironment.executable) audit list --path \(audit) --object \(report)
 
             # 7. What the proxy does not know it does not forward. Answers: 404 OperationNotFound
-            curl -s -w '\\n%{http_code}\\n' '\(proxy)/anything/else'
+            \(curl) -H "X-Api-Key: $CLASH_KEY" -w '\\n%{http_code}\\n' '\(proxy)/anything/else'
+
+            # 8. A caller can be bound to iTwins, and this is none of the viewer's. Answers: 403 "InsufficientPermissions", and why
+            \(curl) -H "X-Api-Key: $VIEWER_KEY" -w '\\n%{http_code}\\n' '\(base)/reports'
 
             One line per call follows below. Ctrl-C ends the demo.
 

@@ -9,11 +9,13 @@ struct HealthCommand: AsyncParsableCommand {
     @OptionGroup var options: ConfigOptions
 
     func run() async throws {
-        guard let address = try options.load(only: ["admin.address"]).admin.address else {
+        let config = try options.load(only: ["admin.address", "listen.tls_certificate"])
+        guard let address = config.admin.address else {
             complain("admin.address is empty: there is nobody to ask")
             throw ExitStatus.configuration
         }
-        let answer = await HealthCheck.ask(address, key: ProcessEnvironment.adminKey)
+        let answer = await HealthCheck.ask(
+            address, certificate: config.listen.tlsCertificate, key: ProcessEnvironment.adminKey)
         guard answer.isReady else {
             complain(answer.text)
             throw ExitCode.failure

@@ -22,13 +22,23 @@ struct ServeCommand: AsyncParsableCommand {
         logging.logger.notice("configuration taken", metadata: ["file": "\(loaded.fileName ?? "none, the defaults")"])
         var config = loaded.config
         try ProcessLimits.fit(&config, files: ProcessLimits.apply(), logger: logging.logger)
+        let inherited = try Self.inheritedSockets(config)
         let sidecar: Sidecar
         do {
-            sidecar = try await Sidecar(config, logger: logging.logger)
+            sidecar = try await Sidecar(config, logger: logging.logger, inherited: inherited)
         } catch {
             complain("clash-proxy cannot start: \(error)")
             throw ExitCode.failure
         }
         try await Supervisor.run(sidecar, logging: logging)
+    }
+
+    private static func inheritedSockets(_ config: Config) throws -> InheritedSockets {
+        do throws(ConfigMistakes) {
+            return try InheritedSockets(ProcessEnvironment.variables(), config)
+        } catch {
+            complain(error.description)
+            throw ExitStatus.configuration
+        }
     }
 }

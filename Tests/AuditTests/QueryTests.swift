@@ -131,6 +131,24 @@ struct QueryTests {
         }
     }
 
+    @Test("an intent whose call was never sent is not counted")
+    func budgetOfUnsent() async throws {
+        let disk = MemoryFileSystem()
+        let clock = HandClock()
+        let start = clock.wallTime
+        let log = try await AuditLog.open(
+            folder: "audit", options: AuditOptions.memory(disk, clock: clock, rotateBytes: 1500))
+        for (number, result) in [AuditResult.notSent, .deleted, .unknown, .notSent, .notFound].enumerated() {
+            let intent = try await log.append(AuditIntent(call: .make("c-\(number)", caller: "bob")))
+            await log.append(AuditOutcome(result: result, attempts: 0, duration: .zero), for: intent)
+        }
+        _ = try await log.append(AuditIntent(call: .make("c-5", caller: "bob")))
+        await log.close()
+        var counted: [String] = []
+        try AuditReader(folder: "audit", fileSystem: disk).intents(since: start) { _, call in counted.append(call.id) }
+        #expect(counted == ["c-1", "c-2", "c-4", "c-5"])
+    }
+
     @Test("a cell never begins a formula, and quotes, commas and line ends stay in their cell")
     func csv() {
         var call = AuditCall.make("=cmd|' /C calc'!A0", caller: "@ana, \"the\" boss")

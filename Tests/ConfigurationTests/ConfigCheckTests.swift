@@ -99,6 +99,23 @@ struct ConfigCheckTests {
                 "[[caller]]\nname = \"x\"\nuser = \"1\"\ncertificate = \"cn\"",
                 "3: caller[1].user: stands beside certificate"
             ),
+            (
+                "[[caller]]\nname = \"x\"\nuser = \"no-such-user-here\"",
+                "3: caller[1].user: \"no-such-user-here\" is no user of this machine"
+            ),
+            (
+                "[[caller]]\nname = \"x\"\nuser = \"root\"\n[[caller]]\nname = \"y\"\nuser = \"0\"",
+                "6: caller[2].user: is also that of caller[1]"
+            ),
+            (
+                "[[caller]]\nname = \"x\"\nkey_sha256 = \"\(hash)\"\nitwins = [\"a\"]",
+                "4: caller[1].itwins[1]: \"a\" is no GUID, so it can match nothing"
+            ),
+            (
+                "[[caller]]\nname = \"x\"\nkey_sha256 = \"\(hash)\"\noperations = [\"v2.tests.lst\"]",
+                "4: caller[1].operations[1]: \"v2.tests.lst\" names no operation of the API, so it can match nothing (v2.tests.list?)"
+            ),
+            ("[deletes]\nprotect = [\"x\"]", "2: deletes.protect[1]: \"x\" is no id of the API"),
             ("[[issuer]]\naudience = [\"a\"]", "1: issuer[1]: has no url"),
             ("[[issuer]]\nurl = \"https://h\"", "1: issuer[1]: has neither audience nor client_ids"),
             (
@@ -280,7 +297,7 @@ struct ConfigCheckTests {
     func changes() {
         var new = Config()
         #expect(Config().changes(to: new) == [])
-        new.listen.address = .unix(path: "/run/x.sock")
+        new.listen.addresses = [.unix(path: "/run/x.sock")]
         new.cache.ttlList = .seconds(1)
         new.token.clientSecret = Secret("other")
         new.callers = [.init(name: "x", credential: .certificate("cn"), allow: [.read])]

@@ -148,6 +148,6 @@ struct ConfigMistakeTests {
     @Test("a faulty value that a stronger source replaces is no mistake")
     func replaced() throws {
         let loaded = try loadConfig("[listen]\naddress = \"${NOT_SET}\"", flags: ["listen.address=127.0.0.1:1"])
-        #expect(loaded.config.listen.address == .tcp(host: "127.0.0.1", port: 1))
+        #expect(loaded.config.listen.addresses == [.tcp(host: "127.0.0.1", port: 1)])
     }
 }

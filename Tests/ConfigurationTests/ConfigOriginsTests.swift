@@ -32,7 +32,7 @@ struct ConfigOriginsTests {
             path = "audit"
             """
         let config = try load(text, named: "/etc/clash-proxy/proxy.conf")
-        #expect(config.listen.address == .unix(path: "/etc/clash-proxy/run/tools.sock"))
+        #expect(config.listen.addresses == [.unix(path: "/etc/clash-proxy/run/tools.sock")])
         #expect(config.admin.address == .unix(path: "/run/admin.sock"))
         #expect(config.upstream.caFile == "/etc/clash-proxy/ca.pem")
         #expect(config.token.stateFile == "/etc/clash-proxy/../state/sign-in.json")

@@ -1,5 +1,6 @@
 // Caller keys: their form, their hash, and the table that is pasted into proxy.conf.
 
+import ClashAPI
 import Testing
 
 @testable import Configuration
@@ -15,6 +16,28 @@ struct KeyGeneratorTests {
             #expect(caller.credential == .key(made.hash))
             #expect(caller.allow == [.read, .delete])
             #expect(made.key.withValue { KeyHash(hashing: $0) } == made.hash)
+        }
+    }
+
+    @Test("iTwins and operations come into the table as they will be compared, and a wrong one is told")
+    func scope() throws {
+        let id = "0A1B2C3D-4E5F-4A6B-8C7D-9E0F1A2B3C4D"
+        let made = try KeyGenerator.make(
+            name: "x", itwins: "{\(id)}, \(id.replacing("-", with: ""))", operations: "v2.reports.*,v1.runs.get")
+        #expect(made.table.contains("itwins = [\"\(id.lowercased())\", \"\(id.lowercased())\"]"))
+        let caller = try #require(try loadConfig(made.table).config.callers.first)
+        #expect(caller.itwins.map(\.text) == [id.lowercased(), id.lowercased()])
+        #expect(caller.operations == ["v2.reports.*", "v1.runs.get"])
+        #expect(!(try KeyGenerator.make(name: "x").table.contains("itwins")))
+        for (itwins, operations, told) in [
+            ("a", "", "--itwins: \"a\" is no GUID"),
+            ("", "v2.report.*", "--operations: \"v2.report.*\" names no operation"),
+            ("", "v2.unknown", "--operations: \"v2.unknown\" names no operation"),
+        ] {
+            let mistakes = #expect(throws: ConfigMistakes.self) {
+                try KeyGenerator.make(name: "x", itwins: itwins, operations: operations)
+            }
+            #expect(mistakes?.description.contains(told) == true, "\(String(describing: mistakes))")
         }
     }
 

@@ -5,15 +5,18 @@ import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(8)), .enabled(if: Program.isBuilt)) struct DemoProgramTests {
-    @Test("every call that demo prints answers what the demo says, and nothing is left behind")
-    func printed() async throws {
+    @Test(
+        "every call that demo prints answers what the demo says, and nothing is left behind", arguments: [false, true])
+    func printed(tls: Bool) async throws {
         let output = try CapturedLog()
-        let program = try Program(["demo"], output: output.descriptor)
+        let program = try Program(["demo"] + (tls ? ["--tls"] : []), output: output.descriptor)
         _ = try await output.line(with: "Ctrl-C ends the demo")
         let calls = Self.calls(output.lines)
-        #expect(calls.count >= 7)
+        #expect(calls.count >= 8)
+        #expect(calls.contains { $0.command.contains("https://") && $0.command.contains("--cacert") } == tls)
+        let exports = output.lines.filter { $0.hasPrefix("export ") }.joined(separator: "\n") + "\n"
         for call in calls {
-            let answer = try await onThread { try Self.run(call.command) }
+            let answer = try await Shell.run(exports + call.command)
             for word in call.promised {
                 #expect(answer.contains(word), "\(call.command)\n\(answer)")
             }
@@ -52,15 +55,5 @@ import Testing
             .filter { $0.offset % 2 == 1 }.map { String($0.element) }
         let numbers = text.split(whereSeparator: { !$0.isNumber }).filter { $0.count == 3 }.map(String.init)
         return quoted + numbers
-    }
-
-    /// What the command prints.
-    private static func run(_ command: String) throws -> String {
-        guard let pipe = popen(command, "r") else { throw RawClient.Trouble(description: "no pipe: errno \(errno)") }
-        defer { pclose(pipe) }
-        var text: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 65_536)
-        while case let count = fread(&buffer, 1, buffer.count, pipe), count > 0 { text += buffer[..<count] }
-        return String(decoding: text, as: UTF8.self)
     }
 }

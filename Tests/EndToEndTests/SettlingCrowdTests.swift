@@ -110,10 +110,14 @@ import Testing
         }
     }
 
-    @Test("a gateway's 404 page proves nothing about the object")
-    func gatewayPage() async throws {
-        let page = "HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\nContent-Length: 4\r\n\r\n<hr>"
-        let lossy = Lossy { _ in page }
+    private static let page = "HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\nContent-Length: 4\r\n\r\n<hr>"
+    private static let itwin = json(
+        #"{"error":{"code":"iTwinNotFound","message":"Requested iTwin is not available."}}"#, status: "404 Not Found")
+
+    @Test(
+        "a gateway's 404 page proves nothing about the object, nor does a 404 for its iTwin", arguments: [page, itwin])
+    func gatewayPage(answer: String) async throws {
+        let lossy = Lossy { _ in answer }
         try await withLossy(lossy) { rig, start async throws in
             let client = try await delete(rig, 1)
             try await pass(rig, lossy, until: .seconds(5))

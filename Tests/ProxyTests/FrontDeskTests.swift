@@ -112,10 +112,10 @@ import Testing
             $0.callers = [Self.reader]
         }
         #expect(keyed == "reader v1.tests.list -")
-        let unix = try decide(.GET, "/clashdetection/tests", foreign) { $0.listen.address = .unix(path: "/x") }
+        let unix = try decide(.GET, "/clashdetection/tests", foreign) { $0.listen.addresses = [.unix(path: "/x")] }
         #expect(unix == "anonymous v1.tests.list -")
         let listening = try decide(.GET, "/clashdetection/tests", [("Host", "10.1.2.3:80")]) {
-            $0.listen.address = .tcp(host: "10.1.2.3", port: 8080)
+            $0.listen.addresses = [.tcp(host: "10.1.2.3", port: 8080)]
         }
         #expect(listening == "anonymous v1.tests.list -")
         let named = try decide(.GET, "/clashdetection/tests", [("Host", "Clash.example.com:8080")]) {

@@ -78,7 +78,6 @@ import Testing
         for traits in [Self.read, Self.change] {
             for sent in [false, true] {
                 #expect(verdict(.cancelled, traits, sent: sent) == "left")
-                #expect(verdict(.bodyFailed, traits, sent: sent) == "invalid-request")
             }
             #expect(verdict(.shutdown, traits, sent: false) == "shutting-down")
             #expect(verdict(.internalError, traits, sent: false) == "internal-error")

@@ -155,7 +155,7 @@ struct FairnessTests {
         var id: UInt64 = 0
         for number in 0..<10_000 {
             id += 1
-            let place = queue.add(id, call("tool \(number)"), back: false, now: 0)
+            let place = queue.add(id, call("tool \(number)"), back: false)
             let next = queue.next(opening: { _ in 0 }, ownOpening: { _ in 0 }, now: 0)
             #expect(next?.id == id)
             queue.remove(slot: place.slot, position: place.position) { _ in false }

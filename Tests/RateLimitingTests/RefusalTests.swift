@@ -109,6 +109,40 @@ struct RefusalTests {
         #expect(try desk.refusal(call("hammer")).retryAfter ?? .zero < .seconds(310))
     }
 
+    @Test("one who asks again and again is told no later time for it, nor is anybody else", arguments: [1, 2, 5])
+    func polling(every seconds: Int) throws {
+        let desk = GateDesk(GateLimits(windows: [GateWindow(limit: 60, span: .seconds(60))], maxInFlight: 100))
+        #expect(desk.send(desk.come(call("first"))))
+        _ = desk.refuseUpstream(1, .tier, .told(.seconds(1000)))
+        var told: [Nanoseconds] = []
+        for _ in 0..<60 {
+            for caller in ["poller", "other"] {
+                var request = call(caller, wait: .zero)
+                request.peer = "address"
+                let wait = try #require(try desk.refusal(request).retryAfter)
+                told.append(desk.now + wait.clampedNanoseconds)
+            }
+            desk.pass(.seconds(seconds))
+        }
+        let spread = (told.max() ?? 0) - (told.min() ?? 0)
+        #expect(spread < 10 * Self.second, "\(spread / Self.second) s")
+    }
+
+    @Test("what was told is forgotten after a second, however many ask")
+    func promises() {
+        var book = PromiseBook()
+        for number in 0..<10_000 {
+            let now = Nanoseconds(number) * Self.second / 10
+            let told = book.promise("caller \(number)", first: now, spacing: Self.second, now: now)
+            #expect(told == now && book.count <= 100)
+        }
+        let now = 2_000 * Self.second
+        let together = (0..<3).map { _ in book.promise("a", first: now, spacing: Self.second, now: now) - now }
+        #expect(together == [0, 1, 2].map { $0 * Self.second })
+        let later = now + Self.second
+        #expect(book.promise("a", first: later, spacing: Self.second, now: later) == later)
+    }
+
     @Test("whoever comes back when he was told to is let in")
     func honest() throws {
         var random = SeededGenerator(seed: 3)

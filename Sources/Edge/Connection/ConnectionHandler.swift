@@ -157,8 +157,8 @@ final class ConnectionHandler: ChannelInboundHandler {
         case .end:
             state.bodyEnded()
             current?.receivedEnd()
-        case .failed(let failure):
-            guard let current else { return refuse(failure, nil) }
+        case .failed(let failure, let id):
+            guard let current else { return refuse(failure, nil, offeredID: id) }
             state.bodyEnded()
             current.failBody(failure)
         }
@@ -199,10 +199,10 @@ final class ConnectionHandler: ChannelInboundHandler {
     // MARK: The end
 
     /// Answers something that was no request, then closes.
-    private func refuse(_ failure: WireFailure, _ head: HTTPRequestHead?) {
+    private func refuse(_ failure: WireFailure, _ head: HTTPRequestHead?, offeredID: String? = nil) {
         let request = RefusedRequest(
             peer: peer.address, forwardedFor: peer.maySpeakForOthers ? head?.headers["x-forwarded-for"] ?? [] : [],
-            method: head?.method.rawValue, offeredID: head?.headers.first(name: "x-correlation-id"))
+            method: head?.method.rawValue, offeredID: head?.headers.first(name: "x-correlation-id") ?? offeredID)
         send(proxy.answer(failure, to: request).bytes(toHead: request.isHead), flush: true)
         state.refused(now: now)
         linger()

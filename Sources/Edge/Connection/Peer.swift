@@ -38,13 +38,21 @@ package struct Peer: Sendable {
     }
 }
 
-/// What a peer has proved to be by the connection itself. One object a connection, so that whoever remembers what follows
-/// from it can tell by the object.
+/// What a peer has proved to be by the connection itself. One object a connection, or for all connections of a user, so that
+/// whoever remembers what follows from it can tell by the object.
 package final class PeerIdentity: Sendable {
     /// The common and alternative names of the certificate that it presented and that was verified; none without one.
     package let certificateNames: [String]
 
-    init(certificateNames: [String]) { self.certificateNames = certificateNames }
+    /// The uid of its process, on a unix socket.
+    package let user: UInt32?
+
+    /// The certificate's time is over, although the session that it opened lives on.
+    struct Expired: Error {}
+
+    init(certificateNames: [String]) { (self.certificateNames, user) = (certificateNames, nil) }
+
+    init(user: UInt32) { (certificateNames, self.user) = ([], user) }
 }
 
 extension SocketAddress? {

@@ -32,6 +32,7 @@ struct ConnectionPipeline: Sendable {
     let executors: ExecutorTable
     /// Nil: plain.
     let tls: ListenerTLS?
+    let users = PeerUsers()
     /// Whether tools that know may speak HTTP/2 without TLS.
     let h2c: Bool
 
@@ -47,7 +48,7 @@ struct ConnectionPipeline: Sendable {
             guard service.activity.refusalBegan() else { return channel.close(promise: nil) }
             channel.closeFuture.whenComplete { _ in service.activity.refusalEnded() }
         }
-        let peer = Peer(address: channel.remoteAddress.peerName)
+        let peer = Peer(address: channel.remoteAddress.peerName, identity: users.identity(of: channel))
         guard let rules = service.preambles else { return try begin(on: channel, peer, isOneTooMany: isOneTooMany) }
         if rules.expect(from: peer.address) {
             let preamble = PreambleHandler(rules, peer: peer.address, timeout: limits.headerTimeout) { source in
@@ -112,6 +113,6 @@ struct ConnectionPipeline: Sendable {
         if negotiated == "h2" {
             return try channel.pipeline.syncOperations.addHandler(HTTP2Refusal(service, peer: peer))
         }
-        try channel.pipeline.syncOperations.addHandler(OverLimitHandler(service, peer: peer))
+        try channel.pipeline.syncOperations.addHandler(OverLimitHandler(service, peer: peer, lingers: tls != nil))
     }
 }

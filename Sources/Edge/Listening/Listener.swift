@@ -8,7 +8,9 @@ import NIOPosix
 package struct Listener: Sendable {
     /// The socket. Closing it ends nothing that was accepted.
     package let channel: any Channel
-    /// Of a unix socket.
+    /// Where it listens: `http://127.0.0.1:8080`, `https://[::1]:8443`, or `unix:/path.sock`.
+    package let url: String
+    /// Of a unix socket that was bound here.
     let file: SocketFile?
 
     private static let backlog: CInt = 1_024
@@ -45,8 +47,9 @@ package struct Listener: Sendable {
                 }
             }
         let channel = try await bind(bootstrap, to: address, key: key)
-        guard case .unix(let path) = address else { return Listener(channel: channel, file: nil) }
-        return Listener(channel: channel, file: SocketFile(path))
+        var file: SocketFile?
+        if case .unix(let path, _) = address { file = SocketFile(path) }
+        return Listener(channel: channel, url: url(of: channel, address, isTLS: pipeline.tls != nil), file: file)
     }
 
     private static func bind(
@@ -55,16 +58,31 @@ package struct Listener: Sendable {
         do {
             switch address {
             case .tcp(let host, let port): return try await bootstrap.bind(host: host, port: port).get()
-            case .unix(let path):
-                let descriptor = try StaleSocket.bind(path)
-                let channel = try await bootstrap.withBoundSocket(descriptor).get()
-                // NIO gives a socket that it has not bound a backlog of its own.
-                listen(descriptor, backlog)
-                return channel
+            case .unix(let path, let mode):
+                return try await adopt(try StaleSocket.bind(path, mode: mode), bootstrap)
+            case .inherited(let socket): return try await adopt(socket.descriptor, bootstrap)
             }
         } catch {
             throw ListenError(address: address, key: key, underlying: error)
         }
+    }
+
+    private static func url(of channel: any Channel, _ place: ListenPlace, isTLS: Bool) -> String {
+        let scheme = isTLS ? "https" : "http"
+        switch place {
+        case .unix: return place.description
+        case .inherited(let socket): return url(of: channel, socket.place, isTLS: isTLS)
+        // The port may be one that was picked.
+        case .tcp(let host, let port):
+            return "\(scheme)://\(ListenPlace.tcp(host: host, port: channel.localAddress?.port ?? port))"
+        }
+    }
+
+    private static func adopt(_ descriptor: CInt, _ bootstrap: ServerBootstrap) async throws -> any Channel {
+        let channel = try await bootstrap.withBoundSocket(descriptor).get()
+        // NIO gives a socket that it has not bound a backlog of its own.
+        listen(descriptor, backlog)
+        return channel
     }
 }
 
@@ -84,7 +102,8 @@ package struct ListenError: Error, CustomStringConvertible {
         if let io = underlying as? IOError, io.errnoCode == EACCES {
             return "\(address) may not be listened on by this user: choose a port above 1023 or another path."
         }
-        if case .unix(let path) = address, let io = underlying as? IOError, [ENOENT, ENOTDIR].contains(io.errnoCode) {
+        if case .unix(let path, _) = address, let io = underlying as? IOError, [ENOENT, ENOTDIR].contains(io.errnoCode)
+        {
             let folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? ""
             return "\(address) cannot be listened on: there is no folder \(folder.isEmpty ? "." : folder). "
                 + "Make it, or choose another \(key)."

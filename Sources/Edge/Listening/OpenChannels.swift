@@ -3,20 +3,20 @@
 import NIOCore
 import Synchronization
 
-/// Keeps the two listeners. Usable from any thread.
+/// Keeps the listeners. Usable from any thread.
 package final class OpenChannels: Sendable {
-    private let listeners = Mutex<(tools: Listener?, admin: Listener?)>((nil, nil))
+    private let listeners = Mutex<(tools: [Listener], admin: Listener?)>(([], nil))
 
     package init() {}
 
-    /// The one for tools.
-    package func add(_ listener: Listener) { listeners.withLock { $0.tools = listener } }
+    /// One for tools.
+    package func add(_ listener: Listener) { listeners.withLock { $0.tools.append(listener) } }
     /// The one for operators.
     package func addAdmin(_ listener: Listener) { listeners.withLock { $0.admin = listener } }
 
     /// Accepts no tools any more.
     package func closeListener() async {
-        await close(listeners.withLock { $0.tools })
+        for listener in listeners.withLock({ $0.tools }) { await close(listener) }
     }
 
     /// Last of all, so that readiness can be asked until the end.

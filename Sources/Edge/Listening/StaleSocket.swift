@@ -20,7 +20,9 @@ enum StaleSocket {
 
     /// A socket that is bound to `path`, in the place of a stale one. One that NIO binds removes at its end whatever lies
     /// at the path then.
-    static func bind(_ path: String) throws -> CInt {
+    ///
+    /// - Parameter mode: its permission bits; nil: what the umask gives.
+    static func bind(_ path: String, mode: UInt32? = nil) throws -> CInt {
         // Throws when the path is too long.
         _ = try SocketAddress(unixDomainSocketPath: path)
         if try mayBeRemoved(path) { unlink(path) }
@@ -30,6 +32,13 @@ enum StaleSocket {
             let code = errno
             Glibc.close(descriptor)
             throw IOError(errnoCode: code, reason: "bind")
+        }
+        // Nobody can connect before it listens.
+        if let mode, chmod(path, mode) != 0 {
+            let code = errno
+            Glibc.close(descriptor)
+            unlink(path)
+            throw IOError(errnoCode: code, reason: "chmod")
         }
         return descriptor
     }

@@ -1,5 +1,8 @@
 // The correlation ids that are taken from tools as they are.
 
+import Ground
+import NIOCore
+
 /// 1–128 of `[A-Za-z0-9._-]`.
 package enum OfferedID {
     static let maxBytes = 128
@@ -7,6 +10,21 @@ package enum OfferedID {
     /// Whether `id` is one.
     package static func isAcceptable(_ id: String) -> Bool {
         (1...maxBytes).contains(id.utf8.count) && id.utf8.allSatisfy(isAcceptable)
+    }
+
+    /// The one that stands in what has come of a head that cannot be understood; nil where none does, or more than one.
+    static func find(in head: ByteBuffer) -> String? {
+        let name = "x-correlation-id:".utf8
+        var found: String?
+        for line in head.readableBytesView.split(separator: UInt8(ascii: "\n")).dropFirst() {
+            guard line.last == UInt8(ascii: "\r") else { continue }
+            if line.count == 1 { break }
+            guard line.count > name.count, zip(line, name).allSatisfy({ $0 | 0x20 == $1 | 0x20 }) else { continue }
+            let value = String(decoding: line.dropFirst(name.count).dropLast(), as: UTF8.self).trimmedBlanks
+            guard found == nil, isAcceptable(String(value)) else { return nil }
+            found = String(value)
+        }
+        return found
     }
 
     static func isAcceptable(_ byte: UInt8) -> Bool {

@@ -93,10 +93,6 @@ package final class RequestHead: Sendable {
             throw .invalid("The Host header is missing or malformed.", target: "Host")
         }
         framing = try Self.checkedFraming(fields, isHTTP10: isHTTP10)
-        // libcurl sends none with it, and a gateway that answers without reading it is out of step.
-        if method == .head, framing != .none {
-            throw .invalid("A HEAD request with a body is not accepted: send it without one.")
-        }
         let options = fields.connectionOptions
         // After an offered upgrade the decoder reads no further request, whether or not it was taken up.
         let mayBeKept = !options.contains("close") && !options.contains("upgrade")

@@ -69,6 +69,7 @@ final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHandler {
         do {
             try completed(negotiated)
         } catch {
+            if error is PeerIdentity.Expired { failed(.handshakeFailed("CERTIFICATE_EXPIRED")) }
             return context.close(promise: nil)
         }
         context.fireChannelActive()

@@ -44,6 +44,6 @@ final class DecodedParts: ChannelInboundHandler {
         // half decoded is nobody's either.
         guard let failure = DecodingFailure.failure(for: error) else { return }
         hasFailed = true
-        connection.take(.failed(failure))
+        connection.take(.failed(failure, id: raw.flatMap { OfferedID.find(in: $0) }))
     }
 }

@@ -160,8 +160,9 @@ final class MessageSplitter {
 
     private func giveUp(_ failure: WireFailure) {
         state = .over
+        let id = OfferedID.find(in: pending)
         pending = ByteBuffer()
-        connection.take(.failed(failure))
+        connection.take(.failed(failure, id: id))
     }
 }
 

@@ -21,6 +21,6 @@ enum ReceivedPart {
     case known(KnownRequest, id: String?)
     case body(ByteBuffer)
     case end
-    /// What comes here and behind cannot be understood.
-    case failed(WireFailure)
+    /// What comes here and behind cannot be understood; `id` is the correlation id that the tool offers for it.
+    case failed(WireFailure, id: String?)
 }

@@ -1,6 +1,7 @@
 // Asks a running proxy's admin listener one thing. For the commands that look at or act on a running proxy.
 
 import Configuration
+import Edge
 import HTTPTypes
 import NIOCore
 import NIOPosix
@@ -25,9 +26,11 @@ package enum AdminClient {
 
     /// Sends one request and waits for its answer, for three seconds at most.
     ///
-    /// - Parameter key: the operators' key; nil or empty: none.
+    /// - Parameters:
+    ///   - certificate: what the listener shows where it speaks TLS, beyond loopback: the path of its PEM chain. Nil: there is none.
+    ///   - key: the operators' key; nil or empty: none.
     package static func ask(
-        _ method: String, _ target: String, at address: ListenAddress, key: String?
+        _ method: String, _ target: String, at address: ListenAddress, certificate: String?, key: String?
     ) async throws(Unreachable) -> Answer {
         if case .tcp(_, 0) = address {
             throw Unreachable(
@@ -41,18 +44,25 @@ package enum AdminClient {
             lines.append("Authorization: Bearer \(key)")
         }
         let request = lines.joined(separator: "\r\n") + "\r\n\r\n"
-        guard let text = try? await exchange(request, address), let status = status(text) else {
-            throw Unreachable(description: "nobody answers on \(address)")
+        let certificate = address.isLoopback ? nil : certificate
+        guard let text = try? await exchange(request, address, certificate), let status = status(text) else {
+            let how = certificate.map { ", or not with the certificate in \($0)" } ?? ""
+            throw Unreachable(description: "nobody answers on \(address)\(how)")
         }
         let body = text.split(separator: "\r\n\r\n", maxSplits: 1).dropFirst().first.map(String.init) ?? ""
         return Answer(status: status, body: body)
     }
 
-    private static func exchange(_ request: String, _ address: ListenAddress) async throws -> String {
+    private static func exchange(
+        _ request: String, _ address: ListenAddress, _ certificate: String?
+    ) async throws -> String {
         let group = MultiThreadedEventLoopGroup.singleton
         let received = group.next().makePromise(of: String.self)
         let bootstrap = ClientBootstrap(group: group).connectTimeout(timeout).channelInitializer { channel in
             channel.eventLoop.makeCompletedFuture {
+                if let certificate {
+                    try channel.pipeline.syncOperations.addHandler(PinnedClient.handler(certificate: certificate))
+                }
                 try channel.pipeline.syncOperations.addHandlers(
                     IdleStateHandler(readTimeout: timeout), ReadToEnd(request, received))
             }

@@ -18,7 +18,6 @@ extension Failure {
     init?(_ transfer: TransferFailure, _ call: CallTraits) {
         switch transfer.reason {
         case .cancelled: return nil
-        case .bodyFailed: self = .invalid("The request body broke off.")
         case .invalidRequest:
             self.init(
                 .invalidRequest, "The request cannot be forwarded: \(transfer.detail)", detail: transfer.detail)

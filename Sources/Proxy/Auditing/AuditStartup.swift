@@ -37,8 +37,8 @@ enum AuditStartup {
                 wallTime: { environment.auditTime }, now: environment.now, healthChanged: { events.audit($0) }))
         for note in log.recovery.notes { events.logger.warning("audit log: \(note)") }
         return AuditTrail(
-            policy: AuditPolicy(settings: settings), log: log, budget: try budget(settings, environment), reader: reader,
-            environment: environment)
+            policy: AuditPolicy(settings: settings), log: log, budget: try budget(settings, environment),
+            reader: reader, environment: environment)
     }
 
     /// The budgets with what earlier processes already spent.

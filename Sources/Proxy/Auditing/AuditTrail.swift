@@ -13,6 +13,9 @@ struct AuditEntry: Sendable {
     let match: OperationMatch
     let reading: Reading
     let began: ContinuousClock.Instant
+    let caller: String
+    /// When it was counted against its caller's budget of deletes; nil: it was not.
+    let budgetTakenAt: ContinuousClock.Instant?
 }
 
 /// What the tool is told about an audited call that upstream did not answer.
@@ -53,25 +56,29 @@ struct AuditTrail: Sendable {
         match.operationClass == .delete && policy.settings.snapshot
     }
 
-    /// Puts back what `takeBudget` took: the call was never recorded, so it was never sent.
+    /// Puts back what `takeBudget` took: the call was never sent.
     func giveBackBudget(_ call: AuditCall, _ match: OperationMatch, takenAt taken: ContinuousClock.Instant) {
         if match.operationClass == .delete { budget?.giveBack(call.caller.name, takenAt: taken) }
     }
 
     /// Makes the intent durable. Throws 503 when that of a delete cannot be recorded; nothing else waits for the log.
+    ///
+    /// - Parameter taken: when `takeBudget` counted it; nil: it did not, as the call goes nowhere.
     func begin(
         _ call: AuditCall, _ match: OperationMatch, _ reading: Reading, _ snapshot: [UInt8]?,
-        budgetTakenAt taken: ContinuousClock.Instant
+        budgetTakenAt taken: ContinuousClock.Instant?
     ) async throws(FlowExit) -> AuditEntry? {
         let isDelete = match.operationClass == .delete
         do throws(AuditUnavailable) {
             let receipt = try await log.append(AuditIntent(call: call, snapshot: snapshot))
-            return AuditEntry(receipt: receipt, match: match, reading: reading, began: environment.now())
+            return AuditEntry(
+                receipt: receipt, match: match, reading: reading, began: environment.now(), caller: call.caller.name,
+                budgetTakenAt: isDelete ? taken : nil)
         } catch {
             if error.cause == .cancelled { throw .callerLeft }
             // Only deletes must not go unrecorded; the rest is recorded as far as possible.
             guard isDelete, policy.settings.required else { return nil }
-            giveBackBudget(call, match, takenAt: taken)
+            if let taken { giveBackBudget(call, match, takenAt: taken) }
             throw .failed(Failure(error))
         }
     }
@@ -91,15 +98,16 @@ struct AuditTrail: Sendable {
         return fate == .gone
     }
 
-    /// It was never sent.
+    /// It was never sent, and costs its caller nothing.
     func notSent(_ entry: AuditEntry, attempts: Int) async {
+        if let taken = entry.budgetTakenAt { budget?.giveBack(entry.caller, takenAt: taken) }
         await close(entry, .notSent, status: nil, attempts: attempts)
     }
 
     /// A delete that was refused before its turn, as upstream cannot be reached: recorded all the same, as not sent.
     func notSent(_ call: AuditCall, _ match: OperationMatch, _ reading: Reading) async {
-        guard match.operationClass == .delete, let taken = try? takeBudget(call, match),
-            let entry = try? await begin(call, match, reading, nil, budgetTakenAt: taken)
+        guard match.operationClass == .delete,
+            let entry = try? await begin(call, match, reading, nil, budgetTakenAt: nil)
         else { return }
         await notSent(entry, attempts: 0)
     }

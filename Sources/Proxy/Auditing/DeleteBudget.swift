@@ -1,4 +1,5 @@
-// How many deletes a caller may ask for in a span of time. Counted at the intent, recomputed from the log at start.
+// How many deletes a caller may ask for in a span of time. Counted at the intent, given back for what was never sent,
+// recomputed from the log at start.
 
 import Configuration
 import RateLimiting
@@ -25,7 +26,7 @@ struct DeleteBudgetState {
         return nil
     }
 
-    /// Puts back what `take` took at this time: the delete was never recorded, so it was never sent.
+    /// Puts back what `take` took at this time: the delete was never sent.
     mutating func giveBack(_ caller: String, takenAt time: ContinuousClock.Instant) {
         guard let index = spent[caller]?.lastIndex(of: time) else { return }
         spent[caller]?.remove(at: index)

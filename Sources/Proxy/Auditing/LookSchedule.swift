@@ -74,7 +74,7 @@ struct LookSchedule {
         objects[index].sight = sight
     }
 
-    /// An object cannot be looked at, now or later: there is no room in the windows, or nothing to ask with.
+    /// No object can be looked at, now or later: there is no room in the windows.
     mutating func cannotLook() { isHopeless = true }
 
     private func pause(after looks: Int) -> Duration {

@@ -30,6 +30,7 @@ struct ObjectReader: Sendable {
     private static let maxSettledObjects = 10
     private static let maxSnapshotBytes = 64 << 10
     private static let maxPageBytes = 1 << 20
+    private static let maxErrorBytes = 64 << 10
 
     /// What the cache holds of what a delete is about to destroy.
     func stored(_ match: OperationMatch) -> [UInt8]? {
@@ -83,7 +84,7 @@ struct ObjectReader: Sendable {
                 case .look(let index):
                     let (target, end) = (targets[index], schedule.end)
                     group.addTask {
-                        Look(index: index, sight: await look(at: target, match.operation.version, reading, until: end))
+                        Look(index: index, sight: await look(at: target, match, reading, until: end))
                     }
                 case .wait(let until):
                     if sleepsUntil.map({ until < $0 }) ?? true {
@@ -111,28 +112,41 @@ struct ObjectReader: Sendable {
         let sight: LookSchedule.Sight?
     }
 
-    /// Looks at one object, before everybody else's calls and within the hard windows.
+    /// Looks at one object, before everybody else's calls and within the hard windows. Nil where the limits of the rate allow
+    /// no look any more: all else may be better the next time.
     private func look(
-        at target: String, _ version: APIVersion, _ reading: Reading, until end: ContinuousClock.Instant
+        at target: String, _ match: OperationMatch, _ reading: Reading, until end: ContinuousClock.Instant
     ) async -> LookSchedule.Sight? {
+        let version = match.operation.version
         let request = GateRequest(
             caller: "clash-proxy", priority: .settling, operation: "settle", api: .init(version),
             wait: end - environment.now(), token: reading.token)
-        guard await authorization(reading) != nil, var permit = try? await sender.pacing.gate.admit(request),
-            let place = permit.trySend()
-        else { return nil }
+        guard await authorization(reading) != nil else { return .nothing }
+        var permit: Gate.Permit
+        do throws(Gate.Refusal) {
+            permit = try await sender.pacing.gate.admit(request)
+        } catch {
+            return error.reason == .deadline || error.reason == .coolDown ? nil : .nothing
+        }
+        guard let place = permit.trySend() else { return .nothing }
         guard let response = await read(target, version, reading, permit, place) else { return .nothing }
         defer { response.body.cancel() }
         switch response.status.code {
-        // A page for people is a gateway's on the way: it knows nothing of the object.
-        case 404 where response.fields[.contentType]?.lowercased().contains("html") == true: return .nothing
-        case 404, 410: return .gone
+        case 404, 410: return await isGone(match, response) ? .gone : .nothing
         case 200: return .there
         default:
             // Upstream may have asked for a pause that outlasts all looks.
             let pause = sender.pacing.gate.pause(for: request) ?? .zero
             return environment.now() + pause < end ? .nothing : nil
         }
+    }
+
+    /// Whether the answer speaks of the object: a gateway on the way knows nothing of it, nor does one who misses its iTwin.
+    private func isGone(_ match: OperationMatch, _ response: UpstreamResponse) async -> Bool {
+        guard let kind = match.operation.objectKind, let body = await whole(response, limit: Self.maxErrorBytes) else {
+            return false
+        }
+        return MissingObject.isMeant(by: body, kind: kind)
     }
 
     private func body(
@@ -142,15 +156,25 @@ struct ObjectReader: Sendable {
         guard let response = await read(target, version, reading, permit, place), response.status == .ok else {
             return nil
         }
-        var bytes: [UInt8] = []
-        while let chunk = try? await response.body.next() {
-            bytes += chunk
-            guard bytes.count <= limit else {
-                response.body.cancel()
-                return nil
-            }
-        }
+        guard let bytes = await whole(response, limit: limit) else { return nil }
         return response.body.endIsProven ? bytes : nil
+    }
+
+    /// A body to its end; nil where it breaks off or is too large.
+    private func whole(_ response: UpstreamResponse, limit: Int) async -> [UInt8]? {
+        var bytes: [UInt8] = []
+        do {
+            while let chunk = try await response.body.next() {
+                bytes += chunk
+                guard bytes.count <= limit else {
+                    response.body.cancel()
+                    return nil
+                }
+            }
+        } catch {
+            return nil
+        }
+        return bytes
     }
 
     private func authorization(_ reading: Reading) async -> HTTPField? {

@@ -14,7 +14,7 @@ final class LiveAnswer: Sendable {
     /// Why it is not shared; nil while that is not known.
     let reason: CacheReason?
     let facts: CallFacts
-    private let reading = Mutex((isOver: false, fetch: CheckedContinuation<Void, Never>?.none))
+    private let state = Mutex((isRead: false, isFetched: false))
 
     /// What its fetch holds upstream.
     let place: Gate.Place?
@@ -37,22 +37,19 @@ final class LiveAnswer: Sendable {
     /// The reader needs it no more: it has all of it, or leaves. Later calls do nothing.
     func done() {
         growing?.leave()
-        let fetch = reading.withLock { reading in
-            reading.isOver = true
-            return reading.fetch.take()
+        let isFetched = state.withLock { state in
+            state.isRead = true
+            return state.isFetched
         }
-        fetch?.resume()
+        if isFetched { response.body.cancel() }
     }
 
-    /// Returns once the reader is done; what it left unread is given up. For the fetch, once.
-    func untilDone() async {
-        await withCheckedContinuation { continuation in
-            let isOver = reading.withLock { reading in
-                if !reading.isOver { reading.fetch = continuation }
-                return reading.isOver
-            }
-            if isOver { continuation.resume() }
+    /// The fetch takes no more of it: what is left is the reader's, or is given up where that is done.
+    func fetched() {
+        let isRead = state.withLock { state in
+            state.isFetched = true
+            return state.isRead
         }
-        response.body.cancel()
+        if isRead { response.body.cancel() }
     }
 }

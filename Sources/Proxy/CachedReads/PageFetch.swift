@@ -58,8 +58,7 @@ struct PageFetch: Sendable {
         do throws(FlowExit) {
             var permit = try await turn()
             landing = try await fetch(flight, &permit)
-            // What the tool that began it leaves unread is given up once it is done.
-            await conclude(flight, landing)?.untilDone()
+            conclude(flight, landing)?.fetched()
             permit.release()
         } catch {
             landing = Landing(everybody: outcome(of: error))

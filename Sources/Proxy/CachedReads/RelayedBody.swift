@@ -4,6 +4,8 @@ import CurlTransport
 
 /// Read by one task, once.
 struct RelayedBody {
+    /// What was taken off before, and comes first.
+    var beginning: [UInt8] = []
     private var growing: GrowingBody?
     private var taken = 0
     private var direct: (any UpstreamBody)?
@@ -39,6 +41,10 @@ struct RelayedBody {
     }
 
     private mutating func take(_ call: CallTraits) async throws(FlowExit) -> [UInt8]? {
+        if !beginning.isEmpty {
+            defer { beginning = [] }
+            return beginning
+        }
         if let growing {
             switch await growing.next(after: taken) {
             case nil: throw .callerLeft

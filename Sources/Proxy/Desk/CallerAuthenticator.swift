@@ -1,56 +1,83 @@
-// Who asks: finds the caller of a request. Without `[[caller]]` tables everybody is "anonymous".
+// Who asks: finds the caller of a request, by its key or by what its connection has proved. Without `[[caller]]` tables everybody is "anonymous".
 
 import Configuration
 import Crypto
+import Edge
 import HTTPTypes
 
-/// Finds the caller of a request by the key it brings. Immutable; usable from every event loop.
+/// Finds the caller of a request. Immutable; usable from every event loop.
 struct CallerAuthenticator: Sendable {
     private let callers: [KeyHash: Caller]
+    /// By a name of the certificate, of those who have no key.
+    private let holders: [String: Caller]
+    /// By the uid of their processes, of those who have neither.
+    private let users: [UInt32: Caller]
     /// Without `[[caller]]` tables nobody needs a key.
     let isOpen: Bool
+    /// Whether a bearer token may be meant for upstream.
+    private let passesTokens: Bool
 
-    init(_ configured: [Config.Caller]) {
+    init(_ configured: [Config.Caller], passesTokens: Bool) {
         isOpen = configured.isEmpty
-        var callers: [KeyHash: Caller] = [:]
+        self.passesTokens = passesTokens
+        var (callers, holders): ([KeyHash: Caller], [String: Caller]) = ([:], [:])
+        var users: [UInt32: Caller] = [:]
         for caller in configured {
-            if case .key(let hash) = caller.credential {
-                callers[hash] = Caller(
-                    name: caller.name, allow: caller.allow, via: .key, priority: caller.priority,
-                    weight: caller.weight, maxInFlight: caller.maxInFlight,
-                    bounds: CallerBounds(
-                        itwins: caller.itwins, operations: caller.operations, windows: caller.windows))
+            switch caller.credential {
+            case .key(let hash): callers[hash] = Caller(caller, via: .key)
+            case .certificate(let name): holders[name] = Caller(caller, via: .certificate)
+            // A name that this machine does not know was refused with the configuration, or has gone since.
+            case .user(let name): UserAccount.uid(of: name).map { users[$0] = Caller(caller, via: .unix) }
             }
         }
-        self.callers = callers
+        (self.callers, self.holders, self.users) = (callers, holders, users)
     }
 
     /// Who asks, by the key that came as `X-Api-Key: KEY` or `Authorization: Bearer KEY`. The first wins where both are
-    /// there, so that a tool can keep sending a token of its own. Throws 401.
+    /// there, so that a tool can keep sending a token of its own. Who sends no key is known by what its connection has proved.
+    /// Throws 401.
     ///
     /// Only SHA-256 hashes are looked up and compared: how long that takes says nothing about the key.
-    func authenticate(_ fields: HTTPFields) throws(Failure) -> Authenticated {
+    func authenticate(_ fields: HTTPFields, _ identity: PeerIdentity?) throws(Failure) -> Authenticated {
         let given = fields[fields: .authorization]
         if isOpen { return Authenticated(caller: .anonymous, token: given.count == 1 ? given.first : nil) }
         var keys = fields[values: .apiKey].map { $0[...].trimmedSpaces }.filter { !$0.isEmpty }
         let isInOwnField = !keys.isEmpty
         if !isInOwnField { keys = given.first.flatMap { Self.bearer($0.value) }.map { [$0] } ?? [] }
-        guard let key = keys.first else {
+        let known = keys.first.flatMap { key in keys.allSatisfy { $0 == key } ? owner(of: key) : nil }
+        // A token that is no key of ours is upstream's where tokens are passed on; anything else that came as a key is one.
+        let hasNoKey = keys.isEmpty || passesTokens && !isInOwnField && known == nil
+        if hasNoKey, let holder = holder(identity) {
+            return Authenticated(caller: holder, token: given.count == 1 && !holdsKey(given) ? given.first : nil)
+        }
+        guard !keys.isEmpty else {
             throw Failure(
                 .callerKeyMissing,
                 "This proxy needs a caller key: send it as 'Authorization: Bearer KEY' or 'X-Api-Key: KEY'.",
                 target: "Authorization")
         }
-        guard keys.allSatisfy({ $0 == key }), let caller = owner(of: key) else {
+        guard let known else {
             throw Failure(
                 .callerKeyUnknown, "The caller key is not known to this proxy. Ask its operator for one.",
                 target: "Authorization")
         }
         // A field that was looked at as a key is none of upstream's business, nor is one that holds a key all the same.
-        let holdsKey = !isInOwnField || given.contains { Self.words($0.value).contains { owner(of: $0) != nil } }
+        let holdsKey = !isInOwnField || holdsKey(given)
         return Authenticated(
-            caller: caller, token: given.count == 1 && !holdsKey ? given.first : nil,
+            caller: known, token: given.count == 1 && !holdsKey ? given.first : nil,
             keyStandsInForToken: !given.isEmpty && holdsKey)
+    }
+
+    /// The caller who is known by the user that its process runs as, or by the certificate: by its first name that is a
+    /// caller's.
+    private func holder(_ identity: PeerIdentity?) -> Caller? {
+        guard let identity else { return nil }
+        if let user = identity.user { return users[user] }
+        return identity.certificateNames.lazy.compactMap { holders[$0] }.first
+    }
+
+    private func holdsKey(_ given: [HTTPField]) -> Bool {
+        given.contains { Self.words($0.value).contains { owner(of: $0) != nil } }
     }
 
     private func owner(of key: String) -> Caller? { KeyHash(Self.hash(key)).flatMap { callers[$0] } }
@@ -72,6 +99,16 @@ struct CallerAuthenticator: Sendable {
     /// Whatever in an `Authorization` field could be a key, however it is written.
     private static func words(_ value: String) -> [String] {
         value.utf8.split { [0x20, 0x09, 0x22, 0x2C, 0x3A, 0x3B, 0x3D].contains($0) }.map { String(Substring($0)) }
+    }
+}
+
+extension Caller {
+    fileprivate init(_ caller: Config.Caller, via: Proof) {
+        self.init(
+            name: caller.name, allow: caller.allow, via: via, priority: caller.priority, weight: caller.weight,
+            maxInFlight: caller.maxInFlight,
+            bounds: CallerBounds(
+                itwins: caller.itwins, operations: caller.operations, windows: caller.windows))
     }
 }
 

@@ -37,7 +37,7 @@ struct FrontDesk: Sendable {
     init(_ config: Config, pseudonym: String) {
         self.pseudonym = pseudonym
         proxies = TrustedProxies(config.listen.trustedProxies)
-        authenticator = CallerAuthenticator(config.callers)
+        authenticator = CallerAuthenticator(config.callers, passesTokens: config.token.mode == .passthrough)
         origins = OriginPolicy(config)
         allowPrefixes = config.upstream.allowPrefixes
         maxBodyBytes = config.listen.maxBodyBytes
@@ -45,18 +45,20 @@ struct FrontDesk: Sendable {
         protection = Protection(config.deletes.protect)
     }
 
-    func decide(_ head: RequestHead) -> FrontDeskDecision {
+    /// - Parameter identity: what the connection has proved; nil: nothing.
+    func decide(_ head: RequestHead, _ identity: PeerIdentity? = nil) -> FrontDeskDecision {
         let route = ClashAPI.match(method: head.method, target: head.target)
         var (origin, name): (String?, String?)
         do throws(Failure) {
-            return try admit(head, route, &origin, &name)
+            return try admit(head, route, identity, &origin, &name)
         } catch {
             return .refuse(error, Admission(refused: name, route: route, corsOrigin: origin))
         }
     }
 
     private func admit(
-        _ head: RequestHead, _ route: RouteMatch, _ origin: inout String?, _ name: inout String?
+        _ head: RequestHead, _ route: RouteMatch, _ identity: PeerIdentity?, _ origin: inout String?,
+        _ name: inout String?
     ) throws(Failure) -> FrontDeskDecision {
         if let field = head.fields.first(where: { HeaderTraits.of($0.name).contains(.refused) }) {
             throw .invalid(
@@ -80,7 +82,7 @@ struct FrontDesk: Sendable {
         if let origin, head.method == .options, head.fields[.accessControlRequestMethod] != nil {
             return .preflight(origin: origin, Admission(refused: nil, route: route))
         }
-        let authenticated = try authenticator.authenticate(head.fields)
+        let authenticated = try authenticator.authenticate(head.fields, identity)
         name = authenticated.caller.name
         if let page = try OwnPage(head, route) {
             return .own(page, admission(of: authenticated, route, origin))

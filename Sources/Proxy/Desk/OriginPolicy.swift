@@ -14,16 +14,16 @@ struct OriginPolicy: Sendable {
     init(_ config: Config) {
         corsOrigins = Set(config.listen.corsOrigins.map { $0.lowercased() })
         var own: Set<String> = []
-        var isUnixSocket = false
-        switch config.listen.address {
-        case .tcp(let host, _): own.insert(host.lowercased())
-        case .unix: isUnixSocket = true
+        var isUnixOnly = true
+        for case .tcp(let host, _) in config.listen.addresses {
+            own.insert(host.lowercased())
+            isUnixOnly = false
         }
         if let url = config.listen.publicURL { own.insert(url.host.lowercased()) }
         own.formUnion(config.listen.hosts)
         ownHosts = own
         // A page in a browser cannot reach a unix socket; with callers it has no key.
-        checksHost = config.callers.isEmpty && !isUnixSocket
+        checksHost = config.callers.isEmpty && !isUnixOnly
     }
 
     /// The origin that may read the answer, when the request names one that is allowed; nil for tools.

@@ -72,7 +72,7 @@ final class ProxyService: RequestHandling {
             return forward(
                 Visit(exchange, from: client, known.admission, known.query, held: held, environment: environment))
         }
-        switch desk.decide(exchange.head) {
+        switch desk.decide(exchange.head, exchange.client.identity) {
         case .refuse(let failure, let admission): refuse(visit(exchange, client, admission), failure)
         case .preflight(let origin, let admission):
             answerHere(visit(exchange, client, admission), OriginPolicy.preflightFields(exchange.head, origin: origin))

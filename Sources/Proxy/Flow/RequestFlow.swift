@@ -17,8 +17,9 @@ import Tokens
 
 /// What the tool gets.
 enum Answer {
-    /// With what is to hear what upstream says about a run that it has started.
-    case upstream(UpstreamResponse, startedRun: StartedRuns.Token?)
+    /// With what was taken off of its body already, and with what is to hear what upstream says about a run that it has
+    /// started.
+    case upstream(UpstreamResponse, beginning: [UInt8], startedRun: StartedRuns.Token?)
     /// Upstream's answer was lost, or a 5xx; a read has proved that the delete was carried out.
     case settledAsDone
     /// Kept, or about to be.
@@ -231,33 +232,34 @@ final class RequestFlow: Sendable {
     ) async throws(FlowExit) -> Answer {
         let progress = visit.progress
         let response: UpstreamResponse
+        var beginning: [UInt8] = []
         do throws(FlowExit) {
-            let answer = try await sender.deliver(call, credential, &permit, progress)
-            response = entry == nil ? answer : try await whole(answer, call, progress)
+            response = try await sender.deliver(call, credential, &permit, progress)
+            if entry != nil { beginning = try await whole(response, call, progress) }
         } catch {
             if progress.facts.wasSent { reads?.cache.invalidate(after: call.match, status: progress.facts.lastStatus) }
             guard let audit, let entry else { throw error }
             return try await settle(error, call, entry, audit, progress)
         }
         let run = reads?.cache.invalidate(after: call.match, status: response.status.code)
-        guard let audit, let entry else { return .upstream(response, startedRun: run) }
+        guard let audit, let entry else { return .upstream(response, beginning: [], startedRun: run) }
         let asked = environment.now()
         defer { progress.facts.auditTime += environment.now() - asked }
         let attempts = progress.facts.attempts
         guard await audit.answered(entry, status: response.status.code, attempts: attempts) else {
-            return .upstream(response, startedRun: run)
+            return .upstream(response, beginning: beginning, startedRun: run)
         }
         await response.discard()
         return settledAsDone(call)
     }
 
-    /// The answer to a recorded call, to its end. One that breaks off leaves open what became of the call, unless its head
+    /// The body of the answer to a recorded call, to its end. One that breaks off leaves open what became of the call, unless its head
     /// says that upstream refused it.
     private func whole(
         _ answer: UpstreamResponse, _ call: UpstreamCall, _ progress: CallProgress
-    ) async throws(FlowExit) -> UpstreamResponse {
+    ) async throws(FlowExit) -> [UInt8] {
         do throws(FlowExit) {
-            return try await answer.readAhead(call.traits)
+            return try await answer.body.readAhead(call.traits)
         } catch {
             if (400..<500).contains(answer.status.code) { throw .failed(.halfRefusal) }
             progress.facts.lastStatus = nil
@@ -297,23 +299,6 @@ final class RequestFlow: Sendable {
         return .settledAsDone
     }
 
-    /// Records what was refused with 403 before its caller was asked for, if it is recorded whatever its body says; nil
-    /// where there is nothing to record. Its body is nobody's to read.
-    func deniedUnasked(_ visit: Visit) -> (@Sendable () async -> Void)? {
-        let route = visit.admission.route
-        guard let audit, ClashAPI.checkTarget(visit.head.target) == nil, audit.policy.records(unread: route),
-            let call = audit.call(route.resolve(headers: visit.fields), visit, nil)
-        else { return nil }
-        return { await audit.denied(call, status: 403) }
-    }
-
-    /// A refusal of an audited call that never got as far as an intent: 403, 428 or 429 by us.
-    private func recordDenial(_ visit: Visit, _ failure: Failure) async {
-        guard let audit, let call = visit.auditCall, visit.facts.attempts == 0 else { return }
-        let status = failure.reason.row(.v2).status.code
-        if [403, 428, 429].contains(status) { await audit.denied(call, status: status) }
-    }
-
     /// Brings the answer to the tool.
     ///
     /// - Parameter place: what its call holds upstream, as far as that is known.
@@ -321,12 +306,13 @@ final class RequestFlow: Sendable {
         _ answer: Answer, _ call: UpstreamCall, _ visit: Visit, in place: Gate.Place? = nil
     ) async throws(FlowExit) {
         switch answer {
-        case .upstream(let response, let run):
+        case .upstream(let response, let beginning, let run):
             let watch = watch(visit, holding: place)
             defer { watch.end() }
             let ahead = try ReadAhead(response.body, limit: heldBytes, place: place, visit, call.traits)
             defer { ahead?.end() }
             var body = ahead?.body ?? RelayedBody(response.body)
+            body.beginning = beginning
             watch.follow(&body, limit: heldBytes)
             if let run { body.listener = reads?.cache.runs.listener(run) }
             let verdict = CacheVerdict.passed(isRead: call.traits.isSafe)

@@ -81,6 +81,10 @@ final class AccessLog: Sendable {
         line.milliseconds(record.times.otherTime(of: total))
         line.text("ms attempts=")
         line.number(record.attempts)
+        if let via = record.via {
+            line.text(" via=")
+            line.text(via)
+        }
         if let cache = record.cache?.word {
             line.text(" cache=")
             line.word(cache.text)
@@ -114,6 +118,7 @@ final class AccessLog: Sendable {
         string("path", record.path)
         string("source", record.source.rawValue)
         string("outcome", outcome.text)
+        if let via = record.via { string("via", via.description) }
         if let cache = record.cache?.word { string("cache", cache.text) }
         if let id = record.upstreamID { string("upstream_id", id) }
         if !record.detail.isEmpty { string("detail", record.detail) }

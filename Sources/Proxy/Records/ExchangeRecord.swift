@@ -45,6 +45,8 @@ struct ExchangeRecord: Sendable {
     /// Without the query: it may hold values that are nobody's business.
     var path = "-"
     var caller = "-"
+    /// How the caller has shown who it is, where that was not by a key.
+    var via: StaticString?
     var operation = "-"
     var source = AnswerSource.proxy
     /// 0 when nothing was answered.

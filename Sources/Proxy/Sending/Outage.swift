@@ -19,7 +19,7 @@ struct Outage {
         case none
         /// It is down. Calls are refused, and it is looked at after the pause.
         case goesDown(Kind, look: Duration)
-        /// It still is. The next look comes after the pause.
+        /// It still is. The next look comes so long after this one began, or at once where that took longer.
         case staysDown(Kind, look: Duration)
         /// It was down for so long.
         case isBack(after: Duration)

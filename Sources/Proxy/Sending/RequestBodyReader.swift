@@ -16,6 +16,12 @@ enum RequestBodyReader {
     ) async throws(FlowExit) -> (CallBody, OperationMatch, RequestBodyFacts) {
         let fields = visit.fields
         if visit.head.framing == .none { return (.none, route.resolve(headers: fields), .empty) }
+        if visit.head.method == .head {
+            // It has no meaning (RFC 9110 section 9.3.2), and is not sent on: a gateway that answers without reading it is out
+            // of step.
+            while try await nextPart(visit.wire) != nil {}
+            return (.none, route.resolve(headers: fields), .empty)
+        }
         var classifier = classifier(visit, route)
         var decided: RequestBodyFacts?
         var parts = BodyParts()

@@ -78,10 +78,12 @@ final class UpstreamHealth: Sendable {
     }
 
     private func look(after pause: Duration) async {
-        var pause = pause
+        var due = environment.now() + pause
         while true {
-            try? await environment.sleep(environment.now() + pause)
+            try? await environment.sleep(due)
             if Task.isCancelled { return }
+            // A look may take as long as `upstream.connect_timeout`: the time until the next one has begun with it.
+            let began = environment.now()
             let failure = await lookOnce()
             if Task.isCancelled { return }
             let now = environment.now()
@@ -92,8 +94,8 @@ final class UpstreamHealth: Sendable {
             }
             switch action {
             case .staysDown(let kind, let next):
-                pause = next
-                gate.shut(kind.refusal, next: next)
+                due = max(began + next, now)
+                gate.shut(kind.refusal, next: due - now)
             case .isBack(let span):
                 gate.open()
                 return events.upstreamBack(after: span)

@@ -31,7 +31,7 @@ package final class Sidecar: Sendable {
     private let settling = Mutex<Task<Void, Never>?>(nil)
     private let service: ProxyService
     /// Nil where no certificate is configured.
-    private let tls: ServerTLS?
+    private let certificates: Certificates?
     private let accessWriter: LineWriter?
     private let listening = OpenChannels()
     /// Told to end a second time.
@@ -39,10 +39,15 @@ package final class Sidecar: Sendable {
     /// Something was broken off.
     private let wasCut = Atomic(false)
 
+    /// Sockets that were opened for it, instead of `listen.address`.
+    private let inherited: InheritedSockets
+
     /// Where a started proxy listens.
     package struct Addresses: Sendable {
-        /// For tools, as a base URL: `http://127.0.0.1:8080`, or `unix:/path.sock`.
-        package let tools: String
+        /// For tools, each as a base URL: `http://127.0.0.1:8080`, `https://[::1]:8443`, or `unix:/path.sock`. Never empty.
+        package let allTools: [String]
+        /// The first of them.
+        package var tools: String { allTools[0] }
         /// For operators; nil when turned off.
         package let admin: String?
     }
@@ -54,12 +59,13 @@ package final class Sidecar: Sendable {
     /// address in the configuration is not usable, or the audit log cannot be opened.
     package init(
         _ config: Config, environment: Environment = .system, accessLogDescriptor: Int32 = STDOUT_FILENO,
-        logger: Logger
+        logger: Logger, inherited: InheritedSockets = InheritedSockets()
     ) async throws {
         self.config = config
+        self.inherited = inherited
         self.environment = environment
         self.logger = logger
-        tls = try TLSFiles(config.listen).map { try ServerTLS($0, wallTime: environment.wallTime) }
+        certificates = try Certificates(config.listen, environment: environment, logger: logger)
         let upstream = config.upstream.url.server
         group = MultiThreadedEventLoopGroup(numberOfThreads: UsableCores.count())
         // Beside the calls there must always be room for one to the token endpoint, and for the look at whether upstream is
@@ -125,36 +131,50 @@ package final class Sidecar: Sendable {
             events.paused(
                 Gate.Closing(scope: pause.scope, cause: pause.cause, remaining: pause.remaining), id: nil)
         }
-        let listener = try await Listener.start(
-            config.listen.address.place, key: "listen.address", limits: ConnectionLimits(config.listen),
-            service: service, tls: tls.map { ListenerTLS($0, for: .tools) }, h2c: config.listen.h2c, group: group,
-            trouble: acceptTrouble("listen.address"))
-        listening.add(listener)
+        certificates?.start()
+        let tools = try await startTools()
         var admin: String?
         if let address = config.admin.address {
             let report = AdminReport(
                 notReady: { [weak self] in self?.notReadyReasons ?? ["stopped"] },
                 degraded: { [weak self] in self?.degradedReasons ?? [] },
                 purge: { [reads = service.reads] in reads?.cache.purge($0) },
-                metrics: { [service] in service.metrics() })
-            let adminTLS = address.isLoopback ? nil : tls.map { ListenerTLS($0, for: .operators) }
+                metrics: { [service, certificates] in service.metrics() + (certificates?.metrics() ?? "") })
+            let adminTLS = address.isLoopback ? nil : certificates.map { ListenerTLS($0.tls, for: .operators) }
             let adminListener = try await Listener.start(
-                address.place, key: "admin.address", limits: AdminService.limits(config.listen),
+                address.place(), key: "admin.address", limits: AdminService.limits(config.listen),
                 service: AdminService(report, config.admin, events: events, environment: environment),
                 tls: adminTLS, group: group,
                 trouble: acceptTrouble("admin.address"))
             listening.addAdmin(adminListener)
-            admin = Self.url(of: adminListener.channel, address, isTLS: adminTLS != nil)
+            admin = adminListener.url
         }
         if let audit {
             settling.withLock {
                 $0 = Task { [logger] in await AuditStartup.settleOpenIntents(audit, logger: logger) }
             }
         }
-        let addresses = Addresses(
-            tools: Self.url(of: listener.channel, config.listen.address, isTLS: tls != nil), admin: admin)
-        logger.notice("listening", metadata: ["tools": "\(addresses.tools)", "admin": "\(admin ?? "off")"])
+        let addresses = Addresses(allTools: tools, admin: admin)
+        logger.notice(
+            "listening", metadata: ["tools": "\(tools.joined(separator: ","))", "admin": "\(admin ?? "off")"])
         return addresses
+    }
+
+    /// Opens the listeners for tools: the configured ones, or those that the service manager has opened.
+    private func startTools() async throws -> [String] {
+        let inherited = inherited.all.map { ListenPlace.inherited($0) }
+        let places =
+            inherited.isEmpty ? config.listen.addresses.map { $0.place(mode: config.listen.socketMode) } : inherited
+        var urls: [String] = []
+        for place in places {
+            let listener = try await Listener.start(
+                place, key: "listen.address", limits: ConnectionLimits(config.listen), service: service,
+                tls: certificates.map { ListenerTLS($0.tls, for: .tools) }, h2c: config.listen.h2c, group: group,
+                trouble: acceptTrouble("listen.address"))
+            listening.add(listener)
+            urls.append(listener.url)
+        }
+        return urls
     }
 
     /// Why `/readyz` says no; empty when it says yes.
@@ -214,6 +234,7 @@ package final class Sidecar: Sendable {
             service.activity.cutShort()
         }
         health.end()
+        certificates?.end()
         let settling = settling.withLock { $0 }
         settling?.cancel()
         await settling?.value
@@ -290,12 +311,5 @@ package final class Sidecar: Sendable {
                 try LinkRule(prefix: $0.prefix.description, replacement: $0.replacement)
             } + [LinkRule(prefix: config.upstream.url.description)],
             allowPrefixes: config.upstream.allowPrefixes, publicURL: config.listen.publicURL?.description)
-    }
-
-    private static func url(of channel: any Channel, _ configured: ListenAddress, isTLS: Bool) -> String {
-        guard case .tcp(let host, _) = configured, let port = channel.localAddress?.port else {
-            return configured.description
-        }
-        return "\(isTLS ? "https" : "http")://\(ListenAddress.tcp(host: host, port: port))"
     }
 }

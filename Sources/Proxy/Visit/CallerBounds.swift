@@ -66,7 +66,8 @@ extension CallerBounds: Equatable {
 }
 
 extension Failure {
-    fileprivate static func lacksOperation(_ caller: String, _ operation: Operation, _ bounds: CallerBounds) -> Failure {
+    fileprivate static func lacksOperation(_ caller: String, _ operation: Operation, _ bounds: CallerBounds) -> Failure
+    {
         Failure(
             .permissionDenied,
             "The caller '\(caller)' may not call \(operation.name); "
@@ -101,7 +102,8 @@ extension Failure {
     fileprivate static func namesNoITwin(_ caller: String) -> Failure {
         Failure(
             .permissionDenied,
-            "The caller '\(caller)' may touch only the caller's itwins, and the call does not say which iTwin it is about.")
+            "The caller '\(caller)' may touch only the caller's itwins, and the call does not say which iTwin it is about."
+        )
     }
 }
 

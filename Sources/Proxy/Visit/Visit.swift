@@ -41,6 +41,7 @@ final class Visit {
         record.method = wire.head.method.rawValue
         record.path = wire.head.path
         record.caller = admission.caller.name
+        if admission.caller.via == .certificate { record.via = "certificate" }
     }
 
     var head: RequestHead { wire.head }

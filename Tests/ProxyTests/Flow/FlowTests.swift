@@ -5,6 +5,7 @@ import Configuration
 import CurlTransport
 import HTTPTypes
 import NIOHTTP1
+import RateLimiting
 import Synchronization
 import TestSupport
 import Testing
@@ -146,6 +147,75 @@ import Testing
         #expect(reply.status == 202 && reply.cacheStatus == "clash-proxy; fwd=method; detail=settled")
         #expect(rig.upstream.calls.filter { $0.hasPrefix("POST") }.count == 1)
         #expect(rig.auditText.contains(#""deleted""#))
+    }
+
+    @Test("settling goes on while upstream is down, and finds the truth when it is back in time")
+    func settledThroughOutage() async throws {
+        let clock = Mutex<TestClock?>(nil)
+        let lost = Mutex<ContinuousClock.Instant?>(nil)
+        let rig = try await FlowRig(
+            FakeUpstream { (request, _) async throws(TransferFailure) in
+                guard let now = clock.withLock({ $0?.now }) else { return .json("{}") }
+                guard request.method == .get else {
+                    lost.withLock { $0 = now }
+                    throw TransferFailure(reason: .broke, sent: true)
+                }
+                if let lost = lost.withLock({ $0 }), now - lost >= .milliseconds(3_500) { return .json("{}", 404) }
+                throw TransferFailure(reason: .unreachable, sent: false)
+            }
+        ) { $0.audit.snapshot = false }
+        clock.withLock { $0 = rig.clock }
+        let call = try await rig.begin(.POST, Self.deletion, body: Self.deleteBody)
+        let pusher = Task { [clock = rig.clock] in
+            while !Task.isCancelled {
+                try await Task.sleep(for: .milliseconds(5))
+                clock.advance(by: .milliseconds(50))
+            }
+        }
+        defer { pusher.cancel() }
+        #expect(try await call.value().status == 202)
+        #expect(rig.auditText.contains(#""deleted""#))
+    }
+
+    @Test("a delete that was never sent costs nothing of its caller's budget, and is recorded all the same")
+    func budgetOfUnsent() async throws {
+        let isDown = Mutex(true)
+        let rig = try await FlowRig(
+            FakeUpstream { (_, _) async throws(TransferFailure) in
+                if isDown.withLock({ $0 }) { throw TransferFailure(reason: .unreachable, sent: false) }
+                return .json("{}", 202)
+            }
+        ) {
+            $0.audit.snapshot = false
+            $0.audit.deleteBudget = GateWindow(limit: 1, span: .seconds(3_600))
+        }
+        // Some fail on their own, then upstream is known to be down.
+        for number in 1...4 {
+            let call = try await rig.begin(
+                .POST, Self.deletion, [("x-correlation-id", "n-\(number)")], body: Self.deleteBody)
+            let pusher = Task { [clock = rig.clock] in
+                while !Task.isCancelled {
+                    try await Task.sleep(for: .milliseconds(5))
+                    clock.advance(by: .milliseconds(20))
+                }
+            }
+            defer { pusher.cancel() }
+            #expect(try await call.value().status == 502)
+            let records = rig.auditText.split(separator: "\n").filter { $0.contains("\"n-\(number)\"") }
+            #expect(records.count == 2 && records.last?.contains(#""not_sent""#) == true, "\(records)")
+        }
+        isDown.withLock { $0 = false }
+        rig.clock.advance(by: .seconds(20))
+        var reply = try await rig.call(.POST, Self.deletion, body: Self.deleteBody)
+        // The look that finds upstream again runs by itself.
+        for _ in 0..<200 where reply.status == 502 {
+            try await Task.sleep(for: .milliseconds(5))
+            reply = try await rig.call(.POST, Self.deletion, body: Self.deleteBody)
+        }
+        #expect(reply.status == 202)
+        let refused = try await rig.call(.POST, Self.deletion, [("x-correlation-id", "n-5")], body: Self.deleteBody)
+        #expect(refused.status == 429 && refused.body.contains("DeleteBudgetExceeded"))
+        #expect(rig.auditText.split(separator: "\n").contains { $0.contains(#""denied""#) && $0.contains(#""n-5""#) })
     }
 
     @Test("a delete that may not be is recorded as denied, and goes nowhere")

@@ -1,0 +1,135 @@
+// Callers who are known by their certificate, from the handshake to the audit log.
+
+import Configuration
+import Simulator
+import TestCertificates
+import TestSupport
+import Testing
+
+@Suite(.timeLimit(.minutes(8)), .enabled(if: Shell.has("curl"), "curl (apt) presents certificates here"))
+struct ClientCertificateTests {
+    private static let callers = [
+        ("by-name", "CN tool"), ("by-dns", "viewer.team.example"), ("by-uri", "spiffe://team.example/ns/ci/sa/nightly"),
+        ("by-mail", "ada@team.example"), ("by-address", "10.1.2.3"),
+    ]
+
+    /// Callers of every kind, and one with a key.
+    private func withClients(_ body: (Rig, TLSFolder, String) async throws -> Void) async throws {
+        let made = try KeyGenerator.make(name: "keyed", allow: "read")
+        let key = made.key.withValue { $0 }
+        try await withTLS { options, files in
+            options.flags += ["listen.client_ca=\(files.ca)", "cache.enabled=true"]
+            options.file =
+                Self.callers.map {
+                    "[[caller]]\nname = \"\($0.0)\"\ncertificate = \"\($0.1)\"\nallow = [\"read\", \"delete\"]\n"
+                }
+                .joined() + made.table
+            func write(_ file: String, _ name: String, _ names: [String]) throws {
+                try files.write(TestCertificate(name, issuer: files.authority, names: names), file)
+            }
+            try write("by-name", "CN tool", [])
+            try write("by-dns", "x", ["DNS:other.example", "DNS:viewer.team.example"])
+            try write("by-uri", "x", ["URI:spiffe://team.example/ns/ci/sa/nightly"])
+            try write("by-mail", "x", ["email:ada@team.example"])
+            try write("by-address", "x", ["IP:10.1.2.3"])
+            try write("nobody", "nobody", ["DNS:nobody.example", "URI:spiffe://team.example/ns/ci/sa/nightl"])
+        } _: { rig, files in
+            try await body(rig, files, key)
+        }
+    }
+
+    @Test("a caller is known by the common name and by every kind of alternative name, hits included")
+    func kinds() async throws {
+        try await withClients { rig, files, _ in
+            let url = "https://127.0.0.1:\(rig.port)\(rig.list)"
+            // The same bytes from each: what is remembered of a head must not pass from one to another.
+            for _ in 1...2 {
+                for (name, _) in Self.callers {
+                    let code = try await Shell.run("\(files.curl(name)) -o /dev/null -w '%{http_code}' '\(url)'")
+                    #expect(code == "200", "\(name)")
+                }
+            }
+            for (name, _) in Self.callers {
+                _ = try await rig.accessLog.line(with: " \(name) v2.reports.list GET ", "via=certificate")
+                #expect(rig.accessLog.lines.count { $0.contains(" \(name) ") } == 2)
+            }
+            let nobody = try await Shell.run("\(files.curl("nobody")) -w ' %{http_code}' '\(url)'")
+            #expect(nobody.hasSuffix(" 401") && nobody.contains("HeaderNotFound"), "\(nobody)")
+        }
+    }
+
+    @Test("a key that is sent all the same wins, also where it is wrong")
+    func keyWins() async throws {
+        try await withClients { rig, files, key in
+            let url = "https://127.0.0.1:\(rig.port)\(rig.list)"
+            let call = "\(files.curl("by-dns")) -w ' %{http_code}' '\(url)'"
+            for field in ["X-Api-Key: \(key)", "Authorization: Bearer \(key)"] {
+                #expect(try await Shell.run("\(call) -H '\(field)'").hasSuffix(" 200"))
+            }
+            #expect(rig.accessLog.lines.count { $0.contains(" keyed ") && !$0.contains("via=") } == 2)
+            for field in ["X-Api-Key: wrong", "Authorization: Bearer wrong"] {
+                let told = try await Shell.run("\(call) -H '\(field)'")
+                #expect(told.hasSuffix(" 401") && told.contains("InvalidCallerKey"), "\(told)")
+            }
+            #expect(try await Shell.run("\(call) -H 'X-Api-Key;'").hasSuffix(" 200"))
+        }
+    }
+
+    @Test("the audit log names the caller, and that it was known by its certificate")
+    func audit() async throws {
+        try await withClients { rig, files, _ in
+            let report = rig.simulator.reportIDs(iTwin: rig.iTwin).first ?? ""
+            let told = try await Shell.run(
+                "\(files.curl("by-uri")) -w ' %{http_code}' -X POST -H 'Content-Type: application/json' "
+                    + "-H 'x-correlation-id: mtls-1' -d '{\"jobs\":[\"\(report)\"],\"operation\":\"delete\"}' "
+                    + "'https://127.0.0.1:\(rig.port)\(rig.v2)/reports/jobs/deletion'")
+            #expect(told.hasSuffix(" 202"), "\(told)")
+            let records = try rig.records(of: "mtls-1")
+            #expect(records.count == 2)
+            for record in records {
+                #expect(
+                    record.line.caller == AuditLine.Caller(name: "by-uri", address: "127.0.0.1", via: "certificate"))
+            }
+        }
+    }
+
+    @Test(
+        "without a certificate, or with one that is foreign, expired or not yet valid, the handshake fails",
+        arguments: ["--tls-max 1.2", "--tlsv1.3"])
+    func refused(version: String) async throws {
+        try await withClients { rig, files, _ in
+            let foreign = try TestCertificate("authority", isAuthority: true)
+            try files.write(TestCertificate("CN tool", issuer: foreign), "foreign")
+            try files.write(TestCertificate("CN tool"), "self-signed")
+            try files.write(TestCertificate("CN tool", issuer: files.authority, days: (-3, -1)), "expired")
+            try files.write(TestCertificate("CN tool", issuer: files.authority, days: (1, 3)), "early")
+            let url = "https://127.0.0.1:\(rig.port)\(rig.list)"
+            for client in [nil, "foreign", "self-signed", "expired", "early"] {
+                let told = try await Shell.run(
+                    "\(files.curl(client)) \(version) -w '%{http_code}' '\(url)' 2>&1; echo exit=$?")
+                #expect(told.contains("000") && !told.contains("exit=0"), "\(client ?? "none"): \(told)")
+            }
+            _ = try await rig.applicationLog.line(with: "a TLS handshake failed", "PEER_DID_NOT_RETURN_A_CERTIFICATE")
+            #expect(rig.accessLog.lines.isEmpty)
+            #expect(try await Shell.run("\(files.curl("by-name")) -o /dev/null -w '%{http_code}' '\(url)'") == "200")
+        }
+    }
+
+    @Test("a certificate that expires while a session lives is good for nothing, resumed or not")
+    func expiredMeanwhile() async throws {
+        try await withClients { rig, files, _ in
+            try files.write(TestCertificate("CN tool", issuer: files.authority, days: (-1, 1)), "short")
+            let request = "printf 'GET /x HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n'"
+            let client =
+                "openssl s_client -connect 127.0.0.1:\(rig.port) -CAfile \(files.ca) -ign_eof "
+                + "-cert \(files.path("short.pem")) -key \(files.path("short.key"))"
+            let first = try await Shell.run("\(request) | \(client) -sess_out \(files.path("session")) 2>&1")
+            #expect(first.contains("HTTP/1.1 404"), "\(first)")
+            let second = try await Shell.run("\(request) | \(client) -sess_in \(files.path("session")) 2>&1")
+            #expect(second.contains("Reused") && second.contains("HTTP/1.1 404"), "\(second)")
+            rig.clock.advance(by: .seconds(2 * 86_400))
+            let third = try await Shell.run("\(request) | \(client) -sess_in \(files.path("session")) 2>&1")
+            #expect(third.contains("Reused") && !third.contains("HTTP/1.1"), "\(third)")
+        }
+    }
+}
