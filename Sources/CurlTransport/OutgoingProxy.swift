@@ -78,6 +78,6 @@ extension CurlOptions {
         guard let proxy = self.proxy, let handle else { return nil }
         var status = 0
         unsafe ccurl_get_long(handle.raw, CURLINFO_HTTP_CONNECTCODE, &status)
-        return unsafe proxy.failure(code, status: status, handle.errorDescription(code))
+        return proxy.failure(code, status: status, handle.errorDescription(code))
     }
 }
