@@ -5,8 +5,9 @@ import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(8))) struct HAProxyTests {
-    private static let path = ["/usr/sbin/haproxy", "/usr/local/sbin/haproxy"]
-        .first { access($0, X_OK) == 0 }
+    private static let path: String? = ["/usr/sbin/haproxy", "/usr/local/sbin/haproxy"].first { (place: String) in
+        access(place, X_OK) == 0
+    }
 
     @Test(
         "behind haproxy the client's address is the one that haproxy saw",
