@@ -98,9 +98,10 @@ struct PacedWindow: Sendable {
         plan(now: now)
     }
 
-    /// Goes on with sends that were counted elsewhere, if there were any.
+    /// Goes on with sends that were counted elsewhere, where those are more: what was there before it began, such as an earlier
+    /// process's sends, stands here alone.
     mutating func inherit(sends: SlidingWindow, now: Nanoseconds) {
-        guard sends.spent > 0 else { return }
+        guard sends.spent > window.spent else { return }
         window.inherit(from: sends)
         window.advance(to: now)
         plan(now: now)

@@ -56,11 +56,12 @@ struct UploadTests {
 
     @Test("a call that is given up while its body goes out ends the connection, and never looks complete")
     func givenUp() async throws {
-        let begun = Latch()
+        let (begun, isGivenUp) = (Latch(), Latch())
         let server = ScriptedOrigin { connection in
             try connection.readHead()
             try connection.read(exactly: 1_000)
             begun.open()
+            isGivenUp.waitBlocking()
             connection.readUntilClosed()
         }
         let count = 64 << 20
@@ -71,6 +72,7 @@ struct UploadTests {
             response.cancel()
             let failure = try await failure(of: response)
             #expect(failure.reason == .cancelled && failure.sent)
+            isGivenUp.open()
         }
         #expect(try #require(server.connections.first).received.count <= count)
     }

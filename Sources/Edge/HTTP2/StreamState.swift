@@ -108,8 +108,9 @@ struct StreamState: Equatable {
         case .queued: return .cancel
         case .open:
             guard wait == .body else { return .cancel }
-            isWhole = true
-            return .failBody(since + limits.idleTimeout <= now ? .silent : .belowMinRate)
+            let isSilent = since + limits.idleTimeout <= now
+            (isWhole, wait) = (true, nil)
+            return .failBody(isSilent ? .silent : .belowMinRate)
         }
     }
 }
