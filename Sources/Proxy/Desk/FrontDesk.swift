@@ -23,6 +23,8 @@ enum FrontDeskDecision {
 
 /// The rules that need nothing but the head. Immutable; usable from every event loop.
 struct FrontDesk: Sendable {
+    /// Who is believed about where a request comes from.
+    let proxies: TrustedProxies
     private let authenticator: CallerAuthenticator
     private let origins: OriginPolicy
     private let allowPrefixes: [String]
@@ -34,6 +36,7 @@ struct FrontDesk: Sendable {
 
     init(_ config: Config, pseudonym: String) {
         self.pseudonym = pseudonym
+        proxies = TrustedProxies(config.listen.trustedProxies)
         authenticator = CallerAuthenticator(config.callers, passesTokens: config.token.mode == .passthrough)
         origins = OriginPolicy(config)
         allowPrefixes = config.upstream.allowPrefixes

@@ -44,9 +44,11 @@ final class ProcessParts: Sendable {
         // Beside the calls there must always be room for one to the token endpoint, and for the look at whether upstream is
         // back.
         transport = try CurlTransport(
-            CurlTransport.Configuration(
-                maxConnections: config.upstream.maxConnections + 2, connectTimeout: config.upstream.connectTimeout,
-                caFile: config.upstream.caFile, http2: config.upstream.http2))
+            CurlTransport.Configuration(config.upstream, maxConnections: config.upstream.maxConnections + 2))
+        if let file = config.upstream.proxyCredentialsFile, OutgoingProxy.isOpenToOthers(file) {
+            logger.warning(
+                "upstream.proxy_credentials_file can be read by others: chmod 600 it", metadata: ["file": "\(file)"])
+        }
         let limits = GateLimits(config)
         events = EventLog(logger: logger, environment: environment, windows: limits.windows)
         credentials = try Self.credentials(config, transport, environment, events)
@@ -113,6 +115,7 @@ final class ProcessParts: Sendable {
             environment: environment, accessLog: accessOutput.log(config.log, environment))
         return ProxyService(
             desk: FrontDesk(config, pseudonym: pseudonym), flow: flow, activity: activity, held: held,
+            preambles: PreambleRules(config.listen) { [events] in events.preambleRefused($0, peer: $1) },
             callers: config.callers, waiting: waiting, environment: environment)
     }
 
