@@ -47,7 +47,10 @@ final class HTTP2Client {
         self.wire = wire
         // Who allows us a larger table takes it as well.
         decoder.maxDynamicTableLength = Int(UInt32.max)
-        if let settings { try await wire.send(RawFrame.preface + RawFrame.settings(settings).bytes()) }
+        guard let settings else { return }
+        // All streams together may send as much as they like; each has its own window.
+        let window = RawFrame(RawFrame.windowUpdate, RawFrame.big(1 << 30))
+        try await wire.send(RawFrame.preface + RawFrame.settings(settings).bytes() + window.bytes())
     }
 
     deinit { wire.close() }

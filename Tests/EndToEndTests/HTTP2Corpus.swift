@@ -120,7 +120,7 @@ extension FrameCase {
             "a stream below one that was used", "goaway 1 | goaway 5", on: 3,
             frames: headers(RawFrame.block(get), stream: 5), headers(RawFrame.block(get), stream: 3)),
         .init(
-            "HEADERS behind the end of a stream", "goaway 1 | goaway 5 | reset 5", on: HTTP2Client.anyReset,
+            "HEADERS behind the end of a stream", "goaway 1 | goaway 5 | reset 5 | reset 1", on: HTTP2Client.anyReset,
             frames: good, good),
         .init(
             "DATA behind the end of a stream", "goaway 5 | goaway 1 | reset 5", on: HTTP2Client.anyReset, frames: good,

@@ -190,7 +190,7 @@ extension FrameCase {
         .init(
             "a body whose trailers end it early", "400",
             frames: open(post + [("content-length", "3")]), data("{}"), headers(RawFrame.block([("a", "b")]))),
-        .init("a HEAD with a body", "400", frames: open(changed(":method", "HEAD")), data("x", flags: 1)),
+        .init("a HEAD with a body", "404", frames: open(changed(":method", "HEAD")), data("x", flags: 1)),
         .init(
             "trailers", "400", frames: open(post + [("content-length", "9")]), data("{}"),
             headers(RawFrame.block([("x-sum", "1")]))),

@@ -165,6 +165,7 @@ final class HTTP2Connection: ChannelInboundHandler {
     }
 
     private func receivedTrailers(_ block: HPACKHeaders, _ stream: HTTP2Stream) {
+        guard !stream.state.hasEnded else { return reset(stream, .streamClosed) }
         do throws(StreamHeadError) {
             try StreamHead.checkTrailers(block, maxBytes: limits.maxHeaderBytes)
             stream.requestEnded()

@@ -34,7 +34,7 @@ struct StreamState: Equatable {
     /// All of the request has been received, or given up.
     private(set) var isWhole: Bool
     /// The tool has ended its side.
-    private var hasEnded: Bool
+    private(set) var hasEnded: Bool
     private(set) var wait: ConnectionState.Wait?
     /// When the present wait, or the answer's end, began.
     private(set) var since: NIODeadline
@@ -108,9 +108,8 @@ struct StreamState: Equatable {
         case .queued: return .cancel
         case .open:
             guard wait == .body else { return .cancel }
-            let isSilent = since + limits.idleTimeout <= now
             (isWhole, wait) = (true, nil)
-            return .failBody(isSilent ? .silent : .belowMinRate)
+            return .failBody(since + limits.idleTimeout <= now ? .silent : .belowMinRate)
         }
     }
 }
