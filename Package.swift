@@ -2,9 +2,12 @@
 import PackageDescription
 
 // The toolchain's stricter defaults; warnings are errors so that none can hide the next one.
-let strict: [SwiftSetting] = [
+let strict: [SwiftSetting] = strictBesideFoundation + [.enableUpcomingFeature("MemberImportVisibility")]
+
+// Where X509 brings CoreFoundation along, which C module owns a struct of glibc's depends on the order in which modules are
+// built: no import could be right every time.
+let strictBesideFoundation: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
-    .enableUpcomingFeature("MemberImportVisibility"),
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
     .treatAllWarnings(as: .error),
 ]
@@ -111,7 +114,7 @@ let package = Package(
                 .product(name: "SwiftASN1", package: "swift-asn1"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
             ],
-            swiftSettings: strict
+            swiftSettings: strictBesideFoundation
         ),
         .target(
             name: "Proxy",
@@ -125,7 +128,7 @@ let package = Package(
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
             ],
-            swiftSettings: strict
+            swiftSettings: strictBesideFoundation
         ),
         .target(
             name: "Simulator",
@@ -150,7 +153,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
-            swiftSettings: strict
+            swiftSettings: strictBesideFoundation
         ),
         // Raw scripted sockets and a hand-moved clock, shared by the test targets.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
@@ -162,7 +165,7 @@ let package = Package(
                 .product(name: "X509", package: "swift-certificates"),
                 .product(name: "SwiftASN1", package: "swift-asn1"),
             ],
-            path: "Tests/TestCertificates", swiftSettings: strict),
+            path: "Tests/TestCertificates", swiftSettings: strictBesideFoundation),
         .testTarget(name: "GroundTests", dependencies: ["Ground", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "CurlTransportTests",
@@ -224,7 +227,7 @@ let package = Package(
                 .product(name: "NIOHTTP2", package: "swift-nio-http2"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
-            swiftSettings: strict),
+            swiftSettings: strictBesideFoundation),
         .testTarget(
             name: "ProxyTests",
             dependencies: [
@@ -238,7 +241,7 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),
             ],
-            swiftSettings: strict),
+            swiftSettings: strictBesideFoundation),
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
@@ -250,7 +253,7 @@ let package = Package(
             ],
             // What earlier releases wrote; read by path.
             exclude: ["Fixtures"],
-            swiftSettings: strict),
+            swiftSettings: strictBesideFoundation),
     ],
     swiftLanguageModes: [.v6]
 )
