@@ -2,15 +2,15 @@
 import PackageDescription
 
 // The toolchain's stricter defaults; warnings are errors so that none can hide the next one.
-let strict: [SwiftSetting] = strictBesideFoundation + [.enableUpcomingFeature("MemberImportVisibility")]
-
-// Where X509 brings CoreFoundation along, which C module owns a struct of glibc's depends on the order in which modules are
-// built: no import could be right every time.
 let strictBesideFoundation: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
     .treatAllWarnings(as: .error),
 ]
+
+// Not where X509 brings CoreFoundation along: which C module owns a struct of glibc's there depends on the order in which
+// modules are built, and no import could be right every time.
+let strict: [SwiftSetting] = strictBesideFoundation + [.enableUpcomingFeature("MemberImportVisibility")]
 
 let package = Package(
     name: "clash-proxy",
