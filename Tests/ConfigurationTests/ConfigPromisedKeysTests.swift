@@ -56,7 +56,6 @@ struct ConfigPromisedKeysTests {
             ("[listen]\nproxy_protocol = true", "listen.proxy_protocol"),
             ("[admin]\nkey_sha256 = \"\(String(repeating: "ab", count: 32))\"", "admin.key_sha256"),
             ("[upstream]\nproxy = \"http://proxy:3128\"", "upstream.proxy"),
-            ("[[issuer]]\nurl = \"https://h\"\naudience = [\"a\"]", "issuer[1]"),
             ("[deletes]\napproval = \"second\"", "deletes.approval"),
             ("[deletes]\narchive = \"best_effort\"", "deletes.archive"),
             ("[deletes]\narchive_path = \"a\"", "deletes.archive_path"),

@@ -24,9 +24,10 @@ private final class KnownVisit {
         (isTLS, identity) = (client.isTLS, client.identity)
     }
 
-    /// Whether it holds for a request that `client` brings to `service`.
-    func holds(for service: UInt64, _ client: Peer) -> Bool {
+    /// Whether it holds for a request that `client` brings to `service`. `wallTime` is asked only where it matters.
+    func holds(for service: UInt64, _ client: Peer, _ wallTime: @Sendable () -> WallTime) -> Bool {
         self.service == service && isTLS == client.isTLS && identity === client.identity
+            && (admission.standing.map { $0.holds(at: wallTime().seconds) } ?? true)
     }
 }
 
@@ -76,11 +77,22 @@ final class ProxyService: RequestHandling {
             let route = ClashAPI.match(method: exchange.head.method, target: exchange.head.target)
             return end(visit(exchange, Admission(refused: nil, route: route)), .shuttingDown())
         }
-        if let known = exchange.known?.memo as? KnownVisit, known.holds(for: number, exchange.client) {
+        if let known = exchange.known?.memo as? KnownVisit,
+            known.holds(for: number, exchange.client, environment.wallTime)
+        {
             return forward(Visit(exchange, known.admission, known.query, held: held, environment: environment))
         }
+        decide(exchange, until: nil)
+    }
+
+    /// - Parameter deadline: until when it may wait for a decision; nil: as long as any call for its turn, from now on.
+    private func decide(_ exchange: Exchange, until deadline: ContinuousClock.Instant?) {
         switch desk.decide(exchange.head, exchange.client.identity) {
-        case .refuse(let failure, let admission): refuse(visit(exchange, admission), failure)
+        case .refuse(let failure, let admission):
+            if let pending = failure.pending, deadline.map({ environment.now() < $0 }) ?? true {
+                return decideLater(exchange, admission, until: deadline ?? flow.deadline(of: exchange.head), pending)
+            }
+            refuse(visit(exchange, admission), failure)
         case .preflight(let origin, let admission):
             answerHere(visit(exchange, admission), OriginPolicy.preflightFields(exchange.head, origin: origin))
         case .options(let admission):
@@ -98,6 +110,28 @@ final class ProxyService: RequestHandling {
                 service: number, client: exchange.client, admission: admission, query: query)
             forward(visit)
         }
+    }
+
+    /// Asks the front desk again when what it lacks may have come.
+    private func decideLater(
+        _ exchange: Exchange, _ admission: Admission, until deadline: ContinuousClock.Instant,
+        _ pending: @escaping @Sendable () async -> Void
+    ) {
+        let bound = NIOLoopBound(exchange, eventLoop: exchange.executor.eventLoop)
+        let task = Task(executorPreference: exchange.executor) { [self] in
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { await pending() }
+                group.addTask { [environment] in try? await environment.sleep(deadline) }
+                await group.next()
+                group.cancelAll()
+            }
+            let exchange = bound.value
+            exchange.onLeaving = nil
+            guard Task.isCancelled else { return decide(exchange, until: deadline) }
+            await flow.giveUp(visit(exchange, admission), .callerLeft)
+            activity.exchangeEnded()
+        }
+        exchange.onLeaving = { task.cancel() }
     }
 
     /// Of what the cache is not asked.
@@ -141,11 +175,17 @@ final class ProxyService: RequestHandling {
         activity.exchangeEnded()
     }
 
+    /// What a reload can withdraw; nil for who had to show nothing.
+    private func proof(of caller: Caller) -> WaitingCalls.Proof? {
+        if let person = caller.person { return .token(issuer: person.issuer) }
+        return credentials[caller.name].map { .credential($0) }
+    }
+
     private func start(_ visit: Visit) {
         let bound = NIOLoopBound(visit, eventLoop: visit.wire.executor.eventLoop)
         let loop = visit.wire.executor.eventLoop
-        let entry = credentials[visit.admission.caller.name].flatMap { credential in
-            waiting.enter(credential) { loop.execute { bound.value.withdraw() } }
+        let entry = proof(of: visit.admission.caller).flatMap { proof in
+            waiting.enter(proof) { loop.execute { bound.value.withdraw() } }
         }
         let task = Task(executorPreference: visit.wire.executor) { [self] in
             await flow.run(bound.value)

@@ -20,6 +20,7 @@ final class ProcessParts: Sendable {
     let group: MultiThreadedEventLoopGroup
     let transport: CurlTransport
     let credentials: Credentials
+    let issuers: IssuerBook
     let health: UpstreamHealth
     /// Counts tools' connections and requests.
     let activity: Activity
@@ -41,15 +42,18 @@ final class ProcessParts: Sendable {
         self.environment = environment
         origin = config.upstream.url.server
         group = MultiThreadedEventLoopGroup(numberOfThreads: UsableCores.count())
-        // Beside the calls there must always be room for one to the token endpoint, and for the look at whether upstream is
-        // back.
+        // Beside the calls there must always be room for one to the token endpoint, for the look at whether upstream is back,
+        // and for the keys of issuers.
         transport = try CurlTransport(
             CurlTransport.Configuration(
-                maxConnections: config.upstream.maxConnections + 2, connectTimeout: config.upstream.connectTimeout,
+                maxConnections: config.upstream.maxConnections + 4, connectTimeout: config.upstream.connectTimeout,
                 caFile: config.upstream.caFile, http2: config.upstream.http2))
         let limits = GateLimits(config)
         events = EventLog(logger: logger, environment: environment, windows: limits.windows)
         credentials = try Self.credentials(config, transport, environment, events)
+        issuers = IssuerBook(
+            documents: CurlDocuments(transport: transport, environment: environment), time: environment.time,
+            tell: { [events] in events.issuer($0, $1?.sentence) })
         pseudonym = UpstreamSettings.newPseudonym(environment)
         let pacing = Pacing(
             limits, passesTokens: config.token.mode == .passthrough, time: environment.time,
@@ -62,7 +66,7 @@ final class ProcessParts: Sendable {
         adminActivity = Activity(maxConnections: config.admin.maxConnections)
         held = HeldBytes(limit: config.listen.maxHeldBytes, largestBody: config.listen.maxBodyBytes)
         accessOutput = AccessOutput(descriptor: accessLogDescriptor)
-        waiting.keep(config.callers)
+        waiting.keep(config.callers, config.issuers)
     }
 
     private static func credentials(
@@ -112,7 +116,8 @@ final class ProcessParts: Sendable {
             minRate: config.listen.minRate,
             environment: environment, accessLog: accessOutput.log(config.log, environment))
         return ProxyService(
-            desk: FrontDesk(config, pseudonym: pseudonym), flow: flow, activity: activity, held: held,
+            desk: FrontDesk(config, pseudonym: pseudonym, judge: issuers.judge(for: config.issuers)), flow: flow,
+            activity: activity, held: held,
             callers: config.callers, waiting: waiting, environment: environment)
     }
 

@@ -69,11 +69,11 @@ final class Visit {
     }
 
     /// Room for an answer that is taken off upstream ahead of its tool; none is taken yet.
-    var answerRoom: HeldRoom { HeldRoom(in: held, for: admission.caller.name) }
+    var answerRoom: HeldRoom { HeldRoom(in: held, for: admission.caller.id) }
 
     /// Takes room for so many bytes of one of its bodies; it has them until its end. False where there is no room.
     func hold(_ bytes: Int, of kind: HeldBytesLedger.Kind) -> Bool {
-        var room = self.room ?? HeldRoom(in: held, for: admission.caller.name)
+        var room = self.room ?? HeldRoom(in: held, for: admission.caller.id)
         defer { self.room = room }
         return room.grow(by: bytes, kind)
     }
