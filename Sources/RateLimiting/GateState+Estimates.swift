@@ -15,9 +15,8 @@ extension GateState {
             let isTooLate = deadline <= now || opening != .never && opening >= deadline
             return isTooLate ? refusal(causeOfLateness(request, now: now), request, now: now) : nil
         }
-        if callers.opening(of: request, turns: room.waiting(of: request) + 1, now: now) >= deadline {
-            return refusal(.caller, request, now: now)
-        }
+        let own = callers.opening(of: request, turns: room.waiting(of: request) + 1, now: now)
+        if own > now, own >= deadline { return refusal(.caller, request, now: now) }
         // Nobody alone gets more than nine tenths of the queue: nine for each place that is left to others.
         let free = limits.maxQueue - room.count
         guard free > 0, room.waiting(of: request) < 9 * free else { return refusal(.queueFull, request, now: now) }

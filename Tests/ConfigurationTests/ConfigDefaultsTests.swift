@@ -141,7 +141,7 @@ struct ConfigDefaultsTests {
             [
                 .boolean(true), .boolean(false), .integer(7), .float(0.5), .array([]), .array([.string("/x")]),
                 .array([.string("x://h")]), .array([.string("a=b")]), .array([.string("10.0.0.0/8")]),
-                .array([.string("h")]), .array([.integer(7)]),
+                .array([.string("h")]), .array([.integer(7)]), .array([.string(String(repeating: "a", count: 32))]),
             ]
             + [
                 "7m", "7h", "7MiB", "7KiB", "7/7m", "7KiB/s", "7%", "0660", "unix:/x", "file:/x", "https://h/x",
@@ -154,7 +154,9 @@ struct ConfigDefaultsTests {
         }
         let fields = Self.fields(of: Config())
         let difference = Self.fields(of: try #require(changed.first)).filter { fields[$0.key] != $0.value }
-        #expect(difference.keys.map { $0 } == [dotted.replacing("_", with: "")])
+        // Its one key takes one address or several.
+        let names = difference.keys.map { $0 == "listen.addresses" ? "listen.address" : $0 }
+        #expect(names == [dotted.replacing("_", with: "")])
     }
 
     /// Every field of every section, named as `section.fieldname`, with its printed value.

@@ -50,7 +50,9 @@ import Testing
     @Test("a read that waits for its caller's own window keeps nobody else from the same answer; hits cost nothing")
     func shared() async throws {
         let callers = try RateCallers([("greedy", #"windows = ["1/1m"]"#), ("other", "")])
-        try await withLimits(["cache.enabled=true"], file: callers.tables) { rig, origin in
+        try await withLimits(["cache.enabled=true"], file: callers.tables) { _, _ in
+            json(#"{"test":{"id":"t"}}"#)
+        } _: { rig, origin in
             #expect(try await rig.get("\(Path.iTwin)/tests/0", [callers.key("greedy")]).status == 200)
             let waiting = try await rig.begin("GET", "\(Path.iTwin)/tests/1", [callers.key("greedy")])
             try await rig.waitForQueue(1)

@@ -3,6 +3,7 @@
 import Configuration
 import Proxy
 import Simulator
+import TestCertificates
 import TestSupport
 import Testing
 
@@ -27,6 +28,31 @@ struct ToolTLSTests {
             let line = metrics.split(separator: "\n").first { $0.hasPrefix("clash_proxy_tls_expires_seconds ") }
             let left = line.flatMap { Int($0.split(separator: " ")[1]) } ?? 0
             #expect(left > 29 * 86_400 && left <= 30 * 86_400, "\(left)")
+        }
+    }
+
+    @Test(
+        "Python's ssl calls by TLS 1.2 and 1.3, one connection for several requests", .enabled(if: Shell.has("python3"))
+    )
+    func python() async throws {
+        try await withTLS { rig, files in
+            for version in ["TLSv1_2", "TLSv1_3"] {
+                let script = """
+                    import http.client, ssl
+                    context = ssl.create_default_context(cafile="\(files.ca)")
+                    context.minimum_version = context.maximum_version = ssl.TLSVersion.\(version)
+                    connection = http.client.HTTPSConnection("localhost", \(rig.port), timeout=20, context=context)
+                    for _ in range(3):
+                        connection.request("GET", "\(rig.list)")
+                        answer = connection.getresponse()
+                        answer.read()
+                        print(answer.status, connection.sock.version())
+                    """
+                try TestCertificate.write(script, to: files.path("call.py"))
+                let told = try await Shell.run("python3 \(files.path("call.py")) 2>&1")
+                let line = "200 \(version.replacing("_", with: "."))\n"
+                #expect(told == line + line + line, "\(told)")
+            }
         }
     }
 

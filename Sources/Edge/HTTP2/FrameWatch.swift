@@ -29,6 +29,8 @@ final class FrameWatch: ChannelDuplexHandler {
 
     weak var connection: (any FrameWatching)?
     var floods = FloodGuard()
+    /// Bytes of DATA that have come, with padding: what they take of the connection's window.
+    private(set) var dataBytes = 0
     private let settings: ByteBuffer
     private var context: ChannelHandlerContext?
     private var scan = FrameScan()
@@ -79,6 +81,7 @@ final class FrameWatch: ChannelDuplexHandler {
                 flood = floods.came(head, now: now)
                 if flood != nil { return 0 }
                 switch head.kind {
+                case .data: dataBytes += head.length
                 case .headers, .continuation: connection?.headerBlock(isOpen: !head.endsHeaders)
                 case .settings where head.hasFirstFlag && head.length == 0 && settingsHaveCome && !isAcknowledged:
                     isAcknowledged = true

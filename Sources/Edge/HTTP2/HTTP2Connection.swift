@@ -30,7 +30,8 @@ final class HTTP2Connection: ChannelInboundHandler {
     private var state: StreamsState
     private var streams: [HTTP2StreamID: HTTP2Stream] = [:]
     private let timer = LazyTimer()
-    private var window = HTTP2Stream.firstWindow
+    /// What the tool may send in all, of DATA.
+    private var allowed = HTTP2Stream.firstWindow
     private var isReading = false
     /// NIOHTTP2 has said goodbye because of an error.
     private var hasFailed = false
@@ -214,19 +215,19 @@ final class HTTP2Connection: ChannelInboundHandler {
     // MARK: Windows
 
     private func windowChanged(_ event: NIOHTTP2WindowUpdatedEvent) {
-        guard let size = event.inboundWindowSize else { return }
-        guard event.streamID == .rootStream else { return streams[event.streamID]?.windowChanged(size) ?? () }
-        window = size
-        giveWindow()
+        // What is told of the connection's window may be older than what was given since.
+        guard event.streamID != .rootStream else { return giveWindow() }
+        if let size = event.inboundWindowSize { streams[event.streamID]?.windowChanged(size) }
     }
 
     /// What the flows have read, or nobody will, may come again.
     func giveWindow() {
-        guard window <= Self.windowTarget / 2 else { return }
+        let window = allowed - watch.dataBytes
+        guard watch.dataBytes > 0, window <= Self.windowTarget / 2 else { return }
         let unread = streams.values.reduce(0) { $0 + $1.unread }
         let increment = Self.windowTarget - window - unread
         guard increment >= Self.windowTarget / 4 else { return }
-        window += increment
+        allowed += increment
         write(.rootStream, .windowUpdate(windowSizeIncrement: increment))
         flush()
     }

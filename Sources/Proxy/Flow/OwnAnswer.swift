@@ -37,7 +37,7 @@ enum OwnAnswer {
     private static func forecast(_ window: GateBudget.Window, _ wallTime: WallTime) -> String? {
         window.exhaustedIn.map {
             "{\"window\":\(JSONText.quoted(window.name)),"
-                + "\"exhausted_at\":\(JSONText.quoted(RFC3339.text(wallTime + $0, digits: 0)))}"
+                + "\"exhausted_at\":\(JSONText.quoted(RFC3339.text((wallTime + $0).seconds)))}"
         }
     }
 
