@@ -19,8 +19,10 @@ struct ConfigChecks {
     mutating func run(_ problem: (String, FileContent) -> String?) {
         tls()
         exposure()
+        adminExposure()
         addresses()
         plainHTTP()
+        wayOut()
         credentials()
         sizes()
         callers()
@@ -62,6 +64,16 @@ struct ConfigChecks {
             "add a [[caller]] (`clash-proxy key new NAME`), or listen on 127.0.0.1 or a unix socket")
     }
 
+    /// Whoever can connect to the operators' side may empty the cache and end the process.
+    private mutating func adminExposure() {
+        guard isSound("admin.address", "admin.key_sha256"), let address = config.admin.address, !address.isLoopback,
+            config.admin.keySHA256 == nil
+        else { return }
+        mistake(
+            "admin.address", "\"\(address)\" can be reached from other machines, and admin.key_sha256 is not set",
+            "set it (`clash-proxy key new admin` makes a key and its hash), or keep the address on 127.0.0.1")
+    }
+
     private mutating func addresses() {
         guard isSound("listen.address") else { return }
         let listen = config.listen.addresses
@@ -89,12 +101,26 @@ struct ConfigChecks {
         for (key, url) in urls where isSound(key) && url?.scheme == .http && url?.isLoopback == false {
             mistake(key, "sends secrets over plain http", "write https:// (http:// is for loopback hosts only)")
         }
-        if isSound("upstream.proxy"), let proxy = config.upstream.proxy, !proxy.path.isEmpty {
-            mistake("upstream.proxy", "\"\(proxy)\" has a path, which a proxy has not", "write \"\(proxy.origin)\"")
-        }
         if isSound("upstream.url"), !config.upstream.url.path.isEmpty {
             let url = config.upstream.url
             mistake("upstream.url", "\"\(url)\" has a path, which it must not have", "write \"\(url.origin)\"")
+        }
+    }
+
+    private mutating func wayOut() {
+        guard isSound("upstream.proxy") else { return }
+        if let proxy = config.upstream.proxy {
+            if !proxy.path.isEmpty {
+                mistake(
+                    "upstream.proxy", "\"\(proxy)\" has a path, which a proxy has not", "write \"\(proxy.origin)\"")
+            } else if proxy.scheme != .http {
+                // What goes through it has a TLS of its own, from end to end.
+                mistake("upstream.proxy", "\"\(proxy)\" is no plain HTTP proxy", "write http://host:port")
+            } else if isSound("listen.address"), config.listen.addresses.contains(where: { proxy.reaches($0) }) {
+                mistake("upstream.proxy", "\"\(proxy)\" is this proxy itself", "name the proxy on the way out")
+            }
+        } else if isSound("upstream.proxy_credentials_file"), config.upstream.proxyCredentialsFile != nil {
+            mistake("upstream.proxy_credentials_file", "is set without upstream.proxy", "set both or none")
         }
     }
 
@@ -234,7 +260,7 @@ struct ConfigChecks {
             ("listen.tls_certificate", config.listen.tlsCertificate, .certificates),
             ("listen.tls_key", config.listen.tlsKey, .any), ("listen.client_ca", config.listen.clientCA, .certificates),
             ("upstream.ca_file", config.upstream.caFile, .certificates),
-            ("upstream.proxy_credentials_file", config.upstream.proxyCredentialsFile, .credential),
+            ("upstream.proxy_credentials_file", config.upstream.proxyCredentialsFile, .userAndPassword),
             ("token.client_secret_file", config.token.clientSecretFile, .credential),
             ("fleet.password_file", config.fleet.passwordFile, .credential),
             ("fleet.ca_file", config.fleet.caFile, .certificates), ("fleet.key_file", config.fleet.keyFile, .any),
@@ -253,6 +279,7 @@ struct ConfigChecks {
         case .state: "name a file of its own for it, which need not be there yet"
         case .certificates: "name a file with PEM certificates that this user can read"
         case .credential: "name a file that this user can read, with the secret alone on its one line"
+        case .userAndPassword: "name a file that this user can read, with user:password alone on its one line"
         }
     }
 }

@@ -182,11 +182,3 @@ package struct SinkURL: Sendable, Hashable {
     /// Host, port and, for https, a path.
     package var address: BaseURL
 }
-
-/// An address, or all addresses that begin with the same bits (CIDR, RFC 4632).
-package struct NetworkRange: Sendable, Hashable {
-    /// 4 or 16 bytes, those beyond the prefix zero.
-    package var bytes: [UInt8]
-    /// Of so many bits.
-    package var prefixLength: Int
-}

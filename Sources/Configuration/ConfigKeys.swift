@@ -46,11 +46,10 @@ enum ConfigKeys {
             needsRestart: true),
         .init(
             "listen.trusted_proxies", \.listen.trustedProxies, .list(.network),
-            "addresses or CIDRs in front of us whose X-Forwarded-For and -Proto (and PROXY protocol) are believed",
-            inForce: false, guardsAccess: true),
+            "addresses or CIDRs in front of us whose X-Forwarded-For and -Proto (and PROXY protocol) are believed"),
         .init(
             "listen.proxy_protocol", \.listen.proxyProtocol, .flag,
-            "expect PROXY protocol v1/v2 from trusted_proxies", inForce: false, guardsAccess: true),
+            "expect PROXY protocol v1/v2 from trusted_proxies"),
         .init(
             "listen.max_connections", \.listen.maxConnections, .count(1...1_000_000),
             "open connections from tools; one more is answered 503 and closed"),
@@ -84,10 +83,10 @@ enum ConfigKeys {
         .init(
             "admin.key_sha256", \.admin.keySHA256, .optional(.keyHash),
             "key for everything but `public`; must be set when address is beyond loopback (where it is TLS, too, if listen has a certificate)",
-            isSecret: true, inForce: false, guardsAccess: true),
+            isSecret: true),
         .init(
             "admin.public", \.admin.public, .list(.adminPath),
-            "what needs no key; add \"/metrics\" for a scraper without one", inForce: false),
+            "what needs no key; add \"/metrics\" for a scraper without one"),
         .init(
             "admin.hosts", \.admin.hosts, .list(.hostName),
             "names that may stand in Host; IP addresses and localhost always may"),
@@ -107,10 +106,10 @@ enum ConfigKeys {
         .init(
             "upstream.proxy", \.upstream.proxy, .optional(.url),
             "http://host:port of a proxy on the way out, also for token endpoint, issuers, webhooks; *_proxy variables are ignored",
-            inForce: false, guardsAccess: true),
+            needsRestart: true),
         .init(
             "upstream.proxy_credentials_file", \.upstream.proxyCredentialsFile, .optional(.path),
-            "\"user:password\" for it", inForce: false),
+            "\"user:password\" for it", needsRestart: true),
         .init("upstream.connect_timeout", \.upstream.connectTimeout, timeout, "TCP and TLS together"),
         .init(
             "upstream.first_byte_timeout", \.upstream.firstByteTimeout, timeout, "from the request sent to its answer"),

@@ -53,12 +53,20 @@ extension LoadedConfig {
                         + "and tools talk to it in plain text, keys included",
                     remedy: "set listen.tls_certificate and listen.tls_key, or let only your own network reach it"))
         }
-        if let admin = config.admin.address, !admin.isLoopback {
+        if let admin = config.admin.address, !admin.isLoopback, !config.listen.usesTLS {
             warnings.append(
                 ConfigMistake(
                     place: given["admin.address"]?.place ?? .builtIn, key: "admin.address",
-                    problem: "\"\(admin)\" can be reached from other machines, and it asks nobody who they are",
+                    problem:
+                        "\"\(admin)\" can be reached from other machines, and the key crosses the network in plain text",
                     remedy: "keep it on loopback, or let only your own network reach it"))
+        }
+        if config.listen.proxyProtocol, config.listen.trustedProxies.isEmpty {
+            warnings.append(
+                ConfigMistake(
+                    place: given["listen.proxy_protocol"]?.place ?? .builtIn, key: "listen.proxy_protocol",
+                    problem: "does nothing but end connections with a preamble while listen.trusted_proxies is empty",
+                    remedy: "name the proxies in listen.trusted_proxies"))
         }
         return warnings
     }

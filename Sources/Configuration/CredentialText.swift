@@ -1,6 +1,26 @@
 // What a credential may not hold. Such characters come from a paste or an editor, nobody sees them, and the token
 // endpoint says no more than "invalid_client".
 
+/// What HTTP Basic proves itself with (RFC 7617). Never printed.
+package struct UserAndPassword: Sendable, Equatable {
+    /// Never empty, without a colon.
+    package let user: String
+    /// Any text, also none.
+    package let password: Secret
+
+    /// The first colon separates. Nil where there is none, or nothing before it.
+    package init?(_ text: String) {
+        guard let colon = text.firstIndex(of: ":"), colon > text.startIndex else { return nil }
+        user = String(text[..<colon])
+        password = Secret(String(text[text.index(after: colon)...]))
+    }
+
+    init?(file bytes: [UInt8]) {
+        guard let text = String(validating: bytes, as: UTF8.self) else { return nil }
+        self.init(text)
+    }
+}
+
 enum CredentialText {
     /// What is wrong with a client id or secret, to be read after it; nil when nothing is.
     static func problem(_ text: String) -> String? {

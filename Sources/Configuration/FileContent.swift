@@ -11,6 +11,8 @@ package enum FileContent: Sendable {
     case certificates
     /// A client secret.
     case credential
+    /// A user name, a colon and a password.
+    case userAndPassword
     /// Kept by this process: it may be missing.
     case state
 
@@ -20,6 +22,9 @@ package enum FileContent: Sendable {
         case .any, .state: nil
         case .certificates: Self.holdsCertificate(bytes) ? nil : "holds no PEM certificate"
         case .credential: CredentialText.problem(file: bytes)
+        case .userAndPassword:
+            CredentialText.problem(file: bytes)
+                ?? (UserAndPassword(file: bytes) == nil ? "holds no user:password" : nil)
         }
     }
 

@@ -274,6 +274,7 @@ final class CurlLoop: @unchecked Sendable {
         let reason =
             code == CURLE_OK && sent
             ? .broke : TransferFailure.Reason(curlCode: code, sent: sent, headReceived: headReceived)
+        if !sent, let failure = self.options.failureOfProxy(code, transfer.handle) { return failure }
         let detail = transfer.handle?.errorDescription(code) ?? ""
         return TransferFailure(
             reason: reason, sent: sent, headReceived: headReceived, detail: detail, curlCode: Int(code.rawValue))

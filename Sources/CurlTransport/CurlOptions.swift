@@ -9,6 +9,7 @@ import HTTPTypes
 /// The options that are the same for all transfers, and how to put one together.
 struct CurlOptions {
     private let configuration: CurlTransport.Configuration
+    var proxy: OutgoingProxy? { self.configuration.proxy }
     private let connectMilliseconds: Int
 
     init(_ configuration: CurlTransport.Configuration) {
@@ -20,6 +21,7 @@ struct CurlOptions {
         let easy = unsafe handle.raw
         unsafe self.setTarget(easy, transfer.request)
         unsafe self.setBody(easy, transfer.request)
+        unsafe self.setProxy(easy)
         unsafe self.setTrust(easy)
         unsafe self.setConnection(easy)
         unsafe Self.setCallbacks(easy, transfer)
@@ -44,15 +46,35 @@ struct CurlOptions {
         unsafe ccurl_set_string(easy, CURLOPT_REDIR_PROTOCOLS_STR, request.origin.scheme.rawValue)
         // A redirect is the caller's business and would carry the token to another host.
         unsafe ccurl_set_long(easy, CURLOPT_FOLLOWLOCATION, 0)
-        // http_proxy and its like in the environment must not decide where the token goes.
-        unsafe ccurl_set_string(easy, CURLOPT_PROXY, "")
-        unsafe ccurl_set_long(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
         unsafe ccurl_set_long(
             easy, CURLOPT_HTTP_VERSION,
             self.configuration.http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1)
         // Without it, requests that start together open a connection each instead of sharing one.
         unsafe ccurl_set_long(easy, CURLOPT_PIPEWAIT, self.configuration.http2 ? 1 : 0)
     }
+
+    private func setProxy(_ easy: UnsafeMutableRawPointer) {
+        // What a proxy says to CONNECT is no answer of the server's.
+        unsafe ccurl_set_long(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
+        guard let proxy = self.configuration.proxy else {
+            // http_proxy and its like in the environment must not decide where the token goes.
+            unsafe ccurl_set_string(easy, CURLOPT_PROXY, "")
+            return
+        }
+        unsafe ccurl_set_string(easy, CURLOPT_PROXY, proxy.origin.url)
+        // Nor must no_proxy.
+        unsafe ccurl_set_string(easy, CURLOPT_NOPROXY, "")
+        // A tunnel for http:// too: the proxy sees names of servers, never a token.
+        unsafe ccurl_set_long(easy, CURLOPT_HTTPPROXYTUNNEL, 1)
+        unsafe ccurl_set_long(easy, CURLOPT_HEADEROPT, Int(CURLHEADER_SEPARATE))
+        guard let credentials = proxy.credentials else { return }
+        unsafe ccurl_set_long(easy, CURLOPT_PROXYAUTH, Self.basic)
+        unsafe ccurl_set_string(easy, CURLOPT_PROXYUSERNAME, credentials.user)
+        unsafe ccurl_set_string(easy, CURLOPT_PROXYPASSWORD, credentials.password)
+    }
+
+    /// `CURLAUTH_BASIC`, whose cast Swift does not read.
+    private static let basic = 1
 
     private func setBody(_ easy: UnsafeMutableRawPointer, _ request: UpstreamRequest) {
         if request.method == .head {

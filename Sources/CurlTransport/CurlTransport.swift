@@ -1,6 +1,7 @@
 // The door of this module: HTTP exchanges through libcurl, as async Swift.
 // One thread drives one `curl_multi`; requests go in as commands, response bodies come out through bounded pipes that
-// pause the transfer. Redirects are not followed, no proxy is used, certificates are always verified.
+// pause the transfer. Redirects are not followed, no proxy is used but the one that is configured, certificates are always
+// verified.
 
 import CCurl
 import Glibc
@@ -20,15 +21,20 @@ package final class CurlTransport: Sendable {
         package var caFile: String?
         /// HTTP/2 where the server offers it. In libcurl 7.88 each paused stream can hold up to 32 MiB of memory.
         package var http2: Bool
+        /// The proxy that every connection goes through; nil: none, whatever the environment says.
+        package var proxy: OutgoingProxy?
 
         /// Makes a configuration.
         package init(
-            maxConnections: Int = 16, connectTimeout: Duration = .seconds(5), caFile: String? = nil, http2: Bool = false
+            maxConnections: Int = 16, connectTimeout: Duration = .seconds(5), caFile: String? = nil,
+            http2: Bool = false,
+            proxy: OutgoingProxy? = nil
         ) {
             self.maxConnections = max(1, maxConnections)
             self.connectTimeout = connectTimeout
             self.caFile = caFile
             self.http2 = http2
+            self.proxy = proxy
         }
     }
 

@@ -13,6 +13,11 @@ package struct TransferFailure: Error, Sendable, Hashable {
         case nameNotResolved
         /// The server's certificate was refused; nothing was sent.
         case notTrusted
+        /// The proxy on the way out said no to CONNECT (4xx); nothing was sent. `detail` says which and how.
+        case proxyRefused
+        /// There is no way through the proxy on the way out: it cannot be reached, makes no sense, or reaches nobody
+        /// itself (5xx); nothing was sent. `detail` says which and how.
+        case proxyUnreachable
         /// No final response head within `firstByteTimeout`.
         case timeoutFirstByte
         /// No byte for `stallTimeout` in the middle of a body.
@@ -71,4 +76,7 @@ extension TransferFailure: CustomStringConvertible {
 package struct CurlSetupFailure: Error, Sendable, CustomStringConvertible {
     /// What is wrong, in words.
     package let description: String
+
+    /// With these words.
+    package init(description: String) { self.description = description }
 }

@@ -36,3 +36,11 @@ extension TimeAmount {
         self = .nanoseconds(seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
     }
 }
+
+extension PreambleRules {
+    /// Nil where none is expected of anybody.
+    init?(_ config: Config.Listen, trouble: @escaping @Sendable (_ problem: String, _ peer: String) -> Void) {
+        guard config.proxyProtocol else { return nil }
+        self.init(proxies: config.trustedProxies, trouble: trouble)
+    }
+}

@@ -42,7 +42,8 @@ struct CacheCommand: AsyncParsableCommand {
                 let answer: AdminClient.Answer
                 do throws(AdminClient.Unreachable) {
                     answer = try await AdminClient.ask(
-                        "POST", "/purge?" + request.form, at: address, certificate: config.listen.tlsCertificate)
+                        "POST", "/purge?" + request.form, at: address, certificate: config.listen.tlsCertificate,
+                        key: ProcessEnvironment.adminKey)
                 } catch {
                     complain(error.description)
                     throw ExitCode.failure

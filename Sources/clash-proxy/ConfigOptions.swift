@@ -66,6 +66,9 @@ enum ProcessEnvironment {
         return String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
+    /// The key for the admin listener of a running proxy, if one is set.
+    static var adminKey: String? { variables()["CLASH_ADMIN_KEY"] }
+
     /// `path` as seen from everywhere.
     static func absolute(_ path: String) -> String {
         guard !path.hasPrefix("/"), let folder = getcwd(nil, 0) else { return path }

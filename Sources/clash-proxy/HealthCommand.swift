@@ -14,7 +14,8 @@ struct HealthCommand: AsyncParsableCommand {
             complain("admin.address is empty: there is nobody to ask")
             throw ExitStatus.configuration
         }
-        let answer = await HealthCheck.ask(address, certificate: config.listen.tlsCertificate)
+        let answer = await HealthCheck.ask(
+            address, certificate: config.listen.tlsCertificate, key: ProcessEnvironment.adminKey)
         guard answer.isReady else {
             complain(answer.text)
             throw ExitCode.failure

@@ -24,7 +24,30 @@ struct ConfigCheckTests {
             ("[listen]\naddress = \"[::]:80\"", "2: listen.address: \"[::]:80\" can be reached from other machines"),
             ("[listen]\naddress = \"127.0.0.1:8081\"", "admin.address: \"127.0.0.1:8081\" is taken by listen.address"),
             ("[admin]\naddress = \"localhost:8080\"", "2: admin.address: \"localhost:8080\" is taken by"),
-            ("[admin]\naddress = \"0.0.0.0:8080\"", "2: admin.address: \"0.0.0.0:8080\" is taken by"),
+            (
+                "[admin]\naddress = \"0.0.0.0:8080\"\nkey_sha256 = \"\(hash)\"",
+                "2: admin.address: \"0.0.0.0:8080\" is taken by"
+            ),
+            (
+                "[admin]\naddress = \"0.0.0.0:8081\"",
+                "2: admin.address: \"0.0.0.0:8081\" can be reached from other machines, and admin.key_sha256 is not set"
+            ),
+            (
+                "[admin]\naddress = \"[::]:8081\"",
+                "2: admin.address: \"[::]:8081\" can be reached from other machines, and admin.key_sha256 is not set"
+            ),
+            (
+                "[upstream]\nproxy = \"https://proxy:3128\"",
+                "2: upstream.proxy: \"https://proxy:3128\" is no plain HTTP"
+            ),
+            (
+                "[upstream]\nproxy = \"http://localhost:8080\"",
+                "2: upstream.proxy: \"http://localhost:8080\" is this proxy"
+            ),
+            (
+                "[upstream]\nproxy_credentials_file = \"f\"",
+                "2: upstream.proxy_credentials_file: is set without upstream.proxy"
+            ),
             (
                 "[upstream]\nurl = \"http://localhost:8080\"",
                 "2: upstream.url: \"http://localhost:8080\" is this proxy itself"
@@ -160,6 +183,9 @@ struct ConfigCheckTests {
             "[listen]\naddress = \"127.0.0.1:0\"\n[admin]\naddress = \"127.0.0.1:0\"",
             "[listen]\naddress = \"127.0.0.1:80\"\n[admin]\naddress = \"127.0.0.2:80\"",
             "[listen]\naddress = \"127.0.0.1:443\"",
+            "[admin]\naddress = \"0.0.0.0:8081\"\nkey_sha256 = \"\(hash)\"",
+            "[admin]\naddress = \"unix:/run/admin.sock\"",
+            "[upstream]\nproxy = \"http://proxy.example.com:3128\"\nproxy_credentials_file = \"f\"",
             "[upstream]\nurl = \"http://[::1]:9000\"\n[token]\ntoken_url = \"http://localhost:9000/connect/token\"",
         ])
     func accepted(text: String) {
@@ -267,11 +293,18 @@ struct ConfigCheckTests {
         #expect(mistakes("[\"a=1\", \"b=1\", \"a=2\"]").first?.contains("has \"a\" twice") == true)
     }
 
-    @Test("an admin listener that others can reach is warned about")
+    @Test("an admin listener that others can reach without TLS is warned about")
     func exposedAdmin() throws {
-        let warnings = try loadConfig("[admin]\naddress = \"0.0.0.0:8081\"").warnings
+        let warnings = try loadConfig("[admin]\naddress = \"0.0.0.0:8081\"\nkey_sha256 = \"\(Self.hash)\"").warnings
         #expect(warnings.map(\.key) == ["admin.address"])
         #expect(warnings.first?.place == .file(name: "proxy.conf", line: 2))
+    }
+
+    @Test("PROXY preambles that are expected of nobody are warned about")
+    func preamblesOfNobody() throws {
+        #expect(try loadConfig("[listen]\nproxy_protocol = true").warnings.map(\.key) == ["listen.proxy_protocol"])
+        let named = "[listen]\nproxy_protocol = true\ntrusted_proxies = [\"10.0.0.0/8\"]"
+        #expect(try loadConfig(named).warnings.isEmpty)
     }
 
     @Test("a listener for tools beyond loopback speaks plain text, which is warned about")

@@ -10,6 +10,7 @@ import NIOHTTP1
 /// Answers every request at once, or holds it, and notes what it was handed.
 final class NotingService: RequestHandling {
     let activity = Activity(maxConnections: 10)
+    let preambles: PreambleRules? = nil
     // Proof of `unsafe`: every test drives its channels from one thread.
     nonisolated(unsafe) private(set) var notes: [String] = []
     /// Requests whose head was handed over with what an earlier one had left.

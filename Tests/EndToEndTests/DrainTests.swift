@@ -15,6 +15,8 @@ import Testing
             #expect(try await rig.admin("/readyz").status == 200)
             let kept = try rig.connect()
             #expect(try await kept.exchange(rig.request("GET", rig.list)).status == 200)
+            let idle = try rig.connect()
+            #expect(try await idle.exchange(rig.request("GET", "/nowhere")).status == 404)
             let drained = Task { await rig.drain() }
             try await eventually("not ready at once") { rig.sidecar.notReadyReasons == ["shutting down"] }
             let ready = try await rig.admin("/readyz")
@@ -27,7 +29,9 @@ import Testing
             try await kept.send(rig.request("GET", rig.list))
             #expect(await rig.simulator.waitForRequests(4, where: RequestFilter(target: "/reports")))
             rig.clock.advance(by: .milliseconds(1))
-            try await eventually("it accepts no more") { (try? rig.connect()) == nil }
+            #expect(try await idle.readToEnd().isEmpty, "connections are told, and it accepts no more")
+            #expect(throws: RawClient.Trouble.self) { try rig.connect() }
+            idle.close()
             rig.simulator.releaseHeld()
             let last = try await kept.response()
             #expect(last.status == 200 && last["Connection"] == "close")

@@ -10,6 +10,8 @@ import Testing
     @Test("SIGHUP takes the file as it is now: the log's level, and a bad file's every mistake")
     func hangUp() async throws {
         try await withProgram { _, file, program in
+            // Before it listens the signal would be the end of it.
+            _ = try await program.port()
             try file.write("[log]\nlevel = \"warning\"\n")
             program.hangUp()
             try await program.said("changed=log.level")

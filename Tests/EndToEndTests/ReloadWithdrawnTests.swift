@@ -9,7 +9,7 @@ import Testing
     private static let tests = "/clashdetection/tests"
 
     /// One call, and all others wait.
-    private static let narrow = ["rate.windows=1/1h", "rate.max_wait=2h"]
+    private static let narrow = ["rate.windows=1/1h", "rate.max_wait=24h"]
 
     /// All may go.
     private func widen(_ rig: Rig) async {

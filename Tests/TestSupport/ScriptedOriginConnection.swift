@@ -13,7 +13,7 @@ public final class ScriptedConnection: Sendable {
 
     /// Counts connections of one origin from 0.
     public let index: Int
-    private let descriptor: Int32
+    let descriptor: Int32
     private let isClosed = Mutex(false)
     private let state = Mutex((received: [UInt8](), taken: 0))
 

@@ -201,8 +201,8 @@ final class ConnectionHandler: ChannelInboundHandler {
     /// Answers something that was no request, then closes.
     private func refuse(_ failure: WireFailure, _ head: HTTPRequestHead?, offeredID: String? = nil) {
         let request = RefusedRequest(
-            peer: peer.address, method: head?.method.rawValue,
-            offeredID: head?.headers.first(name: "x-correlation-id") ?? offeredID)
+            peer: peer.address, forwardedFor: peer.maySpeakForOthers ? head?.headers["x-forwarded-for"] ?? [] : [],
+            method: head?.method.rawValue, offeredID: head?.headers.first(name: "x-correlation-id") ?? offeredID)
         send(proxy.answer(failure, to: request).bytes(toHead: request.isHead), flush: true)
         state.refused(now: now)
         linger()

@@ -1,13 +1,20 @@
 // The other end of a connection, as far as the connection itself shows it: the same for all its requests.
 
+import Ground
+import NIOCore
+
 /// Who is connected, and how. A value type, free to share.
 package struct Peer: Sendable {
-    /// Its address without the port; "unix" on a unix socket.
-    package let address: String
+    /// Its address without the port, in its usual text, IPv4 also where it came mapped into IPv6; "unix" on a unix socket.
+    /// Behind a PROXY preamble the address that it names.
+    package private(set) var address: String
+    /// Whether what it says about others (`X-Forwarded-For`) counts where its address is trusted. Not behind a preamble that
+    /// names nobody: who is there has not been said.
+    package private(set) var maySpeakForOthers = true
     /// Whether the connection is TLS.
-    package let isTLS: Bool
+    package private(set) var isTLS: Bool
     /// What it has proved to be; nil: nothing.
-    package let identity: PeerIdentity?
+    package private(set) var identity: PeerIdentity?
 
     init(address: String, isTLS: Bool = false, identity: PeerIdentity? = nil) {
         (self.address, self.isTLS, self.identity) = (address, isTLS, identity)
@@ -15,6 +22,20 @@ package struct Peer: Sendable {
 
     /// The scheme of the connection's requests.
     package var scheme: String { isTLS ? "https" : "http" }
+
+    /// The same, whom a preamble has named; nil: nobody.
+    func introduced(as source: IPAddress?) -> Peer {
+        var peer = self
+        if let source { peer.address = source.description } else { peer.maySpeakForOthers = false }
+        return peer
+    }
+
+    /// The same behind a handshake.
+    func secured(_ identity: PeerIdentity?) -> Peer {
+        var peer = self
+        (peer.isTLS, peer.identity) = (true, identity)
+        return peer
+    }
 }
 
 /// What a peer has proved to be by the connection itself. One object a connection, or for all connections of a user, so that
@@ -32,4 +53,12 @@ package final class PeerIdentity: Sendable {
     init(certificateNames: [String]) { (self.certificateNames, user) = (certificateNames, nil) }
 
     init(user: UInt32) { (certificateNames, self.user) = ([], user) }
+}
+
+extension SocketAddress? {
+    /// Who is at the other end, in a word.
+    var peerName: String {
+        guard let text = self?.ipAddress else { return "unix" }
+        return IPAddress(text)?.description ?? text
+    }
 }

@@ -82,12 +82,18 @@ package struct LastAnswer {
 
 /// What is known of something that never became a request.
 package struct RefusedRequest {
-    /// The tool's address.
+    /// The other end of the connection.
     package let peer: String
+    /// The values of `X-Forwarded-For`, as far as they may count.
+    package let forwardedFor: [String]
     /// Nil where not even that could be read.
     package let method: String?
     /// The correlation id that the tool offers, whatever it looks like.
     package let offeredID: String?
+
+    init(peer: String, forwardedFor: [String] = [], method: String?, offeredID: String?) {
+        (self.peer, self.forwardedFor, self.method, self.offeredID) = (peer, forwardedFor, method, offeredID)
+    }
 
     /// Whether the answer has no body.
     package var isHead: Bool { method == "HEAD" }
@@ -119,4 +125,6 @@ package protocol RequestHandling: AnyObject, Sendable {
     func failed(_ trouble: ConnectionTrouble, peer: String)
     /// What a connection gets that is one too many.
     func overLimitAnswer(peer: String) -> LastAnswer
+    /// Where PROXY preambles are expected; nil: nowhere, and they are no HTTP. Asked for once a connection.
+    var preambles: PreambleRules? { get }
 }

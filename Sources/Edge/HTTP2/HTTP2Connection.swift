@@ -176,7 +176,8 @@ final class HTTP2Connection: ChannelInboundHandler {
     /// What is malformed ends its stream; the rest is answered. Both are written down.
     private func refuse(_ error: StreamHeadError, _ block: HPACKHeaders, _ id: HTTP2StreamID, isWhole: Bool) {
         let request = RefusedRequest(
-            peer: peer.address, method: block.first(name: ":method"), offeredID: block.first(name: "x-correlation-id"))
+            peer: peer.address, forwardedFor: peer.maySpeakForOthers ? block["x-forwarded-for"] : [],
+            method: block.first(name: ":method"), offeredID: block.first(name: "x-correlation-id"))
         let stream = HTTP2Stream(id, self, nil, isWhole: isWhole)
         streams[id] = stream
         switch error {

@@ -5,6 +5,9 @@
 //   HTTP/2  socket ─ FrameWatch ─ NIOHTTP2Handler ─ HTTP2Connection
 //   TLS     socket ─ PlainRequestGuard (until the first bytes) ─ NIOSSLServerHandler ─ HandshakeHandler (until it is complete),
 //           and in the latter's place what the negotiated protocol needs
+//
+// Where PROXY preambles are expected, PreambleHandler stands alone until its own has come, and all the rest comes in its place;
+// behind others' sockets stands PreambleGuard until it is clear that none comes.
 
 import NIOCore
 import NIOHTTP1
@@ -47,9 +50,26 @@ struct ConnectionPipeline: Sendable {
         if channel.remoteAddress?.protocol != .unix {
             _ = channel.setOption(.tcpOption(.tcp_nodelay), value: 1)
         }
-        if let tls { return try beginTLS(on: channel, tls, isOneTooMany: isOneTooMany) }
-        if isOneTooMany { return try channel.pipeline.syncOperations.addHandler(OverLimitHandler(service)) }
-        let peer = Peer(address: channel.peerName, identity: users.identity(of: channel))
+        if isOneTooMany {
+            guard tls != nil else { return try addRefusal(to: channel, channel.remoteAddress.peerName, nil) }
+            guard service.activity.refusalBegan() else { return channel.close(promise: nil) }
+            channel.closeFuture.whenComplete { _ in service.activity.refusalEnded() }
+        }
+        let peer = Peer(address: channel.remoteAddress.peerName, identity: users.identity(of: channel))
+        guard let rules = service.preambles else { return try begin(on: channel, peer, isOneTooMany: isOneTooMany) }
+        if rules.expect(from: peer.address) {
+            let preamble = PreambleHandler(rules, peer: peer.address, timeout: limits.headerTimeout) { source in
+                try begin(on: channel, peer.introduced(as: source), isOneTooMany: isOneTooMany)
+            }
+            return try channel.pipeline.syncOperations.addHandler(preamble)
+        }
+        try channel.pipeline.syncOperations.addHandler(PreambleGuard(rules, peer: peer.address))
+        try begin(on: channel, peer, isOneTooMany: isOneTooMany)
+    }
+
+    /// It is known whose connection it is.
+    private func begin(on channel: any Channel, _ peer: Peer, isOneTooMany: Bool) throws {
+        if let tls { return try beginTLS(on: channel, peer, tls, isOneTooMany: isOneTooMany) }
         guard h2c else { return try addHTTP1(to: channel, peer) }
         try channel.pipeline.syncOperations.addHandler(
             PrefaceHandler(limits, isDraining: { service.isDraining }) { isHTTP2 in
@@ -78,22 +98,17 @@ struct ConnectionPipeline: Sendable {
 
     // MARK: TLS
 
-    private func beginTLS(on channel: any Channel, _ tls: ListenerTLS, isOneTooMany: Bool) throws {
-        if isOneTooMany {
-            guard service.activity.refusalBegan() else { return channel.close(promise: nil) }
-            channel.closeFuture.whenComplete { _ in service.activity.refusalEnded() }
-        }
-        let name = channel.peerName
+    private func beginTLS(on channel: any Channel, _ peer: Peer, _ tls: ListenerTLS, isOneTooMany: Bool) throws {
         let ready = NIOSSLServerHandler(context: tls.tls.context(for: tls.audience))
         let handshake = HandshakeHandler(timeout: limits.headerTimeout) { negotiated in
-            if isOneTooMany { return try addRefusal(to: channel, negotiated) }
+            if isOneTooMany { return try addRefusal(to: channel, peer.address, negotiated) }
             let identity = try ready.peerCertificate.map { try tls.tls.identity(of: $0) }
-            try proceed(on: channel, Peer(address: name, isTLS: true, identity: identity), negotiated)
+            try proceed(on: channel, peer.secured(identity), negotiated)
         } failed: { trouble in
-            service.failed(trouble, peer: name)
+            service.failed(trouble, peer: peer.address)
         }
         try channel.pipeline.syncOperations.addHandlers(
-            PlainRequestGuard(service, peer: name, handshake: handshake), ready, handshake)
+            PlainRequestGuard(service, peer: peer.address, handshake: handshake), ready, handshake)
     }
 
     /// The handshake is complete: `negotiated` (ALPN) says what is spoken; nil: the peer did not ask.
@@ -102,15 +117,10 @@ struct ConnectionPipeline: Sendable {
     }
 
     /// One connection too many, which can be told so by now.
-    private func addRefusal(to channel: any Channel, _ negotiated: String?) throws {
+    private func addRefusal(to channel: any Channel, _ peer: String, _ negotiated: String?) throws {
         if negotiated == "h2" {
-            return try channel.pipeline.syncOperations.addHandler(HTTP2Refusal(service, peer: channel.peerName))
+            return try channel.pipeline.syncOperations.addHandler(HTTP2Refusal(service, peer: peer))
         }
-        try channel.pipeline.syncOperations.addHandler(OverLimitHandler(service, lingers: true))
+        try channel.pipeline.syncOperations.addHandler(OverLimitHandler(service, peer: peer, lingers: tls != nil))
     }
-}
-
-extension Channel {
-    /// Who is at the other end, in a word.
-    var peerName: String { remoteAddress?.ipAddress ?? "unix" }
 }

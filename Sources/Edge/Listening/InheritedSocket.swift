@@ -89,13 +89,16 @@ package struct InheritedSocket: Sendable {
 
 extension InheritedSocket.Address {
     fileprivate init(_ address: sockaddr_in) {
-        let bytes = withUnsafeBytes(of: address.sin_addr) { Array($0) }
-        self = .tcp(host: HostName.text(of: bytes), port: Int(UInt16(bigEndian: address.sin_port)))
+        self = withUnsafeBytes(of: address) { .tcp($0, address: 4..<8) }
     }
 
     fileprivate init(_ address: sockaddr_in6) {
-        let bytes = withUnsafeBytes(of: address.sin6_addr) { Array($0) }
-        self = .tcp(host: HostName.text(of: bytes), port: Int(UInt16(bigEndian: address.sin6_port)))
+        self = withUnsafeBytes(of: address) { .tcp($0, address: 8..<24) }
+    }
+
+    /// By place (ip(7), ipv6(7)) and not by name: which module the names belong to depends on what was compiled before.
+    private static func tcp(_ bytes: UnsafeRawBufferPointer, address: Range<Int>) -> Self {
+        .tcp(host: HostName.text(of: Array(bytes[address])), port: Int(bytes[2]) << 8 | Int(bytes[3]))
     }
 
     fileprivate init(_ address: sockaddr_un) {

@@ -10,12 +10,18 @@ final class OverLimitHandler: ChannelInboundHandler {
     private let service: any RequestHandling
     private let lingers: Bool
 
-    /// - Parameter lingers: what the peer sends meanwhile is read and dropped for a moment, so that it can read the answer. Only
-    ///   where the number of such connections is limited.
-    init(_ service: any RequestHandling, lingers: Bool = false) { (self.service, self.lingers) = (service, lingers) }
+    private let peer: String
+
+    /// - Parameters:
+    ///   - peer: who is told.
+    ///   - lingers: what the peer sends meanwhile is read and dropped for a moment, so that it can read the answer. Only where the
+    ///     number of such connections is limited.
+    init(_ service: any RequestHandling, peer: String, lingers: Bool = false) {
+        (self.service, self.peer, self.lingers) = (service, peer, lingers)
+    }
 
     func channelActive(context: ChannelHandlerContext) {
-        let answer = service.overLimitAnswer(peer: context.channel.peerName)
+        let answer = service.overLimitAnswer(peer: peer)
         let (channel, lingers) = (context.channel, lingers)
         context.writeAndFlush(wrapOutboundOut(answer.bytes(toHead: false))).whenComplete { _ in
             channel.close(mode: lingers ? .output : .all, promise: nil)

@@ -165,6 +165,10 @@ package final class RequestHead: Sendable {
         let hosts = fields[values: .host]
         guard hosts.count <= 1 else { throw .invalid("There is more than one Host header.", target: "Host") }
         guard hosts.count == 1 || isHTTP10 else { throw .invalid("The Host header is missing.", target: "Host") }
+        // Also where an absolute-form target says what counts (RFC 9112 section 3.2).
+        if let host = hosts.first, !host.isEmpty, Authority(host) == nil {
+            throw .invalid("The Host header is malformed.", target: "Host")
+        }
         if uri.utf8.first == UInt8(ascii: "/") || mayBeStar && uri == "*" { return (uri, hosts.first ?? "", false) }
         let lowered = uri.prefix(8).lowercased()
         let schemeLength = lowered.hasPrefix("http://") ? 7 : lowered.hasPrefix("https://") ? 8 : 0

@@ -19,16 +19,11 @@ final class DecodedParts: ChannelInboundHandler {
     private(set) var hasFailed = false
     private var notes: HeadNotes?
     private var raw: ByteBuffer?
-    /// Of a head that is no such thing, and so is decoded as it comes.
-    private var offeredID: String?
 
     init(_ connection: any PartTaking) { self.connection = connection }
 
     /// The head that the decoder is given next: what it says beyond its decoded form, and its bytes as they came.
     func expect(_ notes: HeadNotes?, raw: ByteBuffer) { (self.notes, self.raw) = (notes, raw) }
-
-    /// What comes next is malformed, and begins so.
-    func expect(malformed head: ByteBuffer) { offeredID = OfferedID.find(in: head) }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch unwrapInboundIn(data) {
@@ -49,6 +44,6 @@ final class DecodedParts: ChannelInboundHandler {
         // half decoded is nobody's either.
         guard let failure = DecodingFailure.failure(for: error) else { return }
         hasFailed = true
-        connection.take(.failed(failure, id: raw.flatMap { OfferedID.find(in: $0) } ?? offeredID))
+        connection.take(.failed(failure, id: raw.flatMap { OfferedID.find(in: $0) }))
     }
 }

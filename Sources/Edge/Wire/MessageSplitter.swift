@@ -89,12 +89,8 @@ final class MessageSplitter {
         switch end {
         case .more:
             bytes.moveReaderIndex(forwardBy: bytes.readableBytes)
-        case .malformed:
-            bytes = pending
-            decoded.expect(malformed: pending)
-            pending = ByteBuffer()
-            state = .malformed
-        case .straySpace: giveUp(.unreadable)
+        // The decoder reads more than HTTP, such as RTSP, so it is not asked.
+        case .malformed, .straySpace: giveUp(.unreadable)
         case .targetTooLong: giveUp(.targetTooLong)
         case .tooLarge: giveUp(.headersTooLarge)
         case .complete(let length):

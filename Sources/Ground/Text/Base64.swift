@@ -20,6 +20,22 @@ package enum Base64 {
         String(decoding: characters(of: bytes, url), as: UTF8.self)
     }
 
+    /// The bytes of text in the standard alphabet with its padding; nil for any other text.
+    package static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
+        guard text.count % 4 == 0 else { return nil }
+        var digits = Array(text)
+        for _ in 0..<2 where digits.last == UInt8(ascii: "=") { digits.removeLast() }
+        for index in digits.indices {
+            switch digits[index] {
+            case UInt8(ascii: "+"): digits[index] = UInt8(ascii: "-")
+            case UInt8(ascii: "/"): digits[index] = UInt8(ascii: "_")
+            case UInt8(ascii: "-"), UInt8(ascii: "_"): return nil
+            default: break
+            }
+        }
+        return decodeURL(digits)
+    }
+
     /// The bytes of base64url text without padding; nil for any other text. Bits that are left over at the end must be
     /// zero, so that no two texts mean the same; `leniently` they may be anything, as many readers have it.
     @inlinable

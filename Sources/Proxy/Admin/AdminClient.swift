@@ -2,6 +2,7 @@
 
 import Configuration
 import Edge
+import HTTPTypes
 import NIOCore
 import NIOPosix
 
@@ -25,17 +26,24 @@ package enum AdminClient {
 
     /// Sends one request and waits for its answer, for three seconds at most.
     ///
-    /// - Parameter certificate: what the listener shows where it speaks TLS, beyond loopback: the path of its PEM chain. Nil:
-    ///   there is none.
+    /// - Parameters:
+    ///   - certificate: what the listener shows where it speaks TLS, beyond loopback: the path of its PEM chain. Nil: there is none.
+    ///   - key: the operators' key; nil or empty: none.
     package static func ask(
-        _ method: String, _ target: String, at address: ListenAddress, certificate: String?
+        _ method: String, _ target: String, at address: ListenAddress, certificate: String?, key: String?
     ) async throws(Unreachable) -> Answer {
         if case .tcp(_, 0) = address {
             throw Unreachable(
                 description: "admin.address has port 0: the port that was picked is not known here")
         }
-        let request =
-            "\(method) \(target) HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        var lines = ["\(method) \(target) HTTP/1.1", "Host: localhost", "Content-Length: 0", "Connection: close"]
+        if let key, !key.isEmpty {
+            guard HTTPField.isValidValue(key) else {
+                throw Unreachable(description: "CLASH_ADMIN_KEY has a character that no key has: a line end, say")
+            }
+            lines.append("Authorization: Bearer \(key)")
+        }
+        let request = lines.joined(separator: "\r\n") + "\r\n\r\n"
         let certificate = address.isLoopback ? nil : certificate
         guard let text = try? await exchange(request, address, certificate), let status = status(text) else {
             let how = certificate.map { ", or not with the certificate in \($0)" } ?? ""

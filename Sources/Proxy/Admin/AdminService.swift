@@ -31,6 +31,7 @@ final class AdminService: RequestHandling {
     /// Names that may stand in `Host`, besides IP addresses and localhost.
     private let hosts: Set<String>
     private let anyHost: Bool
+    private let key: AdminKey
     private let events: EventLog
     private let environment: Environment
 
@@ -43,6 +44,7 @@ final class AdminService: RequestHandling {
         hosts = Set(config.hosts.map { $0.lowercased() })
         // No web page reaches a unix socket.
         if case .unix? = config.address { anyHost = true } else { anyHost = false }
+        key = AdminKey(config)
         self.events = events
         self.environment = environment
         self.activity = activity
@@ -59,6 +61,8 @@ final class AdminService: RequestHandling {
 
     /// It answers until the process ends, so that readiness can be asked for.
     var isDraining: Bool { false }
+    /// Probes and operators come as they are.
+    var preambles: PreambleRules? { nil }
 
     func handle(_ exchange: Exchange) {
         let head = exchange.head
@@ -108,7 +112,11 @@ final class AdminService: RequestHandling {
         if head.method == .post, isForeign(head) {
             return .error(.forbidden, "OriginNotAllowed", "Web pages of other origins may not do this.")
         }
-        return nil
+        switch key.judge(head) {
+        case .admitted: return nil
+        case .missing: return .unauthorized("HeaderNotFound", "This needs the admin key (admin.key_sha256)")
+        case .wrong: return .unauthorized("InvalidCallerKey", "This is not the admin key (admin.key_sha256)")
+        }
     }
 
     private func isOwn(_ authority: Authority) -> Bool {
@@ -147,6 +155,11 @@ final class AdminService: RequestHandling {
     private func answer(_ exchange: Exchange, _ answer: AdminAnswer) {
         var fields: HTTPFields = [.contentType: answer.type, .cacheControl: "no-store"]
         if let allow = answer.allow { fields[.allow] = allow }
+        if answer.status == .unauthorized {
+            for challenge in AdminKey.challenges {
+                fields.append(HTTPField(name: .wwwAuthenticate, value: challenge))
+            }
+        }
         exchange.respond(answer.status, fields, body: Array(answer.body.utf8))
         exchange.leave()
     }
@@ -208,6 +221,14 @@ private struct AdminAnswer {
 
     static func json(_ status: HTTPResponse.Status, _ body: String) -> AdminAnswer {
         AdminAnswer(status: status, type: "application/json", body: body)
+    }
+
+    static func unauthorized(_ code: String, _ problem: String) -> AdminAnswer {
+        error(
+            .unauthorized, code,
+            problem
+                + ": send it as 'Authorization: Bearer KEY' or 'X-Api-Key: KEY'; commands take it from CLASH_ADMIN_KEY."
+        )
     }
 
     static func state(_ status: HTTPResponse.Status, _ word: String, _ reasons: [String]) -> AdminAnswer {

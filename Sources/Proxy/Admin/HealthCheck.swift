@@ -14,10 +14,12 @@ package enum HealthCheck {
 
     /// Asks once. Never throws: a proxy that cannot be asked is not ready.
     ///
-    /// - Parameter certificate: see `AdminClient.ask`.
-    package static func ask(_ address: ListenAddress, certificate: String? = nil) async -> Answer {
+    /// - Parameters:
+    ///   - certificate: see `AdminClient.ask`.
+    ///   - key: the operators' key; nil or empty: none.
+    package static func ask(_ address: ListenAddress, certificate: String? = nil, key: String? = nil) async -> Answer {
         do throws(AdminClient.Unreachable) {
-            let answer = try await AdminClient.ask("GET", "/readyz", at: address, certificate: certificate)
+            let answer = try await AdminClient.ask("GET", "/readyz", at: address, certificate: certificate, key: key)
             return Answer(isReady: answer.status == 200, text: answer.body.filter { $0 != "\n" })
         } catch {
             return Answer(isReady: false, text: error.description)

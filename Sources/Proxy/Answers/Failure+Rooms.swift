@@ -64,7 +64,7 @@ extension TransferFailure {
 
     /// The connection is to blame, and another one may do.
     private static let ofConnections: Set<Reason> = [
-        .unreachable, .timeoutConnect, .nameNotResolved, .refused, .broke, .repeatRefused,
+        .unreachable, .timeoutConnect, .nameNotResolved, .proxyUnreachable, .refused, .broke, .repeatRefused,
     ]
 
     private var logDetail: String { "\(reason.rawValue) curl=\(curlCode) \(detail)" }
@@ -102,6 +102,10 @@ extension TransferFailure {
                 detail: logDetail)
         case .unreachable:
             Failure(.upstreamUnreachable, "Upstream cannot be reached.", retryAfter: .seconds(1), detail: logDetail)
+        case .proxyRefused, .proxyUnreachable:
+            Failure(
+                .upstreamUnreachable, "There is no way to upstream (upstream.proxy): \(detail).",
+                retryAfter: .seconds(1), detail: logDetail)
         case .shutdown: .shuttingDown(detail: detail)
         case .internalError where !sent:
             Failure(.internalError, "The proxy failed inside; see its log.", detail: logDetail)

@@ -14,6 +14,8 @@ extension HTTPField.Name {
     static let host = known("Host")
     static let secFetchSite = known("Sec-Fetch-Site")
     static let inPlace = known("In-Place")
+    static let forwardedFor = known("X-Forwarded-For")
+    static let forwardedProto = known("X-Forwarded-Proto")
 
     private static func known(_ name: String) -> HTTPField.Name {
         guard let name = HTTPField.Name(name) else { preconditionFailure("the constants above are tokens") }

@@ -51,10 +51,12 @@ final class CachedReads: Sendable {
     // MARK: At the front desk
 
     /// What the cache is asked for this request; nil when it has no say.
-    func query(_ head: RequestHead, _ admission: Admission, _ client: Peer) -> PageQuery? {
+    ///
+    /// - Parameter scheme: see `LinkBase`.
+    func query(_ head: RequestHead, _ admission: Admission, scheme: String) -> PageQuery? {
         guard isOn else { return nil }
         return admission.partition.flatMap {
-            PageQuery.of(head, admission.route, client: client, partition: $0, links: links)
+            PageQuery.of(head, admission.route, partition: $0, links: links, scheme: scheme)
         }
     }
 

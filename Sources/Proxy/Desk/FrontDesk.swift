@@ -23,6 +23,8 @@ enum FrontDeskDecision {
 
 /// The rules that need nothing but the head, and the keys of issuers. Usable from every event loop.
 struct FrontDesk: Sendable {
+    /// Who is believed about where a request comes from.
+    let proxies: TrustedProxies
     private let authenticator: CallerAuthenticator
     private let origins: OriginPolicy
     private let allowPrefixes: [String]
@@ -35,6 +37,7 @@ struct FrontDesk: Sendable {
     /// - Parameter judge: of the tokens of `config.issuers`.
     init(_ config: Config, pseudonym: String, judge: TokenJudge? = nil) {
         self.pseudonym = pseudonym
+        proxies = TrustedProxies(config.listen.trustedProxies)
         authenticator = CallerAuthenticator(
             config.callers, judge: judge, passesTokens: config.token.mode == .passthrough)
         origins = OriginPolicy(config)

@@ -15,18 +15,21 @@ private final class KnownVisit {
     let service: UInt64
     let admission: Admission
     let query: PageQuery?
-    /// What the connection had a say in.
-    private let isTLS: Bool
+    /// What the connection, or the proxies before it, had a say in.
+    private let scheme: String
     private let identity: PeerIdentity?
 
-    init(service: UInt64, client: Peer, admission: Admission, query: PageQuery?) {
-        (self.service, self.admission, self.query) = (service, admission, query)
-        (isTLS, identity) = (client.isTLS, client.identity)
+    init(service: UInt64, _ visit: Visit) {
+        (self.service, admission, query) = (service, visit.admission, visit.query)
+        (scheme, identity) = (visit.client.scheme, visit.wire.client.identity)
     }
 
-    /// Whether it holds for a request that `client` brings to `service`. `wallTime` is asked only where it matters.
-    func holds(for service: UInt64, _ client: Peer, _ wallTime: @Sendable () -> WallTime) -> Bool {
-        self.service == service && isTLS == client.isTLS && identity === client.identity
+    /// Whether it holds for a request that `peer` brings to `service` from `client`. `wallTime` is asked only where a token
+    /// was judged.
+    func holds(
+        for service: UInt64, _ peer: Peer, _ client: Client, _ wallTime: @Sendable () -> WallTime
+    ) -> Bool {
+        self.service == service && scheme == client.scheme && identity === peer.identity
             && (admission.standing.map { $0.holds(at: wallTime().seconds) } ?? true)
     }
 }
@@ -42,14 +45,16 @@ final class ProxyService: RequestHandling {
     /// How each caller shows who it is, by its name.
     private let credentials: [String: Config.Credential]
     private let environment: Environment
+    let preambles: PreambleRules?
     /// No other service of this process has it.
     private let number = ProxyService.last.wrappingAdd(1, ordering: .relaxed).newValue
     private static let last = Atomic<UInt64>(0)
 
     init(
-        desk: FrontDesk, flow: RequestFlow, activity: Activity, held: HeldBytes, callers: [Config.Caller] = [],
-        waiting: WaitingCalls = WaitingCalls(), environment: Environment
+        desk: FrontDesk, flow: RequestFlow, activity: Activity, held: HeldBytes, preambles: PreambleRules? = nil,
+        callers: [Config.Caller] = [], waiting: WaitingCalls = WaitingCalls(), environment: Environment
     ) {
+        self.preambles = preambles
         self.held = held
         self.desk = desk
         self.flow = flow
@@ -73,48 +78,50 @@ final class ProxyService: RequestHandling {
 
     func handle(_ exchange: Exchange) {
         activity.exchangeBegan()
+        let client = desk.proxies.client(of: exchange)
         if isDraining, !exchange.isPromised {
             let route = ClashAPI.match(method: exchange.head.method, target: exchange.head.target)
-            return end(visit(exchange, Admission(refused: nil, route: route)), .shuttingDown())
+            return end(visit(exchange, client, Admission(refused: nil, route: route)), .shuttingDown())
         }
         if let known = exchange.known?.memo as? KnownVisit,
-            known.holds(for: number, exchange.client, environment.wallTime)
+            known.holds(for: number, exchange.client, client, environment.wallTime)
         {
-            return forward(Visit(exchange, known.admission, known.query, held: held, environment: environment))
+            return forward(
+                Visit(exchange, from: client, known.admission, known.query, held: held, environment: environment))
         }
-        decide(exchange, until: nil)
+        decide(exchange, client, until: nil)
     }
 
     /// - Parameter deadline: until when it may wait for a decision; nil: as long as any call for its turn, from now on.
-    private func decide(_ exchange: Exchange, until deadline: ContinuousClock.Instant?) {
+    private func decide(_ exchange: Exchange, _ client: Client, until deadline: ContinuousClock.Instant?) {
         switch desk.decide(exchange.head, exchange.client.identity) {
         case .refuse(let failure, let admission):
             if let pending = failure.pending, deadline.map({ environment.now() < $0 }) ?? true {
-                return decideLater(exchange, admission, until: deadline ?? flow.deadline(of: exchange.head), pending)
+                let deadline = deadline ?? flow.deadline(of: exchange.head)
+                return decideLater(exchange, client, admission, until: deadline, pending)
             }
-            refuse(visit(exchange, admission), failure)
+            refuse(visit(exchange, client, admission), failure)
         case .preflight(let origin, let admission):
-            answerHere(visit(exchange, admission), OriginPolicy.preflightFields(exchange.head, origin: origin))
+            answerHere(visit(exchange, client, admission), OriginPolicy.preflightFields(exchange.head, origin: origin))
         case .options(let admission):
             answerHere(
-                visit(exchange, admission),
+                visit(exchange, client, admission),
                 [
                     .allow: RequestHead.allowedMethods,
                     .date: HTTPDate.text(environment.wallTime().seconds),
                 ])
-        case .own(let page, let admission): answer(page, visit(exchange, admission))
+        case .own(let page, let admission): answer(page, visit(exchange, client, admission))
         case .forward(let admission):
-            let query = flow.reads?.query(exchange.head, admission, exchange.client)
-            let visit = Visit(exchange, admission, query, held: held, environment: environment)
-            exchange.known?.memo = KnownVisit(
-                service: number, client: exchange.client, admission: admission, query: query)
+            let query = flow.reads?.query(exchange.head, admission, scheme: client.scheme)
+            let visit = Visit(exchange, from: client, admission, query, held: held, environment: environment)
+            exchange.known?.memo = KnownVisit(service: number, visit)
             forward(visit)
         }
     }
 
     /// Asks the front desk again when what it lacks may have come.
     private func decideLater(
-        _ exchange: Exchange, _ admission: Admission, until deadline: ContinuousClock.Instant,
+        _ exchange: Exchange, _ client: Client, _ admission: Admission, until deadline: ContinuousClock.Instant,
         _ pending: @escaping @Sendable () async -> Void
     ) {
         let bound = NIOLoopBound(exchange, eventLoop: exchange.executor.eventLoop)
@@ -127,16 +134,16 @@ final class ProxyService: RequestHandling {
             }
             let exchange = bound.value
             exchange.onLeaving = nil
-            guard Task.isCancelled else { return decide(exchange, until: deadline) }
-            await flow.giveUp(visit(exchange, admission), .callerLeft)
+            guard Task.isCancelled else { return decide(exchange, client, until: deadline) }
+            await flow.giveUp(visit(exchange, client, admission), .callerLeft)
             activity.exchangeEnded()
         }
         exchange.onLeaving = { task.cancel() }
     }
 
     /// Of what the cache is not asked.
-    private func visit(_ exchange: Exchange, _ admission: Admission) -> Visit {
-        Visit(exchange, admission, nil, held: held, environment: environment)
+    private func visit(_ exchange: Exchange, _ client: Client, _ admission: Admission) -> Visit {
+        Visit(exchange, from: client, admission, nil, held: held, environment: environment)
     }
 
     /// 204: what was asked stands in the fields.
@@ -218,8 +225,8 @@ final class ProxyService: RequestHandling {
 
     func answer(_ failure: WireFailure, to request: RefusedRequest) -> LastAnswer {
         var record = ExchangeRecord(
-            correlationID: CorrelationID.choose(request.offeredID, environment), peer: request.peer,
-            started: environment.now())
+            correlationID: CorrelationID.choose(request.offeredID, environment),
+            peer: desk.proxies.client(of: request).address, started: environment.now())
         if let method = request.method { record.method = method }
         record.detail = failure.message
         return lastAnswer(Failure(failure), &record, toHead: request.isHead)

@@ -91,7 +91,7 @@ struct ResponseRelay: Sendable {
     private func translator(_ visit: Visit) -> LinkTranslator {
         LinkTranslator(
             rules: links.rules, allowedPrefixes: links.allowPrefixes,
-            base: LinkBase(links, visit.head, visit.wire.client).text)
+            base: LinkBase(links, visit.head, scheme: visit.client.scheme).text)
     }
 
     // MARK: Bodies

@@ -49,8 +49,7 @@ package final class LoginSession: Sendable {
     private typealias Arrival = (code: SignInAttempt.Code, visit: BrowserVisit?)
 
     private let token: Config.Token
-    private let caFile: String?
-    private let connectTimeout: Duration
+    private let upstream: Config.Upstream
     private let file: SignInFile
     private let patience: Duration
     private let environment: Environment
@@ -72,8 +71,7 @@ package final class LoginSession: Sendable {
                 isConfiguration: true)
         }
         token = config.token
-        caFile = config.upstream.caFile
-        connectTimeout = config.upstream.connectTimeout
+        upstream = config.upstream
         file = SignInFile(path: path)
         self.patience = patience
         self.environment = environment
@@ -88,8 +86,7 @@ package final class LoginSession: Sendable {
     package func run(tell: @Sendable (LoginNews) -> Void) async throws(LoginFailure) -> LoginResult {
         let transport: CurlTransport
         do throws(CurlSetupFailure) {
-            transport = try CurlTransport(
-                CurlTransport.Configuration(maxConnections: 2, connectTimeout: connectTimeout, caFile: caFile))
+            transport = try CurlTransport(CurlTransport.Configuration(upstream, maxConnections: 2))
         } catch {
             throw LoginFailure(error.description)
         }

@@ -23,6 +23,7 @@ final class EventLog: Sendable {
         var refusals = RefusalTally()
         var connections = RefusalTally()
         var tokens = TokenNews()
+        var preambles = MinuteTally()
         var hasEnded = false
     }
 
@@ -183,6 +184,19 @@ final class EventLog: Sendable {
             if let count { tellRefused(kind, count) }
             if isLast { return }
         }
+    }
+
+    /// A connection was ended for its PROXY preamble; told at most once a minute.
+    ///
+    /// - Parameters:
+    ///   - problem: what is wrong.
+    ///   - peer: the connection's own address.
+    func preambleRefused(_ problem: String, peer: String) {
+        let now = environment.now()
+        guard let count = state.withLock({ $0.preambles.add(now: now) }) else { return }
+        logger.warning(
+            "connections are ended (listen.proxy_protocol): \(problem)",
+            metadata: ["peer": "\(peer)", "connections": "\(count)"])
     }
 
     /// Something happened to the token.

@@ -83,3 +83,17 @@ struct RefusalTally {
         return kinds.filter { $0.value.untold > 0 }.sorted { $0.key < $1.key }.map { ($0.key, $0.value.untold) }
     }
 }
+
+/// What is told at most once a minute, with the number since it was told before.
+struct MinuteTally {
+    private var told: ContinuousClock.Instant?
+    private var untold = 0
+
+    /// One more. How many to tell of now; nil: none.
+    mutating func add(now: ContinuousClock.Instant) -> Int? {
+        untold += 1
+        if let told, now - told < .seconds(60) { return nil }
+        defer { (told, untold) = (now, 0) }
+        return untold
+    }
+}

@@ -118,7 +118,7 @@ extension TransferFailure {
     /// How an attempt to connect failed; nil where it was not that which failed.
     fileprivate var connecting: Outage.Kind? {
         switch reason {
-        case .unreachable, .nameNotResolved, .notTrusted: .refuses
+        case .unreachable, .nameNotResolved, .notTrusted, .proxyRefused, .proxyUnreachable: .refuses
         case .timeoutConnect: .hangs
         default: nil
         }

@@ -45,9 +45,11 @@ final class ProcessParts: Sendable {
         // Beside the calls there must always be room for one to the token endpoint, for the look at whether upstream is back,
         // and for the keys of issuers.
         transport = try CurlTransport(
-            CurlTransport.Configuration(
-                maxConnections: config.upstream.maxConnections + 4, connectTimeout: config.upstream.connectTimeout,
-                caFile: config.upstream.caFile, http2: config.upstream.http2))
+            CurlTransport.Configuration(config.upstream, maxConnections: config.upstream.maxConnections + 4))
+        if let file = config.upstream.proxyCredentialsFile, OutgoingProxy.isOpenToOthers(file) {
+            logger.warning(
+                "upstream.proxy_credentials_file can be read by others: chmod 600 it", metadata: ["file": "\(file)"])
+        }
         let limits = GateLimits(config)
         events = EventLog(logger: logger, environment: environment, windows: limits.windows)
         credentials = try Self.credentials(config, transport, environment, events)
@@ -118,6 +120,7 @@ final class ProcessParts: Sendable {
         return ProxyService(
             desk: FrontDesk(config, pseudonym: pseudonym, judge: issuers.judge(for: config.issuers)), flow: flow,
             activity: activity, held: held,
+            preambles: PreambleRules(config.listen) { [events] in events.preambleRefused($0, peer: $1) },
             callers: config.callers, waiting: waiting, environment: environment)
     }
 

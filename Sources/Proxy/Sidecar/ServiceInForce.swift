@@ -28,6 +28,8 @@ final class ServiceInForce<Service: RequestHandling>: RequestHandling {
 
     var isDraining: Bool { activity.isDraining }
 
+    var preambles: PreambleRules? { service.preambles }
+
     func handle(_ exchange: Exchange) { service.handle(exchange) }
 
     func answer(_ failure: WireFailure, to request: RefusedRequest) -> LastAnswer {

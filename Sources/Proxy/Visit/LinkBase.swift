@@ -25,9 +25,9 @@ struct LinkBase: Sendable {
     /// Tells bases apart in an ETag (FNV-1a).
     let digest: String
 
-    /// - Parameter client: whose connection says the scheme.
-    init(_ links: LinkSettings, _ head: RequestHead, _ client: Peer) {
-        text = links.base ?? "\(client.scheme)://\(head.authorityText)"
+    /// - Parameter scheme: what the tool speaks; see `Client`.
+    init(_ links: LinkSettings, _ head: RequestHead, scheme: String) {
+        text = links.base ?? "\(scheme)://\(head.authorityText)"
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
         for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
         digest = String(hash, radix: 16)

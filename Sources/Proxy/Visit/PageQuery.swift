@@ -18,17 +18,19 @@ struct PageQuery: Sendable {
     /// Whether the tool has something already and asks whether it is still good.
     let hasPreconditions: Bool
 
-    /// - Parameter partition: whose answers may be mixed; see `PageCache.partition`.
+    /// - Parameters:
+    ///   - partition: whose answers may be mixed; see `PageCache.partition`.
+    ///   - scheme: see `LinkBase`.
     /// - Returns: nil for requests that are none of the cache's business.
     static func of(
-        _ head: RequestHead, _ route: RouteMatch, client: Peer, partition: String, links: LinkSettings
+        _ head: RequestHead, _ route: RouteMatch, partition: String, links: LinkSettings, scheme: String
     ) -> PageQuery? {
         guard head.method == .get || head.method == .head, head.framing == .none, route.operationClass == .read,
             !head.fields.nominatesSharedFetch
         else { return nil }
         return PageQuery(
             key: key(head, route, partition: partition), directives: RequestDirectives(head.fields),
-            isKnown: route.operation.isKnown, base: LinkBase(links, head, client),
+            isKnown: route.operation.isKnown, base: LinkBase(links, head, scheme: scheme),
             mayBeFetched: mayBeFetched(head.fields, isKnown: route.operation.isKnown),
             hasPreconditions: Conditional.hasPreconditions(head.fields))
     }

@@ -9,6 +9,8 @@ import HTTPTypes
 final class Visit {
     /// The request as it comes and the answer as it goes.
     let wire: Exchange
+    /// Where it comes from.
+    let client: Client
     /// What the front desk has found out; of who was refused there, as far as it got.
     let admission: Admission
     /// What the cache is asked; nil where it has no say.
@@ -29,14 +31,16 @@ final class Visit {
     private var isFinished = false
 
     init(
-        _ wire: Exchange, _ admission: Admission, _ query: PageQuery?, held: HeldBytes, environment: Environment
+        _ wire: Exchange, from client: Client, _ admission: Admission, _ query: PageQuery?, held: HeldBytes,
+        environment: Environment
     ) {
+        self.client = client
         self.held = held
         self.wire = wire
         self.admission = admission
         self.query = query
         record = ExchangeRecord(
-            correlationID: CorrelationID.choose(wire.offeredID, environment), peer: wire.peer,
+            correlationID: CorrelationID.choose(wire.offeredID, environment), peer: client.address,
             started: environment.now())
         record.method = wire.head.method.rawValue
         record.path = wire.head.path
