@@ -2,6 +2,7 @@
 // issuer or a webhook.
 
 import Configuration
+import CoreFoundation
 import CurlTransport
 import Glibc
 import Ground
