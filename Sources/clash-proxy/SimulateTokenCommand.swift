@@ -47,7 +47,7 @@ struct SimulateTokenCommand: AsyncParsableCommand {
         let answer: AdminClient.Answer
         do throws(AdminClient.Unreachable) {
             answer = try await AdminClient.ask(
-                "GET", target, at: .tcp(host: origin.host, port: origin.port), certificate: nil)
+                "GET", target, at: .tcp(host: origin.host, port: origin.port), certificate: nil, key: nil)
         } catch {
             complain("no simulator answers at \(origin.url)")
             throw ExitCode.failure

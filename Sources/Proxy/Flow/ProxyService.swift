@@ -89,31 +89,39 @@ final class ProxyService: RequestHandling {
             return forward(
                 Visit(exchange, from: client, known.admission, known.query, held: held, environment: environment))
         }
-        decide(exchange, client, until: nil)
+        decide(exchange, client, after: nil)
     }
 
-    /// - Parameter deadline: until when it may wait for a decision; nil: as long as any call for its turn, from now on.
-    private func decide(_ exchange: Exchange, _ client: Client, until deadline: ContinuousClock.Instant?) {
+    /// What a request has waited for its admission, and may at most: as long as any call for its turn.
+    private struct Wait {
+        let began: ContinuousClock.Instant
+        let deadline: ContinuousClock.Instant
+    }
+
+    /// - Parameter wait: nil: it has not waited.
+    private func decide(_ exchange: Exchange, _ client: Client, after wait: Wait?) {
+        func visit(_ admission: Admission) -> Visit { self.visit(exchange, client, admission, since: wait?.began) }
         switch desk.decide(exchange.head, exchange.client.identity) {
         case .refuse(let failure, let admission):
-            if let pending = failure.pending, deadline.map({ environment.now() < $0 }) ?? true {
-                let deadline = deadline ?? flow.deadline(of: exchange.head)
-                return decideLater(exchange, client, admission, until: deadline, pending)
+            if let pending = failure.pending, wait.map({ environment.now() < $0.deadline }) ?? true {
+                let wait = wait ?? Wait(began: environment.now(), deadline: flow.deadline(of: exchange.head))
+                return decideLater(exchange, client, admission, after: wait, pending)
             }
-            refuse(visit(exchange, client, admission), failure)
+            refuse(visit(admission), failure)
         case .preflight(let origin, let admission):
-            answerHere(visit(exchange, client, admission), OriginPolicy.preflightFields(exchange.head, origin: origin))
+            answerHere(visit(admission), OriginPolicy.preflightFields(exchange.head, origin: origin))
         case .options(let admission):
             answerHere(
-                visit(exchange, client, admission),
+                visit(admission),
                 [
                     .allow: RequestHead.allowedMethods,
                     .date: HTTPDate.text(environment.wallTime().seconds),
                 ])
-        case .own(let page, let admission): answer(page, visit(exchange, client, admission))
+        case .own(let page, let admission): answer(page, visit(admission))
         case .forward(let admission):
             let query = flow.reads?.query(exchange.head, admission, scheme: client.scheme)
-            let visit = Visit(exchange, from: client, admission, query, held: held, environment: environment)
+            let visit = Visit(
+                exchange, from: client, admission, query, held: held, since: wait?.began, environment: environment)
             exchange.known?.memo = KnownVisit(service: number, visit)
             forward(visit)
         }
@@ -121,29 +129,31 @@ final class ProxyService: RequestHandling {
 
     /// Asks the front desk again when what it lacks may have come.
     private func decideLater(
-        _ exchange: Exchange, _ client: Client, _ admission: Admission, until deadline: ContinuousClock.Instant,
+        _ exchange: Exchange, _ client: Client, _ admission: Admission, after wait: Wait,
         _ pending: @escaping @Sendable () async -> Void
     ) {
         let bound = NIOLoopBound(exchange, eventLoop: exchange.executor.eventLoop)
         let task = Task(executorPreference: exchange.executor) { [self] in
             await withTaskGroup(of: Void.self) { group in
                 group.addTask { await pending() }
-                group.addTask { [environment] in try? await environment.sleep(deadline) }
+                group.addTask { [environment] in try? await environment.sleep(wait.deadline) }
                 await group.next()
                 group.cancelAll()
             }
             let exchange = bound.value
             exchange.onLeaving = nil
-            guard Task.isCancelled else { return decide(exchange, client, until: deadline) }
-            await flow.giveUp(visit(exchange, client, admission), .callerLeft)
+            guard Task.isCancelled else { return decide(exchange, client, after: wait) }
+            await flow.giveUp(visit(exchange, client, admission, since: wait.began), .callerLeft)
             activity.exchangeEnded()
         }
         exchange.onLeaving = { task.cancel() }
     }
 
     /// Of what the cache is not asked.
-    private func visit(_ exchange: Exchange, _ client: Client, _ admission: Admission) -> Visit {
-        Visit(exchange, from: client, admission, nil, held: held, environment: environment)
+    private func visit(
+        _ exchange: Exchange, _ client: Client, _ admission: Admission, since began: ContinuousClock.Instant? = nil
+    ) -> Visit {
+        Visit(exchange, from: client, admission, nil, held: held, since: began, environment: environment)
     }
 
     /// 204: what was asked stands in the fields.

@@ -30,9 +30,10 @@ final class Visit {
     private var room: HeldRoom?
     private var isFinished = false
 
+    /// - Parameter began: when the request came, if it had to wait for its admission; nil: now.
     init(
         _ wire: Exchange, from client: Client, _ admission: Admission, _ query: PageQuery?, held: HeldBytes,
-        environment: Environment
+        since began: ContinuousClock.Instant? = nil, environment: Environment
     ) {
         self.client = client
         self.held = held
@@ -41,7 +42,7 @@ final class Visit {
         self.query = query
         record = ExchangeRecord(
             correlationID: CorrelationID.choose(wire.offeredID, environment), peer: client.address,
-            started: environment.now())
+            started: began ?? environment.now())
         record.method = wire.head.method.rawValue
         record.path = wire.head.path
         record.caller = admission.caller.name
