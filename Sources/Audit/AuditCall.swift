@@ -6,14 +6,20 @@ public struct AuditCaller: Sendable, Equatable {
     public var name: String
     /// Where the connection came from, such as `127.0.0.1:51812`; empty if it has no address.
     public var address: String
-    /// How the caller was known: `key`, `certificate`, `unix`, `token`, `anonymous`.
+    /// How the caller was known: `key`, `jwt`, `certificate`, `unix`, `token`, `anonymous`.
     public var via: String
+    /// Who vouches for it, by URL; empty where nobody does.
+    public var issuer: String
+    /// What the issuer calls it; empty without an issuer.
+    public var subject: String
 
     /// Makes a caller.
-    public init(name: String, address: String = "", via: String = "") {
+    public init(name: String, address: String = "", via: String = "", issuer: String = "", subject: String = "") {
         self.name = name
         self.address = address
         self.via = via
+        self.issuer = issuer
+        self.subject = subject
     }
 }
 

@@ -30,7 +30,7 @@ public struct AuditPrinter: Sendable {
         case .json: "["
         case .csv:
             "seq,time,id,operation,method,target,objects,itwin,caller,address,via,reason,result,status,attempts,"
-                + "duration_ms,closed_by,recovered\r\n"
+                + "duration_ms,closed_by,recovered,issuer,subject\r\n"
         }
     }
 
@@ -109,7 +109,7 @@ public struct AuditPrinter: Sendable {
             call.objects.joined(separator: " "), call.itwin, call.caller.name, call.caller.address, call.caller.via,
             call.reason, row.result, row.status.map { String($0) } ?? "", row.attempts.map { String($0) } ?? "",
             row.duration.map { String($0) } ?? "", row.closedBy.map { String($0) } ?? "",
-            row.isRecovered ? "true" : "",
+            row.isRecovered ? "true" : "", call.caller.issuer, call.caller.subject,
         ]
         return cells.map(cell).joined(separator: ",") + "\r\n"
     }

@@ -63,6 +63,8 @@ public struct AuditRecord: Sendable, Equatable {
             case "name": caller.name = line.string(part)
             case "address": caller.address = line.string(part)
             case "via": caller.via = line.string(part)
+            case "issuer": caller.issuer = line.string(part)
+            case "subject": caller.subject = line.string(part)
             default: break
             }
         }

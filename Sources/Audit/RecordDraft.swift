@@ -38,6 +38,8 @@ extension EncodedCall {
         JSONText.append(call.caller.name, .lines, to: &members)
         Self.append(#","address":"#, call.caller.address, to: &members)
         Self.append(#","via":"#, call.caller.via, to: &members)
+        Self.append(#","issuer":"#, call.caller.issuer, to: &members)
+        Self.append(#","subject":"#, call.caller.subject, to: &members)
         members.append(0x7D)
         Self.append(#","reason":"#, call.reason, to: &members)
     }

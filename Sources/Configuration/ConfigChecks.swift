@@ -60,7 +60,7 @@ struct ConfigChecks {
         else { return }
         mistake(
             "listen.address",
-            "\"\(open)\" can be reached from other machines, and without a [[caller]] anybody may do anything",
+            "\"\(open)\" can be reached from other machines, and without a [[caller]] or [[issuer]] anybody may do anything",
             "add a [[caller]] (`clash-proxy key new NAME`), or listen on 127.0.0.1 or a unix socket")
     }
 
@@ -227,6 +227,7 @@ struct ConfigChecks {
                 "issuer[1]", "does not go with token.mode = \"passthrough\", where tokens are Bentley's",
                 "keep one of the two")
         }
+        issuerAddresses()
         guard isSound("audit_sink") else { return }
         var names: [String: Int] = [:]
         for (offset, sink) in config.auditSinks.enumerated() {
@@ -234,6 +235,22 @@ struct ConfigChecks {
                 mistake(
                     "audit_sink[\(offset + 1)].name", "\"\(sink.name)\" is also the name of audit_sink[\(first)]",
                     "name it apart")
+            }
+        }
+    }
+
+    /// Who vouches for people is spoken to as upstream is, and each by one table.
+    private mutating func issuerAddresses() {
+        guard isSound("issuer") else { return }
+        var tables: [BaseURL: Int] = [:]
+        for (offset, issuer) in config.issuers.enumerated() {
+            let name = "issuer[\(offset + 1)]"
+            for case (let key, let url?) in [("url", issuer.url), ("jwks_url", issuer.jwksURL)] {
+                guard url.scheme == .http, !url.isLoopback else { continue }
+                mistake("\(name).\(key)", "\"\(url)\" is plain http, which is for loopback hosts only", "use https")
+            }
+            if let url = issuer.url, let first = tables.updateValue(offset + 1, forKey: url) {
+                mistake("\(name).url", "\"\(url)\" is also the url of issuer[\(first)]", "make one table of the two")
             }
         }
     }

@@ -14,7 +14,6 @@ extension LoadedConfig {
                 refusals.append(refusal(key, in: draft, as: "caller[\(offset + 1)].\(key.name)"))
             }
         }
-        if !config.issuers.isEmpty { refusals.append(refusal("the table", as: "issuer[1]")) }
         if !config.auditSinks.isEmpty { refusals.append(refusal("the table", as: "audit_sink[1]")) }
         return refusals
     }

@@ -62,37 +62,34 @@ extension ConfigKeys {
     static let issuer: [ConfigKey<Config.Issuer>] = [
         .init(
             "issuer.url", \.url, .optional(.url),
-            "`iss` must equal it; its keys come from its discovery document, or from jwks_url", inForce: false),
+            "`iss` must equal it; its keys come from its discovery document, or from jwks_url"),
         .init(
-            "issuer.jwks_url", \.jwksURL, .optional(.url), "of its keys; empty: from its discovery document",
-            inForce: false),
+            "issuer.jwks_url", \.jwksURL, .optional(.url), "of its keys; empty: from its discovery document"),
         .init(
-            "issuer.audience", \.audience, .list(.filled(expects: "an audience")), "one of them must be in `aud` …",
-            inForce: false),
+            "issuer.audience", \.audience, .list(.filled(expects: "an audience")), "one of them must be in `aud` …"),
         .init(
             "issuer.client_ids", \.clientIDs, .list(.filled(expects: "a client id")),
-            "… or, for issuers whose access tokens name no audience, one of these must be `client_id`/`azp`; one of both lists must be set",
-            inForce: false),
+            "… or, for issuers whose access tokens name no audience, one of these must be `client_id`/`azp`; one of both lists must be set"
+        ),
         .init(
             "issuer.name_claim", \.nameClaim, .filled(expects: "the name of a claim"),
-            "what logs and the audit record call the person; falls back to `sub`", inForce: false),
+            "what logs and the audit record call the person; falls back to `sub`"),
         .init(
-            "issuer.allow", \.allow, .set(.choice, nonEmpty: true), "read, write, run, delete, approve",
-            inForce: false),
+            "issuer.allow", \.allow, .set(.choice, nonEmpty: true), "read, write, run, delete, approve"),
         .init(
             "issuer.rights_claim", \.rightsClaim, .anyText,
-            "a claim whose values grant more, by the table `rights`", inForce: false),
+            "a claim whose values grant more, by the table `rights`"),
         .init(
             "issuer.rights", \.rights, .rights,
-            "e.g. { \"clash-admins\" = [\"read\", \"write\", \"run\", \"delete\"] }", inForce: false),
+            "e.g. { \"clash-admins\" = [\"read\", \"write\", \"run\", \"delete\"] }"),
         .init(
             "issuer.itwins", \.itwins, .list(.itwin),
-            "as for callers; also operations, priority, weight, max_in_flight, windows", inForce: false),
-        .init("issuer.operations", \.operations, .list(.operationPattern), "as for callers", inForce: false),
-        .init("issuer.priority", \.priority, .choice, "as for callers", inForce: false),
-        .init("issuer.weight", \.weight, .count(1...1000), "as for callers", inForce: false),
-        .init("issuer.max_in_flight", \.maxInFlight, .count(0...10_000), "as for callers", inForce: false),
-        .init("issuer.windows", \.windows, .list(.window), "as for callers", inForce: false),
+            "as for callers; also operations, priority, weight, max_in_flight, windows"),
+        .init("issuer.operations", \.operations, .list(.operationPattern), "as for callers"),
+        .init("issuer.priority", \.priority, .choice, "as for callers"),
+        .init("issuer.weight", \.weight, .count(1...1000), "as for callers"),
+        .init("issuer.max_in_flight", \.maxInFlight, .count(0...10_000), "as for callers"),
+        .init("issuer.windows", \.windows, .list(.window), "as for callers"),
     ]
 
     /// The keys of an `[[audit_sink]]`. The table as a whole is a promise.

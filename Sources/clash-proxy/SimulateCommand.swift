@@ -4,7 +4,7 @@ import Simulator
 struct SimulateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "simulate",
-        abstract: "A fake api.bentley.com and token endpoint on loopback, to try the proxy and test tools with.",
+        abstract: "A fake api.bentley.com, token endpoint and issuer on loopback, to try the proxy and tools with.",
         discussion: """
             Faults are given as NAME[@TARGET][xTIMES][%PERCENT], for instance
               --fault 429@/reports --fault reset%5 --fault execute-then-close@/runs/x1
@@ -17,7 +17,10 @@ struct SimulateCommand: AsyncParsableCommand {
               --fault token-invalid-grant@/connect/token     refuses every refresh and code
               --fault hang@/connect/token                    never answers; 503@/connect/token is down
               --fault sign-in-declined@/connect/authorize    the person says no
-            """)
+
+            The same address is an issuer for [[issuer]]: `clash-proxy simulate token` prints tokens of it. Its faults:
+              --fault 503@/.well-known/                      it is down; slow-head@/.well-known/ is slow
+            """, subcommands: [SimulateTokenCommand.self])
 
     @OptionGroup var options: SimulatorOptions
 
@@ -32,6 +35,7 @@ struct SimulateCommand: AsyncParsableCommand {
         }
         say("api        \(addresses.apiURL)")
         say("token      \(addresses.tokenURL)")
+        say("issuer     \(addresses.issuerURL)")
         say("client     demo, secret demo-secret (or demo-browser, a public client without one)")
         say("iTwins     \(simulator.iTwinIDs.joined(separator: " "))")
         try await Supervisor.waitForSignal()

@@ -161,7 +161,7 @@ struct QueryTests {
         #expect(
             text
                 == "7,1970-01-01T00:00:00.000000Z,\"'=cmd|' /C calc'!A0\",v1.runs.delete,DELETE,\"'+1\",r-1,\"'\\u0009x\","
-                + "\"'@ana, \"\"the\"\" boss\",127.0.0.1:50000,key,two\\u000Alines,denied,403,,,,\r\n")
+                + "\"'@ana, \"\"the\"\" boss\",127.0.0.1:50000,key,two\\u000Alines,denied,403,,,,,,\r\n")
         #expect(
             printer.header.split(separator: ",").count == text.split(separator: ",", omittingEmptySubsequences: false)
                 .count - 1)

@@ -119,6 +119,22 @@ struct ConfigCheckTests {
             ("[[issuer]]\naudience = [\"a\"]", "1: issuer[1]: has no url"),
             ("[[issuer]]\nurl = \"https://h\"", "1: issuer[1]: has neither audience nor client_ids"),
             (
+                "[[issuer]]\nurl = \"http://h\"\naudience = [\"a\"]",
+                "2: issuer[1].url: \"http://h\" is plain http, which is for loopback hosts only"
+            ),
+            (
+                "[[issuer]]\nurl = \"https://h\"\njwks_url = \"http://h/k\"\nclient_ids = [\"a\"]",
+                "3: issuer[1].jwks_url: \"http://h/k\" is plain http, which is for loopback hosts only"
+            ),
+            (
+                "[[issuer]]\nurl = \"https://h\"\naudience = [\"a\"]\n[[issuer]]\nurl = \"https://h/\"\naudience = [\"b\"]",
+                "5: issuer[2].url: \"https://h\" is also the url of issuer[1]"
+            ),
+            (
+                "[[issuer]]\nurl = \"https://h\"\naudience = [\"a\"]\nitwins = [\"x\"]",
+                "4: issuer[1].itwins[1]: \"x\" is no GUID"
+            ),
+            (
                 "[[issuer]]\nurl = \"https://h\"\naudience = [\"a\"]\n[token]\nmode = \"passthrough\"",
                 "1: issuer[1]: does not go with token.mode"
             ),
@@ -128,6 +144,13 @@ struct ConfigCheckTests {
         let found = configMistakes(text)
         #expect(found.count == 1, "\(found)")
         #expect(found.first?.contains(message) == true, "\(found)")
+    }
+
+    @Test("an issuer guards an address that others can reach, as callers do")
+    func issuerGuards() throws {
+        let text = "[listen]\naddress = \"0.0.0.0:80\"\n[[issuer]]\nurl = \"https://h\"\naudience = [\"a\"]"
+        #expect(configMistakes(text).isEmpty)
+        #expect(try loadConfig(text).refusals.isEmpty)
     }
 
     @Test("callers must differ in name and in key")

@@ -11,6 +11,8 @@ struct AuditLine: Decodable, Sendable {
         let name: String
         let address: String?
         let via: String?
+        let issuer: String?
+        let subject: String?
     }
 
     let seq: Int

@@ -92,7 +92,9 @@ struct ClientCertificateTests {
             #expect(records.count == 2)
             for record in records {
                 #expect(
-                    record.line.caller == AuditLine.Caller(name: "by-uri", address: "127.0.0.1", via: "certificate"))
+                    record.line.caller
+                        == AuditLine.Caller(
+                            name: "by-uri", address: "127.0.0.1", via: "certificate", issuer: nil, subject: nil))
             }
         }
     }

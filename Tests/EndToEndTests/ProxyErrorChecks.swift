@@ -21,7 +21,8 @@ extension RawResponse {
         check(values("x-correlation-id").count == 1, "x-correlation-id")
         check(values("Via") == ["1.1 clash-proxy"], "Via")
         check(values("Date").count == 1, "Date")
-        check(status != 401 || self["WWW-Authenticate"] == "Bearer", "WWW-Authenticate")
+        let challenge = code == "InvalidCallerToken" ? "Bearer error=\"invalid_token\"" : "Bearer"
+        check(status != 401 || self["WWW-Authenticate"] == challenge, "WWW-Authenticate")
         let json = try? JSONDecoder().decode([String: [String: String]].self, from: Data(body))
         check(json?.keys.sorted() == ["error"], "the JSON object")
         let error = json?["error"] ?? [:]

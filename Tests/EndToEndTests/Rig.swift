@@ -118,6 +118,8 @@ struct RigOptions {
     var flags: [String] = []
     /// The text of proxy.conf: `[[caller]]` tables.
     var file = ""
+    /// An `[[issuer]]` table for the simulator's own issuer, without its url.
+    var issuer: String?
     /// Faults in force before the proxy asks for its first token.
     var faults: [PlannedFault] = []
     /// Other than `none`: `refresh_token` mode with a state file.
@@ -196,7 +198,8 @@ private func startRig(_ options: RigOptions) async throws -> Rig {
             try state.write(refreshToken: simulator.issueRefreshToken(), tokenURL: upstream.tokenURL)
         }
     }
-    let file = options.file.isEmpty ? nil : ConfigSources.File(name: "proxy.conf", text: options.file)
+    let tables = options.file + (options.issuer.map { "\n[[issuer]]\nurl = \"\(upstream.issuerURL)\"\n\($0)" } ?? "")
+    let file = tables.isEmpty ? nil : ConfigSources.File(name: "proxy.conf", text: tables)
     let sources = RigSources(ConfigSources(file: file, flags: flags + mode + options.flags))
     let loaded = try ConfigLoader.load(sources.now)
     let accessLog = try CapturedLog()

@@ -1,5 +1,6 @@
 // `clash-proxy simulate`: its flags do what they say, on the wire.
 
+import Ground
 import TestSupport
 import Testing
 
@@ -31,6 +32,32 @@ import Testing
             if answer.status == 200 { #expect(answer.text.contains("\"count\":4"), "\(answer.text)") }
         }
         #expect(statuses == [503, 200, 200, 429], "one fault, then the limit")
+        #expect(try await program.end() == 0)
+        output.close()
+    }
+
+    @Test("simulate token prints a token of a running simulator's issuer, with the claims that were asked for")
+    func token() async throws {
+        let output = try CapturedLog()
+        let program = try Program(["simulate"], output: output.descriptor)
+        let issuer = try await word("issuer", output)
+        let printed = try await AuditProgram.run([
+            "simulate", "token", "--issuer", issuer, "--sub", "alice", "--audience", "clash", "--alg", "ES256",
+            "--claim",
+            "email=a@example.com", "--claim", "groups=[\"admins\"]", "--life", "15m",
+        ])
+        #expect(printed.status == 0, "\(printed.errors)")
+        let parts = printed.output.split(separator: "\n").first.map { $0.split(separator: ".") } ?? []
+        #expect(parts.count == 3)
+        let claims = parts.dropFirst().first.flatMap { Base64.decodeURL($0.utf8) }.flatMap { JSON($0) }
+        #expect(claims?["iss"]?.string == issuer && claims?["sub"]?.string == "alice")
+        #expect(claims?["aud"]?.string == "clash" && claims?["email"]?.string == "a@example.com")
+        #expect(claims?["groups"] == .array([.string("admins")]))
+        #expect((claims?["exp"]?.number ?? 0) - (claims?["iat"]?.number ?? 0) == 900)
+        for arguments in [["--issuer", "https://login.example.com"], ["--issuer", issuer + "9999"]] {
+            let refused = try await AuditProgram.run(["simulate", "token", "--sub", "alice"] + arguments)
+            #expect(refused.status != 0 && !refused.errors.isEmpty)
+        }
         #expect(try await program.end() == 0)
         output.close()
     }

@@ -1,5 +1,6 @@
 // Calls whose caller's key is withdrawn hear of it once; the others never.
 
+import Ground
 import RateLimiting
 import Synchronization
 import Testing
@@ -22,7 +23,7 @@ import Testing
     }
 
     private func enter(_ name: String, as user: String? = nil) -> WaitingCalls.ID? {
-        waiting.enter(.user(user ?? name)) { [heard] in heard.hear(name) }
+        waiting.enter(.credential(.user(user ?? name))) { [heard] in heard.hear(name) }
     }
 
     @Test("what is withdrawn is told, each once; who has left is not")
@@ -46,6 +47,25 @@ import Testing
         waiting.keep(callers("a", "b"))
         #expect(enter("a3", as: "a") != nil)
         #expect(heard.all == ["a"])
+    }
+
+    @Test("an issuer that is taken out takes the calls of its persons along, and nobody else's")
+    func issuers() throws {
+        func issuer(_ host: String) -> Config.Issuer {
+            var issuer = Config.Issuer()
+            issuer.url = BaseURL(scheme: .https, host: host)
+            return issuer
+        }
+        waiting.keep(callers("key"), [issuer("a"), issuer("b")])
+        #expect(enter("key") != nil)
+        for host in ["a", "b"] {
+            let entry = waiting.enter(.token(issuer: "https://\(host)")) { [heard] in heard.hear(host) }
+            #expect(entry != nil)
+        }
+        waiting.keep(callers("key"), [issuer("b")])
+        #expect(heard.all == ["a"])
+        waiting.keep([], [issuer("b")])
+        #expect(heard.all == ["a", "key"], "with an issuer left nobody comes in unasked")
     }
 
     @Test("where nobody is asked for a key any more, none is withdrawn")

@@ -22,12 +22,15 @@ extension Failure {
         fields[.contentType] = "application/json"
         fields[.date] = HTTPDate.text(context.wallTime.seconds)
         if let retryAfter { fields[.retryAfter] = String(retryAfter.wholeSecondsUp) }
-        if row.status == .unauthorized { fields[.wwwAuthenticate] = "Bearer" }
+        if row.status == .unauthorized { fields[.wwwAuthenticate] = challenge }
         fields[.proxyStatus] = "clash-proxy; error=\(row.proxyError); details=\"\(reason.rawValue)\""
         if row.status == .methodNotAllowed { fields[.allow] = allow ?? RequestHead.allowedMethods }
         OwnFields.add(correlationID: context.correlationID, corsOrigin: context.corsOrigin, to: &fields)
         return (row.status, fields, body(code: row.code))
     }
+
+    /// RFC 6750 section 3.1.
+    private var challenge: String { reason == .callerTokenInvalid ? "Bearer error=\"invalid_token\"" : "Bearer" }
 
     /// `{"error":{"code":…,"message":…,"target"?:…}}`. The wait stands in the message too: some clients hide headers.
     private func body(code: String) -> [UInt8] {

@@ -160,7 +160,9 @@ extension Failure {
                 "The caller has as many calls under way upstream as it may (max_in_flight); no rate limit is the cause.",
                 retryAfter: wait, detail: refusal.reason.rawValue)
         case .caller:
-            let whose = refusal.limit.map { "'\($0.caller)' has used up its own limit of \($0.window.name)" }
+            let whose = refusal.limit.map { limit in
+                "'\(CallerID.shown(limit.caller))' has used up its own limit of \(limit.window.name)"
+            }
             self.init(
                 .rateLimited,
                 "The caller \(whose ?? "has used up its own limit") (windows); the subscription's is not the cause.",

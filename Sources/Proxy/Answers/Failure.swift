@@ -9,6 +9,7 @@ package enum FailureReason: String, Sendable, CaseIterable {
     case invalidRequest = "invalid-request"
     case callerKeyMissing = "caller-key-missing"
     case callerKeyUnknown = "caller-key-unknown"
+    case callerTokenInvalid = "caller-token-invalid"
     case tokenMissing = "token-missing"
     case permissionDenied = "permission-denied"
     case originNotAllowed = "origin-not-allowed"
@@ -33,6 +34,7 @@ package enum FailureReason: String, Sendable, CaseIterable {
     case auditReasonRequired = "audit-reason-required"
     case auditUnavailable = "audit-unavailable"
     case tokenUnavailable = "token-unavailable"
+    case issuerUnavailable = "issuer-unavailable"
     case overloaded
     case tooManyConnections = "too-many-connections"
     case notCached = "not-cached"
@@ -79,6 +81,9 @@ package struct Failure: Error, Sendable {
     var wasSent = false
     /// Whether the call may be sent again.
     var repetition = Repetition.unwise
+
+    /// Suspends until it is worth deciding once more, where that may be soon; nil: it is not.
+    var pending: (@Sendable () async -> Void)?
 
     /// What it wants is a place among those for answers too large to hold.
     var isForLongPlace = false

@@ -33,9 +33,7 @@ struct AuditPolicy: Sendable {
             id: visit.correlationID, operation: match.operation.name,
             method: visit.head.method.rawValue, target: visit.head.target, objects: match.objectIDs,
             itwin: match.itwin ?? "",
-            caller: AuditCaller(
-                name: (caller ?? .anonymous).name, address: visit.record.peer,
-                via: (caller ?? .anonymous).via.rawValue),
+            caller: AuditCaller(caller ?? .anonymous, address: visit.record.peer),
             reason: visit.fields.text(of: .auditReason) ?? "")
     }
 
@@ -67,4 +65,15 @@ struct AuditPolicy: Sendable {
         return properties.isWhitespace || properties.isDefaultIgnorableCodePoint
             || properties.generalCategory == .format || properties.generalCategory == .control
     }
+}
+
+extension AuditCaller {
+    fileprivate init(_ caller: Caller, address: String) {
+        self.init(
+            name: caller.name, address: address, via: caller.via.rawValue, issuer: caller.person?.issuer ?? "",
+            subject: caller.person?.subject ?? "")
+    }
+
+    /// What tells it from all others, as `Caller.id` does.
+    var id: String { issuer.isEmpty ? name : CallerID.of(issuer: issuer, subject: subject) }
 }

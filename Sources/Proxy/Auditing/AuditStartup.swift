@@ -68,7 +68,7 @@ enum AuditStartup {
         try AuditReader(folder: settings.path).intents(since: since) { time, call in
             guard isDelete(call) else { return }
             let age = Duration.microseconds(max(0, wall.microseconds - time.microseconds))
-            deletes.append((call.caller.name, now - age))
+            deletes.append((call.caller.id, now - age))
         }
         return deletes
     }

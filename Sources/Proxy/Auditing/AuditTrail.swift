@@ -44,7 +44,7 @@ struct AuditTrail: Sendable {
     func takeBudget(_ call: AuditCall, _ match: OperationMatch) throws(FlowExit) -> ContinuousClock.Instant {
         let now = environment.now()
         do throws(Failure) {
-            if match.operationClass == .delete { try budget.take(call.caller.name, now: now) }
+            if match.operationClass == .delete { try budget.take(call.caller.id, now: now) }
         } catch {
             throw .failed(error)
         }
@@ -58,7 +58,7 @@ struct AuditTrail: Sendable {
 
     /// Puts back what `takeBudget` took: the call was never sent.
     func giveBackBudget(_ call: AuditCall, _ match: OperationMatch, takenAt taken: ContinuousClock.Instant) {
-        if match.operationClass == .delete { budget.giveBack(call.caller.name, takenAt: taken) }
+        if match.operationClass == .delete { budget.giveBack(call.caller.id, takenAt: taken) }
     }
 
     /// Makes the intent durable. Throws 503 when that of a delete cannot be recorded; nothing else waits for the log.

@@ -10,6 +10,7 @@ struct DeleteBudgetState {
     private var limit: Int
     private var span: Duration
     private var spent: [String: [ContinuousClock.Instant]] = [:]
+    private var sweepAt = 64
 
     init(_ window: GateWindow) {
         limit = window.limit
@@ -18,6 +19,7 @@ struct DeleteBudgetState {
 
     /// Takes one delete out of the caller's budget; how long to wait when there is none left.
     mutating func take(_ caller: String, now: ContinuousClock.Instant) -> Duration? {
+        if spent.count >= sweepAt { sweep(now: now) }
         var times = spent[caller, default: []]
         times.removeAll { $0 + span <= now }
         defer { spent[caller] = times }
@@ -30,6 +32,12 @@ struct DeleteBudgetState {
     mutating func giveBack(_ caller: String, takenAt time: ContinuousClock.Instant) {
         guard let index = spent[caller]?.lastIndex(of: time) else { return }
         spent[caller]?.remove(at: index)
+    }
+
+    /// Forgets callers of whom nothing counts any more: an issuer can vouch for any number of persons.
+    private mutating func sweep(now: ContinuousClock.Instant) {
+        spent = spent.filter { entry in entry.value.contains { $0 + span > now } }
+        sweepAt = 2 * spent.count + 64
     }
 
     /// Another window holds from now on. What was taken within the former span is known; `recorded` tells what the log says of
@@ -66,7 +74,8 @@ final class DeleteBudget: Sendable {
         guard let (wait, limit) = refusal else { return }
         throw Failure(
             .deleteBudgetExceeded,
-            "The caller '\(caller)' has used up its \(limit) deletes (audit.delete_budget).", retryAfter: wait)
+            "The caller '\(CallerID.shown(caller))' has used up its \(limit) deletes (audit.delete_budget).",
+            retryAfter: wait)
     }
 
     func giveBack(_ caller: String, takenAt time: ContinuousClock.Instant) {

@@ -1,24 +1,28 @@
-// Who asks: finds the caller of a request, by its key or by what its connection has proved. Without `[[caller]]` tables everybody is "anonymous".
+// Who asks: finds the caller of a request, by its key or token or by what its connection has proved. Without `[[caller]]` and
+// `[[issuer]]` tables everybody is "anonymous".
 
 import Configuration
 import Crypto
 import Edge
 import HTTPTypes
 
-/// Finds the caller of a request. Immutable; usable from every event loop.
+/// Finds the caller of a request. Usable from every event loop.
 struct CallerAuthenticator: Sendable {
     private let callers: [KeyHash: Caller]
     /// By a name of the certificate, of those who have no key.
     private let holders: [String: Caller]
     /// By the uid of their processes, of those who have neither.
     private let users: [UInt32: Caller]
-    /// Without `[[caller]]` tables nobody needs a key.
+    /// Of the tokens of issuers; nil without `[[issuer]]` tables.
+    private let judge: TokenJudge?
+    /// Without `[[caller]]` and `[[issuer]]` tables nobody needs a key.
     let isOpen: Bool
     /// Whether a bearer token may be meant for upstream.
     private let passesTokens: Bool
 
-    init(_ configured: [Config.Caller], passesTokens: Bool) {
-        isOpen = configured.isEmpty
+    init(_ configured: [Config.Caller], judge: TokenJudge? = nil, passesTokens: Bool) {
+        self.judge = judge
+        isOpen = configured.isEmpty && judge == nil
         self.passesTokens = passesTokens
         var (callers, holders): ([KeyHash: Caller], [String: Caller]) = ([:], [:])
         var users: [UInt32: Caller] = [:]
@@ -34,8 +38,9 @@ struct CallerAuthenticator: Sendable {
     }
 
     /// Who asks, by the key that came as `X-Api-Key: KEY` or `Authorization: Bearer KEY`. The first wins where both are
-    /// there, so that a tool can keep sending a token of its own. Who sends no key is known by what its connection has proved.
-    /// Throws 401.
+    /// there, so that a tool can keep sending a token of its own. A bearer that is no key and has the form of a token is
+    /// judged as one of an issuer. Who sends neither is known by what its connection has proved. Throws 401, and 503 for a
+    /// token that cannot be judged.
     ///
     /// Only SHA-256 hashes are looked up and compared: how long that takes says nothing about the key.
     func authenticate(_ fields: HTTPFields, _ identity: PeerIdentity?) throws(Failure) -> Authenticated {
@@ -45,6 +50,11 @@ struct CallerAuthenticator: Sendable {
         let isInOwnField = !keys.isEmpty
         if !isInOwnField { keys = given.first.flatMap { Self.bearer($0.value) }.map { [$0] } ?? [] }
         let known = keys.first.flatMap { key in keys.allSatisfy { $0 == key } ? owner(of: key) : nil }
+        if known == nil, !isInOwnField, let judge, let bearer = keys.first, CompactJWT.isMeant(bearer) {
+            guard given.count == 1 else { throw Failure(TokenFault.repeated) }
+            let entry = try judge.judge(bearer, Self.hash(bearer))
+            return Authenticated(caller: entry.caller, token: nil, standing: entry.standing)
+        }
         // A token that is no key of ours is upstream's where tokens are passed on; anything else that came as a key is one.
         let hasNoKey = keys.isEmpty || passesTokens && !isInOwnField && known == nil
         if hasNoKey, let holder = holder(identity) {
@@ -53,7 +63,7 @@ struct CallerAuthenticator: Sendable {
         guard !keys.isEmpty else {
             throw Failure(
                 .callerKeyMissing,
-                "This proxy needs a caller key: send it as 'Authorization: Bearer KEY' or 'X-Api-Key: KEY'.",
+                "This proxy needs a caller key: send it as 'Authorization: Bearer KEY' or 'X-Api-Key: KEY'\(orToken).",
                 target: "Authorization")
         }
         guard let known else {
@@ -67,6 +77,8 @@ struct CallerAuthenticator: Sendable {
             caller: known, token: given.count == 1 && !holdsKey ? given.first : nil,
             keyStandsInForToken: !given.isEmpty && holdsKey)
     }
+
+    private var orToken: String { judge == nil ? "" : ", or a token of your issuer as 'Authorization: Bearer TOKEN'" }
 
     /// The caller who is known by the user that its process runs as, or by the certificate: by its first name that is a
     /// caller's.
@@ -119,4 +131,6 @@ struct Authenticated: Sendable {
     let token: HTTPField?
     /// `Authorization` held a key of this proxy.
     var keyStandsInForToken = false
+    /// How long that holds, where a token was judged.
+    var standing: TokenStanding?
 }

@@ -21,7 +21,7 @@ enum FrontDeskDecision {
     case refuse(Failure, Admission)
 }
 
-/// The rules that need nothing but the head. Immutable; usable from every event loop.
+/// The rules that need nothing but the head, and the keys of issuers. Usable from every event loop.
 struct FrontDesk: Sendable {
     /// Who is believed about where a request comes from.
     let proxies: TrustedProxies
@@ -34,10 +34,12 @@ struct FrontDesk: Sendable {
     /// What this process calls itself in `Via` upstream.
     private let pseudonym: String
 
-    init(_ config: Config, pseudonym: String) {
+    /// - Parameter judge: of the tokens of `config.issuers`.
+    init(_ config: Config, pseudonym: String, judge: TokenJudge? = nil) {
         self.pseudonym = pseudonym
         proxies = TrustedProxies(config.listen.trustedProxies)
-        authenticator = CallerAuthenticator(config.callers, passesTokens: config.token.mode == .passthrough)
+        authenticator = CallerAuthenticator(
+            config.callers, judge: judge, passesTokens: config.token.mode == .passthrough)
         origins = OriginPolicy(config)
         allowPrefixes = config.upstream.allowPrefixes
         maxBodyBytes = config.listen.maxBodyBytes
@@ -126,9 +128,11 @@ struct FrontDesk: Sendable {
     /// What is known of a caller's call.
     private func admission(of authenticated: Authenticated, _ route: RouteMatch, _ origin: String?) -> Admission {
         guard passesTokens else {
-            return Admission(
+            var admission = Admission(
                 caller: authenticated.caller, route: route, partition: Admission.ownPartition, authorization: nil,
                 corsOrigin: origin)
+            admission.standing = authenticated.standing
+            return admission
         }
         let authorization = authenticated.token
         // What is no bearer token goes upstream, which says so, and is not known well enough to store answers for.

@@ -23,7 +23,7 @@ struct OriginPolicy: Sendable {
         own.formUnion(config.listen.hosts)
         ownHosts = own
         // A page in a browser cannot reach a unix socket; with callers it has no key.
-        checksHost = config.callers.isEmpty && !isUnixOnly
+        checksHost = config.callers.isEmpty && config.issuers.isEmpty && !isUnixOnly
     }
 
     /// The origin that may read the answer, when the request names one that is allowed; nil for tools.

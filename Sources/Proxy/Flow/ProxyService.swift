@@ -24,9 +24,13 @@ private final class KnownVisit {
         (scheme, identity) = (visit.client.scheme, visit.wire.client.identity)
     }
 
-    /// Whether it holds for a request that `peer` brings to `service` from `client`.
-    func holds(for service: UInt64, _ peer: Peer, _ client: Client) -> Bool {
+    /// Whether it holds for a request that `peer` brings to `service` from `client`. `wallTime` is asked only where a token
+    /// was judged.
+    func holds(
+        for service: UInt64, _ peer: Peer, _ client: Client, _ wallTime: @Sendable () -> WallTime
+    ) -> Bool {
         self.service == service && scheme == client.scheme && identity === peer.identity
+            && (admission.standing.map { $0.holds(at: wallTime().seconds) } ?? true)
     }
 }
 
@@ -79,33 +83,77 @@ final class ProxyService: RequestHandling {
             let route = ClashAPI.match(method: exchange.head.method, target: exchange.head.target)
             return end(visit(exchange, client, Admission(refused: nil, route: route)), .shuttingDown())
         }
-        if let known = exchange.known?.memo as? KnownVisit, known.holds(for: number, exchange.client, client) {
+        if let known = exchange.known?.memo as? KnownVisit,
+            known.holds(for: number, exchange.client, client, environment.wallTime)
+        {
             return forward(
                 Visit(exchange, from: client, known.admission, known.query, held: held, environment: environment))
         }
+        decide(exchange, client, after: nil)
+    }
+
+    /// What a request has waited for its admission, and may at most: as long as any call for its turn.
+    private struct Wait {
+        let began: ContinuousClock.Instant
+        let deadline: ContinuousClock.Instant
+    }
+
+    /// - Parameter wait: nil: it has not waited.
+    private func decide(_ exchange: Exchange, _ client: Client, after wait: Wait?) {
+        func visit(_ admission: Admission) -> Visit { self.visit(exchange, client, admission, since: wait?.began) }
         switch desk.decide(exchange.head, exchange.client.identity) {
-        case .refuse(let failure, let admission): refuse(visit(exchange, client, admission), failure)
+        case .refuse(let failure, let admission):
+            if let pending = failure.pending, wait.map({ environment.now() < $0.deadline }) ?? true {
+                let wait = wait ?? Wait(began: environment.now(), deadline: flow.deadline(of: exchange.head))
+                return decideLater(exchange, client, admission, after: wait, pending)
+            }
+            refuse(visit(admission), failure)
         case .preflight(let origin, let admission):
-            answerHere(visit(exchange, client, admission), OriginPolicy.preflightFields(exchange.head, origin: origin))
+            answerHere(visit(admission), OriginPolicy.preflightFields(exchange.head, origin: origin))
         case .options(let admission):
             answerHere(
-                visit(exchange, client, admission),
+                visit(admission),
                 [
                     .allow: RequestHead.allowedMethods,
                     .date: HTTPDate.text(environment.wallTime().seconds),
                 ])
-        case .own(let page, let admission): answer(page, visit(exchange, client, admission))
+        case .own(let page, let admission): answer(page, visit(admission))
         case .forward(let admission):
             let query = flow.reads?.query(exchange.head, admission, scheme: client.scheme)
-            let visit = Visit(exchange, from: client, admission, query, held: held, environment: environment)
+            let visit = Visit(
+                exchange, from: client, admission, query, held: held, since: wait?.began, environment: environment)
             exchange.known?.memo = KnownVisit(service: number, visit)
             forward(visit)
         }
     }
 
+    /// Asks the front desk again when what it lacks may have come.
+    private func decideLater(
+        _ exchange: Exchange, _ client: Client, _ admission: Admission, after wait: Wait,
+        _ pending: @escaping @Sendable () async -> Void
+    ) {
+        let bound = NIOLoopBound(exchange, eventLoop: exchange.executor.eventLoop)
+        let task = Task(executorPreference: exchange.executor) { [self] in
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { await pending() }
+                group.addTask { [environment] in try? await environment.sleep(wait.deadline) }
+                await group.next()
+                group.cancelAll()
+            }
+            let exchange = bound.value
+            exchange.onLeaving = nil
+            guard Task.isCancelled else { return decide(exchange, client, after: wait) }
+            await flow.giveUp(visit(exchange, client, admission, since: wait.began), .callerLeft)
+            activity.exchangeEnded()
+        }
+        exchange.onLeaving = { task.cancel() }
+    }
+
     /// Of what the cache is not asked.
-    private func visit(_ exchange: Exchange, _ client: Client, _ admission: Admission) -> Visit {
-        Visit(exchange, from: client, admission, nil, held: held, environment: environment)
+    private func visit(
+        _ exchange: Exchange, _ client: Client, _ admission: Admission, since began: ContinuousClock.Instant? = nil
+    ) -> Visit {
+        Visit(exchange, from: client, admission, nil, held: held, since: began, environment: environment)
     }
 
     /// 204: what was asked stands in the fields.
@@ -144,11 +192,17 @@ final class ProxyService: RequestHandling {
         activity.exchangeEnded()
     }
 
+    /// What a reload can withdraw; nil for who had to show nothing.
+    private func proof(of caller: Caller) -> WaitingCalls.Proof? {
+        if let person = caller.person { return .token(issuer: person.issuer) }
+        return credentials[caller.name].map { .credential($0) }
+    }
+
     private func start(_ visit: Visit) {
         let bound = NIOLoopBound(visit, eventLoop: visit.wire.executor.eventLoop)
         let loop = visit.wire.executor.eventLoop
-        let entry = credentials[visit.admission.caller.name].flatMap { credential in
-            waiting.enter(credential) { loop.execute { bound.value.withdraw() } }
+        let entry = proof(of: visit.admission.caller).flatMap { proof in
+            waiting.enter(proof) { loop.execute { bound.value.withdraw() } }
         }
         let task = Task(executorPreference: visit.wire.executor) { [self] in
             await flow.run(bound.value)

@@ -88,18 +88,28 @@ final class RequestFlow: Sendable {
             }
             finish(visit, visit.wire.callerLeftFirst ? .callerLeft(sent: true) : .answered)
         } catch {
-            switch visit.earlyEnd(error) {
-            case .failed(let failure):
-                await recordDenial(visit, failure)
-                refuse(visit, failure)
-            case .cutShort: refuse(visit, .shuttingDown())
-            case .toolSilent: breakOff(visit, .toolSilent)
-            case .toolTooSlow:
-                events.limitReached("tool-too-slow", visit.record)
-                breakOff(visit, .toolTooSlow)
-            case .toolLeft: breakOff(visit, .callerLeft(sent: visit.facts.wasSent))
-            }
+            await giveUp(visit, error)
         }
+    }
+
+    /// Ends a visit that has no whole answer of somebody else's.
+    func giveUp(_ visit: Visit, _ exit: FlowExit) async {
+        switch visit.earlyEnd(exit) {
+        case .failed(let failure):
+            await recordDenial(visit, failure)
+            refuse(visit, failure)
+        case .cutShort: refuse(visit, .shuttingDown())
+        case .toolSilent: breakOff(visit, .toolSilent)
+        case .toolTooSlow:
+            events.limitReached("tool-too-slow", visit.record)
+            breakOff(visit, .toolTooSlow)
+        case .toolLeft: breakOff(visit, .callerLeft(sent: visit.facts.wasSent))
+        }
+    }
+
+    /// Until when a request that comes now may wait before it is sent.
+    func deadline(of head: RequestHead) -> ContinuousClock.Instant {
+        environment.now() + min(Prefer.wait(in: head.fields) ?? sender.maxWait, sender.maxWait)
     }
 
     // MARK: Steps

@@ -1,5 +1,5 @@
-// The calls that are in the flow, by how their callers have shown who they are: a reload that withdraws a key ends those of
-// them that only wait.
+// The calls that are in the flow, by how their callers have shown who they are: a reload that withdraws a key, or an
+// issuer, ends those of them that only wait.
 
 import Configuration
 import Synchronization
@@ -8,24 +8,31 @@ import Synchronization
 final class WaitingCalls: Sendable {
     typealias ID = UInt64
 
+    /// What a caller has shown.
+    enum Proof: Hashable {
+        case credential(Config.Credential)
+        /// A token of the issuer with this URL.
+        case token(issuer: String)
+    }
+
     private struct State {
-        var calls: [ID: (credential: Config.Credential, withdraw: @Sendable () -> Void)] = [:]
+        var calls: [ID: (proof: Proof, withdraw: @Sendable () -> Void)] = [:]
         /// What callers may show now; nil while nobody has to show anything.
-        var good: Set<Config.Credential>?
+        var good: Set<Proof>?
         var last: ID = 0
 
-        func isGood(_ credential: Config.Credential) -> Bool { good?.contains(credential) ?? true }
+        func isGood(_ proof: Proof) -> Bool { good?.contains(proof) ?? true }
     }
 
     private let state = Mutex(State())
 
     /// A call has begun. `withdraw` is called at most once, on any thread: now, if its credential was withdrawn while it came,
     /// or later.
-    func enter(_ credential: Config.Credential, withdraw: @escaping @Sendable () -> Void) -> ID? {
+    func enter(_ proof: Proof, withdraw: @escaping @Sendable () -> Void) -> ID? {
         let id = state.withLock { state -> ID? in
-            guard state.isGood(credential) else { return nil }
+            guard state.isGood(proof) else { return nil }
             state.last += 1
-            state.calls[state.last] = (credential, withdraw)
+            state.calls[state.last] = (proof, withdraw)
             return state.last
         }
         if id == nil { withdraw() }
@@ -35,11 +42,16 @@ final class WaitingCalls: Sendable {
     /// It has ended.
     func leave(_ id: ID) { state.withLock { _ = $0.calls.removeValue(forKey: id) } }
 
-    /// Only these callers are known from now on. Without any, nobody is asked who it is, and nothing is withdrawn.
-    func keep(_ callers: [Config.Caller]) {
+    /// Only these callers and issuers are known from now on. Without any, nobody is asked who it is, and nothing is withdrawn.
+    func keep(_ callers: [Config.Caller], _ issuers: [Config.Issuer] = []) {
         let withdrawn = state.withLock { state in
-            state.good = callers.isEmpty ? nil : Set(callers.map(\.credential))
-            let bad = state.calls.filter { !state.isGood($0.value.credential) }
+            state.good =
+                callers.isEmpty && issuers.isEmpty
+                ? nil
+                : Set(
+                    callers.map { .credential($0.credential) }
+                        + issuers.compactMap(\.url).map { .token(issuer: $0.description) })
+            let bad = state.calls.filter { !state.isGood($0.value.proof) }
             for id in bad.keys { state.calls[id] = nil }
             return bad.values.map(\.withdraw)
         }

@@ -1,4 +1,4 @@
-// What the audit log tells, in the words of the application log.
+// What other rooms tell, in the words of the application log.
 
 import Audit
 import Logging
@@ -13,6 +13,19 @@ extension EventLog {
                 "audit log cannot be written",
                 metadata: ["cause": "\(trouble.cause.rawValue)", "error": "\(trouble.detail)"])
         case .closed: break
+        }
+    }
+
+    /// The keys of an issuer cannot be fetched, or can again.
+    ///
+    /// - Parameter trouble: what it does; nil: it is over.
+    func issuer(_ url: String, _ trouble: String?) {
+        if let trouble {
+            logger.warning(
+                "the keys of an issuer cannot be fetched; those that are known are good for a day",
+                metadata: ["issuer": "\(url)", "error": "\(trouble)"])
+        } else {
+            logger.notice("the keys of an issuer are fetched again", metadata: ["issuer": "\(url)"])
         }
     }
 }

@@ -35,7 +35,7 @@ extension GateRequest {
     /// What the gate is told of a tool's call.
     init(_ match: OperationMatch, _ caller: Caller, wait: Duration?) {
         self.init(
-            caller: caller.name, weight: caller.weight, priority: caller.priority == .batch ? .batch : .interactive,
+            caller: caller.id, weight: caller.weight, priority: caller.priority == .batch ? .batch : .interactive,
             operation: match.operation.name, api: API(match.operation.version),
             countsAsRun: match.operation.countsAsRun, changes: match.operationClass != .read, wait: wait,
             maxInFlight: caller.maxInFlight)

@@ -20,6 +20,7 @@ final class ProcessParts: Sendable {
     let group: MultiThreadedEventLoopGroup
     let transport: CurlTransport
     let credentials: Credentials
+    let issuers: IssuerBook
     let health: UpstreamHealth
     /// Counts tools' connections and requests.
     let activity: Activity
@@ -41,10 +42,10 @@ final class ProcessParts: Sendable {
         self.environment = environment
         origin = config.upstream.url.server
         group = MultiThreadedEventLoopGroup(numberOfThreads: UsableCores.count())
-        // Beside the calls there must always be room for one to the token endpoint, and for the look at whether upstream is
-        // back.
+        // Beside the calls there must always be room for one to the token endpoint, for the look at whether upstream is back,
+        // and for the keys of issuers.
         transport = try CurlTransport(
-            CurlTransport.Configuration(config.upstream, maxConnections: config.upstream.maxConnections + 2))
+            CurlTransport.Configuration(config.upstream, maxConnections: config.upstream.maxConnections + 4))
         if let file = config.upstream.proxyCredentialsFile, OutgoingProxy.isOpenToOthers(file) {
             logger.warning(
                 "upstream.proxy_credentials_file can be read by others: chmod 600 it", metadata: ["file": "\(file)"])
@@ -52,6 +53,9 @@ final class ProcessParts: Sendable {
         let limits = GateLimits(config)
         events = EventLog(logger: logger, environment: environment, windows: limits.windows)
         credentials = try Self.credentials(config, transport, environment, events)
+        issuers = IssuerBook(
+            documents: CurlDocuments(transport: transport, environment: environment), time: environment.time,
+            tell: { [events] in events.issuer($0, $1?.sentence) })
         pseudonym = UpstreamSettings.newPseudonym(environment)
         let pacing = Pacing(
             limits, passesTokens: config.token.mode == .passthrough, time: environment.time,
@@ -64,7 +68,7 @@ final class ProcessParts: Sendable {
         adminActivity = Activity(maxConnections: config.admin.maxConnections)
         held = HeldBytes(limit: config.listen.maxHeldBytes, largestBody: config.listen.maxBodyBytes)
         accessOutput = AccessOutput(descriptor: accessLogDescriptor)
-        waiting.keep(config.callers)
+        waiting.keep(config.callers, config.issuers)
     }
 
     private static func credentials(
@@ -114,7 +118,8 @@ final class ProcessParts: Sendable {
             minRate: config.listen.minRate,
             environment: environment, accessLog: accessOutput.log(config.log, environment))
         return ProxyService(
-            desk: FrontDesk(config, pseudonym: pseudonym), flow: flow, activity: activity, held: held,
+            desk: FrontDesk(config, pseudonym: pseudonym, judge: issuers.judge(for: config.issuers)), flow: flow,
+            activity: activity, held: held,
             preambles: PreambleRules(config.listen) { [events] in events.preambleRefused($0, peer: $1) },
             callers: config.callers, waiting: waiting, environment: environment)
     }

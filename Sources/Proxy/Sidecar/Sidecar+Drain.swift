@@ -96,6 +96,7 @@ extension Sidecar {
         settling?.cancel()
         await settling?.value
         await parts.credentials.source?.stop()
+        parts.issuers.stop()
         await parts.transport.shutdown(grace: .milliseconds(100))
         // Fetches that nobody waited for have failed by now, and end on event loops that are still there.
         _ = await waitUntilQuiet(parts.counts.fetches, within: .seconds(2))

@@ -24,6 +24,9 @@ extension Sidecar {
         } else {
             reasons.append("the audit log could not be opened; deletes are not recorded")
         }
+        for (url, trouble) in parts.issuers.troubles {
+            reasons.append("the keys of the issuer \(url) cannot be fetched: \(trouble.sentence)")
+        }
         if let status = parts.credentials.source?.status, status.isUsable, let failure = status.lastFailure {
             let seconds = status.expiresIn?.components.seconds ?? 0
             reasons.append("the upstream token, good for \(seconds) s more, is not renewed: \(failure.message)")

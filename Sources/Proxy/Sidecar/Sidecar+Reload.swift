@@ -77,7 +77,7 @@ extension Sidecar {
         self.config.withLock { $0 = config }
         tools.replace(with: service)
         operators.withLock { $0 }?.replace(with: adminService(config))
-        parts.waiting.keep(config.callers)
+        parts.waiting.keep(config.callers, config.issuers)
     }
 
     private func refused(_ mistakes: [String]) -> ReloadAnswer {

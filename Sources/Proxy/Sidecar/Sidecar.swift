@@ -88,6 +88,7 @@ package final class Sidecar: Sendable {
     package func start() async throws -> Addresses {
         let config = inForce
         parts.credentials.source?.start()
+        parts.issuers.start()
         // What an earlier process was told of, by way of rate.state_file.
         for pause in parts.gate.statistics.pauses {
             parts.events.paused(

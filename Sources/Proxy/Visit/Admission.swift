@@ -20,6 +20,8 @@ struct Admission: Sendable {
     let corsOrigin: String?
     /// Why it is refused for what its head says; it still goes through the flow, where refusals are recorded.
     var denial: Denial?
+    /// How long it holds, where a token was judged for it; nil: as long as the configuration.
+    var standing: TokenStanding?
     /// What it may not delete, where it may turn out to be a delete.
     var protection: Protection?
 

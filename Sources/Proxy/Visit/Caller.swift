@@ -7,6 +7,8 @@ struct Caller: Sendable, Equatable {
     /// How it has shown who it is, as the audit log says it.
     enum Proof: String, Sendable {
         case key
+        /// By a token of an issuer.
+        case jwt
         case certificate
         /// By the user that its process runs as, on a unix socket.
         case unix
@@ -26,6 +28,11 @@ struct Caller: Sendable, Equatable {
     var maxInFlight: Int? = 0
     /// What it may do less than its rights say; nil: nothing.
     var bounds: CallerBounds?
+    /// Whose token it came with; nil for callers of the configuration.
+    var person: Person?
+
+    /// What tells it from all others, for limits and fairness: two persons may have one name.
+    var id: String { person?.id ?? name }
 
     /// The same rights under the name that its own token gives it, whose places are limited as everybody's are.
     func named(_ name: String) -> Caller {

@@ -27,7 +27,9 @@ extension Visit {
             }
         }
         if wire.callerLeftFirst { return .toolLeft }
-        if isWithdrawn, case .callerLeft = exit { return .failed(.keyWithdrawn) }
+        if isWithdrawn, case .callerLeft = exit {
+            return .failed(admission.caller.person == nil ? .keyWithdrawn : .issuerWithdrawn)
+        }
         return switch exit {
         case .failed(let failure): .failed(failure)
         case .callerLeft: .toolLeft
@@ -38,5 +40,9 @@ extension Visit {
 extension Failure {
     fileprivate static let keyWithdrawn = Failure(
         .callerKeyUnknown, "The caller key was withdrawn while the call waited, and nothing was sent.",
+        target: "Authorization")
+    fileprivate static let issuerWithdrawn = Failure(
+        .callerTokenInvalid,
+        "The token's issuer is none of those that this proxy believes any more, since the call waited; nothing was sent.",
         target: "Authorization")
 }

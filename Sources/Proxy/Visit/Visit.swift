@@ -30,9 +30,10 @@ final class Visit {
     private var room: HeldRoom?
     private var isFinished = false
 
+    /// - Parameter began: when the request came, if it had to wait for its admission; nil: now.
     init(
         _ wire: Exchange, from client: Client, _ admission: Admission, _ query: PageQuery?, held: HeldBytes,
-        environment: Environment
+        since began: ContinuousClock.Instant? = nil, environment: Environment
     ) {
         self.client = client
         self.held = held
@@ -41,7 +42,7 @@ final class Visit {
         self.query = query
         record = ExchangeRecord(
             correlationID: CorrelationID.choose(wire.offeredID, environment), peer: client.address,
-            started: environment.now())
+            started: began ?? environment.now())
         record.method = wire.head.method.rawValue
         record.path = wire.head.path
         record.caller = admission.caller.name
@@ -73,11 +74,11 @@ final class Visit {
     }
 
     /// Room for an answer that is taken off upstream ahead of its tool; none is taken yet.
-    var answerRoom: HeldRoom { HeldRoom(in: held, for: admission.caller.name) }
+    var answerRoom: HeldRoom { HeldRoom(in: held, for: admission.caller.id) }
 
     /// Takes room for so many bytes of one of its bodies; it has them until its end. False where there is no room.
     func hold(_ bytes: Int, of kind: HeldBytesLedger.Kind) -> Bool {
-        var room = self.room ?? HeldRoom(in: held, for: admission.caller.name)
+        var room = self.room ?? HeldRoom(in: held, for: admission.caller.id)
         defer { self.room = room }
         return room.grow(by: bytes, kind)
     }

@@ -14,13 +14,15 @@ struct TokenEndpoint {
 
     static let paths = [
         "/connect/token", "/connect/authorize", "/connect/revocation", "/.well-known/openid-configuration",
-        "/.well-known/openid-configuration/jwks",
+        "/.well-known/openid-configuration/jwks", "/simulator/token",
     ]
 
     /// What happened, for the counters.
     enum Event { case none, issued, reused }
 
-    func answer(_ request: RecordedRequest, _ tokens: inout TokenStore) -> (Answer, Event) {
+    func answer(
+        _ request: RecordedRequest, _ tokens: inout TokenStore, _ keys: inout KeyRing
+    ) -> (Answer, Event) {
         let (path, query) = splitTarget(request.target)
         switch (request.method, path) {
         case ("POST", "/connect/token"): return token(request, &tokens)
@@ -29,7 +31,8 @@ struct TokenEndpoint {
             if let token = FormValues(request.text)["token"] { tokens.revoke(token) }
             return (.empty(200), .none)
         case ("GET", "/.well-known/openid-configuration"): return (.json(200, discovery), .none)
-        case ("GET", "/.well-known/openid-configuration/jwks"): return (.json(200, ["keys": []]), .none)
+        case ("GET", "/.well-known/openid-configuration/jwks"): return (.json(200, keys.document()), .none)
+        case ("GET", "/simulator/token"): return (signed(FormValues(query), &keys), .none)
         case (_, let path) where TokenEndpoint.paths.contains(String(path)): return (.empty(405), .none)
         default: return (.empty(404), .none)
         }
@@ -46,6 +49,17 @@ struct TokenEndpoint {
             "response_types_supported": ["code"], "code_challenge_methods_supported": ["S256"],
             "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
         ]
+    }
+
+    /// A token for whoever the query names: no issuer has this, and a demo needs it.
+    private func signed(_ query: FormValues, _ keys: inout KeyRing) -> Answer {
+        guard let recipe = TokenRecipe(query) else {
+            return error("invalid_request", "sub is missing, or another parameter is none.")
+        }
+        let token = keys.sign(recipe, issuer: issuer, now: now)
+        return Answer(
+            status: 200, headers: [HeaderField("Content-Type", "text/plain")] + TokenEndpoint.noStore,
+            body: .bytes(Array((token + "\n").utf8)))
     }
 
     // MARK: The token endpoint

@@ -6,6 +6,7 @@ struct World: Sendable {
     let configuration: SimulatorConfiguration
     var store: Store
     var tokens: TokenStore
+    var keys = KeyRing()
     var limiter: RateLimiter
     var faults: FaultBook
     var journal: Journal
@@ -59,7 +60,7 @@ struct World: Sendable {
         var endpoint = TokenEndpoint(configuration: configuration, issuer: issuer, now: request.time)
         if case .tokenExpiresIn(let told) = fault { endpoint.expiresIn = .some(told) }
         if case .signInDeclined = fault { endpoint.declines = true }
-        let (answer, event) = endpoint.answer(request, &tokens)
+        let (answer, event) = endpoint.answer(request, &tokens, &keys)
         switch event {
         case .issued: journal.counters.tokensIssued += 1
         case .reused: journal.counters.refreshReuses += 1
