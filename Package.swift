@@ -2,15 +2,12 @@
 import PackageDescription
 
 // The toolchain's stricter defaults; warnings are errors so that none can hide the next one.
-let strictBesideFoundation: [SwiftSetting] = [
+let strict: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
     .treatAllWarnings(as: .error),
 ]
-
-// Not where X509 brings CoreFoundation along: which C module owns a struct of glibc's there depends on the order in which
-// modules are built, and no import could be right every time.
-let strict: [SwiftSetting] = strictBesideFoundation + [.enableUpcomingFeature("MemberImportVisibility")]
 
 let package = Package(
     name: "clash-proxy",
@@ -114,7 +111,7 @@ let package = Package(
                 .product(name: "SwiftASN1", package: "swift-asn1"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
             ],
-            swiftSettings: strictBesideFoundation
+            swiftSettings: strict
         ),
         .target(
             name: "Proxy",
@@ -129,7 +126,7 @@ let package = Package(
                 .product(name: "_CryptoExtras", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
             ],
-            swiftSettings: strictBesideFoundation
+            swiftSettings: strict
         ),
         .target(
             name: "Simulator",
@@ -155,7 +152,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
-            swiftSettings: strictBesideFoundation
+            swiftSettings: strict
         ),
         // Raw scripted sockets and a hand-moved clock, shared by the test targets.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
@@ -167,7 +164,7 @@ let package = Package(
                 .product(name: "X509", package: "swift-certificates"),
                 .product(name: "SwiftASN1", package: "swift-asn1"),
             ],
-            path: "Tests/TestCertificates", swiftSettings: strictBesideFoundation),
+            path: "Tests/TestCertificates", swiftSettings: strict),
         .testTarget(name: "GroundTests", dependencies: ["Ground", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "CurlTransportTests",
@@ -229,7 +226,7 @@ let package = Package(
                 .product(name: "NIOHTTP2", package: "swift-nio-http2"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
-            swiftSettings: strictBesideFoundation),
+            swiftSettings: strict),
         .testTarget(
             name: "ProxyTests",
             dependencies: [
@@ -245,7 +242,7 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),
             ],
-            swiftSettings: strictBesideFoundation),
+            swiftSettings: strict),
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
@@ -257,7 +254,7 @@ let package = Package(
             ],
             // What earlier releases wrote; read by path.
             exclude: ["Fixtures"],
-            swiftSettings: strictBesideFoundation),
+            swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -3,6 +3,7 @@
 import ArgumentParser
 import Configuration
 import Glibc
+import Ground
 import Logging
 import Proxy
 
@@ -11,14 +12,8 @@ enum ProcessLimits {
     /// No core files: memory holds tokens and the client secret.
     /// Returns how many files may be open.
     static func apply() -> Int {
-        var files = rlimit()
-        if getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &files) == 0 {
-            files.rlim_cur = files.rlim_max
-            setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &files)
-        }
-        var core = rlimit(rlim_cur: 0, rlim_max: 0)
-        setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &core)
-        return Int(clamping: files.rlim_cur)
+        ProcessSettings.forbidCoreFiles()
+        return ProcessSettings.raiseOpenFiles()
     }
 
     /// Fits the configuration to the process and its container, and logs what that came to.

@@ -2,6 +2,7 @@
 
 import Edge
 import Glibc
+import Ground
 import Proxy
 import TestSupport
 import Testing
@@ -58,14 +59,7 @@ import Testing
     /// A bound socket whose owner is gone leaves its file.
     private func leaveSocket(_ path: String) {
         let stale = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-        let bound = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(stale, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
-        }
+        let bound = UnixAddress(path: path)?.withAddress { bind(stale, $0, $1) }
         #expect(bound == 0)
         close(stale)
     }

@@ -77,9 +77,8 @@ final class ShiftedClock: Sendable {
     }
 
     private static var realTime: Duration {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return .seconds(Int64(time.tv_sec)) + .nanoseconds(Int64(time.tv_nsec))
+        let time = Environment.system.time.wallTime()
+        return .seconds(time.seconds) + .nanoseconds(Int64(time.nanoseconds))
     }
 
     /// The proxy's outside world on this clock.

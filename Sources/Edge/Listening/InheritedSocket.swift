@@ -102,7 +102,6 @@ extension InheritedSocket.Address {
     }
 
     fileprivate init(_ address: sockaddr_un) {
-        let path = withUnsafeBytes(of: address.sun_path) { $0.prefix { $0 != 0 }.map { $0 } }
-        self = .unix(path: String(decoding: path, as: UTF8.self))
+        self = .unix(path: UnixAddress.path(of: address))
     }
 }

@@ -1,6 +1,7 @@
 // The files that TLS lives on, read as a whole.
 
 import Glibc
+import Ground
 
 /// Where certificate chain, key and the authority of clients are found.
 package struct TLSFiles: Equatable, Sendable {
@@ -43,8 +44,7 @@ package struct TLSFiles: Equatable, Sendable {
         let descriptor = open(path(of: kind), O_RDONLY | O_NONBLOCK | O_CLOEXEC)
         guard descriptor >= 0 else { throw unreadable(kind, errno) }
         defer { close(descriptor) }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+        guard FileStatus(descriptor: descriptor)?.kind == .regular else {
             throw TLSFileError(.unreadable, kind, "is no regular file")
         }
         var bytes: [UInt8] = []

@@ -32,7 +32,6 @@ extension OutgoingProxy {
 
     /// Whether others than the owner of this file may read it.
     static func isOpenToOthers(_ file: String) -> Bool {
-        var status = stat()
-        return stat(file, &status) == 0 && status.st_mode & 0o077 != 0
+        FileStatus(path: file, followsLinks: true).map { $0.permissions & 0o077 != 0 } ?? false
     }
 }
