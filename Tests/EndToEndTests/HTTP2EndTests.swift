@@ -77,6 +77,9 @@ import Testing
             try await open.send(
                 RawFrame(RawFrame.headers, flags: RawFrame.endStream, stream: 1, RawFrame.block(FrameCase.get)))
             #expect(try await open.end(of: 1) == .goAway(11))
+            let partial = try await rig.connect2()
+            try await partial.wire.send(Array(FrameCase.headers(RawFrame.block(FrameCase.get)).bytes().dropLast(3)))
+            #expect(try await partial.end(of: 1) == .goAway(11), "the last frame of its block is not whole")
         }
     }
 

@@ -95,6 +95,33 @@ import Testing
     }
 
     @Test(
+        "a delete that was sent when the end comes is told as unknown, logged, and its record closed",
+        arguments: [false, true])
+    func cutDelete(hurried: Bool) async throws {
+        try await withRig { options in
+            options.flags = ["shutdown.drain_timeout=\(hurried ? "1h" : "200ms")"]
+        } _: { rig async throws in
+            rig.simulator.inject(.hang, where: RequestFilter(method: "DELETE"))
+            let report = rig.simulator.reportIDs(iTwin: rig.iTwin)[0]
+            let id = rig.simulator.legacyID(project: rig.iTwin, entity: report) ?? ""
+            let client = try rig.connect()
+            try await client.send(
+                rig.request("DELETE", "/clashdetection/runs/\(id)", [("x-correlation-id", "cut-2")]))
+            #expect(await rig.simulator.waitForRequests(1, where: RequestFilter(method: "DELETE")))
+            let drained = Task { await rig.drain() }
+            if hurried {
+                try await eventually("draining") { rig.sidecar.notReadyReasons.contains("shutting down") }
+                #expect(rig.sidecar.endNow())
+            }
+            #expect(await drained.value == false)
+            try await client.response().expectError(504, "OutcomeUnknown", reason: "outcome-unknown")
+            #expect(try rig.story(of: "cut-2") == ["intent", "outcome unknown"])
+            _ = try await rig.accessLog.line(with: "cut-2", " 504 ")
+            client.close()
+        }
+    }
+
+    @Test(
         "what a cut drain breaks off is logged as ours, wherever it waits for its tool", arguments: ["body", "reading"])
     func cutIsOurs(what: String) async throws {
         let server = ScriptedOrigin { connection in

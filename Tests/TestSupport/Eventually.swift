@@ -20,6 +20,6 @@ public func eventually(
     let deadline = clock.now + .seconds(20)
     while try !condition() {
         guard clock.now < deadline else { throw NeverHappened(what: what + seen()) }
-        try await Task.sleep(for: .milliseconds(2))
+        try await Task.sleep(for: .milliseconds(5))
     }
 }

@@ -47,6 +47,8 @@ struct FrameScan {
         case settingsCame
         /// So many bytes at the end are the beginning of a head.
         case left(Int)
+
+        var isFrame: Bool { if case .frame = self { true } else { false } }
     }
 
     /// The connection begins with these (RFC 9113 section 3.4).
@@ -55,6 +57,9 @@ struct FrameScan {
     /// Bytes of the present frame, or of the preface, that are still to come.
     private var payloadLeft = preface.utf8CodeUnitCount
     private var firstSettings = Progress.awaited
+
+    /// More of a frame's payload, or of the preface, is to come.
+    var isInPayload: Bool { payloadLeft > 0 }
 
     private enum Progress { case awaited, begun, complete }
 

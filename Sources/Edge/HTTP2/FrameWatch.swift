@@ -39,6 +39,8 @@ final class FrameWatch: ChannelDuplexHandler {
     private var settingsHaveCome = false
     private var isAcknowledged = false
     private var sentSettings = false
+    /// The last frame of a header block has begun and is not complete.
+    private var lastOfBlockComes = false
     /// Nothing goes through any more.
     private var isOver = false
 
@@ -71,7 +73,12 @@ final class FrameWatch: ChannelDuplexHandler {
     ) -> Int {
         var index = 0
         while true {
-            switch scan.advance(bytes, &index) {
+            let step = scan.advance(bytes, &index)
+            if lastOfBlockComes, step.isFrame || !scan.isInPayload {
+                lastOfBlockComes = false
+                connection?.headerBlock(isOpen: false)
+            }
+            switch step {
             case .left(let count): return count
             case .settingsCame:
                 cuts.append((index, true))
@@ -82,7 +89,9 @@ final class FrameWatch: ChannelDuplexHandler {
                 if flood != nil { return 0 }
                 switch head.kind {
                 case .data: dataBytes += head.length
-                case .headers, .continuation: connection?.headerBlock(isOpen: !head.endsHeaders)
+                case .headers, .continuation:
+                    lastOfBlockComes = head.endsHeaders && bytes.count - index < head.length
+                    connection?.headerBlock(isOpen: !head.endsHeaders || lastOfBlockComes)
                 case .settings where head.hasFirstFlag && head.length == 0 && settingsHaveCome && !isAcknowledged:
                     isAcknowledged = true
                     cuts.append((index - FrameHead.bytes, false))

@@ -130,10 +130,10 @@ struct AuditTrail: Sendable {
 
     private func fate(of entry: AuditEntry) async -> ObjectFate {
         guard entry.isDelete else { return .unknown }
-        // A task of its own: the tool may have left, and its delete is to be settled all the same.
-        return await Task {
+        // The tool may have left, and its delete is to be settled all the same.
+        return await reader.settling.run {
             await reader.settle(entry.match, objects: entry.match.objectIDs, entry.reading)
-        }.value
+        }
     }
 
     private func close(_ entry: AuditEntry, _ result: AuditResult, status: Int?, attempts: Int) async {

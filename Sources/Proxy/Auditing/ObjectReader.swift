@@ -23,6 +23,8 @@ struct ObjectReader: Sendable {
     let sender: UpstreamSender
     /// What is stored of an object, in the words of the API; nil where nothing is, or stored answers are kept apart.
     let cached: @Sendable (OperationMatch, _ id: String) -> [UInt8]?
+    /// Ends with the process.
+    let settling: SettlingTasks
     let environment: Environment
 
     /// What one read brings is here by then, or not at all.

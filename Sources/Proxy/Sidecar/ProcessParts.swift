@@ -27,6 +27,7 @@ final class ProcessParts: Sendable {
     let adminActivity: Activity
     let held: HeldBytes
     let waiting = WaitingCalls()
+    let settling = SettlingTasks()
     let counts = CachedReads.Counts()
     let accessOutput: AccessOutput
     private let origin: Origin
@@ -139,7 +140,8 @@ final class ProcessParts: Sendable {
         // Where tools bring their own tokens, nobody's stored answers are shown in another's records.
         let shared = config.token.mode == .passthrough || !config.cache.enabled ? nil : cache
         return ObjectReader(
-            sender: sender(config), cached: { shared?.snapshot($0, $1) }, environment: environment)
+            sender: sender(config), cached: { shared?.snapshot($0, $1) }, settling: settling,
+            environment: environment)
     }
 
     /// Puts a configuration in force in all that lives on, and makes the service for it. Blocks on the file system where the

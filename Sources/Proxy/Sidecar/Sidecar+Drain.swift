@@ -95,6 +95,7 @@ extension Sidecar {
         let settling = settling.withLock { $0 }
         settling?.cancel()
         await settling?.value
+        parts.settling.end()
         await parts.credentials.source?.stop()
         parts.issuers.stop()
         await parts.transport.shutdown(grace: .milliseconds(100))
