@@ -69,7 +69,8 @@ final class FlowRig: Sendable {
             health: health,
             retries: RetryPolicy(budget: RetryBudget(), backoff: Backoff(first: .zero), environment: environment),
             maxWait: config.rate.maxWait, events: events, environment: environment)
-        let reader = ObjectReader(sender: sender, cached: { cache?.snapshot($0, $1) }, settling: SettlingTasks(), environment: environment)
+        let reader = ObjectReader(
+            sender: sender, cached: { cache?.snapshot($0, $1) }, settling: SettlingTasks(), environment: environment)
         audit = try await AuditStartup.open(
             config, software: "test", reader: reader, environment: environment, events: events)
         let links = LinkSettings(
