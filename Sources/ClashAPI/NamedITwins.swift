@@ -56,7 +56,7 @@ package struct NamedITwins: Sendable, Equatable {
     mutating func add(_ body: RequestBodyFacts, _ version: APIVersion) {
         switch body.form {
         case .empty: return
-        case .notJSON, .unreadable: return cannotRead(.body)
+        case .unreadable: return cannotRead(.body)
         case .json: break
         }
         if body.idsAreIncomplete { cannotRead(.body) }
