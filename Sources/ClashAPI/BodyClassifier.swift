@@ -1,5 +1,6 @@
 // Decides what a request body means for its request's class, while the body comes in.
-// The proxy holds the bytes back until the verdict; a body that is not JSON is decided by its first byte.
+// Whatever has bytes and is not one JSON text cannot be read, whatever its `Content-Type` says: upstream may see a delete in
+// it that we do not.
 
 import Ground
 import HTTPTypes
@@ -21,10 +22,10 @@ package struct BodyClassifier: Sendable {
 
     private var scanner: RequestBodyScanner
     private var start = Start.empty
+    private var encoding = UTF8Check()
 
     private enum Start: Sendable {
         case empty
-        case byteOrderMark(Int)
         case json
     }
 
@@ -52,53 +53,47 @@ package struct BodyClassifier: Sendable {
     /// Reads the next bytes of the body.
     package mutating func consume(_ chunk: Span<UInt8>) -> Progress {
         guard case .undecided = progress else { return progress }
-        var offset = 0
-        while offset < chunk.count, !isJSON {
-            look(at: chunk[offset])
-            guard case .undecided = progress else { return progress }
-            if !isJSON { offset += 1 }
-        }
-        if offset < chunk.count, !scanner.consume(chunk.extracting(offset..<chunk.count)) {
-            // What was found before the defect still tells the audit which objects were meant.
-            var facts = scanner.facts
-            facts.form = .unreadable(.malformed)
-            progress = .decided(facts)
-        }
+        let checked = encoding.check(chunk)
+        if !checked.completed.isEmpty { read(checked.completed.span) }
+        read(chunk.extracting(checked.valid))
+        if checked.isBroken { giveUp(.charset) }
         return progress
     }
 
     /// The verdict at the end of the body.
     package mutating func finish() -> RequestBodyFacts {
         if case .decided(let facts) = progress { return facts }
-        var facts = scanner.facts
-        switch start {
-        case .empty: facts.form = .empty
-        case .byteOrderMark: facts.form = .unreadable(.charset)
-        case .json: facts.form = scanner.finish() ? .json : .unreadable(.malformed)
-        }
+        if encoding.isInside { giveUp(.charset) } else if start == .json, !scanner.finish() { giveUp(.malformed) }
+        if case .decided(let facts) = progress { return facts }
+        let facts = start == .json ? scanner.facts : .empty
         progress = .decided(facts)
         return facts
     }
 
-    private var isJSON: Bool {
-        if case .json = start { return true }
-        return false
+    /// Reads whole characters.
+    private mutating func read(_ chunk: Span<UInt8>) {
+        guard case .undecided = progress else { return }
+        var offset = 0
+        while offset < chunk.count, start == .empty {
+            switch chunk[offset] {
+            case 0x20, 0x09, 0x0A, 0x0D: offset += 1
+            // A byte order mark alone is none.
+            case 0xEF where chunk.count - offset >= 3 && chunk[offset + 1] == 0xBB && chunk[offset + 2] == 0xBF:
+                offset += 3
+            // Bytes of UTF-16, or odd white space that some readers skip.
+            case ..<0x21, 0x7F...: return giveUp(.charset)
+            default: start = .json
+            }
+        }
+        if offset < chunk.count, !scanner.consume(chunk.extracting(offset..<chunk.count)) { giveUp(.malformed) }
     }
 
-    /// Looks at a byte before the document proper.
-    private mutating func look(at byte: UInt8) {
-        switch (start, byte) {
-        case (.empty, 0x20), (.empty, 0x09), (.empty, 0x0A), (.empty, 0x0D): break
-        case (.empty, 0x7B), (.empty, 0x5B): start = .json
-        case (.empty, 0xEF): start = .byteOrderMark(1)
-        case (.byteOrderMark(1), 0xBB): start = .byteOrderMark(2)
-        case (.byteOrderMark(2), 0xBF): start = .empty
-        // A comment, which some readers allow in front of JSON.
-        case (.empty, ASCII.slash): progress = .decided(RequestBodyFacts(form: .unreadable(.malformed)))
-        case (.empty, 0x21...0x7E): progress = .decided(RequestBodyFacts(form: .notJSON))
-        // Bytes of UTF-16, or odd white space that some readers skip.
-        default: progress = .decided(RequestBodyFacts(form: .unreadable(.charset)))
-        }
+    /// What was found before the defect still tells the audit which objects were meant.
+    private mutating func giveUp(_ reason: RequestBodyFacts.Unreadable) {
+        guard case .undecided = progress else { return }
+        var facts = scanner.facts
+        facts.form = .unreadable(reason)
+        progress = .decided(facts)
     }
 }
 

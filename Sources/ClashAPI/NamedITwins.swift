@@ -41,10 +41,12 @@ package struct NamedITwins: Sendable, Equatable {
     /// Of what is known before the body.
     init(_ route: RouteMatch, required: ITwinPlace?) {
         self.required = required
-        route.forEachSegment { text, isBehindITwins in
-            if isBehindITwins {
-                add(EntityID(text), .path)
-            } else if let project = AnyID(text)?.project {
+        route.forEachSegment { segment in
+            if segment.isAmbiguous {
+                cannotRead(.id(segment.isBehindITwins ? .path : .id))
+            } else if segment.isBehindITwins {
+                add(EntityID(segment.text), .path)
+            } else if let project = AnyID(segment.text)?.project {
                 add(project, .id)
             }
         }
@@ -56,7 +58,7 @@ package struct NamedITwins: Sendable, Equatable {
     mutating func add(_ body: RequestBodyFacts, _ version: APIVersion) {
         switch body.form {
         case .empty: return
-        case .notJSON, .unreadable: return cannotRead(.body)
+        case .unreadable: return cannotRead(.body)
         case .json: break
         }
         if body.idsAreIncomplete { cannotRead(.body) }
@@ -94,7 +96,9 @@ extension RouteMatch {
     /// The first of these ids that path or query names, as an object or as the iTwin of one.
     package func firstNamed(of ids: Set<EntityID>) -> EntityID? {
         var found: EntityID?
-        forEachSegment { text, _ in found = found ?? AnyID(text)?.firstNamed(of: ids) }
+        forEachSegment { segment in
+            for id in segment.ids { found = found ?? id.firstNamed(of: ids) }
+        }
         let utf8 = target.utf8
         QueryScan.forEachPair(utf8.span) { _, value in
             let utf8 = target.utf8
@@ -106,19 +110,6 @@ extension RouteMatch {
     func queryValues(_ key: String) -> [String] {
         let utf8 = target.utf8
         return QueryScan.values(of: key, in: utf8.span)
-    }
-
-    /// All segments of the path, parameters left out, and whether each stands where an iTwin does.
-    func forEachSegment(_ body: (_ text: String, _ isBehindITwins: Bool) -> Void) {
-        var isBehindITwins = false
-        let path = target.utf8.prefix { !PathScan.endsPath($0) }
-        for segment in path.split(separator: ASCII.slash) {
-            let bytes = Array(segment.prefix { $0 != ASCII.semicolon })
-            guard !bytes.isEmpty else { continue }
-            let text = PathScan.text(bytes.span, bytes.indices)
-            body(text, isBehindITwins)
-            isBehindITwins = ["itwins", "projects"].contains(text.lowercased())
-        }
     }
 }
 

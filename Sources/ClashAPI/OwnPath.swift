@@ -8,7 +8,7 @@ extension RouteMatch {
         let utf8 = target.utf8
         guard Self.isOwn(utf8.span) else { return nil }
         var segments: [String] = []
-        forEachSegment { text, _ in segments.append(text.lowercased()) }
+        forEachSegment { segments.append($0.text.lowercased()) }
         return Array(segments.dropFirst())
     }
 

@@ -6,11 +6,9 @@ package struct RequestBodyFacts: Sendable, Equatable {
     package enum Form: Sendable, Equatable {
         /// No bytes, or nothing but white space.
         case empty
-        /// A JSON object or array, read to its end.
+        /// One JSON text, read to its end.
         case json
-        /// Something that no JSON reader would take for an object or array.
-        case notJSON
-        /// Encoded or malformed, so that upstream could see in it what we do not.
+        /// Encoded or no JSON, so that upstream could see in it what we do not.
         case unreadable(Unreadable)
     }
 
@@ -20,7 +18,7 @@ package struct RequestBodyFacts: Sendable, Equatable {
         case contentEncoding
         /// A charset other than UTF-8 or ASCII, or bytes of one.
         case charset
-        /// Begins like JSON and is none, is cut off, or nests deeper than 128.
+        /// Is not one JSON text, is cut off, or nests deeper than 128.
         case malformed
     }
 
@@ -66,7 +64,4 @@ package struct RequestBodyFacts: Sendable, Equatable {
         if case .unreadable = form { return true }
         return false
     }
-
-    /// Whether there is a body that is no JSON object or array: what it names is not known.
-    package var isOpaque: Bool { isUnreadable || form == .notJSON }
 }

@@ -26,6 +26,7 @@ struct ConfigChecks {
         credentials()
         sizes()
         callers()
+        operations()
         issuersAndSinks()
         files(problem)
     }
@@ -206,6 +207,32 @@ struct ConfigChecks {
                     "caller[\(index)].certificate", "cannot be checked without listen.client_ca", "set listen.client_ca"
                 )
             }
+        }
+    }
+
+    /// An operation that its own rights never let through is a slip of one of the two lists.
+    private mutating func operations() {
+        if isSound("caller") {
+            for (offset, caller) in config.callers.enumerated() {
+                operations(caller.operations, allow: caller.allow, "caller[\(offset + 1)]")
+            }
+        }
+        guard isSound("issuer") else { return }
+        for (offset, issuer) in config.issuers.enumerated() {
+            // What a claim may grant counts as well.
+            let granted = issuer.rightsClaim.isEmpty ? [] : issuer.rights.values.reduce(Set()) { $0.union($1) }
+            operations(issuer.operations, allow: issuer.allow.union(granted), "issuer[\(offset + 1)]")
+        }
+    }
+
+    private mutating func operations(_ patterns: [String], allow: Set<Permission>, _ table: String) {
+        let key = "\(table).operations"
+        for (offset, pattern) in patterns.enumerated() where !OperationPattern.canMatch(pattern, allow: allow) {
+            mistakes.append(
+                ConfigMistake(
+                    place: given[key]?.place ?? .builtIn, key: "\(key)[\(offset + 1)]",
+                    problem: "\(TOMLNode.quoted(pattern)) \(OperationPattern.lacksRight(pattern))",
+                    remedy: OperationPattern.remedy("allow")))
         }
     }
 

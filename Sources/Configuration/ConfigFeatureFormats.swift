@@ -109,10 +109,8 @@ extension ConfigFormat where Value == String {
     /// The name of an operation, or the beginning of several.
     static let operationPattern = ConfigFormat(expects: "an operation like \"v2.reports.get\" or \"v2.reports.*\"") {
         text throws(ValueProblem) in
+        guard OperationPattern.operations(text).isEmpty else { return text }
         let names = Operation.all.filter(\.isKnown).map(\.name)
-        let isThere =
-            text.hasSuffix("*") ? names.contains { $0.hasPrefix(text.dropLast()) } : names.contains(text)
-        guard !isThere else { return text }
         let meant = Suggestion.nearest(to: text, among: names).map { " (\($0)?)" } ?? ""
         throw ValueProblem("names no operation of the API, so it can match nothing\(meant)")
     } write: {

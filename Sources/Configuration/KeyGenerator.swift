@@ -21,17 +21,17 @@ package enum KeyGenerator {
     package static let prefix = "cpk_"
 
     /// Makes a key for the caller `name` that may do `allow` to `itwins` by `operations`, each a list with commas; the
-    /// last two empty: all.
+    /// last two nil: all.
     /// - Throws: what is wrong with one of them.
     package static func make(
-        name: String, allow: String = "read", itwins: String = "", operations: String = ""
+        name: String, allow: String = "read", itwins: String? = nil, operations: String? = nil
     ) throws(ConfigMistakes) -> NewKey {
         var random = SystemRandomNumberGenerator()
         return try make(name: name, allow: allow, itwins: itwins, operations: operations, using: &random)
     }
 
     static func make(
-        name: String, allow: String, itwins: String = "", operations: String = "",
+        name: String, allow: String, itwins: String? = nil, operations: String? = nil,
         using random: inout some RandomNumberGenerator
     ) throws(ConfigMistakes) -> NewKey {
         let draft = try draft([
@@ -59,14 +59,17 @@ package enum KeyGenerator {
 
     /// A caller with these values, each with the name of its argument.
     private static func draft(
-        _ values: [(key: String, text: String, label: String)]
+        _ values: [(key: String, text: String?, label: String)]
     ) throws(ConfigMistakes) -> CallerDraft {
         var draft = CallerDraft()
         var mistakes: [ConfigMistake] = []
-        for (key, text, label) in values {
+        for case (let key, let text?, let label) in values {
             for row in ConfigKeys.caller where row.name == key {
                 do throws(ValueProblems) {
-                    try row.read(row.node(text), &draft)
+                    let node = row.node(text)
+                    // In a file no ids and no key are the same; whoever gives the argument wants a scope.
+                    if node == .array([]) { throw ValueProblems(all: [ValueProblem("is empty")]) }
+                    try row.read(node, &draft)
                 } catch {
                     for problem in error.all {
                         mistakes.append(
@@ -75,6 +78,15 @@ package enum KeyGenerator {
                                 remedy: "write \(row.expects)"))
                     }
                 }
+            }
+        }
+        if mistakes.isEmpty {
+            for pattern in draft.operations where !OperationPattern.canMatch(pattern, allow: draft.allow) {
+                mistakes.append(
+                    ConfigMistake(
+                        place: .builtIn, key: "--operations",
+                        problem: "\(TOMLNode.quoted(pattern)) \(OperationPattern.lacksRight(pattern))",
+                        remedy: OperationPattern.remedy("--allow")))
             }
         }
         guard mistakes.isEmpty else { throw ConfigMistakes(mistakes) }

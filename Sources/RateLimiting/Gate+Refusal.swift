@@ -61,7 +61,7 @@ extension Gate {
     package struct CallerLimit: Sendable, Equatable {
         /// Whose.
         package let caller: String
-        /// The window that is full.
-        package let window: GateWindow
+        /// The window that is full; nil where it is the number of its calls under way.
+        package let window: GateWindow?
     }
 }

@@ -41,7 +41,11 @@ extension GateState {
             let wait = max(min(outage.until - now, 15 * .oneSecond), .oneSecond)
             return Gate.Refusal(reason: outage.reason, retryAfter: .nanoseconds(wait))
         }
-        if reason == .places || reason == .share { return Gate.Refusal(reason: reason, retryAfter: .seconds(1)) }
+        if reason == .places { return Gate.Refusal(reason: reason, retryAfter: .seconds(1)) }
+        if reason == .share {
+            let limit = Gate.CallerLimit(caller: request.caller, window: nil)
+            return Gate.Refusal(reason: reason, retryAfter: .seconds(1), limit: limit)
+        }
         if reason == .caller { return refusalOfCaller(request, now: now) }
         let place = place(of: request, exactly: true)
         let base = max(expectedWait(request, turns: place.turns, now: now), place.guess, .oneSecond)
@@ -52,15 +56,14 @@ extension GateState {
         return Gate.Refusal(reason: reason, retryAfter: .nanoseconds(wait))
     }
 
-    /// A refusal for the caller's own windows, with a wait of its own.
-    private mutating func refusalOfCaller(_ request: GateRequest, now: Nanoseconds) -> Gate.Refusal {
+    /// A refusal for the caller's own windows. The window itself says when it opens, for this caller alone: who is refused has
+    /// no turn in it, so that asking again and again moves nothing.
+    private func refusalOfCaller(_ request: GateRequest, now: Nanoseconds) -> Gate.Refusal {
         let turns = room.waiting(of: request) + 1
-        let first = max(callers.opening(of: request, turns: turns, now: now), now + .oneSecond)
+        let told = max(callers.opening(of: request, turns: turns, now: now), now + .oneSecond)
         guard let window = callers.tightest(for: request, turns: turns, now: now) else {
-            return Gate.Refusal(reason: .deadline, retryAfter: .nanoseconds(first - now))
+            return Gate.Refusal(reason: .deadline, retryAfter: .nanoseconds(told - now))
         }
-        let spacing = window.span.clampedNanoseconds / Nanoseconds(window.limit)
-        let told = promises.promise(request.caller, first: first, spacing: spacing, now: now)
         return Gate.Refusal(
             reason: .caller, retryAfter: .nanoseconds(told - now),
             limit: Gate.CallerLimit(caller: request.caller, window: window))

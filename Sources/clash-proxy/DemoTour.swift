@@ -23,7 +23,7 @@ struct DemoTour: Sendable {
     init(simulator: Simulator, upstream: SimulatorAddresses, certificate: String?) throws {
         curl = "curl -s" + (certificate.map { " --cacert '\($0)'" } ?? "")
         key = try KeyGenerator.make(name: "demo", allow: "read,write,run,delete")
-        viewerKey = try KeyGenerator.make(name: "viewer", itwins: simulator.iTwinIDs.last ?? "")
+        viewerKey = try KeyGenerator.make(name: "viewer", itwins: simulator.iTwinIDs.last)
         let iTwin = simulator.iTwinIDs.first ?? ""
         self.iTwin = iTwin
         report = simulator.reportIDs(iTwin: iTwin).first ?? ""

@@ -16,11 +16,11 @@ struct KeyCommand: AsyncParsableCommand {
         @Option(help: "Its rights, comma-separated: read, write, run, delete, approve.")
         var allow = "read"
 
-        @Option(help: "The iTwins it may touch, comma-separated; none: all.")
-        var itwins = ""
+        @Option(help: "The iTwins it may touch, comma-separated; without it: all.")
+        var itwins: String?
 
-        @Option(help: "The operations it may call, comma-separated, such as v2.reports.*; none: all.")
-        var operations = ""
+        @Option(help: "The operations it may call, comma-separated, such as v2.reports.*; without it: all.")
+        var operations: String?
 
         func run() async throws {
             let key = try make()

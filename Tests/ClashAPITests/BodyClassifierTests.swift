@@ -106,18 +106,13 @@ struct BodyClassifierTests {
         #expect(facts(body).form == .empty)
     }
 
-    @Test(
-        "a body that begins like no JSON object streams from its first byte on",
-        arguments: ["hello", "\"text\"", "123", "<xml/>", "a=b&operation=delete", "  true", "--boundary"])
-    func notJSON(body: String) {
-        var classifier = BodyClassifier(route: post, headers: [:])
-        let first = body.utf8.drop { $0 == 0x20 }.first.map { [$0] } ?? []
-        #expect(classifier.consume(first) == .decided(RequestBodyFacts(form: .notJSON)))
-        #expect(facts(body).form == .notJSON)
+    @Test("any JSON text can be read", arguments: ["\"text\"", "123", "  true", " null ", "-1.5e3\n"])
+    func scalars(body: String) {
+        #expect(facts(body) == RequestBodyFacts(form: .json))
     }
 
     @Test(
-        "what upstream could read differently is unreadable",
+        "what is not one JSON text in UTF-8 is unreadable",
         arguments: [
             ("{", RequestBodyFacts.Unreadable.malformed), ("{\"a\":1}}", .malformed),
             ("{'operation':'delete'}", .malformed),
@@ -125,9 +120,39 @@ struct BodyClassifierTests {
             ("/* x */{\"operation\":\"delete\"}", .malformed), ("{}{\"operation\":\"delete\"}", .malformed),
             ("{/**/\"operation\":\"delete\"}", .malformed), ("\u{A0}{}", .charset), ("\u{C}{}", .charset),
             ("\u{0}{\u{0}}", .charset), ("{\u{0}}\u{0}", .malformed),
+            ("hello", .malformed), ("nul", .malformed), ("-", .malformed), ("1 2", .malformed),
+            ("operation=delete&jobs=ID", .malformed), ("x({\"operation\":\"delete\"})", .malformed),
+            (")]}',\n{\"operation\":\"delete\"}", .malformed), ("<operation>delete</operation>", .malformed),
+            ("--b\r\nContent-Disposition: form-data; name=\"operation\"\r\n\r\ndelete\r\n--b--", .malformed),
+            ("\u{FEFF}x", .malformed),
         ])
     func unreadable(body: String, reason: RequestBodyFacts.Unreadable) {
         #expect(facts(body).form == .unreadable(reason))
+    }
+
+    @Test("bytes that are not UTF-8 are unreadable wherever they stand; the ids before them are kept")
+    func invalidUTF8() {
+        let sequences: [[UInt8]] = [
+            [0xFF], [0x80], [0xC0, 0xB0], [0xC1, 0xBF], [0xC3], [0xE2, 0x82], [0xE0, 0x80, 0xAF], [0xED, 0xA0, 0x80],
+            [0xF0, 0x80, 0x80, 0xAF], [0xF0, 0x9F, 0x98], [0xF4, 0x90, 0x80, 0x80], [0xF5, 0x80, 0x80, 0x80],
+        ]
+        for odd in sequences {
+            for (before, after) in [
+                (#"{"jobs":["a"],"operation":"delete","x":""#, #""}"#), (#"{"jobs":["a"],""#, #"rojectId":"x"}"#),
+                (#"{"jobs":["a"]"#, "}"), (#"{"jobs":["a"]}"#, ""), (#"{"jobs":["a","é"#, #""]}"#),
+            ] {
+                let facts = facts(Array(before.utf8) + odd + Array(after.utf8))
+                #expect(facts.form == .unreadable(.charset), "\(before) \(odd)")
+                #expect(facts.jobIDs == ["a"], "\(before) \(odd)")
+            }
+            #expect(facts(odd).form == .unreadable(.charset), "\(odd)")
+        }
+    }
+
+    @Test("characters of every length are read in any chunks")
+    func validUTF8() {
+        let names = ["é", "€", "😀", "a€é😀", "\u{10FFFF}\u{800}\u{7FF}\u{FFFF}\u{10000}"]
+        for name in names { #expect(facts(#"{"jobs":["\#(name)"]}"#).jobIDs == [name]) }
     }
 
     @Test("UTF-16 is unreadable, with and without a byte order mark")

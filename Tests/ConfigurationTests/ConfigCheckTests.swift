@@ -115,6 +115,18 @@ struct ConfigCheckTests {
                 "[[caller]]\nname = \"x\"\nkey_sha256 = \"\(hash)\"\noperations = [\"v2.tests.lst\"]",
                 "4: caller[1].operations[1]: \"v2.tests.lst\" names no operation of the API, so it can match nothing (v2.tests.list?)"
             ),
+            (
+                "[[caller]]\nname = \"x\"\nkey_sha256 = \"\(hash)\"\nallow = [\"read\"]\noperations = [\"v2.tests.*\", \"v2.reports.delete\"]",
+                "5: caller[1].operations[2]: \"v2.reports.delete\" needs \"delete\", so it can match nothing; add the right to allow"
+            ),
+            (
+                "[[issuer]]\nurl = \"https://h\"\naudience = [\"a\"]\noperations = [\"v1.runs.start\"]",
+                "4: issuer[1].operations[1]: \"v1.runs.start\" needs \"run\", so it can match nothing"
+            ),
+            (
+                "[[issuer]]\nurl = \"https://h\"\naudience = [\"a\"]\noperations = [\"v1.runs.start\"]\nrights_claim = \"g\"\nrights = { \"a\" = [\"write\"] }",
+                "4: issuer[1].operations[1]: \"v1.runs.start\" needs \"run\", so it can match nothing"
+            ),
             ("[deletes]\nprotect = [\"x\"]", "2: deletes.protect[1]: \"x\" is no id of the API"),
             ("[[issuer]]\naudience = [\"a\"]", "1: issuer[1]: has no url"),
             ("[[issuer]]\nurl = \"https://h\"", "1: issuer[1]: has neither audience nor client_ids"),
@@ -151,6 +163,14 @@ struct ConfigCheckTests {
         let text = "[listen]\naddress = \"0.0.0.0:80\"\n[[issuer]]\nurl = \"https://h\"\naudience = [\"a\"]"
         #expect(configMistakes(text).isEmpty)
         #expect(try loadConfig(text).refusals.isEmpty)
+    }
+
+    @Test("an operation of an issuer may be let through by what its claim grants")
+    func grantedOperation() {
+        let text =
+            "[[issuer]]\nurl = \"https://h\"\naudience = [\"a\"]\noperations = [\"v1.runs.start\"]\n"
+            + "rights_claim = \"g\"\nrights = { \"a\" = [\"run\"] }"
+        #expect(configMistakes(text).isEmpty)
     }
 
     @Test("callers must differ in name and in key")

@@ -30,10 +30,14 @@ struct KeyGeneratorTests {
         #expect(caller.operations == ["v2.reports.*", "v1.runs.get"])
         #expect(!(try KeyGenerator.make(name: "x").table.contains("itwins")))
         for (itwins, operations, told) in [
-            ("a", "", "--itwins: \"a\" is no GUID"),
-            ("", "v2.report.*", "--operations: \"v2.report.*\" names no operation"),
-            ("", "v2.unknown", "--operations: \"v2.unknown\" names no operation"),
-        ] {
+            ("a", nil, "--itwins: \"a\" is no GUID"),
+            (nil, "v2.report.*", "--operations: \"v2.report.*\" names no operation"),
+            (nil, "v2.unknown", "--operations: \"v2.unknown\" names no operation"),
+            (nil, "v2.reports.delete", "--operations: \"v2.reports.delete\" needs \"delete\", so it can match nothing"),
+            (",", nil, "--itwins: \",\" is empty"), ("", nil, "--itwins: \"\" is empty"),
+            (" , ", nil, "--itwins: \" , \" is empty"), ("[]", nil, "--itwins: \"[]\" is empty"),
+            (nil, ",", "--operations: \",\" is empty"), (nil, "", "--operations: \"\" is empty"),
+        ] as [(String?, String?, String)] {
             let mistakes = #expect(throws: ConfigMistakes.self) {
                 try KeyGenerator.make(name: "x", itwins: itwins, operations: operations)
             }

@@ -144,6 +144,10 @@ import Testing
                 ([], "{\"operation\":\"run\""), ([], "{\"operation\": run}"),
                 ([], "\u{feff}{\"operation\":\"delete\"}"),
                 ([], "/*c*/{\"operation\":\"delete\"}"),
+                ([("Content-Type", "application/x-www-form-urlencoded")], "operation=delete&jobs=ID"),
+                ([], "x({\"operation\":\"delete\"})"), ([], ")]}',\n{\"operation\":\"delete\"}"),
+                ([("Content-Type", "application/xml")], "<operation>delete</operation>"),
+                ([("Content-Type", "multipart/form-data; boundary=b")], "--b\r\n\r\ndelete\r\n--b--"),
             ]
             for (headers, body) in bodies {
                 let answer = try await rig.call(
@@ -151,6 +155,10 @@ import Testing
                 answer.expectError(403, "InsufficientPermissions", reason: "permission-denied", body)
             }
             #expect(received.count == 0)
+            for none in ["", " \r\n"] {
+                let answer = try await rig.call("POST", "/clash-detection/itwins/i/runs/jobs", [key], body: none)
+                #expect(answer.status == 200, "\(answer.text)")
+            }
         }
     }
 

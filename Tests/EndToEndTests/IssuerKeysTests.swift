@@ -80,7 +80,7 @@ import Testing
 
     @Test("an issuer that was never there: 503 for its tokens alone, and it is asked again")
     func neverThere() async throws {
-        let made = try KeyGenerator.make(name: "reader", allow: "read", itwins: "", operations: "")
+        let made = try KeyGenerator.make(name: "reader", allow: "read")
         try await withIssuer(
             "",
             { options in

@@ -88,7 +88,7 @@ import Testing
 
     @Test("keys and tokens stand side by side: a key in its own field wins, and a key is never taken for a token")
     func beside() async throws {
-        let made = try KeyGenerator.make(name: "reader", allow: "read", itwins: "", operations: "")
+        let made = try KeyGenerator.make(name: "reader", allow: "read")
         try await withIssuer("", { $0.file = made.table }) { rig async throws in
             let key = made.key.withValue { $0 }
             func name(_ headers: [(String, String)]) async throws -> String {
@@ -135,7 +135,7 @@ import Testing
 
     @Test("an issuer that is taken out of the configuration: its tokens are refused at once, calls that only wait end")
     func withdrawn() async throws {
-        let made = try KeyGenerator.make(name: "reader", allow: "read", itwins: "", operations: "")
+        let made = try KeyGenerator.make(name: "reader", allow: "read")
         try await withIssuer(
             "",
             { options in

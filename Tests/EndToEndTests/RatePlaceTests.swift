@@ -105,6 +105,7 @@ import Testing
             let refused = try await rig.get("/clashdetection/tests", [callers.key("greedy"), ("Prefer", "wait=0")])
             refused.expectError(429, "TooManyRequests", reason: "rate-limited", retryAfter: 1...1)
             #expect(refused.text.contains("no rate limit is the cause"))
+            #expect(refused.text.contains("The caller 'greedy' has as many calls"), "\(refused.text)")
             for _ in 0..<5 {
                 #expect(try await rig.get("/clashdetection/tests", [callers.key("modest")]).status == 200)
             }

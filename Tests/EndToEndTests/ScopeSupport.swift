@@ -13,11 +13,12 @@ struct ScopedCallers {
     private var keys: [String: String] = [:]
 
     mutating func add(
-        _ name: String, allow: String = "read,write,run,delete", itwins: [String] = [], operations: String = "",
+        _ name: String, allow: String = "read,write,run,delete", itwins: [String] = [], operations: String? = nil,
         line: String = ""
     ) throws {
         let made = try KeyGenerator.make(
-            name: name, allow: allow, itwins: itwins.joined(separator: ","), operations: operations)
+            name: name, allow: allow, itwins: itwins.isEmpty ? nil : itwins.joined(separator: ","),
+            operations: operations)
         keys[name] = made.key.withValue { $0 }
         tables += made.table + line + "\n"
     }

@@ -31,6 +31,24 @@ import Testing
         #expect(desk.isInside(third) && desk.waiting == 0)
     }
 
+    @Test("however often a caller is refused, it is told when its own window opens")
+    func honest() throws {
+        let windows = [GateWindow(limit: 3, span: .seconds(2)), GateWindow(limit: 8, span: .seconds(60))]
+        let desk = GateDesk(permits: 100)
+        for _ in 0..<8 {
+            desk.send(desk.come(request("a", windows)))
+            desk.pass(.seconds(1))
+        }
+        #expect(desk.inside.count == 8)
+        for _ in 0..<40 {
+            let refusal = try desk.refusal(request("a", windows, wait: .seconds(1)))
+            let told = try #require(refusal.retryAfter)
+            let opening = Duration.seconds(60) - .nanoseconds(desk.now)
+            #expect(refusal.reason == .caller && told >= opening && told < opening + .seconds(1), "\(told)")
+            desk.pass(.milliseconds(200))
+        }
+    }
+
     @Test("other limits take over what has been sent")
     func changed() throws {
         let desk = GateDesk(permits: 100)

@@ -126,7 +126,8 @@ struct PlaceTests {
         let desk = GateDesk(permits: 2)
         desk.come(call("greedy", places: 1))
         #expect(
-            try desk.refusal(call("greedy", wait: .zero, places: 1)) == .init(reason: .share, retryAfter: .seconds(1)))
+            try desk.refusal(call("greedy", wait: .zero, places: 1))
+                == .init(reason: .share, retryAfter: .seconds(1), limit: .init(caller: "greedy", window: nil)))
         desk.come(call("other", places: 1))
         #expect(
             try desk.refusal(call("third", wait: .zero, places: 1)) == .init(reason: .places, retryAfter: .seconds(1)))

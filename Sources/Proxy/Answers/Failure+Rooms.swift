@@ -155,13 +155,15 @@ extension Failure {
                 "All places upstream are taken by calls under way (rate.max_in_flight); no rate limit is the cause.",
                 retryAfter: wait, detail: refusal.reason.rawValue)
         case .share:
+            let whose = refusal.limit.map { "The caller '\(CallerID.shown($0.caller))'" } ?? "The caller"
             self.init(
                 .rateLimited,
-                "The caller has as many calls under way upstream as it may (max_in_flight); no rate limit is the cause.",
+                "\(whose) has as many calls under way upstream as it may (max_in_flight); no rate limit is the cause.",
                 retryAfter: wait, detail: refusal.reason.rawValue)
         case .caller:
             let whose = refusal.limit.map { limit in
-                "'\(CallerID.shown(limit.caller))' has used up its own limit of \(limit.window.name)"
+                let window = limit.window.map { " of \($0.name)" } ?? ""
+                return "'\(CallerID.shown(limit.caller))' has used up its own limit\(window)"
             }
             self.init(
                 .rateLimited,

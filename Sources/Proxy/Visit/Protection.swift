@@ -19,7 +19,7 @@ final class Protection: Sendable {
     /// - Parameter body: what its body says, read with `ids` being watched for.
     func check(_ match: OperationMatch, _ body: RequestBodyFacts, _ fields: HTTPFields) throws(Failure) {
         guard match.operationClass == .delete else { return }
-        if body.isOpaque {
+        if body.isUnreadable {
             throw Failure(
                 .protected,
                 "The body of this delete cannot be read, and some objects may not be deleted (deletes.protect): "
