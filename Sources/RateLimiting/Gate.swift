@@ -216,8 +216,11 @@ package final class Gate: Sendable {
     }
 
     /// Puts other limits in force. Those who are in or wait stay, and what was spent stays spent.
-    package func update(limits: GateLimits) {
-        settle { state, now in ((), state.changed(to: limits, now: now)) }
+    ///
+    /// - Parameter shares: `GateRequest.maxInFlight` of callers by name, for their calls that wait already. Whoever is not
+    ///   named keeps what it has until its next call says otherwise.
+    package func update(limits: GateLimits, shares: [String: Int] = [:]) {
+        settle { state, now in ((), state.changed(to: limits, shares: shares, now: now)) }
     }
 
     // MARK: The shell

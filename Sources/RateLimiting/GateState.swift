@@ -84,6 +84,8 @@ struct GateState: Sendable {
     /// A call asks to go at once or not at all.
     mutating func tried(_ id: ID, _ request: GateRequest, now: Nanoseconds) -> (Ticket?, Turn) {
         var turn = Turn()
+        // Those who wait have its caller's new share too, and go first.
+        if let share = request.maxInFlight, places.learn(share: share, of: request.caller) { room.unpark() }
         settle(&turn, now: now)
         guard outage == nil else { return (nil, turn) }
         let lane = request.lane
@@ -266,12 +268,13 @@ struct GateState: Sendable {
         return turn
     }
 
-    /// Other limits hold from now on. Those who are in or wait stay.
-    mutating func changed(to limits: GateLimits, now: Nanoseconds) -> Turn {
+    /// Other limits hold from now on. Those who are in or wait stay; `shares` are those of callers known by name.
+    mutating func changed(to limits: GateLimits, shares: [String: Int] = [:], now: Nanoseconds) -> Turn {
         var turn = Turn()
         settle(&turn, now: now)
         books.change(to: limits, isModeNew: limits.observe != self.limits.observe, now: now)
         places.change(limit: limits.maxInFlight)
+        for (caller, share) in shares { _ = places.learn(share: share, of: caller) }
         self.limits = limits
         maxWait = limits.maxWait.clampedNanoseconds
         room.unpark()

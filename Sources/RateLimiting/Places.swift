@@ -7,9 +7,16 @@ struct Places: Sendable {
     private(set) var limit: Int
     private(set) var taken = 0
     /// Of callers that have a share.
-    private var held: [String: Int] = [:]
+    private var held: [String: Own] = [:]
     /// Calls whose answers are too large to hold, so that they last as long as their tools read.
     private var long: Set<ID> = []
+
+    /// What a caller holds, and the share that it has by what was said of it last: calls that wait since before a reload
+    /// bring the former one.
+    private struct Own: Sendable {
+        var count: Int
+        var share: Int
+    }
 
     init(limit: Int) { self.limit = limit }
 
@@ -23,17 +30,20 @@ struct Places: Sendable {
 
     /// Whether a caller holds as many places as it ever may.
     func isAtShare(_ request: GateRequest) -> Bool {
-        guard let share = share(of: request) else { return false }
-        return held[request.caller] ?? 0 >= share
+        guard request.maxInFlight != nil, let own = held[request.caller] else { return false }
+        return own.count >= (own.share > 0 ? own.share : max(limit * 3 / 4, 1))
     }
 
-    private func share(of request: GateRequest) -> Int? {
-        request.maxInFlight.map { $0 > 0 ? $0 : max(limit * 3 / 4, 1) }
+    /// A caller has this share from now on. True: that is news, and it may be more.
+    mutating func learn(share: Int, of caller: String) -> Bool {
+        guard let own = held[caller], own.share != share else { return false }
+        held[caller]?.share = share
+        return true
     }
 
     mutating func take(_ id: ID, _ request: GateRequest) {
         taken += 1
-        if request.maxInFlight != nil { held[request.caller, default: 0] += 1 }
+        if let share = request.maxInFlight { held[request.caller, default: Own(count: 0, share: share)].count += 1 }
         if request.isLong { long.insert(id) }
     }
 
@@ -44,8 +54,9 @@ struct Places: Sendable {
         let wasLong = !long.isEmpty && long.remove(id) != nil
         guard request.maxInFlight != nil else { return wasLong }
         let wasAtShare = isAtShare(request)
-        let rest = (held[request.caller] ?? 1) - 1
-        held[request.caller] = rest > 0 ? rest : nil
+        if let own = held[request.caller] {
+            held[request.caller] = own.count > 1 ? Own(count: own.count - 1, share: own.share) : nil
+        }
         return wasLong || wasAtShare
     }
 

@@ -11,6 +11,9 @@ import Proxy
 enum Main {
     /// Runs the command. Exit codes: see `ExitStatus`; everything else that fails ends with 1.
     static func main() async {
+        // As early as can be: whoever asks for a reload just after the start must not end the process by it.
+        // A handler, as what is ignored would not reach `Supervisor` either.
+        let onHangUp = signal(SIGHUP) { _ in }
         StandardStreams.fill()
         guard let arguments = ProcessArguments.all() else {
             complain("clash-proxy was given no list of arguments, not even its own name, so it cannot know what to do")
@@ -22,6 +25,8 @@ enum Main {
         }
         do {
             var command = try ClashProxy.parseAsRoot(arguments)
+            // To the others a terminal that goes away is the end.
+            if !(command is ServeCommand) { signal(SIGHUP, onHangUp) }
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {

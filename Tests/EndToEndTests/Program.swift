@@ -86,6 +86,20 @@ final class Program: Sendable {
         return 0
     }
 
+    /// Whether SIGHUP has a handler (`SigCgt`).
+    var catchesHangUp: Bool {
+        guard let file = fopen("/proc/\(process)/status", "r") else { return false }
+        defer { fclose(file) }
+        var line = [CChar](repeating: 0, count: 256)
+        while fgets(&line, Int32(line.count), file) != nil {
+            let text = String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            guard text.hasPrefix("SigCgt:") else { continue }
+            let mask = text.split(whereSeparator: \.isWhitespace).last.flatMap { UInt64($0, radix: 16) } ?? 0
+            return mask & 1 << UInt64(SIGHUP - 1) != 0
+        }
+        return false
+    }
+
     /// What its descriptors lead to.
     var descriptors: [Int: String] {
         guard let folder = opendir("/proc/\(process)/fd") else { return [:] }

@@ -10,7 +10,6 @@ import Testing
     @Test("SIGHUP takes the file as it is now: the log's level, and a bad file's every mistake")
     func hangUp() async throws {
         try await withProgram { _, file, program in
-            // Before it listens the signal would be the end of it.
             _ = try await program.port()
             try file.write("[log]\nlevel = \"warning\"\n")
             program.hangUp()
@@ -23,6 +22,21 @@ import Testing
             _ = try await program.logged("\"message\":\"configuration taken\"")
             #expect(try await program.end() == 0)
             #expect(try await program.logged("\"message\":\"draining\"").hasPrefix("{"))
+        }
+    }
+
+    @Test("SIGHUP while it starts is not the end of it")
+    func earlyHangUp() async throws {
+        try await withProgram { _, _, program in
+            // Before its own first line nothing can be done about it.
+            for _ in 0..<5_000 where !program.catchesHangUp { try await Task.sleep(for: .milliseconds(1)) }
+            #expect(program.catchesHangUp)
+            for _ in 0..<200 {
+                program.hangUp()
+                try await Task.sleep(for: .milliseconds(1))
+            }
+            _ = try await program.port()
+            #expect(try await program.end() == 0)
         }
     }
 

@@ -50,6 +50,9 @@ final class GateDesk {
         return try #require(refused[id], "he was not refused", sourceLocation: location)
     }
 
+    /// A reload: the same limits, other shares.
+    func change(shares: [String: Int]) { take(state.changed(to: state.limits, shares: shares, now: now)) }
+
     var demand: PlaceDemand { state.placeDemand(now: now) }
 
     func isInside(_ id: UInt64) -> Bool { inside.contains { $0.id == id } }

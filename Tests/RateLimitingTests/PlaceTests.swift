@@ -108,6 +108,32 @@ struct PlaceTests {
         #expect(desk.callersInside == ["greedy", "greedy", "modest", "greedy"])
     }
 
+    @Test("a share that a reload changes holds for calls that wait already, and newcomers stay behind them")
+    func changedShare() {
+        let desk = GateDesk(permits: 8)
+        let old = (0..<6).map { _ in desk.come(call("tool", places: 1)) }
+        desk.change(shares: ["tool": 3, "stranger": 5])
+        #expect(desk.inside.map(\.id) == Array(old.prefix(3)))
+        let late = desk.come(call("tool", places: 3))
+        #expect(!desk.isInside(late))
+        desk.firstLeaves()
+        #expect(desk.inside.map(\.id) == Array(old[1...3]))
+        desk.change(shares: ["tool": 1])
+        for _ in 0..<2 { desk.firstLeaves() }
+        #expect(desk.inside.map(\.id) == [old[3]])
+        desk.firstLeaves()
+        #expect(desk.inside.map(\.id) == [old[4]], "one at a time now")
+    }
+
+    @Test("a newcomer with a larger share brings it to those who wait, and does not overtake them")
+    func newcomersShare() {
+        let desk = GateDesk(permits: 8)
+        let old = (0..<3).map { _ in desk.come(call("tool", places: 1)) }
+        let late = desk.come(call("tool", places: 2))
+        #expect(desk.inside.map(\.id) == Array(old.prefix(2)))
+        #expect(!desk.isInside(late))
+    }
+
     @Test("a share holds over all classes and operations of a caller")
     func shareOverClasses() {
         let desk = GateDesk(permits: 4)

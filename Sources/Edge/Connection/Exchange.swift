@@ -38,8 +38,13 @@ package final class Exchange {
     package private(set) var cut: ExchangeCut?
     /// Called when the tool has left, or when the exchange is cut.
     package var onLeaving: (() -> Void)?
+    /// Where what the tool does not let us send is counted; nil: nowhere.
+    package var room: (any AnswerRoom)?
     /// Runs tasks on this connection's event loop.
     package let executor: EventLoopExecutor
+
+    /// What is handed over may wait in this process for the tool's window, and is to be counted.
+    package var needsRoom: Bool { isFramed }
 
     /// Until the answer is complete or the tool is gone.
     private var connection: (any ExchangeConnection)?

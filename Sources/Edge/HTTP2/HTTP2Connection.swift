@@ -325,7 +325,7 @@ final class HTTP2Connection: ChannelInboundHandler {
         let now = now
         for stream in Array(streams.values) { stream.timeOut(now: now) }
         act(state.timeOut(now: now))
-        expectTimer(streams.values.compactMap(\.state.deadline).min())
+        expectTimer(streams.values.compactMap(\.deadline).min())
         expectTimer(state.deadline)
     }
 }

@@ -13,8 +13,6 @@ final class HTTP2Stream {
     /// What the tool may send before the flow asks for it, and what it may send once the flow reads.
     static let firstWindow = 65_535
     static let readWindow = 256 << 10
-    /// Of an answer, waiting for the tool: at this the flow waits, and below half of it it goes on.
-    private static let mostPending = 64 << 10
 
     let id: HTTP2StreamID
     private(set) var state: StreamState
@@ -32,8 +30,7 @@ final class HTTP2Stream {
     // The head and the last piece wait for what comes next, so that the last frame says that it is the last.
     private var head: HPACKHeaders?
     private var piece = ByteBuffer()
-    private var pending = 0
-    private var isFull = false
+    private var unsent = UnsentAnswer()
 
     init(_ id: HTTP2StreamID, _ connection: HTTP2Connection, _ head: RequestHead?, isWhole: Bool) {
         (self.id, self.connection) = (id, connection)
@@ -42,6 +39,12 @@ final class HTTP2Stream {
     }
 
     func carries(_ exchange: Exchange) { self.exchange = exchange }
+
+    /// When something follows from the time alone.
+    var deadline: NIODeadline? {
+        guard let own = unsent.deadline else { return state.deadline }
+        return min(own, state.deadline ?? own)
+    }
 
     // MARK: The request
 
@@ -92,12 +95,10 @@ final class HTTP2Stream {
 
     /// Frames went out.
     func wrote(_ count: Int, isLast: Bool) {
-        pending -= count
+        let wasFull = unsent.isFull
+        unsent.left(count, now: connection.now)
         state.someWasTaken(now: connection.now)
-        if isFull, pending < Self.mostPending / 2 {
-            isFull = false
-            exchange?.writabilityChanged()
-        }
+        if wasFull, !unsent.isFull { exchange?.writabilityChanged() }
         guard isLast else { return }
         unread = 0
         state.answerIsOut(now: connection.now)
@@ -107,8 +108,7 @@ final class HTTP2Stream {
     private func writePiece(isLast: Bool) {
         writeHead(isLast: isLast && piece.readableBytes == 0)
         guard piece.readableBytes > 0 else { return }
-        pending += piece.readableBytes
-        isFull = isFull || pending > Self.mostPending
+        unsent.add(piece.readableBytes)
         connection.write(id, .data(.init(data: .byteBuffer(piece), endStream: isLast)))
         piece = ByteBuffer()
     }
@@ -119,10 +119,19 @@ final class HTTP2Stream {
         connection.write(id, .headers(.init(headers: head, endStream: isLast)))
     }
 
+    /// What did not leave at once counts from now on.
+    private func flush() {
+        connection.flush()
+        guard unsent.bytes > UnsentAnswer.free else { return }
+        unsent.count(in: exchange?.room, now: connection.now)
+        connection.expectTimer(deadline)
+    }
+
     // MARK: The end
 
     /// It is closed on the wire.
     func closed() {
+        unsent.dropped()
         guard let exchange else { return }
         self.exchange = nil
         exchange.connectionLost()
@@ -135,6 +144,13 @@ final class HTTP2Stream {
 
     /// What follows from the time alone.
     func timeOut(now: NIODeadline) {
+        let wasFull = unsent.isFull
+        if unsent.isHopeless(now: now) {
+            exchange?.cut(.toolTooSlow)
+            return connection.reset(self, .cancel)
+        }
+        // Room that others gave back is no news to the flow otherwise.
+        if wasFull, !unsent.isFull { exchange?.writabilityChanged() }
         switch state.timeOut(now: now) {
         case .nothing: break
         case .failBody(let slowness):
@@ -150,8 +166,8 @@ final class HTTP2Stream {
 
 extension HTTP2Stream: ExchangeConnection {
     var framed: (any FramedAnswers)? { self }
-    var isWritable: Bool { !isFull }
-    var unacknowledgedBytes: Int { pending + connection.unacknowledgedBytes }
+    var isWritable: Bool { !unsent.isFull }
+    var unacknowledgedBytes: Int { unsent.bytes + connection.unacknowledgedBytes }
 
     func waits(for wait: ConnectionState.Wait) {
         if wait == .body {
@@ -172,7 +188,7 @@ extension HTTP2Stream: ExchangeConnection {
         }
         guard flush else { return }
         writePiece(isLast: false)
-        connection.flush()
+        self.flush()
     }
 
     func exchangeFinished(_ exchange: Exchange, isReusable: Bool) {
@@ -199,7 +215,7 @@ extension HTTP2Stream: FramedAnswers {
         } else {
             writePiece(isLast: true)
         }
-        connection.flush()
+        flush()
         connection.expectTimer(state.deadline)
     }
 }

@@ -23,8 +23,8 @@ struct Pacing: Sendable {
     }
 
     /// Puts other limits in force: those who are in or wait stay, and what was spent stays spent.
-    func changed(to limits: GateLimits) -> Pacing {
-        gate.update(limits: limits)
+    func changed(to limits: GateLimits, _ callers: [Config.Caller]) -> Pacing {
+        gate.update(limits: limits, shares: Dictionary(callers.map { ($0.name, $0.maxInFlight) }) { first, _ in first })
         var changed = self
         changed.observes = limits.observe
         return changed

@@ -151,7 +151,7 @@ final class ProcessParts: Sendable {
         let changed = try audit.map { try AuditStartup.changed($0, to: config) }
         credentials.source?.change(to: TokenSource.Configuration(config.token), endpoint: endpoint)
         let limits = GateLimits(config)
-        inForce.withLock { $0 = ($0.pacing.changed(to: limits), $0.cache.changed(to: config.cache)) }
+        inForce.withLock { $0 = ($0.pacing.changed(to: limits, config.callers), $0.cache.changed(to: config.cache)) }
         if var changed {
             changed.reader = reader(config)
             trail.withLock { $0 = changed }

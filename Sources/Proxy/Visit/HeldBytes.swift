@@ -6,15 +6,21 @@ import Synchronization
 /// What is held, and for whom. One for the process; usable from every thread.
 final class HeldBytes: Sendable {
     private let ledger: Mutex<HeldBytesLedger>
+    /// What waits for the windows of tools: see `UnsentRoom`.
+    private let unsent: Mutex<HeldBytesLedger>
 
     /// - Parameters:
     ///   - limit: bytes in all.
     ///   - largestBody: bytes of one request body that every caller may have.
-    init(limit: Int, largestBody: Int) { ledger = Mutex(HeldBytesLedger(limit: limit, largestBody: largestBody)) }
+    init(limit: Int, largestBody: Int) {
+        ledger = Mutex(HeldBytesLedger(limit: limit, largestBody: largestBody))
+        unsent = Mutex(HeldBytesLedger(limit: limit / UnsentRoom.share, largestBody: 0))
+    }
 
     /// Other limits hold from now on; what is held stays.
     func change(limit: Int, largestBody: Int) {
         ledger.withLock { $0.change(limit: limit, largestBody: largestBody) }
+        unsent.withLock { $0.change(limit: limit / UnsentRoom.share, largestBody: 0) }
     }
 
     /// Takes room for so many bytes more. False, and nothing has changed, where there is none.
@@ -26,6 +32,20 @@ final class HeldBytes: Sendable {
     func giveBack(_ bytes: Int, of kind: HeldBytesLedger.Kind, for caller: String) {
         ledger.withLock { $0.giveBack(bytes, of: kind, for: caller) }
     }
+
+    /// Takes room for so many bytes more that a tool does not let us send. False, and nothing has changed, where there is
+    /// none.
+    func takeUnsent(_ bytes: Int, for caller: String) -> Bool {
+        unsent.withLock { $0.take(bytes, of: .answer, for: caller) }
+    }
+
+    /// Gives such room back.
+    func giveBackUnsent(_ bytes: Int, for caller: String) {
+        unsent.withLock { $0.giveBack(bytes, of: .answer, for: caller) }
+    }
+
+    /// Bytes that wait for the windows of tools now.
+    var totalUnsent: Int { unsent.withLock { $0.total } }
 
     /// Bytes held now.
     var total: Int { ledger.withLock { $0.total } }

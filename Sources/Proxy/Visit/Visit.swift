@@ -43,6 +43,7 @@ final class Visit {
         record = ExchangeRecord(
             correlationID: CorrelationID.choose(wire.offeredID, environment), peer: client.address,
             started: began ?? environment.now())
+        if wire.needsRoom { wire.room = UnsentRoom(in: held, for: admission.caller.id) }
         record.method = wire.head.method.rawValue
         record.path = wire.head.path
         record.caller = admission.caller.name
