@@ -33,6 +33,10 @@ struct FrontDesk: Sendable {
     private let protection: Protection?
     /// What this process calls itself in `Via` upstream.
     private let pseudonym: String
+    /// No other desk has it.
+    let edition = Edition()
+
+    final class Edition: Sendable {}
 
     /// - Parameter judge: of the tokens of `config.issuers`.
     init(_ config: Config, pseudonym: String, judge: TokenJudge? = nil) {

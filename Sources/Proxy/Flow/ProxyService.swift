@@ -201,9 +201,10 @@ final class ProxyService: RequestHandling {
     private func start(_ visit: Visit) {
         let bound = NIOLoopBound(visit, eventLoop: visit.wire.executor.eventLoop)
         let loop = visit.wire.executor.eventLoop
-        let entry = proof(of: visit.admission.caller).flatMap { proof in
-            waiting.enter(proof) { loop.execute { bound.value.withdraw() } }
-        }
+        visit.refusalAnew = { [self] in waiting.rules(insteadOf: desk)?.refusal(ofWaiting: $0) }
+        let entry = waiting.enter(
+            proof(of: visit.admission.caller), judge: { loop.execute { bound.value.judgeAnew() } },
+            withdraw: { loop.execute { bound.value.withdraw() } })
         let task = Task(executorPreference: visit.wire.executor) { [self] in
             await flow.run(bound.value)
             if let entry { waiting.leave(entry) }

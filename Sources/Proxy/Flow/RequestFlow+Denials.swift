@@ -4,6 +4,7 @@ import Audit
 import ClashAPI
 import Edge
 import HTTPTypes
+import RateLimiting
 
 extension RequestFlow {
     /// Records what was refused with 403 before its caller was asked for, if it is recorded whatever its body says; nil
@@ -21,5 +22,15 @@ extension RequestFlow {
         guard let audit, let call = visit.auditCall, visit.facts.attempts == 0 else { return }
         let status = failure.reason.row(.v2).status.code
         if [403, 428, 429].contains(status) { await audit.denied(call, status: status) }
+    }
+
+    /// A delete that comes no further because upstream is down is recorded all the same, as not sent.
+    func recordNotSent(_ exit: FlowExit, _ call: UpstreamCall, _ visit: Visit) async {
+        guard case .failed(let failure) = exit, failure.reason.isUpstreamDown, let audit,
+            let recorded = visit.auditCall
+        else { return }
+        visit.auditCall = nil
+        await audit.notSent(
+            recorded, call.match, Reading(correlationID: recorded.id, authorization: nil, token: call.turn.token))
     }
 }

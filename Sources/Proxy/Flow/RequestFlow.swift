@@ -65,6 +65,7 @@ final class RequestFlow: Sendable {
             // Its body is here, its class settled and permitted.
             let call = try await classify(visit)
             if let query = visit.query, query.mayBeFetched, let reads {
+                try visit.checkAnew()
                 // Joins a fetch, or leads one: turn, credential, send and store are the fetch's, which others share.
                 let deadline = environment.now() + reads.wait(visit)
                 try await waitingForLongPlace(call, visit, until: deadline) { call throws(FlowExit) in
@@ -80,6 +81,7 @@ final class RequestFlow: Sendable {
                 try await waitingForLongPlace(call, visit, until: deadline) { call throws(FlowExit) in
                     var permit = try await turn(call, visit)
                     let credential = try await sender.credential(call, visit.progress)
+                    try visit.checkAnew()
                     let entry = try await recordIntent(call, visit, &permit)
                     let answer = try await send(call, visit, credential, &permit, entry)
                     try await relay(answer, call, visit, in: permit.sent)
@@ -132,13 +134,14 @@ final class RequestFlow: Sendable {
         let denial = visit.admission.denial?.failure
         let isUnread =
             (denial != nil || FrontDesk.hasNoRight(caller, route)) && !visit.wire.requestIsComplete
+        // Should it be refused while its body is awaited.
+        let isRecordedUnread = audit?.policy.records(unread: route) == true
+        if isRecordedUnread { visit.auditCall = audit?.call(route.resolve(headers: visit.fields), visit, caller) }
         let (body, match, said) =
             isUnread
             ? (.none, route.resolve(headers: visit.fields), .empty) : try await RequestBodyReader.read(visit, route)
         visit.record.operation = match.operation.name
-        if !isUnread || audit?.policy.records(unread: route) == true {
-            visit.auditCall = audit?.call(match, visit, caller)
-        }
+        if !isUnread { visit.auditCall = audit?.call(match, visit, caller) }
         do throws(Failure) {
             try FrontDesk.authorize(caller, match.operationClass)
             if let refusal = denial ?? caller.bounds?.refusal(of: match, said, by: caller.name) { throw refusal }
@@ -149,6 +152,7 @@ final class RequestFlow: Sendable {
         } catch {
             throw .failed(error)
         }
+        if case .bytes(let bytes) = body { visit.settled = (match, bytes) } else { visit.settled = (match, nil) }
         return UpstreamCall(visit, match: match, body: body, settings: sender.settings)
     }
 
@@ -182,16 +186,6 @@ final class RequestFlow: Sendable {
         }
     }
 
-    /// A delete that comes no further because upstream is down is recorded all the same, as not sent.
-    private func recordNotSent(_ exit: FlowExit, _ call: UpstreamCall, _ visit: Visit) async {
-        guard case .failed(let failure) = exit, failure.reason.isUpstreamDown, let audit,
-            let recorded = visit.auditCall
-        else { return }
-        visit.auditCall = nil
-        await audit.notSent(
-            recorded, call.match, Reading(correlationID: recorded.id, authorization: nil, token: call.turn.token))
-    }
-
     /// Makes the intent of an audited call durable, with what is about to go; nil for calls that are not recorded.
     /// However often the call is sent after that, there is one outcome, and a refusal is no denial any more.
     private func recordIntent(
@@ -205,6 +199,8 @@ final class RequestFlow: Sendable {
         let snapshot: [UInt8]?
         do throws(FlowExit) {
             snapshot = try await self.snapshot(call, reading, audit.reader, progress, &permit)
+            // It may have waited for its turn once more.
+            try visit.checkAnew()
         } catch {
             audit.giveBackBudget(recorded, call.match, takenAt: taken)
             await recordNotSent(error, call, visit)

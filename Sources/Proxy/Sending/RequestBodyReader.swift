@@ -22,7 +22,7 @@ enum RequestBodyReader {
             while try await nextPart(visit.wire) != nil {}
             return (.none, route.resolve(headers: fields), .empty)
         }
-        var classifier = classifier(visit, route)
+        var classifier = classifier(fields, visit.admission)
         var decided: RequestBodyFacts?
         var parts = BodyParts()
         while let part = try await nextPart(visit.wire) {
@@ -37,15 +37,22 @@ enum RequestBodyReader {
         return (.bytes(parts.joined()), match, facts)
     }
 
+    /// What a whole body says to whoever asks under other rules than those that it was read by.
+    static func facts(of body: [UInt8]?, _ fields: HTTPFields, _ admission: Admission) -> RequestBodyFacts {
+        guard let bytes = body, var classifier = classifier(fields, admission) else { return .empty }
+        if case .decided(let facts) = classifier.consume(bytes) { return facts }
+        return classifier.finish()
+    }
+
     /// Nil where nobody wants to know what the body says.
-    private static func classifier(_ visit: Visit, _ route: RouteMatch) -> BodyClassifier? {
-        let protection = visit.admission.protection
+    private static func classifier(_ fields: HTTPFields, _ admission: Admission) -> BodyClassifier? {
+        let (route, protection) = (admission.route, admission.protection)
         let isWanted =
-            visit.admission.caller.bounds?.readsBodies == true
+            admission.caller.bounds?.readsBodies == true
             || protection != nil && route.operationClass == .delete
         guard isWanted || route.bodyDecides else { return nil }
         return BodyClassifier(
-            route: route, headers: visit.fields, always: isWanted, watching: protection?.ids ?? [])
+            route: route, headers: fields, always: isWanted, watching: protection?.ids ?? [])
     }
 
     private static func nextPart(_ exchange: Exchange) async throws(FlowExit) -> ByteBuffer? {

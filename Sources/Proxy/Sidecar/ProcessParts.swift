@@ -108,7 +108,13 @@ final class ProcessParts: Sendable {
     // MARK: One configuration
 
     /// What serves tools under a configuration, out of what there is.
-    func service(_ config: Config) throws -> ProxyService {
+    func service(_ config: Config) throws -> ProxyService { try service(config, desk(config)) }
+
+    private func desk(_ config: Config) -> FrontDesk {
+        FrontDesk(config, pseudonym: pseudonym, judge: issuers.judge(for: config.issuers))
+    }
+
+    private func service(_ config: Config, _ desk: FrontDesk) throws -> ProxyService {
         let (sender, cache) = (sender(config), inForce.withLock { $0.cache })
         let links = try LinkSettings(config)
         let flow = RequestFlow(
@@ -119,8 +125,7 @@ final class ProcessParts: Sendable {
             minRate: config.listen.minRate,
             environment: environment, accessLog: accessOutput.log(config.log, environment))
         return ProxyService(
-            desk: FrontDesk(config, pseudonym: pseudonym, judge: issuers.judge(for: config.issuers)), flow: flow,
-            activity: activity, held: held,
+            desk: desk, flow: flow, activity: activity, held: held,
             preambles: PreambleRules(config.listen) { [events] in events.preambleRefused($0, peer: $1) },
             callers: config.callers, waiting: waiting, environment: environment)
     }
@@ -150,7 +155,9 @@ final class ProcessParts: Sendable {
         let endpoint = try Self.tokenEndpoint(config, transport, environment)
         let changed = try audit.map { try AuditStartup.changed($0, to: config) }
         credentials.source?.change(to: TokenSource.Configuration(config.token), endpoint: endpoint)
-        let limits = GateLimits(config)
+        let (limits, desk) = (GateLimits(config), desk(config))
+        // Before wider limits let go what waits.
+        waiting.change(rules: desk)
         inForce.withLock { $0 = ($0.pacing.changed(to: limits, config.callers), $0.cache.changed(to: config.cache)) }
         if var changed {
             changed.reader = reader(config)
@@ -161,7 +168,7 @@ final class ProcessParts: Sendable {
         activity.change(maxConnections: config.listen.maxConnections)
         adminActivity.change(maxConnections: config.admin.maxConnections)
         held.change(limit: config.listen.maxHeldBytes, largestBody: config.listen.maxBodyBytes)
-        return try service(config)
+        return try service(config, desk)
     }
 }
 

@@ -1,5 +1,5 @@
 // A configuration that is taken while the proxy runs: read as a whole, refused as a whole, in force for what begins from then
-// on. What was begun keeps what it began with; only calls that wait with a key that is withdrawn end.
+// on. What was sent keeps what it began with; calls that only wait end where the new rules would not let them in.
 
 import Configuration
 import Edge

@@ -27,9 +27,7 @@ extension Visit {
             }
         }
         if wire.callerLeftFirst { return .toolLeft }
-        if isWithdrawn, case .callerLeft = exit {
-            return .failed(admission.caller.person == nil ? .keyWithdrawn : .issuerWithdrawn)
-        }
+        if let withdrawal, case .callerLeft = exit { return .failed(withdrawal) }
         return switch exit {
         case .failed(let failure): .failed(failure)
         case .callerLeft: .toolLeft
@@ -38,10 +36,10 @@ extension Visit {
 }
 
 extension Failure {
-    fileprivate static let keyWithdrawn = Failure(
+    static let keyWithdrawn = Failure(
         .callerKeyUnknown, "The caller key was withdrawn while the call waited, and nothing was sent.",
         target: "Authorization")
-    fileprivate static let issuerWithdrawn = Failure(
+    static let issuerWithdrawn = Failure(
         .callerTokenInvalid,
         "The token's issuer is none of those that this proxy believes any more, since the call waited; nothing was sent.",
         target: "Authorization")

@@ -2,6 +2,7 @@
 
 import Audit
 import Caching
+import ClashAPI
 import Edge
 import HTTPTypes
 
@@ -23,8 +24,12 @@ final class Visit {
     var auditCall: AuditCall?
     /// Whether the fetch that this visit waits for has been sent; nil while it waits for none.
     var fetchIsSent: (() -> Bool)?
-    /// Its caller's key was withdrawn while it waited, so that it ends.
-    private(set) var isWithdrawn = false
+    /// What its body has made of it; nil until it was let through.
+    var settled: (match: OperationMatch, body: [UInt8]?)?
+    /// What the rules in force have against it, where they are no longer those that it was let in by.
+    var refusalAnew: ((Visit) -> Failure?)?
+    /// Why it ends although it was let in: what has come in force while it waited.
+    private(set) var withdrawal: Failure?
     private var madeProgress: CallProgress?
     private let held: HeldBytes
     private var room: HeldRoom?
@@ -67,10 +72,23 @@ final class Visit {
 
     /// Its caller's key is withdrawn. A call that only waits, be it for its body, its turn or a token, ends; one that was sent,
     /// or is being answered, goes on.
-    func withdraw() {
+    func withdraw() { if onlyWaits { end(admission.caller.person == nil ? .keyWithdrawn : .issuerWithdrawn) } }
+
+    /// Other rules are in force. A call that only waits ends if they would not let it in.
+    func judgeAnew() { if onlyWaits, let failure = refusalAnew?(self) { end(failure) } }
+
+    /// Throws what the rules in force have against it: the last word before it is sent.
+    func checkAnew() throws(FlowExit) {
+        if let failure = refusalAnew?(self) { throw .failed(failure) }
+    }
+
+    private var onlyWaits: Bool {
         let isUnderWay = fetchIsSent?() ?? (madeProgress?.waitsFor == .upstream)
-        guard !isFinished, !wire.hasAnswered, !isUnderWay else { return }
-        isWithdrawn = true
+        return !isFinished && !wire.hasAnswered && !isUnderWay && withdrawal == nil
+    }
+
+    private func end(_ failure: Failure) {
+        withdrawal = failure
         wire.onLeaving?()
     }
 
