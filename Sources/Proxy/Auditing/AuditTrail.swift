@@ -125,7 +125,8 @@ struct AuditTrail: Sendable {
 
     /// The proxy refused an audited call: 403, 428 or 429.
     func denied(_ call: AuditCall, status: Int) async {
-        await log.denied(call, status: status)
+        // A task of its own: a reload ends the one that waited, and the record is durable before its tool hears all the same.
+        _ = await Task { [log] in await log.denied(call, status: status) }.value
     }
 
     private func fate(of entry: AuditEntry) async -> ObjectFate {
