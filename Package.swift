@@ -155,7 +155,7 @@ let package = Package(
             swiftSettings: strict
         ),
         // Raw scripted sockets and a hand-moved clock, shared by the test targets.
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+        .target(name: "TestSupport", dependencies: ["CGround"], path: "Tests/TestSupport", swiftSettings: strict),
         // Certificates of any kind. A target of its own: whoever imports what it stands on sees Glibc through Foundation.
         .target(
             name: "TestCertificates",

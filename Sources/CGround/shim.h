@@ -5,13 +5,15 @@
 
 #include <pthread.h>
 #include <semaphore.h>
+#include <spawn.h>
 #include <stdint.h>
 #include <time.h>
 
-// Two functions of glibc that Swift's Glibc module does not show, because it is built without _GNU_SOURCE.
+// Functions of glibc that Swift's Glibc module does not show, because it is built without _GNU_SOURCE.
 // Declared here by hand for the same reason. Can go when Glibc shows them.
 extern int pthread_setname_np(pthread_t thread, const char *name);
 extern int sem_clockwait(sem_t *semaphore, clockid_t clock, const struct timespec *until);
+extern int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
 
 // Names the calling thread; at most 15 bytes.
 static inline void cground_name_thread(const char *name) {
@@ -21,6 +23,11 @@ static inline void cground_name_thread(const char *name) {
 // Waits for a ring until a time of the monotonic clock; 0, or -1 with errno.
 static inline int cground_wait(sem_t *semaphore, const struct timespec *until) {
     return sem_clockwait(semaphore, CLOCK_MONOTONIC, until);
+}
+
+// What is spawned gets no descriptor from this one up; 0, or an error number.
+static inline int cground_close_from(posix_spawn_file_actions_t *actions, int from) {
+    return posix_spawn_file_actions_addclosefrom_np(actions, from);
 }
 
 // Where the bytes that give a JSON text its shape stand among 64 bytes, one bit each, the first byte lowest.

@@ -17,20 +17,13 @@ final class ChildProcess: Sendable {
         guard pipe(&inputEnds) == 0, pipe(&outputEnds) == 0 else { throw TestTrouble(description: "no pipe") }
         // Other children must not keep our ends open.
         for end in inputEnds + outputEnds { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        posix_spawn_file_actions_adddup2(&actions, inputEnds[0], 0)
-        posix_spawn_file_actions_adddup2(&actions, outputEnds[1], 1)
-        posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        var argv = arguments.map { strdup($0) } + [nil]
-        defer { for pointer in argv { free(pointer) } }
-        var process = pid_t()
-        let code = posix_spawnp(&process, arguments[0], &actions, nil, &argv, environ)
-        close(inputEnds[0])
-        close(outputEnds[1])
-        guard code == 0 else { throw TestTrouble(description: "cannot run \(arguments[0])") }
-        (self.process, self.input, self.output) = (process, inputEnds[1], outputEnds[0])
+        defer {
+            close(inputEnds[0])
+            close(outputEnds[1])
+        }
+        self.process = try spawn(
+            arguments[0], arguments, input: .descriptor(inputEnds[0]), output: .descriptor(outputEnds[1]))
+        (self.input, self.output) = (inputEnds[1], outputEnds[0])
     }
 
     deinit {

@@ -31,7 +31,9 @@ enum AuditProgram {
             words = ["/bin/sh", "-c", "cd \"$0\" && exec \"$@\"", place] + words
             file = "/bin/sh"
         }
-        let child = try spawn(file, words, folder.path, environment)
+        let child = try spawn(
+            file, words, environment: environment, output: .file("\(folder.path)/out"),
+            errors: .file("\(folder.path)/err"))
         let status = try await onThread {
             var status: Int32 = 0
             // Killed from here when it hangs, so that no process is left behind.
@@ -45,30 +47,6 @@ enum AuditProgram {
         return Result(
             status: status & 0x7F == 0 ? Int(status >> 8) & 0xFF : -1, output: try text("\(folder.path)/out"),
             errors: try text("\(folder.path)/err"))
-    }
-
-    private static func spawn(
-        _ path: String, _ words: [String], _ folder: String, _ environment: [String: String]?
-    ) throws -> pid_t {
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
-        posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "\(folder)/out", O_WRONLY | O_CREAT, 0o600)
-        posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "\(folder)/err", O_WRONLY | O_CREAT, 0o600)
-        var argv: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) }
-        defer { argv.forEach { free($0) } }
-        argv.append(nil)
-        var variables: [UnsafeMutablePointer<CChar>?] = (environment ?? [:]).map { strdup("\($0.key)=\($0.value)") }
-        defer { variables.forEach { free($0) } }
-        variables.append(nil)
-        var child = pid_t()
-        let code =
-            environment == nil
-            ? posix_spawn(&child, path, &actions, nil, argv, environ)
-            : posix_spawn(&child, path, &actions, nil, argv, variables)
-        guard code == 0 else { throw RawClient.Trouble(description: "cannot start \(path): \(code)") }
-        return child
     }
 
     private static func text(_ path: String) throws -> String {

@@ -39,7 +39,9 @@ import Testing
             let descriptor = open(file, O_WRONLY | O_CREAT, 0o600)
             _ = Array(text.utf8).withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
             close(descriptor)
-            let process = try Self.start([try #require(Self.path), "-db", "-f", file])
+            let process = try spawn(
+                try #require(Self.path), ["haproxy", "-db", "-f", file], input: .inherited, output: .inherited,
+                errors: .inherited)
             defer {
                 kill(process, SIGKILL)
                 var status: Int32 = 0
@@ -56,16 +58,5 @@ import Testing
                 #expect(try await rig.accessLog.line(with: id).contains(" \(id) ::1 "))
             }
         }
-    }
-
-    private static func start(_ arguments: [String]) throws -> pid_t {
-        var argv: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) }
-        defer { argv.forEach { free($0) } }
-        argv.append(nil)
-        var child = pid_t()
-        guard posix_spawn(&child, arguments[0], nil, nil, argv, environ) == 0 else {
-            throw RawClient.Trouble(description: "cannot start haproxy")
-        }
-        return child
     }
 }

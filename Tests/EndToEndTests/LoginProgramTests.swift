@@ -91,20 +91,10 @@ private final class InteractiveProgram: Sendable {
         guard pipe(&ends) == 0 else { throw RawClient.Trouble(description: "no pipe: errno \(errno)") }
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         input = ends[1]
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_adddup2(&actions, ends[0], STDIN_FILENO)
-        posix_spawn_file_actions_adddup2(&actions, output.descriptor, STDOUT_FILENO)
-        posix_spawn_file_actions_adddup2(&actions, output.descriptor, STDERR_FILENO)
-        var argv: [UnsafeMutablePointer<CChar>?] = ([Program.path] + arguments).map { strdup($0) }
-        defer { argv.forEach { free($0) } }
-        argv.append(nil)
-        var child = pid_t()
-        let code = posix_spawn(&child, Program.path, &actions, nil, argv, environ)
-        close(ends[0])
-        guard code == 0 else { throw RawClient.Trouble(description: "cannot start \(Program.path): \(code)") }
-        process = child
+        defer { close(ends[0]) }
+        process = try spawn(
+            Program.path, [Program.path] + arguments, input: .descriptor(ends[0]),
+            output: .descriptor(output.descriptor), errors: .descriptor(output.descriptor))
     }
 
     func type(_ text: String) throws {

@@ -29,34 +29,10 @@ final class Program: Sendable {
         _ arguments: [String], output: Int32? = nil, closed: Bool = false, variables: [String: String] = [:]
     ) throws {
         log = try CapturedLog()
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_adddup2(&actions, log.descriptor, STDERR_FILENO)
-        if closed {
-            posix_spawn_file_actions_addclose(&actions, STDIN_FILENO)
-            posix_spawn_file_actions_addclose(&actions, STDOUT_FILENO)
-        } else if let output {
-            posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO)
-        } else {
-            posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0)
-        }
-        var argv: [UnsafeMutablePointer<CChar>?] = ([Self.path] + arguments).map { strdup($0) }
-        defer { argv.forEach { free($0) } }
-        argv.append(nil)
-        let environment: [UnsafeMutablePointer<CChar>?] = variables.map { strdup("\($0.key)=\($0.value)") }
-        defer { environment.forEach { free($0) } }
-        var inherited = environ
-        var all = environment
-        while let variable = inherited.pointee {
-            all.append(variable)
-            inherited += 1
-        }
-        all.append(nil)
-        var child = pid_t()
-        let code = posix_spawn(&child, Self.path, &actions, nil, argv, all)
-        guard code == 0 else { throw RawClient.Trouble(description: "cannot start \(Self.path): \(code)") }
-        process = child
+        process = try spawn(
+            Self.path, [Self.path] + arguments, environment: ownEnvironment().merging(variables) { $1 },
+            input: closed ? .closed : .inherited,
+            output: closed ? .closed : output.map { .descriptor($0) } ?? .nothing, errors: .descriptor(log.descriptor))
     }
 
     /// Waits for a line of its log that has this in it.
