@@ -11,7 +11,8 @@ let strict: [SwiftSetting] = [
 
 // The commit that `clash-proxy --version` names; scripts/package sets it. Not asked of git here: SwiftPM keeps what a manifest
 // said, and an old commit is worse than none.
-let commit = (Context.environment["CLASH_PROXY_COMMIT"] ?? "").filter { $0.isLetter || $0.isNumber || "+-.".contains($0) }
+let told = Context.environment["CLASH_PROXY_COMMIT"] ?? ""
+let commit = told.filter { $0.isLetter || $0.isNumber || "+-.".contains($0) }
 
 let package = Package(
     name: "clash-proxy",
