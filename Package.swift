@@ -9,6 +9,11 @@ let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
+// The commit that `clash-proxy --version` names; scripts/package sets it. Not asked of git here: SwiftPM keeps what a manifest
+// said, and an old commit is worse than none.
+let told = Context.environment["CLASH_PROXY_COMMIT"] ?? ""
+let commit = told.filter { $0.isLetter || $0.isNumber || "+-.".contains($0) }
+
 let package = Package(
     name: "clash-proxy",
     products: [
@@ -143,10 +148,12 @@ let package = Package(
         ),
         // Arguments as the kernel gave them.
         .target(name: "CArguments"),
+        // The commit that was built.
+        .target(name: "CBuild", cSettings: [.define("CLASH_PROXY_COMMIT", to: "\"\(commit)\"")]),
         .executableTarget(
             name: "clash-proxy",
             dependencies: [
-                "Ground", "Proxy", "Configuration", "Simulator", "Audit", "CArguments",
+                "Ground", "Proxy", "Configuration", "Simulator", "Audit", "CArguments", "CBuild",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "X509", package: "swift-certificates"),

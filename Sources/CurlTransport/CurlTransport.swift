@@ -151,15 +151,6 @@ package final class CurlTransport: Sendable {
     /// Figures for metrics and tests.
     package var statistics: Statistics { self.loop.inbox.statistics }
 
-    /// The version of libcurl that runs, such as `7.88.1`.
-    package static var libraryVersion: String {
-        guard let version = unsafe curl_version_info(CURLVERSION_FIRST), let text = unsafe version.pointee.version
-        else {
-            return "unknown"
-        }
-        return unsafe String(cString: text)
-    }
-
     /// libcurl's global initialisation, once per process and never undone. Nil when all is well.
     private static let globalProblem: String? = {
         unsafe unsetenv("SSLKEYLOGFILE")

@@ -10,7 +10,7 @@ extension Sidecar {
     /// All samples of this process.
     var samples: [MetricSample] {
         tools.service.samples + connectionSamples + tokenSamples + auditSamples + processSamples
-            + [MetricSample(.build, 1, Self.version, CurlTransport.libraryVersion)]
+            + [MetricSample(.build, 1, Self.version, LibcurlVersion.text)]
             + (certificates.map { [MetricSample(.tlsExpires, Int($0.secondsLeft))] } ?? [])
     }
 

@@ -1,6 +1,7 @@
 // A running proxy: its listeners before its parts, and how it starts. How it is reloaded and how it ends stand beside.
 
 import Configuration
+import CurlTransport
 import Edge
 import Glibc
 import Ground
@@ -46,6 +47,8 @@ package final class Sidecar: Sendable {
     package static let software = "clash-proxy \(version)"
     /// Its number.
     package static let version = "0.1.0"
+    /// The version of libcurl that it runs with.
+    package static var libcurl: String { LibcurlVersion.text }
 
     let environment: Environment
     let logger: Logger
