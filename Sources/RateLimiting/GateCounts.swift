@@ -20,6 +20,10 @@ package struct GateCounts: Sendable, Equatable {
     package internal(set) var refusedCaller = 0
     /// Calls refused because upstream was down.
     package internal(set) var refusedDown = 0
+    /// Calls refused by the gate, for whatever reason.
+    package var refused: Int {
+        refusedQueueFull + refusedDeadline + refusedCoolDown + refusedPlaces + refusedCaller + refusedDown
+    }
     /// Callers that left while they waited.
     package internal(set) var leftWaiting = 0
     /// Refusals by upstream: 429, and 503 with `Retry-After`.

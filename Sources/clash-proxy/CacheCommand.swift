@@ -33,26 +33,9 @@ struct CacheCommand: AsyncParsableCommand {
         }
 
         func run() async throws {
-            let config = try options.load(only: ["admin.address", "listen.tls_certificate"])
-            guard let address = config.admin.address else {
-                complain("admin.address is empty: there is nobody to ask")
-                throw ExitStatus.configuration
-            }
+            let operators = try Operators(options)
             for request in requests {
-                let answer: AdminClient.Answer
-                do throws(AdminClient.Unreachable) {
-                    answer = try await AdminClient.ask(
-                        "POST", "/purge?" + request.form, at: address, certificate: config.listen.tlsCertificate,
-                        key: ProcessEnvironment.adminKey)
-                } catch {
-                    complain(error.description)
-                    throw ExitCode.failure
-                }
-                guard answer.status == 200 else {
-                    complain(answer.body)
-                    throw ExitCode.failure
-                }
-                say(answer.body.filter { $0 != "\n" })
+                say(try await operators.ask("POST", "/purge?" + request.form).filter { $0 != "\n" })
             }
         }
     }

@@ -89,7 +89,8 @@ struct ClashProxy: AsyncParsableCommand {
         version: BuildVersion.text,
         subcommands: [
             ServeCommand.self, CheckCommand.self, LoginCommand.self, DemoCommand.self, SimulateCommand.self,
-            KeyCommand.self, CacheCommand.self, HealthCommand.self, AuditCommand.self,
+            KeyCommand.self, StatusCommand.self, ExplainCommand.self, CacheCommand.self, HealthCommand.self,
+            AuditCommand.self,
         ],
         defaultSubcommand: ServeCommand.self
     )
@@ -114,10 +115,18 @@ func say(_ text: String) { write(text + "\n", to: STDOUT_FILENO) }
 /// Writes text to standard output; false when its reader is gone.
 func put(_ text: String) -> Bool { write(text, to: STDOUT_FILENO) }
 
+/// Writes lines of our own making, colours included, to standard output: what comes from outside in them was escaped before.
+func draw(_ text: String) { writeAll(text, to: STDOUT_FILENO) }
+
 /// The one way to a terminal. Names come from files, arguments and tools, so what it would obey or reorder is escaped.
 @discardableResult
 private func write(_ text: String, to descriptor: Int32) -> Bool {
-    var rest = Array(PrintableText.lines(text).utf8)[...]
+    writeAll(PrintableText.lines(text), to: descriptor)
+}
+
+@discardableResult
+private func writeAll(_ text: String, to descriptor: Int32) -> Bool {
+    var rest = Array(text.utf8)[...]
     while !rest.isEmpty {
         let written = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
         if written > 0 { rest = rest.dropFirst(written) } else if errno != EINTR { return false }

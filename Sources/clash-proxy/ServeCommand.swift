@@ -21,8 +21,10 @@ struct ServeCommand: AsyncParsableCommand {
         }
         logging.logger.notice("configuration taken", metadata: ["file": "\(loaded.fileName ?? "none, the defaults")"])
         let (files, logger) = (ProcessLimits.apply(), logging.logger)
-        let config = try loaded.adjusted { try ProcessLimits.fit(&$0, files: files, logger: logger) }.config
+        let adjusted = try loaded.adjusted { try ProcessLimits.fit(&$0, files: files, logger: logger) }
+        let config = adjusted.config
         var surroundings = Sidecar.Surroundings()
+        surroundings.effective = adjusted.effectiveTOML()
         surroundings.inherited = try Self.inheritedSockets(config)
         surroundings.reading = { [options] () throws(ConfigMistakes) in
             let loaded = try options.read()

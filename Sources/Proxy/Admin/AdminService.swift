@@ -17,13 +17,17 @@ struct AdminReport: Sendable {
     var purge: @Sendable (PurgeRequest) -> Int?
     /// For `/metrics`.
     var metrics: @Sendable () -> [MetricSample]
+    /// JSON about the latest request with this correlation id; nil when it is not known any more.
+    var explain: @Sendable (String) -> String?
+    /// JSON about how everything stands.
+    var status: @Sendable () -> String
     /// Reads the configuration anew, as SIGHUP does.
     var reload: @Sendable () async -> ReloadAnswer
     /// Ends the process, as SIGTERM does; nil where that is not the proxy's to do.
     var quit: (@Sendable () -> Void)?
 }
 
-/// Answers `GET` and `HEAD` of `/healthz`, `/readyz` and `/metrics`, and `POST` of `/purge`, `/reload` and `/quit`, under one
+/// Answers `GET` and `HEAD` of the status page, `/healthz`, `/readyz`, `/metrics`, `/status.json` and `/explain`, and `POST` of `/purge`, `/reload` and `/quit`, under one
 /// configuration. Usable from every event loop.
 final class AdminService: RequestHandling {
     let activity: Activity
@@ -155,6 +159,14 @@ final class AdminService: RequestHandling {
     private func answer(_ exchange: Exchange, _ answer: AdminAnswer) {
         var fields: HTTPFields = [.contentType: answer.type, .cacheControl: "no-store"]
         if let allow = answer.allow { fields[.allow] = allow }
+        if let policy = answer.policy {
+            for (name, value) in [
+                ("Content-Security-Policy", policy), ("X-Content-Type-Options", "nosniff"),
+                ("Referrer-Policy", "no-referrer"),
+            ] {
+                if let name = HTTPField.Name(name) { fields[name] = value }
+            }
+        }
         if answer.status == .unauthorized {
             for challenge in AdminKey.challenges {
                 fields.append(HTTPField(name: .wwwAuthenticate, value: challenge))
@@ -180,11 +192,36 @@ final class AdminService: RequestHandling {
         case "/metrics":
             let format = MetricsFormat(accept: head.fields[.accept])
             return AdminAnswer(status: .ok, type: format.contentType, body: format.text(report.metrics()))
+        case "/": return page()
+        case "/status.json": return .json(.ok, report.status() + "\n")
+        case "/explain": return explained(head)
         default:
             return .error(
                 .notFound, "NotFound",
-                "Here are /healthz, /readyz and /metrics, and POST /purge, /reload and /quit.")
+                "Here are /, /healthz, /readyz, /metrics, /status.json and /explain?id=, and POST /purge, /reload and /quit."
+            )
         }
+    }
+
+    private func page() -> AdminAnswer {
+        let (high, low) = environment.randomBits()
+        let nonce = String(high, radix: 36) + String(low, radix: 36)
+        var answer = AdminAnswer(status: .ok, type: "text/html; charset=utf-8", body: StatusPage.html(nonce: nonce))
+        answer.policy = StatusPage.policy(nonce: nonce)
+        return answer
+    }
+
+    private func explained(_ head: RequestHead) -> AdminAnswer {
+        let query = head.target.split(separator: "?", maxSplits: 1).dropFirst().first.map(String.init) ?? ""
+        guard let id = FormText.pairs(query).first(where: { $0.name == "id" })?.value, !id.isEmpty else {
+            return .error(.badRequest, "InvalidRequest", "Say whose request: /explain?id=CORRELATION-ID.")
+        }
+        guard let json = report.explain(id) else {
+            return .error(
+                .notFound, "RequestNotFound",
+                "None of the last \(RecentRequests.capacity) requests has this correlation id (x-correlation-id).")
+        }
+        return .json(.ok, json + "\n")
     }
 
     private func purge(_ exchange: Exchange) async {
@@ -219,6 +256,8 @@ private struct AdminAnswer {
     var type: String
     var body: String
     var allow: String?
+    /// What a browser may do with it; nil for what is no document.
+    var policy: String?
 
     static func json(_ status: HTTPResponse.Status, _ body: String) -> AdminAnswer {
         AdminAnswer(status: status, type: "application/json", body: body)

@@ -10,6 +10,7 @@ import HTTPTypes
 /// An audited call that is on its way.
 struct AuditEntry: Sendable {
     let receipt: AuditReceipt
+    let call: AuditCall
     let match: OperationMatch
     let reading: Reading
     let began: ContinuousClock.Instant
@@ -74,7 +75,8 @@ struct AuditTrail: Sendable {
             let receipt = try await log.append(AuditIntent(call: call, snapshot: snapshot))
             traffic.recorded("intent", "written")
             return AuditEntry(
-                receipt: receipt, match: match, reading: reading, began: environment.now(), caller: call.caller.name,
+                receipt: receipt, call: call, match: match, reading: reading, began: environment.now(),
+                caller: call.caller.name,
                 budgetTakenAt: isDelete ? taken : nil)
         } catch {
             if error.cause == .cancelled { throw .callerLeft }
@@ -131,6 +133,7 @@ struct AuditTrail: Sendable {
         // A task of its own: a reload ends the one that waited, and the record is durable before its tool hears all the same.
         _ = await Task { [log] in await log.denied(call, status: status) }.value
         traffic.recorded("denied", "\(status)")
+        if Operation.named(call.operation)?.operationClass == .delete { remember(call, "denied") }
     }
 
     private func fate(of entry: AuditEntry) async -> ObjectFate {
@@ -147,6 +150,14 @@ struct AuditTrail: Sendable {
                 result: result, status: status, attempts: attempts, duration: environment.now() - entry.began),
             for: entry.receipt)
         traffic.recorded("outcome", result.rawValue)
+        if entry.isDelete { remember(entry.call, result.rawValue) }
+    }
+
+    private func remember(_ call: AuditCall, _ result: String) {
+        traffic.deletes.add(
+            RecentDelete(
+                time: environment.wallTime(), id: call.id, caller: call.caller.name, operation: call.operation,
+                objects: call.objects, result: result, reason: call.reason.isEmpty ? nil : call.reason))
     }
 }
 

@@ -2,6 +2,7 @@
 
 import Caching
 import ClashAPI
+import Ground
 
 /// What is to be dropped from the cache.
 package enum PurgeRequest: Sendable, Equatable {
@@ -14,10 +15,7 @@ package enum PurgeRequest: Sendable, Equatable {
 
     /// Reads form-encoded text. Nil unless it asks for exactly one thing.
     init?(form: String) {
-        let pairs = form.split(separator: "&").map { pair -> (String, String) in
-            let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            return (String(parts[0]), parts.count > 1 ? Self.decoded(parts[1]) : "")
-        }
+        let pairs = FormText.pairs(form)
         guard pairs.count == 1, let (name, value) = pairs.first else { return nil }
         switch name {
         case "all" where value.isEmpty || value == "1" || value == "true": self = .all
@@ -31,8 +29,8 @@ package enum PurgeRequest: Sendable, Equatable {
     package var form: String {
         switch self {
         case .all: "all"
-        case .itwin(let id): "itwin=" + Self.encoded(id)
-        case .tag(let tag): "tag=" + Self.encoded(tag)
+        case .itwin(let id): "itwin=" + FormText.encoded(id)
+        case .tag(let tag): "tag=" + FormText.encoded(tag)
         }
     }
 
@@ -41,32 +39,6 @@ package enum PurgeRequest: Sendable, Equatable {
         case .all: .everything
         case .itwin(let id): .tagged(TagSet(Tag.everything(of: id)))
         case .tag(let tag): .tagged(TagSet([Tag.canonical(tag)]))
-        }
-    }
-
-    private static func decoded(_ text: Substring) -> String {
-        var bytes: [UInt8] = []
-        var rest = Array(text.utf8)[...]
-        while let byte = rest.popFirst() {
-            if byte == UInt8(ascii: "%"), rest.count >= 2,
-                let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16)
-            {
-                bytes.append(value)
-                rest = rest.dropFirst(2)
-            } else {
-                bytes.append(byte == UInt8(ascii: "+") ? UInt8(ascii: " ") : byte)
-            }
-        }
-        return String(decoding: bytes, as: UTF8.self)
-    }
-
-    private static func encoded(_ text: String) -> String {
-        text.utf8.reduce(into: "") { out, byte in
-            let scalar = Unicode.Scalar(byte)
-            let isPlain =
-                scalar.properties.isASCIIHexDigit || scalar.properties.isAlphabetic
-                || "-._~:".unicodeScalars.contains(scalar)
-            out += byte < 0x80 && isPlain ? String(scalar) : "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
         }
     }
 }

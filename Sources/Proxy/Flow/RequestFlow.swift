@@ -45,7 +45,7 @@ final class RequestFlow: Sendable {
     let accessLog: AccessLog?
     let traffic: Traffic
     /// Whether callers have to show who they are.
-    private let knowsCallers: Bool
+    let knowsCallers: Bool
 
     init(
         sender: UpstreamSender, links: LinkSettings, reads: CachedReads?, audit: AuditTrail?, heldBytes: Int,
@@ -397,21 +397,9 @@ final class RequestFlow: Sendable {
         if let verdict = record.cache { reads?.counts.counters.count(verdict) }
         let time = environment.now() - record.started
         count(record, as: visit.admission.caller, time: time)
+        traffic.recent.add(
+            Explanation(record: record, outcome: outcome, ended: environment.wallTime(), total: time))
         accessLog?.write(record, outcome: outcome, total: time)
         visit.wire.leave()
-    }
-
-    /// - Parameter caller: nil where nobody was asked who it is.
-    func count(_ record: ExchangeRecord, as caller: Caller?, time: Duration) {
-        traffic.ended(record, caller: label(caller), time: time)
-    }
-
-    /// Names of the configuration are labels, and no others.
-    private func label(_ caller: Caller?) -> String {
-        switch caller?.via {
-        case .key, .certificate, .unix: caller?.name ?? "other"
-        case .jwt, .token: "other"
-        case .anonymous, nil: knowsCallers ? "other" : Caller.anonymous.name
-        }
     }
 }

@@ -17,16 +17,20 @@ final class CacheCounters: Sendable {
         }
     }
 
+    /// Answers that cost no call of their own: out of the cache, and other requests' answers.
+    var saved: (hits: Int, flights: Int) {
+        let counts = others.withLock { $0 }
+        func all(_ result: String) -> Int { counts.reduce(0) { $1.key.result == result ? $0 + $1.value : $0 } }
+        return (hits.load(ordering: .relaxed) + all("stale"), all("collapsed"))
+    }
+
     /// For `/metrics`, together with what the store holds.
     func samples(_ store: CacheStore.Statistics) -> [MetricSample] {
         var counts = others.withLock { $0 }
         counts[CacheVerdict.Word(result: "hit")] = hits.load(ordering: .relaxed)
-        func all(_ results: String...) -> Int {
-            counts.reduce(0) { results.contains($1.key.result) ? $0 + $1.value : $0 }
-        }
+        let saved = saved
         return counts.map { MetricSample(.cacheRequests, $0.value, $0.key.result, $0.key.reason ?? "") } + [
-            MetricSample(.upstreamSaved, all("hit", "stale"), "hit"),
-            MetricSample(.upstreamSaved, all("collapsed"), "flight"),
+            MetricSample(.upstreamSaved, saved.hits, "hit"), MetricSample(.upstreamSaved, saved.flights, "flight"),
             MetricSample(.cacheEntries, store.entries), MetricSample(.cacheBytes, store.bytes),
             MetricSample(.cacheEvictions, store.evictions), MetricSample(.cachePurged, store.purged),
         ]

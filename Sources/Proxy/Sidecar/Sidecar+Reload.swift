@@ -51,6 +51,7 @@ extension Sidecar {
         let isQuieter = surroundings.logSettings.map { $0.isQuieter(log) } ?? false
         if !isQuieter { surroundings.logSettings?.change(to: log) }
         tell(plan, loaded)
+        taken.withLock { $0 = (loaded.effectiveTOML(), environment.wallTime()) }
         if isQuieter { surroundings.logSettings?.change(to: log) }
         return .taken(changed: plan.changed, needsRestart: plan.needsRestart)
     }

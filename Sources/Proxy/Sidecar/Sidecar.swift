@@ -28,6 +28,8 @@ package final class Sidecar: Sendable {
         package var manager: ServiceManager?
         /// Sockets that it has opened, instead of `listen.address`.
         package var inherited = InheritedSockets()
+        /// The configuration as `check` prints it, without secrets; changed by a reload. Empty: it is not known.
+        package var effective = ""
 
         /// None of them.
         package init() {}
@@ -55,6 +57,9 @@ package final class Sidecar: Sendable {
     let parts: ProcessParts
     let surroundings: Surroundings
     let listening = OpenChannels()
+    /// What was taken last, without secrets, and when.
+    let taken: Mutex<(text: String, at: WallTime)>
+    let began: WallTime
     let tools: ServiceInForce<ProxyService>
     /// Nil where no certificate is configured.
     let certificates: Certificates?
@@ -79,6 +84,8 @@ package final class Sidecar: Sendable {
         self.environment = environment
         self.logger = logger
         self.surroundings = surroundings
+        began = environment.wallTime()
+        taken = Mutex((surroundings.effective, began))
         certificates = try Certificates(config.listen, environment: environment, logger: logger)
         parts = try ProcessParts(
             config, environment: environment, accessLogDescriptor: accessLogDescriptor, logger: logger)
@@ -151,6 +158,8 @@ package final class Sidecar: Sendable {
             degraded: { [weak self] in self?.degradedReasons ?? [] },
             purge: { [parts] in config.cache.enabled ? parts.cache.purge($0) : nil },
             metrics: { [weak self] in self?.samples ?? [] },
+            explain: { [parts] in parts.traffic.recent.latest($0)?.json.text },
+            status: { [weak self] in self?.status.text ?? "{}" },
             reload: { [weak self] in await self?.reload() ?? .notNow("The proxy has stopped.") },
             quit: surroundings.quit)
         return AdminService(

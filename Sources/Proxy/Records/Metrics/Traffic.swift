@@ -1,4 +1,4 @@
-// What is counted while requests are served. All labels are bounded: names of the configuration, of our own operations and
+// What is counted, and for a while remembered, while requests are served. All labels are bounded: names of the configuration, of our own operations and
 // reasons, and three digits.
 
 import CoreMetrics
@@ -6,9 +6,12 @@ import Ground
 import RateLimiting
 import Synchronization
 
-/// Counts since the process began. Usable from every thread.
+/// Counts since the process began, and what happened last. Usable from every thread.
 final class Traffic: Sendable {
     let registry = MetricsRegistry()
+    let recent = RecentRequests()
+    let deletes = RecentDeletes()
+    let callers = CallerTallies()
     private let total: CoreMetrics.Timer
     private let parts:
         (queue: CoreMetrics.Timer, token: CoreMetrics.Timer, audit: CoreMetrics.Timer, upstream: CoreMetrics.Timer)
@@ -39,6 +42,7 @@ final class Traffic: Sendable {
             source: record.source)
         let counter = requests.withLock { $0[kind] } ?? made(kind)
         counter.increment()
+        callers.waited(caller, record.times.queueTime)
         total.recordNanoseconds(time.clampedNanoseconds)
         let times = record.times
         for (timer, part) in [
@@ -54,6 +58,31 @@ final class Traffic: Sendable {
             .requests, kind.caller, kind.operation, Self.digits(kind.status), kind.source.rawValue)
         requests.withLock { $0[kind] = counter }
         return counter
+    }
+
+    /// What one caller has asked for since the process began.
+    struct Requests: Sendable, Equatable {
+        var all = 0
+        /// Answered by upstream.
+        var upstream = 0
+        /// Refused by us or by upstream for what limits or rights say: 401, 403, 429.
+        var refused = 0
+    }
+
+    /// By the labels of callers.
+    var requestsByCaller: [String: Requests] {
+        registry.samples.reduce(into: [:]) { callers, sample in
+            guard sample.name == MetricFamily.requests.name, case .number(let number) = sample.value,
+                sample.labels.count == 4
+            else { return }
+            callers[sample.labels[0], default: Requests()].all += Int(number)
+            if sample.labels[3] == AnswerSource.upstream.rawValue {
+                callers[sample.labels[0], default: Requests()].upstream += Int(number)
+            }
+            if ["401", "403", "429"].contains(sample.labels[2]) {
+                callers[sample.labels[0], default: Requests()].refused += Int(number)
+            }
+        }
     }
 
     /// A call was sent; `status`: nil without an answer.

@@ -1,0 +1,108 @@
+// Why one request went as it did, as JSON for people and scripts. No secret, no body, no query.
+
+import Caching
+import Ground
+
+/// What is kept of a request that has ended. A value.
+struct Explanation: Sendable {
+    let record: ExchangeRecord
+    let outcome: Outcome
+    /// When it ended.
+    let ended: WallTime
+    /// How long it took.
+    let total: Duration
+
+    /// One object in the order of a request's life.
+    var json: JSONObject {
+        var object = JSONObject()
+        object.add("id", record.correlationID)
+        object.add("ended", RFC3339.text(ended, digits: 3))
+        object.add("summary", summary)
+        object.add("request", request)
+        object.add("cache", cache)
+        object.add("gate", wait(record.times.queueTime))
+        object.add("token", wait(record.times.tokenTime))
+        object.add("audit", wait(record.times.auditTime))
+        object.add("upstream", upstream)
+        object.add("answer", answer)
+        return object
+    }
+
+    private var request: JSONObject {
+        var object = JSONObject()
+        object.add("method", record.method)
+        object.add("path", record.path)
+        object.add("operation", record.operation)
+        object.add("caller", record.caller)
+        object.add("via", record.via?.description)
+        object.add("address", record.peer)
+        object.add("bytes", record.bytesIn)
+        return object
+    }
+
+    private var cache: JSONObject? {
+        guard let verdict = record.cache else { return nil }
+        var object = JSONObject()
+        object.add("result", verdict.word?.result ?? "bypass")
+        object.add("reason", verdict.word?.reason)
+        object.add("cache_status", verdict.status.headerValue)
+        return object
+    }
+
+    private var upstream: JSONObject {
+        var object = wait(record.times.upstreamTime)
+        object.add("attempts", record.attempts)
+        object.add("id", record.upstreamID)
+        return object
+    }
+
+    private var answer: JSONObject {
+        var object = JSONObject()
+        object.add("status", record.status)
+        object.add("source", record.source.rawValue)
+        object.add("outcome", outcome.text)
+        object.add("detail", record.detail.isEmpty ? nil : record.detail)
+        object.add("bytes", record.bytesOut)
+        object.add("total_ms", milliseconds: total)
+        object.add("other_ms", milliseconds: record.times.otherTime(of: total))
+        return object
+    }
+
+    private func wait(_ time: Duration) -> JSONObject {
+        var object = JSONObject()
+        object.add("ms", milliseconds: time)
+        return object
+    }
+
+    /// In words: where the time went, who answered, and why.
+    private var summary: String {
+        var sentences = ["\(record.status) from \(source), \(outcome.text), after \(total.tenths) ms."]
+        let times = record.times
+        let parts: [(String, Duration)] = [
+            ("waiting for a turn (rate limits and places)", times.queueTime), ("waiting for a token", times.tokenTime),
+            ("the audit log and the reads it needs", times.auditTime), ("waiting for Bentley", times.upstreamTime),
+            ("the tool itself and this proxy", times.otherTime(of: total)),
+        ]
+        if let longest = parts.max(by: { $0.1 < $1.1 }), longest.1 > .milliseconds(1) {
+            sentences.append("Most of it, \(longest.1.tenths) ms, was \(longest.0).")
+        }
+        switch record.cache?.word {
+        case let word? where word.result == "hit": sentences.append("It was stored and fresh.")
+        case let word?:
+            let reason = word.reason.map { " (\($0))" } ?? ""
+            sentences.append("The cache: \(word.result)\(reason), \(record.cache?.status.headerValue ?? "").")
+        case nil: break
+        }
+        if record.attempts > 1 { sentences.append("It was sent \(record.attempts) times.") }
+        if !record.detail.isEmpty { sentences.append("\(record.detail)") }
+        return sentences.joined(separator: " ")
+    }
+
+    private var source: String {
+        switch record.source {
+        case .cache: "the cache"
+        case .upstream: "Bentley"
+        case .proxy: "this proxy"
+        }
+    }
+}
