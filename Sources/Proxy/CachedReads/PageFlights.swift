@@ -28,6 +28,8 @@ extension CachedReads {
                 // Nobody else is to wait for what only this caller must.
                 mayLead: !gate.isHeldByOwnWindows(call.turn))
             : .alone(.rememberedUncacheable)
+        // A fetch that starts at once may be upstream before this goes on.
+        let asked = environment.now()
         switch boarding {
         case .follow(let joined, let me): (flight, waiter, isFollower) = (joined, me, true)
         case .lead(let begun, let me):
@@ -39,7 +41,6 @@ extension CachedReads {
             page.call.turn.isLong = page.wasTooLarge
             start(page, flight, on: visit.wire.executor)
         }
-        let asked = environment.now()
         visit.fetchIsSent = { flight.wasSent }
         // Rules that have changed while it was sent hold for it again once it has to wait.
         let bound = NIOLoopBound(visit, eventLoop: visit.wire.executor.eventLoop)
