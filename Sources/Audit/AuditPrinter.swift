@@ -26,7 +26,8 @@ public struct AuditPrinter: Sendable {
     /// What comes first.
     public var header: String {
         switch format {
-        case .table: Self.line(["SEQ", "TIME", "CALLER", "OPERATION", "RESULT", "STATUS", "ID", "REASON", "OBJECTS"])
+        case .table:
+            Self.line(["SEQ", "TIME", "CALLER", "VIA", "OPERATION", "RESULT", "STATUS", "ID", "REASON", "OBJECTS"])
         case .json: "["
         case .csv:
             "seq,time,id,operation,method,target,objects,itwin,caller,address,via,reason,result,status,attempts,"
@@ -49,13 +50,14 @@ public struct AuditPrinter: Sendable {
 
     // MARK: Table
 
-    private static let widths = [8, 20, 16, 28, 17, 6, 36, 32]
+    private static let widths = [8, 20, 16, 11, 28, 17, 6, 36, 32]
 
     private static func table(_ row: AuditRow) -> String {
         let time = row.time.text.prefix(19) + "Z"
         let result = row.isRecovered ? row.result + " (rec.)" : row.result
         return line([
-            String(row.seq), String(time), row.call.caller.name, row.call.operation, result,
+            String(row.seq), String(time), row.call.caller.name, row.call.caller.via,
+            row.call.operation, result,
             row.status.map { String($0) } ?? "-", row.call.id, row.call.reason.isEmpty ? "-" : row.call.reason,
             row.call.objects.joined(separator: " "),
         ])

@@ -52,6 +52,12 @@ package struct NamedITwins: Sendable, Equatable {
         }
         if required == .id, AnyID(route.pathID ?? "")?.project == nil { cannotRead(.id(.id)) }
         for value in ["projectId", "iTwinId"].flatMap(route.queryValues) { add(EntityID(value), .query) }
+        // What only another reader would see: nobody knows how upstream reads it.
+        let seen = names.filter { $0.place == .query }.map(\.id)
+        let others = route.possibleQueryValues(["projectid", "itwinid"])
+        if others.contains(where: { value in EntityID(value).map { !seen.contains($0) } ?? true }) {
+            cannotRead(.id(.query))
+        }
     }
 
     /// With what a body names.
@@ -104,7 +110,24 @@ extension RouteMatch {
             let utf8 = target.utf8
             found = found ?? AnyID(PathScan.text(utf8.span, value))?.firstNamed(of: ids)
         }
+        if found == nil {
+            QueryScan.forEachPossiblePair(utf8.span) { _, value in
+                found = found ?? AnyID(String(decoding: value, as: UTF8.self))?.firstNamed(of: ids)
+            }
+        }
         return found
+    }
+
+    /// The non-empty values that these keys, in lower case, have for any server, however it reads a query.
+    fileprivate func possibleQueryValues(_ keys: [String]) -> [String] {
+        let utf8 = target.utf8
+        let wanted = keys.map { Array($0.utf8) }
+        var values: [String] = []
+        QueryScan.forEachPossiblePair(utf8.span) { name, value in
+            guard !value.isEmpty, wanted.contains(name.map(ASCII.folded)) else { return }
+            values.append(String(decoding: value, as: UTF8.self))
+        }
+        return values
     }
 
     func queryValues(_ key: String) -> [String] {

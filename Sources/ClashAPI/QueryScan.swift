@@ -15,6 +15,31 @@ enum QueryScan {
         return values
     }
 
+    /// As often a server may decode a query before it parts it, or decode it again.
+    private static let mostReadings = 4
+
+    /// Calls `body` with the decoded names and values of all pairs that a server may see which takes `;` for a separator too, or
+    /// decodes more than once, or before it parts the query. The plain reading's are among them where no `;` is.
+    static func forEachPossiblePair(
+        _ target: Span<UInt8>, _ body: (_ name: [UInt8], _ value: [UInt8]) -> Void
+    ) {
+        guard let start = queryStart(target) else { return }
+        let end = fragmentStart(target, from: start)
+        var query: [UInt8] = []
+        for index in start..<end { query.append(target[index]) }
+        for _ in 0..<mostReadings {
+            for piece in query.split(whereSeparator: { $0 == ASCII.ampersand || $0 == ASCII.semicolon }) {
+                let name = piece.prefix { $0 != ASCII.equals }
+                body(decode(Array(name)), decode(Array(piece[name.endIndex...].dropFirst())))
+            }
+            let next = decode(query)
+            if next == query { return }
+            query = next
+        }
+    }
+
+    private static func decode(_ bytes: [UInt8]) -> [UInt8] { decode(bytes.span, 0..<bytes.count) }
+
     /// Calls `body` with the ranges of each pair's name and value; the value is empty where there is none.
     static func forEachPair(_ target: Span<UInt8>, _ body: (_ name: Range<Int>, _ value: Range<Int>) -> Void) {
         guard var start = queryStart(target) else { return }

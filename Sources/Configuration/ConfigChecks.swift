@@ -269,10 +269,10 @@ struct ConfigChecks {
     /// Who vouches for people is spoken to as upstream is, and each by one table.
     private mutating func issuerAddresses() {
         guard isSound("issuer") else { return }
-        var tables: [BaseURL: Int] = [:]
+        var tables: [IssuerURL: Int] = [:]
         for (offset, issuer) in config.issuers.enumerated() {
             let name = "issuer[\(offset + 1)]"
-            for case (let key, let url?) in [("url", issuer.url), ("jwks_url", issuer.jwksURL)] {
+            for case (let key, let url?) in [("url", issuer.url?.location), ("jwks_url", issuer.jwksURL)] {
                 guard url.scheme == .http, !url.isLoopback else { continue }
                 mistake("\(name).\(key)", "\"\(url)\" is plain http, which is for loopback hosts only", "use https")
             }

@@ -62,7 +62,7 @@ extension Config {
     /// One `[[issuer]]`.
     package struct Issuer: Sendable, Equatable {
         /// What `iss` must equal; never nil in a loaded configuration.
-        package var url: BaseURL?
+        package var url: IssuerURL?
         /// nil: from the discovery document.
         package var jwksURL: BaseURL?
         /// One of these must be in `aud`.

@@ -164,6 +164,15 @@ extension ConfigFormat where Value == BaseURL {
     }
 }
 
+extension ConfigFormat where Value == IssuerURL {
+    static let issuer = ConfigFormat(expects: "a URL like \"https://host/path\"") {
+        text throws(ValueProblem) in
+        try IssuerURL(parsing: text)
+    } write: {
+        $0.description
+    }
+}
+
 extension ConfigFormat where Value == LinkPrefix {
     static let linkPrefix = ConfigFormat(expects: "a URL, or \"URL => /path\"") { text throws(ValueProblem) in
         let parts = text.split(separator: " => ", omittingEmptySubsequences: false)

@@ -61,7 +61,7 @@ extension ConfigKeys {
     /// The keys of an `[[issuer]]`. The table as a whole guards access.
     static let issuer: [ConfigKey<Config.Issuer>] = [
         .init(
-            "issuer.url", \.url, .optional(.url),
+            "issuer.url", \.url, .optional(.issuer),
             "`iss` must equal it; its keys come from its discovery document, or from jwks_url"),
         .init(
             "issuer.jwks_url", \.jwksURL, .optional(.url), "of its keys; empty: from its discovery document"),

@@ -11,7 +11,8 @@ package struct GateBudget: Sendable, Equatable {
         package let window: GateWindow
         /// Holds for starting runs only.
         package let isForRuns: Bool
-        /// Calls that count in it: sent within the span, or about to be.
+        /// Calls that count in it: sent within the span, or about to be. What may have gone before the start is none of them,
+        /// though room is kept for it.
         package let used: Int
         /// Until it has room for one more call; zero: it has.
         package let nextFree: Duration
@@ -39,7 +40,7 @@ extension GateState {
             zip(limits, set.windows).map { limit, paced in
                 let opening = paced.opening(now: now, pace: set.pace)
                 return .init(
-                    limit, paced.window, isForRuns: isForRuns,
+                    limit, paced.window, assumed: paced.assumed, isForRuns: isForRuns,
                     opening: opening == .never ? paced.window.opening(ofCall: 1, now: now) : opening, now: now)
             }
         }
@@ -58,23 +59,27 @@ extension GateState {
 
 extension GateBudget.Window {
     fileprivate init(
-        _ limit: GateWindow, _ window: SlidingWindow, isForRuns: Bool, opening: Nanoseconds, now: Nanoseconds
+        _ limit: GateWindow, _ window: SlidingWindow, assumed: Int = 0, isForRuns: Bool, opening: Nanoseconds,
+        now: Nanoseconds
     ) {
         self.window = limit
         self.isForRuns = isForRuns
-        used = window.spent + window.reserved
+        used = window.spent + window.reserved - assumed
         nextFree = .nanoseconds(max(opening - now, 0))
-        exhaustedIn = window.exhaustion(now: now).map { .nanoseconds(max($0 - now, 0)) }
+        exhaustedIn = window.exhaustion(assumed: assumed, now: now).map { .nanoseconds(max($0 - now, 0)) }
     }
 }
 
 extension SlidingWindow {
     /// When it is full, if calls go on as they did in its last tenth; nil if they leave it as fast. Time must have been
     /// passed.
-    func exhaustion(now: Nanoseconds) -> Nanoseconds? {
+    ///
+    /// - Parameter assumed: of its oldest sends those that are no calls.
+    func exhaustion(assumed: Int = 0, now: Nanoseconds) -> Nanoseconds? {
         if room <= 0 { return now }
         let lately = max(span / 10, min(span, .oneSecond))
-        let sends = log.reduce(0) { $1.last > now - lately ? $0 + $1.count : $0 }
+        let isYoung = (log.first?.last ?? now) > now - lately
+        let sends = log.reduce(isYoung ? -assumed : 0) { $1.last > now - lately ? $0 + $1.count : $0 }
         guard sends > 0 else { return nil }
         let rate = Double(sends) / Double(lately)
         var inside = spent + reserved

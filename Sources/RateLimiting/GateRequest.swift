@@ -71,6 +71,8 @@ package struct GateRequest: Sendable, Hashable {
     package var changes: Bool
     /// The longest it would wait; nil, or longer than the gate's `maxWait`: that.
     package var wait: Duration?
+    /// A hash of what it asks for: the same call that was refused is known by it when it comes again. Nil: each is another.
+    package var content: Int?
 
     /// A call; only a weight out of range is changed.
     package init(

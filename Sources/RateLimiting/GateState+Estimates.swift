@@ -34,8 +34,8 @@ extension GateState {
         return refusal(reason, request, now: now)
     }
 
-    /// A refusal with a wait of its own: never shorter than a pause that holds, and later than what others of the caller's
-    /// calls were told that are refused at the same time. When a place will be free nobody knows, so of that nothing is invented.
+    /// A refusal with a wait of its own: never shorter than a pause that holds, and later than what other calls of the caller
+    /// were told that are refused at the same time. When a place will be free nobody knows, so of that nothing is invented.
     mutating func refusal(_ reason: Gate.Refusal.Reason, _ request: GateRequest, now: Nanoseconds) -> Gate.Refusal {
         if let outage {
             let wait = max(min(outage.until - now, 15 * .oneSecond), .oneSecond)
@@ -51,9 +51,10 @@ extension GateState {
         let base = max(expectedWait(request, turns: place.turns, now: now), place.guess, .oneSecond)
         let share = Double(room.competing(with: request)) / Double(request.weight)
         let spacing = max(books.interval(of: request.lane, now: now) * share, 1_000_000)
-        let told = promises.promise(request.caller, first: now + base, spacing: Nanoseconds(spacing), now: now)
-        let wait = told - now + Nanoseconds(spacing * random.unit())
-        return Gate.Refusal(reason: reason, retryAfter: .nanoseconds(wait))
+        let told = promises.promise(
+            request.caller, content: request.content, first: now + base, spacing: Nanoseconds(spacing),
+            jitter: Nanoseconds(spacing * random.unit()), now: now)
+        return Gate.Refusal(reason: reason, retryAfter: .nanoseconds(told - now))
     }
 
     /// A refusal for the caller's own windows. The window itself says when it opens, for this caller alone: who is refused has

@@ -277,6 +277,7 @@ struct GateState: Sendable {
         for (caller, share) in shares { _ = places.learn(share: share, of: caller) }
         self.limits = limits
         maxWait = limits.maxWait.clampedNanoseconds
+        promises.forget()
         room.unpark()
         settle(&turn, now: now)
         return turn

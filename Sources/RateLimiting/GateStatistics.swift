@@ -73,7 +73,8 @@ extension GateState {
         func windows(_ windows: WindowSet, _ limits: [GateWindow], isForRuns: Bool) -> [GateStatistics.Window] {
             zip(windows.windows, limits).map { paced, limit in
                 .init(
-                    window: limit, isForRuns: isForRuns, spent: paced.window.spent, reserved: paced.window.reserved)
+                    window: limit, isForRuns: isForRuns, spent: paced.window.spent - paced.assumed,
+                    reserved: paced.window.reserved)
             }
         }
         let own = books.books[ClientBooks.own]

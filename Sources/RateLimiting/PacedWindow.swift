@@ -13,6 +13,9 @@ struct PacedWindow: Sendable {
     private static let shake = 20_000_000.0
 
     private(set) var window: SlidingWindow
+    /// Of the sends in it those that nobody here has made: what may have gone before it began. Nobody is told of them.
+    private(set) var assumed: Int
+    private var began: Nanoseconds
     /// False where nothing is held: calls then go that should not, and only the credit tells when they should have.
     private let isHeld: Bool
     /// Calls that may go at once.
@@ -34,7 +37,9 @@ struct PacedWindow: Sendable {
         creditedAt = now
         interval = 0
         plannedAt = now
-        window.record(Int(burst) - Int(credit), at: now)
+        assumed = Int(burst) - Int(credit)
+        began = now
+        window.record(assumed, at: now)
         plan(now: now)
     }
 
@@ -42,6 +47,7 @@ struct PacedWindow: Sendable {
     /// being saved up.
     mutating func advance(to now: Nanoseconds, pace: Double, isSteady: Bool) {
         window.advance(to: now)
+        if window.log.first?.first != began { assumed = 0 }
         let cap = isSteady ? 1 : max(burst * pace, 1)
         credit = min(credit + Double(now - creditedAt) * pace / interval, cap)
         creditedAt = now
@@ -92,6 +98,7 @@ struct PacedWindow: Sendable {
         window.adopt(reserved: reserved)
         if let other {
             window.inherit(from: other.window)
+            (assumed, began) = (other.assumed, other.began)
             window.advance(to: now)
             credit = min(credit, other.credit)
         }
@@ -103,6 +110,7 @@ struct PacedWindow: Sendable {
     mutating func inherit(sends: SlidingWindow, now: Nanoseconds) {
         guard sends.spent > window.spent else { return }
         window.inherit(from: sends)
+        assumed = 0
         window.advance(to: now)
         plan(now: now)
     }

@@ -174,9 +174,25 @@ struct QueryTests {
         let text = printer.text(AuditRow(seq: 1, time: AuditTime(microseconds: 0), call: call, result: "deleted"))
         #expect(
             text
-                == "1         1970-01-01T00:00:00Z  a\u{FFFD}[31m\u{FFFD}bxxxxxxx…  v1.runs.delete                deleted            -       c"
+                == "1         1970-01-01T00:00:00Z  a\u{FFFD}[31m\u{FFFD}bxxxxxxx…  key          v1.runs.delete                deleted            -       c"
                 + String(repeating: " ", count: 37) + "clean-up" + String(repeating: " ", count: 26) + "r-1\n"
         )
+    }
+
+    @Test("somebody for whom an issuer vouches is never taken for the key's caller of that name")
+    func namesake() {
+        func row(_ caller: AuditCaller) -> AuditRow {
+            var call = AuditCall.make("c")
+            call.caller = caller
+            return AuditRow(seq: 1, time: AuditTime(microseconds: 0), call: call, result: "deleted")
+        }
+        let (key, person) = (
+            row(AuditCaller(name: "nightly", via: "key")),
+            row(AuditCaller(name: "nightly", via: "jwt", issuer: "https://i", subject: "4f3c"))
+        )
+        var table = AuditPrinter(.table)
+        #expect(table.text(key).contains(" nightly           key          v1.runs.delete"))
+        #expect(table.text(person).contains(" nightly           jwt          v1.runs.delete"))
     }
 
     @Test("whatever a terminal would obey or reorder is escaped so that nothing of it is lost, and all else stays")

@@ -94,6 +94,47 @@ import Testing
         #expect(!ClashAPI.match(method: .get, target: "/clashdetection/tests").namedITwins.mayGetComplete)
     }
 
+    @Test("an iTwin that only another reader of the query would see cannot be told; what all read alike can")
+    func readings() throws {
+        let (mine, foreign) = (Self.guid, "99999999-2222-4333-8444-555555555555")
+        func named(_ query: String) -> NamedITwins {
+            ClashAPI.match(method: .get, target: "/clashdetection/tests?" + query).namedITwins
+        }
+        for query in [
+            "projectId=\(mine)&x=1;projectId=\(foreign)", "x=1;projectId=\(foreign)&projectId=\(mine)",
+            "projectId=\(mine);projectId=\(foreign)", "projectId=\(mine)&;iTwinId=\(foreign)",
+            "projectId=\(mine)&project%2549d=\(foreign)", "projectId=\(mine)&%2570rojectId=\(foreign)",
+            "projectId=\(mine)&project%252549d=\(foreign)", "projectId=\(mine)&x=1%26projectId=\(foreign)",
+            "projectId=\(mine)&x=1%3BprojectId%3D\(foreign)", "projectId=\(mine)&x=1%2526iTwinId%253D\(foreign)",
+            "projectId=\(mine)&projectId%3D\(foreign)", "projectId=\(mine)&x=1;projectId=other",
+            "projectId=\(mine)&x%3Bprojectid%3d%257B\(foreign)%257D",
+        ] {
+            #expect(named(query).unreadable == .id(.query), "\(query)")
+        }
+        for query in [
+            "projectId=\(mine)", "%24top=5&projectId=\(mine)", "projectId=%7B\(mine)%7D&%24skip=10",
+            "project%49d=\(mine)&x=%2541%253B", "projectId=\(mine)&x=1;y=2", "projectId=\(mine)&$search=a%26b%3Bc",
+            "projectId=\(mine)&x=1;projectId=\(mine.uppercased())", "projectId=\(mine)&x=1;projectId=",
+        ] {
+            let named = named(query)
+            #expect(named.unreadable == nil && named.isComplete && named.names.map(\.id.text) == [mine], "\(query)")
+        }
+        #expect(!named("x=1;projectId=\(mine)").isComplete)
+    }
+
+    @Test("watched ids are found in a query however it is read")
+    func watchedInQueries() throws {
+        let run = try #require(EntityID(SampleIDs.runGUID))
+        for query in [
+            "a=\(SampleIDs.runGUID)", "a=1;b=\(SampleIDs.runGUID)", "a=1%26b=\(SampleIDs.run)",
+            "a=1%253Bb%253D\(SampleIDs.run)",
+        ] {
+            let route = ClashAPI.match(method: .delete, target: "/clashdetection/runs?" + query)
+            #expect(route.firstNamed(of: [run]) == run, "\(query)")
+        }
+        #expect(ClashAPI.match(method: .delete, target: "/clashdetection/runs?a=1;b=2").firstNamed(of: [run]) == nil)
+    }
+
     @Test("watched ids are found in any string of a body, however deep, and by v1 id or GUID alike")
     func watched() throws {
         let run = try #require(EntityID(SampleIDs.runGUID))

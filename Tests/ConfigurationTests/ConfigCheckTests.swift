@@ -139,7 +139,7 @@ struct ConfigCheckTests {
                 "3: issuer[1].jwks_url: \"http://h/k\" is plain http, which is for loopback hosts only"
             ),
             (
-                "[[issuer]]\nurl = \"https://h\"\naudience = [\"a\"]\n[[issuer]]\nurl = \"https://h/\"\naudience = [\"b\"]",
+                "[[issuer]]\nurl = \"https://h\"\naudience = [\"a\"]\n[[issuer]]\nurl = \"https://h\"\naudience = [\"b\"]",
                 "5: issuer[2].url: \"https://h\" is also the url of issuer[1]"
             ),
             (
@@ -163,6 +163,17 @@ struct ConfigCheckTests {
         let text = "[listen]\naddress = \"0.0.0.0:80\"\n[[issuer]]\nurl = \"https://h\"\naudience = [\"a\"]"
         #expect(configMistakes(text).isEmpty)
         #expect(try loadConfig(text).refusals.isEmpty)
+    }
+
+    @Test("an issuer's url is kept letter for letter, and where it leads has no slash at its end")
+    func issuerURL() throws {
+        let texts = ["https://h", "https://h/", "https://Login.Example/T/", "https://h:443/t"]
+        let tables = texts.map { "[[issuer]]\nurl = \"\($0)\"\naudience = [\"a\"]\n" }
+        let issuers = try loadConfig(tables.joined()).config.issuers
+        #expect(issuers.map { $0.url?.description } == texts)
+        #expect(
+            issuers.map { $0.url?.location.description }
+                == ["https://h", "https://h", "https://login.example/T", "https://h/t"])
     }
 
     @Test("an operation of an issuer may be let through by what its claim grants")

@@ -82,7 +82,10 @@ import Testing
                 #expect(caller.name == "bob@example.com" && caller.via == "jwt" && caller.address != nil)
                 #expect(caller.issuer == rig.upstream.issuerURL && caller.subject == "bob-1")
             }
-            #expect(try await rig.accessLog.line(with: "yes").contains("bob@example.com"))
+            let line = try await rig.accessLog.line(with: "yes")
+            #expect(
+                line.contains("bob@example.com")
+                    && line.contains(" via=jwt issuer=\(rig.upstream.issuerURL) subject=bob-1"), "\(line)")
         }
     }
 

@@ -152,6 +152,65 @@ import Testing
         }
     }
 
+    @Test(
+        "rules that change while a call is sent hold for it when it is refused for now and would be sent again",
+        arguments: Narrowing.allCases, [false, true])
+    func resend(narrowing: Narrowing, isWithdrawn: Bool) async throws {
+        let made = try KeyGenerator.make(name: "a", allow: "read,delete")
+        let other = try KeyGenerator.make(name: "b", allow: "read")
+        let key = ("X-Api-Key", made.key.withValue { $0 })
+        try await withLimits(["audit.snapshot=false"], file: made.table + other.table) { rig, origin async throws in
+            let latch = Latch()
+            origin.become { number, _ in
+                if number == 1 { _ = latch.waitBlocking() }
+                return number == 1 ? tooMany("5") : ok
+            }
+            let call = try await rig.begin("DELETE", Delete.path.call.target, [key, ("x-correlation-id", "w")])
+            try await eventually("it is sent") { origin.count == 1 }
+            await rig.reload(
+                narrowing.flags, file: isWithdrawn ? other.table : narrowing.table(made.table) + other.table)
+            latch.open()
+            let answer = try await call.answer()
+            if isWithdrawn {
+                answer.expectError(401, "InvalidCallerKey", reason: "caller-key-unknown")
+            } else {
+                narrowing.expect(answer)
+            }
+            rig.clock.advance(by: .seconds(30))
+            #expect(try rig.story(of: "w") == ["intent", "outcome refused_upstream"])
+            #expect(origin.count == 1, "it is not sent again")
+        }
+    }
+
+    @Test(
+        "the same of a fetch: who began it and who joined it are judged when it has to wait again",
+        arguments: [true, false])
+    func heldFlight(leads: Bool) async throws {
+        let (a, b) = (
+            try KeyGenerator.make(name: "a", allow: "read"), try KeyGenerator.make(name: "b", allow: "read")
+        )
+        let keys = [a, b].map { ("X-Api-Key", $0.key.withValue { $0 }) }
+        try await withLimits(["cache.enabled=true"], file: b.table + a.table) { rig, origin async throws in
+            let latch = Latch()
+            origin.become { number, _ in
+                if number == 1 { _ = latch.waitBlocking() }
+                return number == 1 ? tooMany("5") : json("{}")
+            }
+            let first = try await rig.begin("GET", Path.tests, [keys[leads ? 0 : 1]])
+            try await eventually("it is sent") { origin.count == 1 }
+            let second = try await rig.begin("GET", Path.tests, [keys[leads ? 1 : 0]])
+            // Nothing shows from outside that somebody has joined a fetch.
+            try await Task.sleep(for: .milliseconds(100))
+            await rig.reload(file: b.table + Narrowing.itwins.table(a.table))
+            latch.open()
+            Narrowing.itwins.expect(try await (leads ? first : second).answer())
+            #expect(origin.count == 1)
+            rig.clock.advance(by: .seconds(30))
+            #expect(try await (leads ? second : first).answer().status == 200)
+            #expect(origin.count == 2)
+        }
+    }
+
     @Test("persons of an issuer whose table is narrowed", arguments: Narrowing.allCases)
     func person(narrowing: Narrowing) async throws {
         try await withIssuer(

@@ -43,6 +43,23 @@ import Testing
         #expect(line.filter { $0 == "\n" }.count == 1)
     }
 
+    @Test("somebody for whom an issuer vouches is never taken for a caller of that name")
+    func namesake() throws {
+        var namesake = record
+        namesake.via = "jwt"
+        namesake.person = ("https://login.example.com", "a b")
+        let line = text(namesake, .answered, total: .zero)
+        #expect(line.hasSuffix(" via=jwt issuer=https://login.example.com subject=\"a b\"\n"), "\(line)")
+        #expect(!text(record, .answered, total: .zero).contains("via="))
+        var builder = LineBuilder()
+        builder.text("{\"time\":\"T")
+        AccessLog.json(namesake, .answered, total: .zero, to: &builder)
+        struct Line: Decodable { let caller, via, issuer, subject: String }
+        let facts = try JSONDecoder().decode(Line.self, from: Data(builder.bytes))
+        #expect(facts.caller == "team \"x\"" && facts.via == "jwt")
+        #expect(facts.issuer == "https://login.example.com" && facts.subject == "a b")
+    }
+
     @Test("as JSON a line is one object, whatever its texts hold")
     func json() throws {
         var record = record

@@ -53,7 +53,7 @@ import Testing
     func issuers() throws {
         func issuer(_ host: String) -> Config.Issuer {
             var issuer = Config.Issuer()
-            issuer.url = BaseURL(scheme: .https, host: host)
+            issuer.url = IssuerURL(BaseURL(scheme: .https, host: host))
             return issuer
         }
         waiting.keep(callers("key"), [issuer("a"), issuer("b")])

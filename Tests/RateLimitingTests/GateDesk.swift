@@ -53,6 +53,9 @@ final class GateDesk {
     /// A reload: the same limits, other shares.
     func change(shares: [String: Int]) { take(state.changed(to: state.limits, shares: shares, now: now)) }
 
+    /// A reload: other limits.
+    func change(to limits: GateLimits) { take(state.changed(to: limits, now: now)) }
+
     var demand: PlaceDemand { state.placeDemand(now: now) }
 
     func isInside(_ id: UInt64) -> Bool { inside.contains { $0.id == id } }

@@ -85,7 +85,7 @@ struct GateMemoryTests {
         #expect(!gate.isOpen)
         clock.advance(by: pause)
         #expect(gate.isOpen)
-        #expect(gate.statistics.windows[0].spent == 50, "and half of a burst counts as spent")
+        #expect(gate.statistics.windows[0].spent == 0, "nobody has called here")
     }
 
     @Test("a damaged file is as none")

@@ -154,4 +154,20 @@ struct PaceTests {
         desk.pass(.seconds(31))
         #expect(desk.isInside(late))
     }
+
+    @Test("room is kept for what may have gone before the start, and nobody is told of calls that were none")
+    func assumed() {
+        let desk = GateDesk(GateLimits(windows: [GateWindow(limit: 1000, span: .seconds(60))], maxInFlight: 1000))
+        func budget() -> GateBudget.Window? { desk.state.budget(for: call(), now: desk.now).windows.first }
+        #expect(desk.state.own.windows.windows[0].window.spent == 50)
+        #expect(budget()?.used == 0 && budget()?.remaining == 1000 && budget()?.exhaustedIn == nil)
+        #expect(desk.state.statistics(now: desk.now).windows.map(\.spent) == [0])
+        #expect(desk.send(desk.come(call())))
+        #expect(budget()?.used == 1 && budget()?.remaining == 999)
+        desk.change(to: GateLimits(windows: [GateWindow(limit: 500, span: .seconds(30))], maxInFlight: 1000))
+        #expect(budget()?.used == 1 && budget()?.remaining == 499)
+        desk.pass(.seconds(61))
+        #expect(desk.send(desk.come(call())))
+        #expect(budget()?.used == 1 && desk.state.own.windows.windows[0].window.spent == 1)
+    }
 }

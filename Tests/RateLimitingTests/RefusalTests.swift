@@ -133,14 +133,71 @@ struct RefusalTests {
         var book = PromiseBook()
         for number in 0..<10_000 {
             let now = Nanoseconds(number) * Self.second / 10
-            let told = book.promise("caller \(number)", first: now, spacing: Self.second, now: now)
+            let told = book.promise("caller \(number)", content: nil, first: now, spacing: Self.second, now: now)
             #expect(told == now && book.count <= 100)
         }
         let now = 2_000 * Self.second
-        let together = (0..<3).map { _ in book.promise("a", first: now, spacing: Self.second, now: now) - now }
+        let together = (0..<3).map { _ in
+            book.promise("a", content: nil, first: now, spacing: Self.second, now: now) - now
+        }
         #expect(together == [0, 1, 2].map { $0 * Self.second })
         let later = now + Self.second
-        #expect(book.promise("a", first: later, spacing: Self.second, now: later) == later)
+        #expect(book.promise("a", content: nil, first: later, spacing: Self.second, now: later) == later)
+    }
+
+    @Test("a call that is refused again is told its own former time, different ones one time after the other")
+    func again() {
+        var book = PromiseBook()
+        func ask(_ content: Int, _ now: Nanoseconds, first: Nanoseconds) -> Nanoseconds {
+            book.promise("a", content: content, first: first, spacing: Self.second, jitter: 7, now: now)
+        }
+        #expect(ask(1, 0, first: 100) == 107)
+        #expect(ask(2, 1, first: 101) == 107 + Self.second)
+        for now in 2..<500 {
+            #expect(ask(1, Nanoseconds(now), first: 100) == 107)
+            #expect(ask(2, Nanoseconds(now), first: 100) == 107 + Self.second)
+        }
+        #expect(ask(3, 500, first: 100) == 107 + 2 * Self.second, "no more than two were before it")
+        #expect(ask(1, 501, first: 9 * Self.second) == 9 * Self.second, "a pause has begun since")
+        book.forget()
+        #expect(ask(3, 502, first: 100) == 107)
+        for content in 4..<10_000 { _ = ask(content, 503, first: 100) }
+        #expect(ask(3, 504, first: 100) == 107, "however many there are")
+    }
+
+    @Test(
+        "one poller of a coarse window is told the one time at which there is room, however fast it asks",
+        arguments: [1, 20, 100, 250])
+    func poller(milliseconds: Int) throws {
+        let desk = GateDesk(GateLimits(windows: [GateWindow(limit: 10, span: .seconds(10))], maxInFlight: 100))
+        var request = call("poller", wait: .zero)
+        request.content = 7
+        while true {
+            let id = desk.come(request)
+            guard desk.refused[id] == nil else { break }
+            desk.send(id)
+        }
+        let wait = try #require(try desk.refusal(request).retryAfter)
+        let first = desk.now + wait.clampedNanoseconds
+        #expect(first - desk.now < 3 * Self.second)
+        var id: UInt64 = 0
+        repeat {
+            desk.pass(.milliseconds(milliseconds))
+            id = desk.come(request)
+            guard let told = desk.refused[id]?.retryAfter else { continue }
+            #expect(desk.now + told.clampedNanoseconds <= max(first, desk.now + 5 * Self.second / 2), "\(told)")
+        } while desk.refused[id] != nil
+        #expect(desk.now <= first + Nanoseconds(milliseconds) * 1_000_000, "it goes when it was told, or sooner")
+    }
+
+    @Test("what was told under other limits is forgotten with them")
+    func reloaded() throws {
+        let desk = busy(queue: 0)
+        for _ in 0..<100 { _ = try desk.refusal(call("tool")) }
+        #expect(try desk.refusal(call("tool")).retryAfter ?? .zero > .seconds(9))
+        desk.change(
+            to: GateLimits(windows: [GateWindow(limit: 6000, span: .seconds(60))], maxInFlight: 100_000, maxQueue: 0))
+        if let told = desk.refused[desk.come(call("tool"))]?.retryAfter { #expect(told < .seconds(3)) }
     }
 
     @Test("whoever comes back when he was told to is let in")

@@ -22,6 +22,7 @@ package final class Flight<Outcome: Sendable>: Sendable {
     private struct Core {
         var state: FlightState
         var continuations: [FlightState.WaiterID: CheckedContinuation<Landing, Never>] = [:]
+        var whenHeld: [FlightState.WaiterID: @Sendable () -> Void] = [:]
         var outcome: Outcome?
         /// What only the one who began the fetch gets.
         var leaderOutcome: Outcome?
@@ -63,12 +64,16 @@ package final class Flight<Outcome: Sendable>: Sendable {
     }
 
     /// Returns when the fetch has ended, the deadline has come, or the waiting task is cancelled. Once per waiter.
-    package func landing(of waiter: Waiter) async -> Landing {
-        await withTaskCancellationHandler {
+    ///
+    /// - Parameter whenHeld: is called, on any thread, whenever the request is refused for now and will be sent again.
+    package func landing(of waiter: Waiter, whenHeld: (@Sendable () -> Void)? = nil) async -> Landing {
+        defer { core.withLock { $0.whenHeld[waiter.id] = nil } }
+        return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let already = core.withLock { core -> Landing? in
                     if let landing = Self.landing(waiter.id, core) { return landing }
                     if Task.isCancelled { return .left }
+                    core.whenHeld[waiter.id] = whenHeld
                     core.continuations[waiter.id] = continuation
                     rearm(&core)
                     return nil
@@ -133,13 +138,14 @@ package final class Flight<Outcome: Sendable>: Sendable {
     ///
     /// - Parameter until: it surely waits for so long, and whose deadline comes sooner is told at once.
     package func held(until: ContinuousClock.Instant? = nil) {
-        let (late, drop) = core.withLock { core in
+        let (late, waiting, drop) = core.withLock { core in
             core.state.held()
             let late = until.map { Self.late(&core, by: $0) } ?? []
             rearm(&core)
-            return (late, core.state.isPointless ? Self.drop(&core) : nil)
+            return (late, Array(core.whenHeld.values), core.state.isPointless ? Self.drop(&core) : nil)
         }
         for continuation in late { continuation.resume(returning: .late) }
+        for tell in waiting { tell() }
         drop?()
     }
 

@@ -4,6 +4,7 @@ import Caching
 import ClashAPI
 import Edge
 import HTTPTypes
+import NIOCore
 import RateLimiting
 
 extension CachedReads {
@@ -41,7 +42,13 @@ extension CachedReads {
             start(page, flight, on: visit.wire.executor)
         }
         visit.fetchIsSent = { flight.wasSent }
-        let landing = await flight.landing(of: waiter)
+        // Rules that have changed while it was sent hold for it again once it has to wait.
+        let bound = NIOLoopBound(visit, eventLoop: visit.wire.executor.eventLoop)
+        let landing = await flight.landing(
+            of: waiter,
+            whenHeld: { [loop = visit.wire.executor.eventLoop] in
+                loop.execute { bound.value.judgeAnew() }
+            })
         visit.fetchIsSent = nil
         let waited = environment.now() - asked
         switch landing {

@@ -245,7 +245,9 @@ final class RequestFlow: Sendable {
         let response: UpstreamResponse
         var beginning: [UInt8] = []
         do throws(FlowExit) {
-            response = try await sender.deliver(call, credential, &permit, progress)
+            response = try await sender.deliver(call, credential, &permit, progress) { () throws(FlowExit) in
+                try visit.checkAnew()
+            }
             if entry != nil { beginning = try await whole(response, call, progress) }
         } catch {
             if progress.facts.wasSent { reads?.cache.invalidate(after: call.match, status: progress.facts.lastStatus) }

@@ -86,6 +86,12 @@ final class AccessLog: Sendable {
             line.text(" via=")
             line.text(via)
         }
+        if let person = record.person {
+            line.text(" issuer=")
+            line.word(person.issuer)
+            line.text(" subject=")
+            line.word(person.subject)
+        }
         if let cache = record.cache?.word {
             line.text(" cache=")
             line.word(cache.text)
@@ -120,6 +126,10 @@ final class AccessLog: Sendable {
         string("source", record.source.rawValue)
         string("outcome", outcome.text)
         if let via = record.via { string("via", via.description) }
+        if let person = record.person {
+            string("issuer", person.issuer)
+            string("subject", person.subject)
+        }
         if let cache = record.cache?.word { string("cache", cache.text) }
         if let id = record.upstreamID { string("upstream_id", id) }
         if !record.detail.isEmpty { string("detail", record.detail) }

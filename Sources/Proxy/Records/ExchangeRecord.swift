@@ -47,6 +47,9 @@ struct ExchangeRecord: Sendable {
     var caller = "-"
     /// How the caller has shown who it is, where that was not by a key.
     var via: StaticString?
+    /// Who that is for sure, where an issuer vouches for it: what such a one is called is not unique, and may be the name of a
+    /// caller of the configuration.
+    var person: (issuer: String, subject: String)?
     var operation = "-"
     var source = AnswerSource.proxy
     /// 0 when nothing was answered.

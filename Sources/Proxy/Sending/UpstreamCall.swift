@@ -36,6 +36,7 @@ struct UpstreamCall {
         turn = GateRequest(match, admission.caller, wait: Prefer.wait(in: head.fields))
         turn.token = admission.token
         if admission.isFairByAddress { turn.peer = visit.record.peer }
+        turn.content = Self.content(head, body)
         self.body = body
         let isSafe = head.method == .get || head.method == .head || head.method == .options
         traits = CallTraits(isSafe: isSafe)
@@ -72,6 +73,18 @@ struct UpstreamCall {
         // Others may wait for it, and what was paid for is kept.
         call.request.cancellation = .untilSent
         return call
+    }
+
+    /// A hash of what is asked for, which the same call has again. Of a long body its beginning will do.
+    private static func content(_ head: RequestHead, _ body: CallBody) -> Int {
+        var hasher = Hasher()
+        hasher.combine(head.method)
+        hasher.combine(head.target)
+        if case .bytes(let bytes) = body {
+            hasher.combine(bytes.count)
+            hasher.combine(bytes.prefix(4096))
+        }
+        return hasher.finalize()
     }
 
     /// The tool's end-to-end fields, then ours.

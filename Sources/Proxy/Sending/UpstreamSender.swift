@@ -157,11 +157,15 @@ struct UpstreamSender: Sendable {
 
     /// Sends the call, again where that is surely harmless, and returns the answer that its tool gets. What upstream refuses
     /// for now waits in its place, within its deadline. Each send counts.
+    ///
+    /// - Parameter check: throws what speaks against it now; asked before each send, since rules may change during the one before.
     func deliver(
-        _ call: UpstreamCall, _ credential: CallCredential, _ permit: inout Gate.Permit, _ progress: CallProgress
+        _ call: UpstreamCall, _ credential: CallCredential, _ permit: inout Gate.Permit, _ progress: CallProgress,
+        check: () throws(FlowExit) -> Void
     ) async throws(FlowExit) -> UpstreamResponse {
         var tries = tries(with: credential)
         while true {
+            try check()
             let place = try await countSend(&permit, call, progress)
             switch try await attempt(call, &tries, permit, place, progress) {
             case .answer(let response): return response

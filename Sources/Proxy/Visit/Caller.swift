@@ -15,6 +15,17 @@ struct Caller: Sendable, Equatable {
         /// By its own token, in pass-through mode, which is not verified here.
         case token
         case anonymous
+
+        /// As the access log says it; nil for keys, and where nothing was shown.
+        var word: StaticString? {
+            switch self {
+            case .key, .anonymous: nil
+            case .jwt: "jwt"
+            case .certificate: "certificate"
+            case .unix: "unix"
+            case .token: "token"
+            }
+        }
     }
 
     let name: String

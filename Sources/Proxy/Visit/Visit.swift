@@ -52,7 +52,8 @@ final class Visit {
         record.method = wire.head.method.rawValue
         record.path = wire.head.path
         record.caller = admission.caller.name
-        if admission.caller.via == .certificate { record.via = "certificate" }
+        record.via = admission.caller.via.word
+        record.person = admission.caller.person.map { ($0.issuer, $0.subject) }
     }
 
     var head: RequestHead { wire.head }

@@ -101,6 +101,29 @@ struct FlightDeadlineTests {
         #expect(drops.count == 1)
     }
 
+    @Test("who still waits when the request is refused for now is told, who has left or landed is not")
+    func toldWhenHeld() async throws {
+        let flight = fixture.flight()
+        let told = Counter()
+        let waiters = try (0..<2).map { _ in try #require(flight.join(deadline: fixture.deadline())) }
+        let waiting = waiters.map { waiter in
+            Task.immediate { FlightFixture.text(await flight.landing(of: waiter, whenHeld: { told.call() })) }
+        }
+        flight.sent()
+        #expect(told.count == 0)
+        flight.held()
+        #expect(told.count == 2)
+        waiting[0].cancel()
+        #expect(await waiting[0].value == "left")
+        flight.sent()
+        flight.held()
+        #expect(told.count == 3)
+        flight.end("page")
+        #expect(await waiting[1].value == "page")
+        flight.held()
+        #expect(told.count == 3)
+    }
+
     @Test("one whose time was over before it came to wait is late, whatever the outcome")
     func lateBeforeWaiting() async throws {
         let flight = fixture.flight()

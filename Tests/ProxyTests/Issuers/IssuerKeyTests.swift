@@ -87,9 +87,11 @@ import _CryptoExtras
             try url(#"{"issuer":"https://a.example","jwks_uri":"https://b.example/k?v=1"}"#)
                 == "https://b.example/k?v=1")
         #expect(
-            try url(#"{"issuer":"https://a.example/","jwks_uri":"http://127.0.0.1:9/k"}"#) == "http://127.0.0.1:9/k")
+            try url(#"{"issuer":"https://a.example/","jwks_uri":"http://127.0.0.1:9/k"}"#, "https://a.example/")
+                == "http://127.0.0.1:9/k")
         for text in [
-            "<html>", "[]", "{}", #"{"issuer":"https://evil.example","jwks_uri":"https://a.example/k"}"#,
+            "<html>", "[]", "{}", #"{"issuer":"https://a.example/","jwks_uri":"https://a.example/k"}"#,
+            #"{"issuer":"https://evil.example","jwks_uri":"https://a.example/k"}"#,
             #"{"issuer":"https://a.example"}"#, #"{"issuer":"https://a.example","jwks_uri":"http://b.example/k"}"#,
             #"{"issuer":"https://a.example","jwks_uri":"file:///etc/passwd"}"#,
             #"{"issuer":"https://a.example","jwks_uri":"https://b.example/k#f"}"#,

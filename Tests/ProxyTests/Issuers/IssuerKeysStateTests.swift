@@ -24,7 +24,18 @@ import Testing
         case .wait(.fetch): "fetch"
         case .wait(.none): "wait"
         case .refuse(let fault): "\(fault)"
-        case .unavailable(_, let wait): "unavailable \(wait.components.seconds)"
+        case .unavailable(_, _, let wait): "unavailable \(wait.components.seconds)"
+        }
+    }
+
+    /// What a doubt about a signature brings, in a word.
+    private func doubt(_ state: inout IssuerKeysState, _ seconds: Double, generation: UInt64 = 1) throws -> String {
+        switch state.doubt(try TokenForge.header(.es256), generation: generation, now: at(seconds)) {
+        case .keys: "keys"
+        case .wait(.fetch): "fetch"
+        case .wait(.none): "wait"
+        case .refuse(let fault): "\(fault)"
+        case .unavailable(_, _, let wait): "unavailable \(wait.components.seconds)"
         }
     }
 
@@ -70,12 +81,62 @@ import Testing
         #expect(try look(&state, "other", 70) == "fetch")
     }
 
-    @Test("however many unknown keys come, they cause one fetch a minute")
+    @Test("a signature by none of the keys that are named asks too: they may be others under the same name")
+    func replaced() throws {
+        var state = try fetched()
+        #expect(try doubt(&state, 10) == "fetch" && doubt(&state, 10.1) == "wait")
+        #expect(try look(&state, "new", 10.2) == "wait" && look(&state, 10.3) == "keys")
+        state.fetched(
+            .success(try TokenForge.keySet(TokenForge.jwk(.es256, of: TokenForge.nextP256))), now: at(11))
+        #expect(state.generation == 2)
+        #expect(try doubt(&state, 11) == "keys", "those that it was held against are gone")
+        #expect(try doubt(&state, 11, generation: 2) == "signatureWrong")
+        #expect(try doubt(&state, 69, generation: 2) == "signatureWrong" && look(&state, "new", 69) == "keyUnknown")
+        #expect(try doubt(&state, 70, generation: 2) == "fetch")
+    }
+
+    @Test("a token without a name of its key, of which several fit, makes nobody ask")
+    func unclear() throws {
+        var state = IssuerKeysState()
+        _ = state.start()
+        state.fetched(
+            .success(try TokenForge.keySet(TokenForge.jwk(.es256, kid: "a"), TokenForge.jwk(.es256, kid: "b"))),
+            now: at(0))
+        for second in [1.0, 2, 100] {
+            guard case .refuse(.keyUnclear) = state.look(try TokenForge.header(.es256, kid: nil), now: at(second))
+            else {
+                Issue.record("\(second)")
+                continue
+            }
+        }
+    }
+
+    @Test("an issuer that hangs is waited for by the one who asks it, and by nobody else once it has failed")
+    func hanging() throws {
+        var state = try fetched()
+        #expect(try look(&state, "new", 10) == "fetch" && look(&state, "other", 19) == "wait")
+        state.fetched(.failure(.unreachable("hangs")), now: at(20))
+        #expect(try look(&state, "new", 21) == "unavailable 49")
+        #expect(try doubt(&state, 21) == "signatureWrong", "the key that it names is there")
+        #expect(state.due(now: at(80)) == .fetch)
+        for second in [80.0, 85, 89] {
+            #expect(try look(&state, "new", second) == "unavailable 1", "nobody waits for the next try")
+            #expect(try doubt(&state, second) == "signatureWrong" && look(&state, second) == "keys")
+        }
+        state.fetched(.failure(.unreachable("hangs")), now: at(90))
+        #expect(try look(&state, "new", 91) == "fetch", "it may be back")
+        #expect(try look(&state, "other", 92) == "unavailable 1" && doubt(&state, 92) == "signatureWrong")
+        state.fetched(.success(try set("new")), now: at(93))
+        #expect(try look(&state, "new", 93) == "keys")
+    }
+
+    @Test("however many unknown keys and wrong signatures come, they cause one fetch a minute")
     func storm() throws {
         var (state, fetches) = (try fetched(), 0)
         for tick in 0..<60_000 {
             let now = Double(tick) / 100
-            if try look(&state, "evil", now) == "fetch" {
+            let word = try tick.isMultiple(of: 2) ? look(&state, "evil", now) : doubt(&state, now)
+            if word == "fetch" {
                 fetches += 1
                 state.fetched(.success(try set()), now: at(now))
             }

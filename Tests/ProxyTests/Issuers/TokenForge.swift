@@ -18,6 +18,8 @@ enum TokenForge {
 
     static let rsa = try? _RSA.Signing.PrivateKey(keySize: .bits2048)
     static let p256 = P256.Signing.PrivateKey()
+    /// What `p256` is replaced by.
+    static let nextP256 = P256.Signing.PrivateKey()
     static let p384 = P384.Signing.PrivateKey()
     static let p521 = P521.Signing.PrivateKey()
     static let ed25519 = Curve25519.Signing.PrivateKey()
@@ -40,14 +42,17 @@ enum TokenForge {
 
     /// A token with this header and these claims, as their texts stand.
     static func token(
-        _ claims: String = claims(), header: String? = nil, alg: TokenAlgorithm = .es256, kid: String? = "k"
+        _ claims: String = claims(), header: String? = nil, alg: TokenAlgorithm = .es256, kid: String? = "k",
+        by p256: P256.Signing.PrivateKey = p256
     ) throws -> String {
         let kid = kid.map { ",\"kid\":\"\($0)\"" } ?? ""
         let signed = base64(header ?? "{\"alg\":\"\(alg.rawValue)\"\(kid)}") + "." + base64(claims)
-        return signed + "." + Base64.encodeURL(try signature(Array(signed.utf8), alg))
+        return signed + "." + Base64.encodeURL(try signature(Array(signed.utf8), alg, p256))
     }
 
-    static func signature(_ bytes: [UInt8], _ alg: TokenAlgorithm) throws -> [UInt8] {
+    static func signature(
+        _ bytes: [UInt8], _ alg: TokenAlgorithm, _ p256: P256.Signing.PrivateKey = p256
+    ) throws -> [UInt8] {
         switch alg {
         case .rs256: try rsa(SHA256.hash(data: bytes), .insecurePKCS1v1_5)
         case .rs384: try rsa(SHA384.hash(data: bytes), .insecurePKCS1v1_5)
@@ -70,7 +75,9 @@ enum TokenForge {
     // MARK: Keys
 
     /// The key for an algorithm as a key set has it; `more` are members with a comma in front.
-    static func jwk(_ alg: TokenAlgorithm, kid: String? = "k", more: String = "") throws -> String {
+    static func jwk(
+        _ alg: TokenAlgorithm, kid: String? = "k", more: String = "", of p256: P256.Signing.PrivateKey = p256
+    ) throws -> String {
         let kid = kid.map { ",\"kid\":\"\($0)\"" } ?? ""
         let members =
             switch alg {
@@ -161,7 +168,7 @@ final class IssuerRig: Sendable {
 
     init(_ change: (inout Config.Issuer) -> Void = { _ in }) throws {
         var issuer = Config.Issuer()
-        issuer.url = BaseURL(scheme: .https, host: "login.example.com", path: "/tenant")
+        issuer.url = IssuerURL(BaseURL(scheme: .https, host: "login.example.com", path: "/tenant"))
         issuer.jwksURL = BaseURL(scheme: .https, host: "login.example.com", path: "/keys")
         issuer.audience = ["clash"]
         change(&issuer)
@@ -203,6 +210,13 @@ final class IssuerRig: Sendable {
         } catch {
             return .failure(error)
         }
+    }
+
+    /// The same once no fetch is under way that it asked for.
+    func settledWord(_ token: String) async throws -> String {
+        guard word(token) == "wait" else { return word(token) }
+        try await settle()
+        return word(token)
     }
 
     /// In a word: the caller's name, or what is wrong.

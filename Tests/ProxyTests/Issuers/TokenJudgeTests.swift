@@ -43,6 +43,45 @@ import Testing
         #expect(!entry.standing.holds(at: TokenForge.now) && rig.word(token) == "keyUnknown")
     }
 
+    @Test(
+        "keys that are replaced under their name, or without one, are fetched with the first token by a new one",
+        arguments: ["k", nil])
+    func keyReplaced(kid: String?) async throws {
+        let rig = try IssuerRig()
+        try await rig.start(TokenForge.set(try TokenForge.jwk(.es256, kid: kid)))
+        let old = try TokenForge.token(kid: kid)
+        #expect(rig.word(old) == "alice")
+        rig.documents.publish(
+            IssuerRig.keySetURL, TokenForge.set(try TokenForge.jwk(.es256, kid: kid, of: TokenForge.nextP256)))
+        let new = try TokenForge.token(kid: kid, by: TokenForge.nextP256)
+        #expect(rig.word(old) == "alice", "nobody knows yet")
+        #expect(rig.word(new) == "wait")
+        try await rig.settle()
+        #expect(rig.word(new) == "alice")
+        for _ in 0..<100 { #expect(rig.word(old) == "signatureWrong", "what it had verified is void") }
+        #expect(rig.documents.asked.count == 2)
+    }
+
+    @Test("an unknown key of an issuer that does not answer is refused at once and in words that fit, until it answers")
+    func unknownWhileDown() async throws {
+        let rig = try IssuerRig()
+        try await rig.start(try keys())
+        rig.documents.fail(IssuerRig.keySetURL)
+        let strange = try TokenForge.token(kid: "strange")
+        #expect(try await rig.settledWord(strange) == "unavailable")
+        guard case .failure(let failure) = rig.ask(strange) else {
+            Issue.record("it was let in")
+            return
+        }
+        #expect(failure.message.contains("its key is not among those that are known"), "\(failure.message)")
+        #expect(!failure.message.contains("there is no key"))
+        #expect(rig.word(try TokenForge.token()) == "alice")
+        rig.documents.hold()
+        rig.clock.advance(by: .seconds(59))
+        #expect(rig.word(strange) == "unavailable")
+        rig.documents.release()
+    }
+
     @Test("a decision ends with its issuer, and lives on over a change of its other rules")
     func withdrawn() async throws {
         let rig = try IssuerRig()

@@ -7,7 +7,7 @@ import Synchronization
 /// The keys of all issuers that are configured. Usable from every thread.
 final class IssuerBook: Sendable {
     private struct Place: Hashable {
-        let url: String
+        let url: IssuerURL
         let keySetURL: String?
     }
 
@@ -37,12 +37,12 @@ final class IssuerBook: Sendable {
         let (made, withdrawn, begin) = state.withLock { state in
             var next: [Place: IssuerKeys] = [:]
             let made = issuers.compactMap { issuer -> Issuer? in
-                guard let url = issuer.url?.description else { return nil }
+                guard let url = issuer.url else { return nil }
                 let place = Place(url: url, keySetURL: issuer.jwksURL?.description)
                 let keys =
                     next[place] ?? state.keys[place]
                     ?? IssuerKeys(
-                        url: url, keySetURL: place.keySetURL, documents: documents, time: time, tell: tell)
+                        url, keySetURL: place.keySetURL, documents: documents, time: time, tell: tell)
                 next[place] = keys
                 return Issuer(issuer, keys: keys)
             }

@@ -1,6 +1,7 @@
 // An issuer's keys, kept: the thin shell of `IssuerKeysState`, with its one timer and those who wait for a fetch. The fetch
 // is a task of its own, so nobody's leaving reaches it.
 
+import Configuration
 import Ground
 import Synchronization
 
@@ -21,11 +22,13 @@ final class IssuerKeys: Sendable {
         var isWithdrawn = false
     }
 
-    /// The issuer's, without a slash at its end.
+    /// The issuer's, letter for letter.
     let url: String
     /// Advances whenever a decision that was made with these keys may not hold any more.
     let generation = KeyGeneration()
+    /// Nil: what the discovery document names, which is at `discoveryURL`.
     private let keySetURL: String?
+    private let discoveryURL: String
     private let documents: any IssuerDocuments
     private let time: Time
     private let tell: @Sendable (_ url: String, IssuerTrouble?) -> Void
@@ -35,10 +38,11 @@ final class IssuerKeys: Sendable {
     ///   - keySetURL: nil: what the discovery document names.
     ///   - tell: hears why the keys cannot be fetched when that begins, and nil when it is over. Without any lock held.
     init(
-        url: String, keySetURL: String?, documents: any IssuerDocuments, time: Time,
+        _ url: IssuerURL, keySetURL: String?, documents: any IssuerDocuments, time: Time,
         tell: @escaping @Sendable (_ url: String, IssuerTrouble?) -> Void
     ) {
-        self.url = url
+        self.url = url.description
+        discoveryURL = DiscoveryDocument.url(of: url.location.description)
         self.keySetURL = keySetURL
         self.documents = documents
         self.time = time
@@ -50,9 +54,20 @@ final class IssuerKeys: Sendable {
 
     /// What there is to verify a token with this header with; begins a fetch where that says so.
     func look(_ header: TokenHeader) -> IssuerKeysState.Finding {
+        find { state, now in state.look(header, now: now) }
+    }
+
+    /// What there is now for a token that is by none of the keys that a look gave; begins a fetch where that says so.
+    func doubt(_ header: TokenHeader, generation: UInt64) -> IssuerKeysState.Finding {
+        find { state, now in state.doubt(header, generation: generation, now: now) }
+    }
+
+    private func find(
+        _ question: @Sendable (inout IssuerKeysState, ContinuousClock.Instant) -> IssuerKeysState.Finding
+    ) -> IssuerKeysState.Finding {
         core.withLock { core in
             if core.isWithdrawn { return .refuse(.issuerUnknown) }
-            let answer = core.state.look(header, now: time.now())
+            let answer = question(&core.state, time.now())
             if case .wait(.fetch) = answer { launch(&core) }
             settle(&core)
             return answer
@@ -112,12 +127,14 @@ final class IssuerKeys: Sendable {
 
     private func fetch() async -> Result<KeySet, IssuerTrouble> {
         do throws(IssuerTrouble) {
-            var location = keySetURL
-            if location == nil {
-                let document = try await documents.document(DiscoveryDocument.url(of: url))
+            let location: String
+            if let keySetURL {
+                location = keySetURL
+            } else {
+                let document = try await documents.document(discoveryURL)
                 location = try DiscoveryDocument.keySetURL(document, issuer: url)
             }
-            return .success(try KeySet(document: try await documents.document(location ?? url)))
+            return .success(try KeySet(document: try await documents.document(location)))
         } catch {
             return .failure(error)
         }

@@ -2,9 +2,10 @@
 //
 // What stays true:
 //  1. One fetch at a time. It begins at start, an hour after the last one that went well, and, where a token names a key that
-//     is not there, at once; because of such tokens never twice in a minute.
+//     is not there or is not by the one that it names, at once; because of such tokens never twice in a minute.
 //  2. What is verified with is always the whole of one fetched set: a key that is gone from a newer one is gone.
 //  3. A set is good for a day after it was fetched, whatever fails meanwhile.
+//  4. Nobody waits for an issuer that failed the last time, but the one who asks it again.
 
 import Ground
 
@@ -14,7 +15,7 @@ struct IssuerKeysState: Sendable {
 
     static let refreshEvery = Duration.seconds(3600)
     static let goodFor = Duration.seconds(86_400)
-    /// Between fetches that unknown keys ask for, and the longest between tries.
+    /// Between fetches that tokens ask for, and the longest between tries.
     static let askEvery = Duration.seconds(60)
 
     /// What the shell has to do.
@@ -25,13 +26,13 @@ struct IssuerKeysState: Sendable {
 
     /// What there is to verify a token with.
     enum Finding: Sendable {
-        /// One of these.
-        case keys([IssuerKey])
+        /// One of these, which are those of `generation`.
+        case keys([IssuerKey], generation: UInt64)
         /// A fetch is under way, or begins now, that may bring its key.
         case wait(Action)
         case refuse(TokenFault)
-        /// It cannot be told.
-        case unavailable(IssuerTrouble, retryAfter: Duration)
+        /// It cannot be told. `hasKeys`: with those that are known.
+        case unavailable(IssuerTrouble, hasKeys: Bool, retryAfter: Duration)
     }
 
     private var keys: KeySet?
@@ -52,25 +53,45 @@ struct IssuerKeysState: Sendable {
         drop(now: now)
         guard let keys else { return withoutKeys(now: now) }
         do throws(TokenFault) {
-            return .keys(try keys.keys(for: header))
+            return .keys(try keys.keys(for: header), generation: generation)
         } catch {
-            if isFetching { return .wait(.none) }
-            guard error == .keyUnknown else { return .refuse(error) }
-            if let next = nextAsk, now < next {
-                // Nobody can say that an issuer which does not answer has no such key.
-                guard let trouble else { return .refuse(error) }
-                return .unavailable(trouble, retryAfter: Self.wait(until: min(next, nextFetch ?? next), now))
-            }
-            nextAsk = now + Self.askEvery
-            return .wait(begin())
+            guard error == .keyUnknown else { return isFetching ? .wait(.none) : .refuse(error) }
+            if let action = ask(now: now) { return .wait(action) }
+            // Nobody can say that an issuer which does not answer has no such key.
+            guard let trouble else { return .refuse(error) }
+            let next = [nextFetch, nextAsk].compactMap(\.self).min()
+            return .unavailable(
+                trouble, hasKeys: true, retryAfter: Self.wait(until: isFetching ? now : next ?? now, now))
         }
+    }
+
+    /// A token is by none of the keys that `look` gave. They may have been replaced under their name, or without one: its issuer
+    /// is asked as for an unknown key. What it does not bring within the minute has a wrong signature, since the keys that the
+    /// token names are there.
+    ///
+    /// - Parameter generation: of the keys that it was held against.
+    mutating func doubt(_ header: TokenHeader, generation: UInt64, now: Instant) -> Finding {
+        guard generation == self.generation else { return look(header, now: now) }
+        drop(now: now)
+        guard keys != nil else { return withoutKeys(now: now) }
+        return ask(now: now).map(Finding.wait) ?? .refuse(.signatureWrong)
+    }
+
+    /// The fetch that may bring what a token asks for; nil: none will before a minute is over.
+    private mutating func ask(now: Instant) -> Action? {
+        if isFetching { return trouble == nil ? Action.none : nil }
+        if let nextAsk, now < nextAsk { return nil }
+        nextAsk = now + Self.askEvery
+        return begin()
     }
 
     private mutating func withoutKeys(now: Instant) -> Finding {
         if isFetching, !hasTried { return .wait(.none) }
         if !hasTried { return .wait(begin()) }
         let next = nextFetch ?? now
-        return .unavailable(trouble ?? .unreachable("has not answered yet"), retryAfter: Self.wait(until: next, now))
+        return .unavailable(
+            trouble ?? .unreachable("has not answered yet"), hasKeys: false,
+            retryAfter: Self.wait(until: next, now))
     }
 
     private static func wait(until next: Instant, _ now: Instant) -> Duration { max(.seconds(1), next - now) }

@@ -70,27 +70,22 @@ struct KeySet: Sendable, Equatable {
 
 /// Where an issuer's keys are.
 enum DiscoveryDocument {
-    /// Of the issuer with this URL, which has no slash at its end.
+    /// Of the issuer that is found at this URL, which has no slash at its end.
     static func url(of issuer: String) -> String { issuer + "/.well-known/openid-configuration" }
 
-    /// The URL of the key set that the document of `issuer` names: https, or http on this machine.
+    /// The URL of the key set that the document of `issuer` names: https, or http on this machine. The document has the
+    /// issuer's name letter for letter (section 4.3).
     static func keySetURL(_ document: [UInt8], issuer: String) throws(IssuerTrouble) -> String {
         guard let json = JSON(document), case .object = json else {
             throw .discovery("is no JSON object, or names a member twice")
         }
-        guard let name = json["issuer"]?.string, isSame(name, issuer) else {
+        guard let name = json["issuer"]?.string, name == issuer else {
             throw .discovery("names another issuer than the one that is configured")
         }
         guard let url = json["jwks_uri"]?.string, let (origin, rest) = Origin.split(url),
             origin.scheme == .https || origin.isLoopback, isTarget(rest)
         else { throw .discovery("names no jwks_uri with https") }
         return url
-    }
-
-    /// Whether a name of an issuer, as tokens and documents have it, is this URL. What is configured has lost a slash at its
-    /// end, which some issuers have in their name.
-    static func isSame(_ name: String, _ url: String) -> Bool {
-        name == url || name.utf8.last == UInt8(ascii: "/") && name.dropLast() == url[...]
     }
 
     private static func isTarget(_ text: Substring) -> Bool {

@@ -36,32 +36,39 @@ final class TokenJudge: Sendable {
         } catch {
             throw Failure(error)
         }
-        let keys = claim.issuer.keys
-        // Before the keys are looked at: whatever changes from here on makes the decision void.
-        let generation = keys.generation.current
-        switch keys.look(claim.header) {
-        case .keys(let keys):
-            let (token, header) = (claim.token, claim.header)
-            guard keys.contains(where: { $0.verifies(token.signature, of: token.signed, header.algorithm) }) else {
-                throw Failure(TokenFault.signatureWrong)
-            }
-        case .wait: throw .waitsForKeys(of: keys)
-        case .refuse(let fault): throw Failure(fault)
-        case .unavailable(let trouble, let wait): throw .noKeys(of: keys, trouble, retryAfter: wait)
-        }
+        let generation = try verify(claim)
         let entry = VerifiedTokens.Entry(
             caller: claim.caller,
-            standing: TokenStanding(until: claim.end, generation: generation, of: keys.generation))
+            standing: TokenStanding(until: claim.end, generation: generation, of: claim.issuer.keys.generation))
         known.remember(entry, for: hash)
         return entry
+    }
+
+    /// The generation of the keys that a token's signature is found to be by.
+    private func verify(_ claim: Claim) throws(Failure) -> UInt64 {
+        let (token, header, keys) = (claim.token, claim.header, claim.issuer.keys)
+        var finding = keys.look(header)
+        while true {
+            switch finding {
+            case .keys(let fitting, let generation):
+                if fitting.contains(where: { $0.verifies(token.signature, of: token.signed, header.algorithm) }) {
+                    return generation
+                }
+                // Gives keys again only where they are others by now.
+                finding = keys.doubt(header, generation: generation)
+            case .wait: throw .waitsForKeys(of: keys)
+            case .refuse(let fault): throw Failure(fault)
+            case .unavailable(let trouble, let hasKeys, let wait):
+                throw .noKey(of: keys, trouble, hasOthers: hasKeys, retryAfter: wait)
+            }
+        }
     }
 
     private func read(_ bearer: String, now: Int64) throws(TokenFault) -> Claim {
         let token = try CompactJWT(bearer)
         let header = try TokenHeader(token)
         let claims = try TokenClaims(token.payload)
-        guard let name = claims.issuer,
-            let issuer = issuers.first(where: { DiscoveryDocument.isSame(name, $0.keys.url) })
+        guard let name = claims.issuer, let issuer = issuers.first(where: { $0.keys.url == name })
         else { throw .issuerUnknown }
         let (caller, end) = try issuer.caller(claims, now: now)
         return Claim(token: token, header: header, issuer: issuer, caller: caller, end: end)
@@ -73,10 +80,16 @@ extension Failure {
         self.init(.callerTokenInvalid, fault.sentence, target: "Authorization", detail: String(describing: fault))
     }
 
-    fileprivate static func noKeys(of keys: IssuerKeys, _ trouble: IssuerTrouble, retryAfter: Duration) -> Failure {
-        Failure(
-            .issuerUnavailable,
-            "The token cannot be checked: there is no key of its issuer \(keys.url), because \(trouble.sentence).",
+    /// - Parameter hasOthers: whether keys are known that the token does not name.
+    fileprivate static func noKey(
+        of keys: IssuerKeys, _ trouble: IssuerTrouble, hasOthers: Bool, retryAfter: Duration
+    ) -> Failure {
+        let lack =
+            hasOthers
+            ? "its key is not among those that are known of its issuer \(keys.url), which cannot be fetched anew"
+            : "there is no key of its issuer \(keys.url)"
+        return Failure(
+            .issuerUnavailable, "The token cannot be checked: \(lack), because \(trouble.sentence).",
             retryAfter: retryAfter)
     }
 
