@@ -1,116 +1,121 @@
-// What operators are told about a running proxy: how it stands, and why one request went as it did.
+// What HTTP knows and this proxy does not serve: each has its status, says who speaks, and goes nowhere.
 
-import Ground
-import Simulator
+import Proxy
 import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(8))) struct StatusTests {
-    private func document(_ rig: Rig, _ target: String) async throws -> JSON {
-        let answer = try await rig.admin(target)
-        #expect(answer.status == 200 && answer.values("Content-Type") == ["application/json"], "\(answer.text)")
-        return try #require(JSON(Array(answer.text.utf8)), "\(answer.text)")
-    }
+    private static let path = "/clashdetection/tests"
+    private static let allowed = "GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE"
 
-    @Test("/status.json says how token, windows, queue, cache, callers, deletes, audit log and configuration stand")
-    func status() async throws {
-        var callers = ScopedCallers()
-        try callers.add("dash", allow: "read")
-        try callers.add("clean", allow: "read, delete")
-        try await withCache(["rate.windows=100/1m", "rate.run_windows=6/1s"], file: callers.tables) { number, request in
-            request.requestLine.hasPrefix("POST")
-                ? .bytes("HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n") : .bytes(numbered(number))
-        } _: { rig, _ in
-            let (dash, clean) = (callers.key("dash"), callers.key("clean"))
-            for _ in 0..<3 { _ = try await rig.get(Path.reports, [dash]) }
-            let why = ("X-Audit-Reason", "old \u{1B}[31m")
-            _ = try await rig.call(
-                "POST", Path.deletion, [clean, why, ("x-correlation-id", "d1")], body: job("a", "b"))
-            _ = try await rig.call("POST", Path.deletion, [dash, ("x-correlation-id", "d2")], body: job("c"))
-            try await eventually("all have ended") { rig.accessLog.lines.count == 5 }
-            let answer = try await rig.admin("/status.json")
-            #expect(
-                !answer.text.contains("demo-secret") && !answer.text.contains(dash.1) && !answer.text.contains("\u{1B}")
-            )
-            let status = try #require(JSON(Array(answer.text.utf8)))
-            for block in [
-                "version", "started", "token", "windows", "cooldowns", "queue", "cache", "callers", "deletes", "audit",
-                "configuration",
-            ] {
-                #expect(status[block] != nil, "\(block)")
-            }
-            #expect(status["ready"] == .bool(true) && status["token"]?["usable"] == .bool(true))
-            let window = status["windows"]?.array?.first
-            #expect(window?["window"]?.string == "100/1m" && window?["limit"]?.number == 100)
-            #expect((2...3).contains(window?["used"]?.number ?? 0))
-            #expect(status["cache"]?["saved_by_hit"]?.number == 2)
-            let tallies = status["callers"]?.array ?? []
-            #expect(tallies.map { $0["name"]?.string } == ["clean", "dash"])
-            #expect(
-                tallies.map { $0["requests"]?.number } == [1, 4] && tallies.map { $0["refused"]?.number } == [0, 1])
-            let deletes = status["deletes"]?.array ?? []
-            #expect(deletes.map { $0["id"]?.string } == ["d2", "d1"], "the newest first")
-            #expect(deletes.map { $0["result"]?.string } == ["denied", "deleted"])
-            #expect(deletes.last?["caller"]?.string == "clean" && deletes.last?["count"]?.number == 2)
-            #expect(status["audit"]?["state"]?.string == "ready" && (status["audit"]?["seq"]?.number ?? 0) >= 4)
-        }
-    }
-
-    @Test("a broken audit log and a pause are told")
-    func troubles() async throws {
-        try await withLimits(["rate.windows=100/1m"]) { rig, origin in
-            origin.refuseOnce(tooMany("40"))
-            #expect(try await rig.get(Path.tests, [("Prefer", "wait=0")]).status == 429)
-            let status = try await document(rig, "/status.json")
-            let pause = status["cooldowns"]?.array?.first
-            #expect(pause?["scope"]?.string == "all" && (30...40).contains(pause?["seconds"]?.number ?? 0))
-            #expect(status["queue"]?["upstream_refusals"]?.number == 1)
-        }
-    }
-
-    @Test("/explain?id= says why one of the last requests went as it did; of others it says 404")
-    func explain() async throws {
-        try await withCache { number, _ in
-            .bytes(numbered(number))
-        } _: { rig, _ in
-            _ = try await rig.get(Path.reports, [("x-correlation-id", "miss-1")])
-            _ = try await rig.get(Path.reports + "?cuid=secret", [("x-correlation-id", "hit-1")])
-            _ = try await rig.get("/elsewhere", [("x-correlation-id", "wrong-1")])
-            try await eventually("all have ended") { rig.accessLog.lines.count == 3 }
-            let miss = try await document(rig, "/explain?id=miss-1")
-            #expect(miss["cache"]?["result"]?.string == "stored" && miss["answer"]?["source"]?.string == "upstream")
-            #expect(
-                miss["upstream"]?["attempts"]?.number == 1 && miss["request"]?["operation"]?.string == "v2.reports.list"
-            )
-            let hit = try await rig.admin("/explain?id=hit-1")
-            #expect(!hit.text.contains("secret"))
-            let wrong = try await document(rig, "/explain?id=wrong%2D1")
-            #expect(wrong["answer"]?["outcome"]?.string == "refused:operation-not-found")
-            #expect(try await rig.admin("/explain?id=never").status == 404)
-            #expect(try await rig.admin("/explain").status == 400)
-            #expect(try await rig.admin("/explain?id=").status == 400)
-        }
+    @Test("CONNECT and TRACE are 405 with Allow", arguments: ["CONNECT evil.example:443", "TRACE \(path)"])
+    func notAllowed(line: String) async throws {
+        try await refused("\(line) HTTP/1.1\r\nHost: localhost\r\n\r\n", 405, "MethodNotAllowed", "method-not-allowed")
     }
 
     @Test(
-        "status and explain print what the listener says, and without colours where nobody looks",
-        .enabled(if: Program.isBuilt))
-    func commands() async throws {
-        try await withRig { rig in
-            _ = try await rig.call("GET", rig.list, [("x-correlation-id", "cmd-1")])
-            try await eventually("it has ended") { rig.accessLog.lines.count == 1 }
-            let place = ["--set", "admin.address=127.0.0.1:\(rig.adminPort)"]
-            let status = try await AuditProgram.run(["status"] + place)
-            #expect(status.status == 0 && status.output.contains("budget") && status.output.contains("anonymous"))
-            #expect(!status.output.contains("\u{1B}"))
-            let json = try await AuditProgram.run(["status", "--json"] + place)
-            #expect(JSON(Array(json.output.utf8))?["ready"] == .bool(true))
-            let explained = try await AuditProgram.run(["explain", "cmd-1"] + place)
-            #expect(explained.status == 0 && explained.output.hasPrefix("200 from Bentley, answered, after "))
-            let unknown = try await AuditProgram.run(["explain", "never"] + place)
-            #expect(unknown.status == 1 && unknown.errors.contains("RequestNotFound") && unknown.output.isEmpty)
-            let nobody = try await AuditProgram.run(["status", "--set", "admin.address=127.0.0.1:1"])
-            #expect(nobody.status == 1 && nobody.errors.contains("nobody answers"))
+        "a method that is none of the seven is 501, under its own name",
+        arguments: [
+            "FOO", "M-SEARCH", "MSEARCH", "PROPFIND", "PURGE", "get", "Get", "QUERY", "GETT", "!#$%&'*+-.^_`|~9",
+        ])
+    func notImplemented(method: String) async throws {
+        let answer = try await refused(
+            "\(method) \(Self.path) HTTP/1.1\r\nHost: localhost\r\nx-correlation-id: m-1\r\nContent-Length: 2\r\n\r\n{}",
+            501, "MethodNotImplemented", "method-not-implemented")
+        #expect(answer["x-correlation-id"] == "m-1" && answer.text.contains(method))
+    }
+
+    @Test("a major version other than 1 or 2 is 505", arguments: ["0.9", "3.0", "9.9"])
+    func version(version: String) async throws {
+        try await refused(
+            "GET \(Self.path) HTTP/\(version)\r\nHost: localhost\r\n\r\n", 505, "VersionNotSupported",
+            "version-not-supported")
+    }
+
+    @Test("HTTP/1.2 and up are treated as 1.1", arguments: ["1.2", "1.9"])
+    func laterMinor(version: String) async throws {
+        let received = Received()
+        try await withRig(origin: origin(received, always: ok)) { rig async throws in
+            let client = try rig.connect()
+            for _ in 0..<2 {
+                let answer = try await client.exchange("GET \(Self.path) HTTP/\(version)\r\nHost: localhost\r\n\r\n")
+                #expect(answer.status == 200 && answer.statusLine.hasPrefix("HTTP/1.1 "))
+            }
+            client.close()
+            #expect(received.all.map(\.requestLine) == Array(repeating: "GET \(Self.path) HTTP/1.1", count: 2))
         }
+    }
+
+    @Test("OPTIONS * is answered 204 with Allow, here, and the connection goes on")
+    func options() async throws {
+        let received = Received()
+        try await withRig(origin: origin(received, always: ok)) { rig async throws in
+            let client = try rig.connect()
+            let answer = try await client.exchange("OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            #expect(answer.status == 204 && answer["Allow"] == Self.allowed && answer["Via"] == "1.1 clash-proxy")
+            #expect(answer["Content-Length"] == nil && answer["Cache-Status"] == nil)
+            #expect(try await client.exchange(rig.request("GET", Self.path)).status == 200)
+            client.close()
+            #expect(received.count == 1)
+        }
+    }
+
+    @Test("what came back to its sender is 508 at once; two proxies in a row are no loop")
+    func loop() async throws {
+        let received = Received()
+        try await withRig(origin: origin(received, always: ok)) { inner async throws in
+            try await withRig { options in
+                options.flags = ["upstream.url=\(inner.addresses.tools)", "token.mode=passthrough"]
+            } _: { outer async throws in
+                #expect(try await outer.get(Self.path, [("Via", "1.0 a, 1.1 clash-proxy")]).status == 200)
+                let seen = try #require(received.all.first).values("Via").joined(separator: ", ").split(separator: ", ")
+                #expect(seen.count == 4 && Set(seen).count == 4, "\(seen)")
+                for mark in seen.suffix(2) {
+                    #expect(
+                        mark.hasPrefix("1.1 clash-proxy-")
+                            && mark.dropFirst(4).allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-") })
+                }
+                let back = try await outer.get(Self.path, [("Via", "1.1 \(seen[2].dropFirst(4)) (x), 1.1 other")])
+                back.expectError(508, "LoopDetected", reason: "loop-detected")
+                let other = try await inner.get(Self.path, [("Via", String(seen[3]))])
+                other.expectError(508, "LoopDetected", reason: "loop-detected")
+                #expect(try await inner.get(Self.path, [("Via", String(seen[2]))]).status == 200)
+            }
+        }
+    }
+
+    @Test("errors of our own and preflights carry no Cache-Status")
+    func noCacheStatus() async throws {
+        try await withRig { options in
+            options.flags = ["cache.enabled=true", "listen.cors_origins=https://app.example"]
+        } _: { rig async throws in
+            let preflight = [("Origin", "https://app.example"), ("Access-Control-Request-Method", "GET")]
+            let answers = [
+                try await rig.get("/nowhere"), try await rig.get(rig.list, [("Cache-Control", "only-if-cached")]),
+                try await rig.get("/x/../y"), try await rig.get(rig.list, [("Origin", "https://evil.example")]),
+                try await rig.call("OPTIONS", rig.list, preflight),
+            ]
+            #expect(answers.map(\.status) == [404, 504, 400, 403, 204])
+            #expect(answers.allSatisfy { $0["Cache-Status"] == nil })
+        }
+    }
+
+    @discardableResult
+    private func refused(_ bytes: String, _ status: Int, _ code: String, _ reason: String) async throws -> RawResponse {
+        let received = Received()
+        var result: RawResponse?
+        try await withRig(origin: origin(received, always: ok)) { rig async throws in
+            let client = try rig.connect()
+            let answer = try await client.exchange(bytes, method: "GET")
+            answer.expectError(status, code, reason: reason)
+            #expect(answer["Allow"] == (status == 405 ? Self.allowed : nil) && answer["Cache-Status"] == nil)
+            #expect(try await client.readToEnd().isEmpty)
+            client.close()
+            #expect(received.count == 0)
+            let method = bytes.prefix { $0 != " " }
+            _ = try await rig.accessLog.line(with: " \(method) ", "refused:\(reason)")
+            result = answer
+        }
+        return try #require(result)
     }
 }

@@ -44,7 +44,6 @@ final class RequestFlow: Sendable {
     let environment: Environment
     let accessLog: AccessLog?
     let traffic: Traffic
-    /// Whether callers have to show who they are.
     let knowsCallers: Bool
 
     init(
@@ -392,16 +391,10 @@ final class RequestFlow: Sendable {
         finish(visit, outcome)
     }
 
-    /// The end of every request that reached the front desk: its line in the access log, then its connection may go on.
-    /// What never became a request has its line from `ProxyService.refuse`.
+    /// The end of every request that reached the front desk. What never became one has its line from `ProxyService.refuse`.
     func finish(_ visit: Visit, _ outcome: Outcome) {
         guard let record = visit.close(outcome) else { return }
-        if let verdict = record.cache { reads?.counts.counters.count(verdict) }
-        let time = environment.now() - record.started
-        count(record, as: visit.admission.caller, time: time)
-        traffic.recent.add(
-            Explanation(record: record, outcome: outcome, ended: environment.wallTime(), total: time))
-        accessLog?.write(record, outcome: outcome, total: time)
+        keep(record, outcome, of: visit.admission.caller)
         visit.wire.leave()
     }
 }

@@ -1,0 +1,157 @@
+// What operators are told about a running proxy: how it stands, and why one request went as it did.
+
+import Ground
+import Simulator
+import TestSupport
+import Testing
+
+@Suite(.timeLimit(.minutes(8))) struct OperatorStatusTests {
+    private func document(_ rig: Rig, _ target: String) async throws -> JSON {
+        let answer = try await rig.admin(target)
+        #expect(answer.status == 200 && answer.values("Content-Type") == ["application/json"], "\(answer.text)")
+        return try #require(JSON(Array(answer.text.utf8)), "\(answer.text)")
+    }
+
+    @Test("/status.json says how token, windows, queue, cache, callers, deletes, audit log and configuration stand")
+    func status() async throws {
+        var callers = ScopedCallers()
+        try callers.add("dash", allow: "read")
+        try callers.add("clean", allow: "read, delete")
+        try await withCache(["rate.windows=100/1m", "rate.run_windows=6/1s"], file: callers.tables) { number, request in
+            request.requestLine.hasPrefix("POST")
+                ? .bytes("HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n") : .bytes(numbered(number))
+        } _: { rig, _ in
+            let (dash, clean) = (callers.key("dash"), callers.key("clean"))
+            for _ in 0..<3 { _ = try await rig.get(Path.reports, [dash]) }
+            let why = ("X-Audit-Reason", "old \u{1B}[31m")
+            _ = try await rig.call(
+                "POST", Path.deletion, [clean, why, ("x-correlation-id", "d1")], body: job("a", "b"))
+            _ = try await rig.call("POST", Path.deletion, [dash, ("x-correlation-id", "d2")], body: job("c"))
+            try await eventually("all have ended") { rig.accessLog.lines.count == 5 }
+            let answer = try await rig.admin("/status.json")
+            #expect(
+                !answer.text.contains("demo-secret") && !answer.text.contains(dash.1) && !answer.text.contains("\u{1B}")
+            )
+            let status = try #require(JSON(Array(answer.text.utf8)))
+            for block in [
+                "version", "started", "token", "windows", "cooldowns", "queue", "cache", "callers", "deletes", "audit",
+                "configuration",
+            ] {
+                #expect(status[block] != nil, "\(block)")
+            }
+            #expect(status["ready"] == .bool(true) && status["token"]?["usable"] == .bool(true))
+            let window = status["windows"]?.array?.first
+            #expect(window?["window"]?.string == "100/1m" && window?["limit"]?.number == 100)
+            #expect((2...3).contains(window?["used"]?.number ?? 0))
+            #expect(status["cache"]?["saved_by_hit"]?.number == 2)
+            let tallies = status["callers"]?.array ?? []
+            #expect(tallies.map { $0["name"]?.string } == ["clean", "dash"])
+            #expect(
+                tallies.map { $0["requests"]?.number } == [1, 4] && tallies.map { $0["refused"]?.number } == [0, 1])
+            let deletes = status["deletes"]?.array ?? []
+            #expect(deletes.map { $0["id"]?.string } == ["d2", "d1"], "the newest first")
+            #expect(deletes.map { $0["result"]?.string } == ["denied", "deleted"])
+            #expect(deletes.last?["caller"]?.string == "clean" && deletes.last?["count"]?.number == 2)
+            #expect(status["audit"]?["state"]?.string == "ready" && (status["audit"]?["seq"]?.number ?? 0) >= 4)
+        }
+    }
+
+    @Test("a broken audit log and a pause are told")
+    func troubles() async throws {
+        try await withLimits(["rate.windows=100/1m"]) { rig, origin in
+            origin.refuseOnce(tooMany("40"))
+            #expect(try await rig.get(Path.tests, [("Prefer", "wait=0")]).status == 429)
+            let status = try await document(rig, "/status.json")
+            let pause = status["cooldowns"]?.array?.first
+            #expect(pause?["scope"]?.string == "all" && (30...40).contains(pause?["seconds"]?.number ?? 0))
+            #expect(status["queue"]?["upstream_refusals"]?.number == 1)
+        }
+    }
+
+    @Test("/explain?id= says why one of the last requests went as it did; of others it says 404")
+    func explain() async throws {
+        try await withCache { number, _ in
+            .bytes(numbered(number))
+        } _: { rig, _ in
+            _ = try await rig.get(Path.reports, [("x-correlation-id", "miss-1")])
+            _ = try await rig.get(Path.reports + "?cuid=secret", [("x-correlation-id", "hit-1")])
+            _ = try await rig.get("/elsewhere", [("x-correlation-id", "wrong-1")])
+            try await eventually("all have ended") { rig.accessLog.lines.count == 3 }
+            let miss = try await document(rig, "/explain?id=miss-1")
+            #expect(miss["cache"]?["result"]?.string == "stored" && miss["answer"]?["source"]?.string == "upstream")
+            #expect(
+                miss["upstream"]?["attempts"]?.number == 1 && miss["request"]?["operation"]?.string == "v2.reports.list"
+            )
+            let hit = try await rig.admin("/explain?id=hit-1")
+            #expect(!hit.text.contains("secret"))
+            let wrong = try await document(rig, "/explain?id=wrong%2D1")
+            #expect(wrong["answer"]?["outcome"]?.string == "refused:operation-not-found")
+            #expect(try await rig.admin("/explain?id=never").status == 404)
+            #expect(try await rig.admin("/explain").status == 400)
+            #expect(try await rig.admin("/explain?id=").status == 400)
+        }
+    }
+
+    @Test(
+        "status and explain print what the listener says, and without colours where nobody looks",
+        .enabled(if: Program.isBuilt))
+    func commands() async throws {
+        try await withRig { rig in
+            _ = try await rig.call("GET", rig.list, [("x-correlation-id", "cmd-1")])
+            try await eventually("it has ended") { rig.accessLog.lines.count == 1 }
+            let place = ["--set", "admin.address=127.0.0.1:\(rig.adminPort)"]
+            let status = try await AuditProgram.run(["status"] + place)
+            #expect(status.status == 0 && status.output.contains("budget") && status.output.contains("anonymous"))
+            #expect(!status.output.contains("\u{1B}"))
+            let json = try await AuditProgram.run(["status", "--json"] + place)
+            #expect(JSON(Array(json.output.utf8))?["ready"] == .bool(true))
+            let explained = try await AuditProgram.run(["explain", "cmd-1"] + place)
+            #expect(explained.status == 0 && explained.output.hasPrefix("200 from Bentley, answered, after "))
+            let unknown = try await AuditProgram.run(["explain", "never"] + place)
+            #expect(unknown.status == 1 && unknown.errors.contains("RequestNotFound") && unknown.output.isEmpty)
+            let nobody = try await AuditProgram.run(["status", "--set", "admin.address=127.0.0.1:1"])
+            #expect(nobody.status == 1 && nobody.errors.contains("nobody answers"))
+        }
+    }
+
+    @Test("the status page is one document under a policy that lets it load nothing and run nothing but its own")
+    func page() async throws {
+        try await withRig { rig in
+            let answer = try await rig.admin("/")
+            #expect(answer.status == 200 && answer.values("Content-Type") == ["text/html; charset=utf-8"])
+            let policy = answer["Content-Security-Policy"] ?? ""
+            #expect(policy.hasPrefix("default-src 'none'; ") && policy.contains("connect-src 'self'"))
+            #expect(!policy.contains("unsafe"))
+            let nonce =
+                policy.split(separator: "'").first { $0.hasPrefix("nonce-") }?.dropFirst("nonce-".count) ?? "none"
+            #expect(
+                answer.text.contains("<script nonce=\"\(nonce)\">")
+                    && answer.text.contains("<style nonce=\"\(nonce)\">"))
+            #expect(!answer.text.contains("http://") || !answer.text.contains(" src="))
+            #expect(!answer.text.contains("innerHTML") && !answer.text.contains("eval("))
+            let again = try await rig.admin("/")
+            #expect(again["Content-Security-Policy"] != policy, "a nonce is used once")
+        }
+    }
+
+    @Test(
+        "a browser draws the page with what the proxy says, and has nothing to complain of",
+        .enabled(if: Shell.has("chromium"), "chromium is not installed"))
+    func browser() async throws {
+        try await withRig({ $0.flags = ["rate.windows=4321/1m", "rate.run_windows=6/1s"] }) { rig in
+            let folder = try TemporaryFolder()
+            defer { folder.remove() }
+            _ = try await rig.call("GET", rig.list)
+            let dom = try await Shell.run(
+                """
+                chromium --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --user-data-dir=\(folder.path)/profile \
+                  --enable-logging=stderr --virtual-time-budget=4000 --dump-dom http://127.0.0.1:\(rig.adminPort)/ \
+                  2>\(folder.path)/errors
+                """)
+            #expect(dom.contains("4321/1m: ") && dom.contains("anonymous") && dom.contains("<polyline"), "\(dom)")
+            #expect(dom.contains(">ready</span>"), "\(dom)")
+            let console = try await Shell.run("grep CONSOLE \(folder.path)/errors")
+            #expect(console.isEmpty, "\(console)")
+        }
+    }
+}
