@@ -249,6 +249,8 @@ let package = Package(
                 "Ground", "Edge", "Proxy", "Configuration", "Simulator", "Audit", "clash-proxy", "TestSupport",
                 "TestCertificates",
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "NIOHPACK", package: "swift-nio-http2"),
                 .product(name: "Logging", package: "swift-log"),
             ],

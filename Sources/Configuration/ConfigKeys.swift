@@ -55,7 +55,7 @@ enum ConfigKeys {
             "open connections from tools; one more is answered 503 and closed"),
         .init(
             "listen.max_header_bytes", \.listen.maxHeaderBytes, .bytes(4096...(1 << 20)),
-            "request line and header fields; over it 431"),
+            "header fields; over it 431"),
         .init(
             "listen.max_body_bytes", \.listen.maxBodyBytes, .bytes(1024...(1 << 30)), "request bodies; over it 413"),
         .init(

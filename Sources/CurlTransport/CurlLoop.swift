@@ -266,6 +266,11 @@ final class CurlLoop: @unchecked Sendable {
             return TransferFailure(
                 reason: .refused, detail: "the server did not process the stream", curlCode: Int(code.rawValue))
         }
+        if transfer.verdict?.reason == .timeoutConnect, !sent,
+            let failure = self.options.failureOfProxy(CURLE_OPERATION_TIMEDOUT, transfer.handle)
+        {
+            return failure
+        }
         if let (reason, detail) = transfer.verdict {
             return TransferFailure(reason: reason, sent: sent, headReceived: headReceived, detail: detail)
         }

@@ -62,6 +62,11 @@ package struct OutgoingProxy: Sendable {
             return TransferFailure(
                 reason: .proxyUnreachable,
                 detail: "the proxy \(origin.authority) gave no sound answer to CONNECT: \(text)", curlCode: number)
+        case CURLE_OPERATION_TIMEDOUT:
+            return TransferFailure(
+                reason: .proxySilent,
+                detail: "the proxy \(origin.authority) did not answer CONNECT in time",
+                curlCode: number)
         default: return nil
         }
     }

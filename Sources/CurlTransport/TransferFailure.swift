@@ -18,6 +18,9 @@ package struct TransferFailure: Error, Sendable, Hashable {
         /// There is no way through the proxy on the way out: it cannot be reached, makes no sense, or reaches nobody
         /// itself (5xx); nothing was sent. `detail` says which and how.
         case proxyUnreachable
+        /// The proxy on the way out did not bring about a connection within the time for it; nothing was sent. `detail` says
+        /// which.
+        case proxySilent
         /// No final response head within `firstByteTimeout`.
         case timeoutFirstByte
         /// No byte for `stallTimeout` in the middle of a body.

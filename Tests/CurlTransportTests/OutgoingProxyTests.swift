@@ -159,7 +159,7 @@ import Testing
         }
     }
 
-    @Test("a proxy that says nothing costs no more than the time to connect")
+    @Test("a proxy that says nothing costs no more than the time to connect, and is named")
     func silent() async throws {
         let proxy = ScriptedOrigin { connection in _ = connection.readUntilClosed() }
         defer { proxy.stop() }
@@ -169,7 +169,8 @@ import Testing
             let failure = try await failure {
                 _ = try await transport.execute(UpstreamRequest(origin: try origin("http://192.0.2.1"), target: "/"))
             }
-            #expect(failure.reason == .timeoutConnect && !failure.sent)
+            #expect(failure.reason.rawValue == "proxySilent" && !failure.sent)
+            #expect(failure.detail == "the proxy 127.0.0.1:\(proxy.port) did not answer CONNECT in time")
         }
     }
 

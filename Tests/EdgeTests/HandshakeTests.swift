@@ -20,6 +20,7 @@ import Testing
 
         init(guarded: Bool = false) throws {
             let service = service
+            // Proof of `unsafe`: set here, and called by the channel's events alone, which the test's thread drives.
             nonisolated(unsafe) var note: (String) -> Void = { _ in }
             handshake = HandshakeHandler(timeout: .seconds(10)) {
                 note($0 ?? "none")

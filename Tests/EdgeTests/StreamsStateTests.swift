@@ -37,6 +37,23 @@ import Testing
         #expect(state.timeOut(now: Self.start + .seconds(127)) == .close)
     }
 
+    @Test("a tool that is not known any more is told the last stream at once, and what it has begun is finished")
+    func withdrawn() {
+        var idle = Self.open()
+        #expect(idle.withdraw(now: Self.start) == .end(.drained))
+        var busy = Self.open()
+        #expect(busy.begins(1) == .take && busy.begins(3) == .take)
+        #expect(busy.withdraw(now: Self.start) == .sayLast)
+        #expect(busy.begins(5) == .refuse && busy.lastTaken == 3)
+        #expect(busy.withdraw(now: Self.start) == .nothing && busy.ended(now: Self.start) == .nothing)
+        #expect(busy.ended(now: Self.start) == .end(.drained))
+        var warned = Self.open()
+        #expect(warned.begins(1) == .take && warned.drain(now: Self.start) == .warn)
+        #expect(warned.withdraw(now: Self.start) == .sayLast)
+        var opening = StreamsState(Self.limits, now: Self.start)
+        #expect(opening.withdraw(now: Self.start) == .close)
+    }
+
     @Test("a header block that does not end ends the connection after header_timeout, streams or not")
     func slowHead() {
         var state = Self.open()

@@ -1,6 +1,7 @@
 // Callers who are known by their certificate, from the handshake to the audit log.
 
 import Configuration
+import Proxy
 import Simulator
 import TestCertificates
 import TestSupport
@@ -99,6 +100,35 @@ struct ClientCertificateTests {
         }
     }
 
+    @Test("over HTTP/2 the same: rights by certificate, hits included, the caller in audit log and access log")
+    func overHTTP2() async throws {
+        try await withClients { rig, files, _ in
+            let tunnel = try await TLSTunnel(to: rig.port, files, client: "by-uri")
+            let client = try await tunnel.connect2()
+            for id in ["h2-miss", "h2-hit"] {
+                #expect(try await client.get(rig.list, [("x-correlation-id", id)]).status == 200)
+                _ = try await rig.accessLog.line(with: id, " by-uri v2.reports.list GET ", "via=certificate")
+            }
+            let write = try await client.begin(
+                "POST", "\(rig.v2)/tests", [("content-type", "application/json")], body: Array("{}".utf8))
+            #expect(try await client.answer(on: write).status == 403)
+            let report = rig.simulator.reportIDs(iTwin: rig.iTwin).first ?? ""
+            let deletion = try await client.begin(
+                "POST", "\(rig.v2)/reports/jobs/deletion",
+                [("content-type", "application/json"), ("x-correlation-id", "h2-delete")],
+                body: Array("{\"jobs\":[\"\(report)\"],\"operation\":\"delete\"}".utf8))
+            #expect(try await client.answer(on: deletion).status == 202)
+            _ = try await rig.accessLog.line(with: "h2-delete", " by-uri ", "via=certificate")
+            let records = try rig.records(of: "h2-delete")
+            #expect(records.map { $0.line.caller?.name } == ["by-uri", "by-uri"])
+            #expect(records.allSatisfy { $0.line.caller?.via == "certificate" })
+            let nobody = try await TLSTunnel(to: rig.port, files, client: "nobody")
+            #expect(try await nobody.connect2().get(rig.list).status == 401)
+            try await tunnel.stop()
+            try await nobody.stop()
+        }
+    }
+
     @Test(
         "without a certificate, or with one that is foreign, expired or not yet valid, the handshake fails",
         arguments: ["--tls-max 1.2", "--tlsv1.3"])
@@ -118,6 +148,51 @@ struct ClientCertificateTests {
             _ = try await rig.applicationLog.line(with: "a TLS handshake failed", "PEER_DID_NOT_RETURN_A_CERTIFICATE")
             #expect(rig.accessLog.lines.isEmpty)
             #expect(try await Shell.run("\(files.curl("by-name")) -o /dev/null -w '%{http_code}' '\(url)'") == "200")
+        }
+    }
+
+    @Test("another client_ca: whom it does not vouch for ends after the current request, others stay; the log names it")
+    func authority() async throws {
+        try await withClients { rig, files, _ in
+            let next = try TestCertificate("another authority", isAuthority: true)
+            try files.write(TestCertificate("CN tool", issuer: next), "of-next")
+            // Known by both: the client's certificate is signed by the authority that stays.
+            try TestCertificate.write(files.authority.pem + next.pem, to: files.ca)
+            _ = await rig.reload()
+            var tunnels: [TLSTunnel] = []
+            for name in ["by-name", "of-next"] {
+                tunnels.append(try await TLSTunnel(to: rig.port, files, client: name))
+                tunnels.append(try await TLSTunnel(to: rig.port, files, client: name, protocols: ["http/1.1"]))
+            }
+            let two = [try await tunnels[0].connect2(), try await tunnels[2].connect2()]
+            let one = [try tunnels[1].connect(), try tunnels[3].connect()]
+            let idle = try tunnels[1].connect()
+            #expect(try await idle.exchange(rig.request("GET", rig.list)).status == 200)
+            // Upstream knows none of them, and takes its time to say so.
+            let slow = (0..<4).map { "/clashdetection/results/x\($0)" }
+            rig.simulator.inject(.executeThenHang, where: RequestFilter(target: "/results/"), times: 4)
+            let streams = [try await two[0].begin("GET", slow[0]), try await two[1].begin("GET", slow[1])]
+            for (index, client) in one.enumerated() { try await client.send(rig.request("GET", slow[2 + index])) }
+            #expect(await rig.simulator.waitForRequests(4, where: RequestFilter(target: "/results/")))
+            try TestCertificate.write(next.pem, to: files.ca)
+            #expect(await rig.reload() == .taken(changed: ["listen.client_ca"], needsRestart: []))
+            _ = try await rig.applicationLog.line(with: "configuration taken", "\"changed\": listen.client_ca")
+            #expect(try await idle.readToEnd().isEmpty, "an idle one ends at once")
+            rig.simulator.releaseHeld()
+            for (index, stays) in [false, true].enumerated() {
+                #expect(try await two[index].answer(on: streams[index]).status == 404)
+                let answer = try await one[index].response()
+                #expect(answer.status == 404 && (answer["Connection"] == "close") == !stays)
+                if stays {
+                    #expect(try await two[index].get(rig.list).status == 200)
+                    #expect(try await one[index].exchange(rig.request("GET", rig.list)).status == 200)
+                } else {
+                    _ = try await two[index].wire.readToEnd()
+                    #expect(try await one[index].readToEnd().isEmpty)
+                }
+            }
+            for client in one + [idle] { client.close() }
+            for tunnel in tunnels { try await tunnel.stop() }
         }
     }
 

@@ -34,6 +34,23 @@ struct StreamAnswer {
     var reset: UInt32?
     var text: String { String(decoding: body, as: UTF8.self) }
     subscript(_ name: String) -> String? { fields[name] }
+
+    /// What a frame of its stream brings.
+    fileprivate mutating func take(_ frame: RawFrame, _ block: [(name: String, value: String)]) {
+        switch frame.type {
+        case RawFrame.headers:
+            for (name, value) in block {
+                if name == ":status" {
+                    status = Int(value) ?? 0
+                } else {
+                    fields[name] = fields[name].map { "\($0), \(value)" } ?? value
+                }
+            }
+        case RawFrame.data: body += frame.payload
+        case RawFrame.reset: reset = frame.code
+        default: break
+        }
+    }
 }
 
 /// One connection. Calls are made one after the other.
@@ -85,29 +102,23 @@ final class HTTP2Client {
 
     /// Reads until the answer on a stream is whole or broken off; what comes on others is lost.
     func answer(on stream: UInt32) async throws -> StreamAnswer {
-        var answer = StreamAnswer()
-        while let frame = try await wire.frame() {
-            let fields = try fields(frame)
-            guard frame.stream == stream else { continue }
-            switch frame.type {
-            case RawFrame.headers:
-                for field in fields {
-                    if field.name == ":status" {
-                        answer.status = Int(field.value) ?? 0
-                    } else {
-                        answer.fields[field.name] =
-                            answer.fields[field.name].map { "\($0), \(field.value)" } ?? field.value
-                    }
-                }
-            case RawFrame.data: answer.body += frame.payload
-            case RawFrame.reset:
-                answer.reset = frame.code
-                return answer
-            default: break
+        try await answers(on: [stream])[stream] ?? StreamAnswer()
+    }
+
+    /// The same for several streams, in whatever order their frames come.
+    func answers(on streams: [UInt32]) async throws -> [UInt32: StreamAnswer] {
+        var open = Set(streams)
+        var answers: [UInt32: StreamAnswer] = [:]
+        while !open.isEmpty {
+            guard let frame = try await wire.frame() else {
+                throw RawClient.Trouble(description: "the connection ended before the streams \(open.sorted()) did")
             }
-            if frame.endsStream { return answer }
+            let fields = try fields(frame)
+            guard open.contains(frame.stream) else { continue }
+            answers[frame.stream, default: StreamAnswer()].take(frame, fields)
+            if frame.endsStream || frame.type == RawFrame.reset { open.remove(frame.stream) }
         }
-        throw RawClient.Trouble(description: "the connection ended before stream \(stream) did")
+        return answers
     }
 
     /// Of `end(of:)`: that any stream is reset.

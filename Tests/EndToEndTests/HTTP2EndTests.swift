@@ -53,6 +53,28 @@ import Testing
         }
     }
 
+    @Test("an answer that its tool does not take is under way in a drain: it is counted, and cut when the time is over")
+    func unreadInDrain() async throws {
+        try await withRig { options in
+            options.clock = ShiftedClock(isFrozen: true)
+            options.flags = ["listen.h2c=true", "shutdown.drain_timeout=7s"]
+        } _: { rig in
+            let client = try await rig.connect2(settings: [(4, 0)])
+            let stream = try await client.begin("GET", rig.list)
+            while let frame = try await client.wire.frame(), frame.type != RawFrame.headers {}
+            _ = try await rig.accessLog.line(with: "GET")
+            let drained = Task { await rig.drain() }
+            _ = try await rig.applicationLog.line(with: "draining", "\"exchanges\": 1")
+            #expect(try await Self.goAway(client)?.number == 0x7FFF_FFFF)
+            #expect(try await Self.goAway(client)?.number == stream, "our PING is not waited for for ever")
+            rig.clock.advance(by: .seconds(7))
+            #expect(try await client.end(of: stream) == .reset(8))
+            _ = try await client.wire.readToEnd()
+            #expect(await drained.value == false)
+            _ = try await rig.applicationLog.line(with: "drain cut short", "\"exchanges\": 1")
+        }
+    }
+
     @Test("a connection without streams ends after idle_timeout, with GOAWAY")
     func idle() async throws {
         try await withHTTP2Rig(["listen.idle_timeout=200ms"]) { rig in

@@ -72,6 +72,20 @@ import Testing
         }
     }
 
+    @Test("upstream is told by Via which version of HTTP the tool spoke")
+    func via() async throws {
+        let received = Received()
+        try await withRig(origin: origin(received, always: ok), flags: ["listen.h2c=true"]) { rig in
+            let path = "/clashdetection/results/x"
+            let answer = try await rig.connect2().get(path, [("via", "1.0 first")])
+            #expect(answer["via"] == "1.1 clash-proxy", "upstream's answer came by 1.1")
+            #expect(try await rig.get(path).status == 200)
+            #expect(try await rig.raw("GET \(path) HTTP/1.0\r\nHost: localhost\r\n\r\n").status == 200)
+            let versions = received.all.map { $0.values("Via").joined(separator: ", ").split(separator: ", ").last }
+            #expect(versions.map { $0?.split(separator: " ").first } == ["2", "1.1", "1.0"])
+        }
+    }
+
     @Test("a call that hangs upstream holds up no other stream")
     func sideBySide() async throws {
         try await withHTTP2Rig { rig in

@@ -46,7 +46,9 @@ import Testing
             #expect(try await idle.readToEnd().isEmpty, "an idle connection is closed")
             try await eventually("draining") { rig.sidecar.notReadyReasons.contains("shutting down") }
             try await eventually("it accepts no more") { (try? rig.connect()) == nil }
-            #expect(try await begun.readToEnd().isEmpty, "what was not a request yet ends as well")
+            // What was not a request yet ends as well.
+            try await begun.response().expectError(503, "ShuttingDown", reason: "shutting-down", retryAfter: 1...60)
+            #expect(try await begun.readToEnd().isEmpty)
             let ready = try await admin(rig, "/readyz")
             #expect(ready.status == 503 && ready.text.contains("shutting down"))
             #expect(try await admin(rig, "/healthz").status == 200)
@@ -55,7 +57,7 @@ import Testing
             #expect(answer.status == 200 && answer.ending == .complete && answer["Connection"] == "close")
             for client in [idle, begun, running] { client.close() }
             #expect(await drained.value)
-            try await eventually("every line was written before drain returned") { rig.accessLog.lines.count == 2 }
+            try await eventually("every line was written before drain returned") { rig.accessLog.lines.count == 3 }
         }
     }
 

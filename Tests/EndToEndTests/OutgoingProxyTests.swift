@@ -106,4 +106,20 @@ import Testing
             }
         }
     }
+
+    @Test("a proxy that takes CONNECT and says nothing is named")
+    func silent() async throws {
+        // Tokens come through, calls do not.
+        let server = ScriptedOrigin { _ in }
+        let proxy = TunnelProxy(silence: { $0.hasPrefix("CONNECT 127.0.0.1:\(server.port) ") })
+        defer { proxy.stop() }
+        let flags = ["upstream.proxy=\(proxy.url)", "upstream.connect_timeout=300ms"]
+        try await withRig(origin: server, flags: flags) { rig async throws in
+            let answer = try await rig.call("DELETE", "/clashdetection/runs/r1")
+            answer.expectError(504, "UpstreamTimeout", reason: "upstream-timeout", retryAfter: 1...1)
+            for word in ["upstream.proxy", "the proxy 127.0.0.1:\(proxy.port) did not answer CONNECT"] {
+                #expect(answer.text.contains(word), "\(word) in \(answer.text)")
+            }
+        }
+    }
 }

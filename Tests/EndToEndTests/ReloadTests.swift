@@ -202,6 +202,10 @@ import Testing
             #expect(answer == .taken(changed: ["token.client_secret"], needsRestart: []))
             #expect(try await rig.get(rig.list).status == 200)
             #expect(rig.simulator.counters.tokensIssued == former)
+            _ = try await rig.applicationLog.line(with: "in force from the next token on", "token.client_secret")
+            await rig.reload(["token.client_id=other"])
+            _ = try await rig.applicationLog.line(with: "in force from the next token on", "token.client_id; what")
+            await rig.reload(["token.client_id=demo"])
             rig.clock.advance(by: .seconds(3_500))
             _ = try await rig.applicationLog.line(with: "token refused")
             await rig.reload(["token.client_secret=demo-secret"])
@@ -212,7 +216,7 @@ import Testing
 }
 
 /// Set once.
-private final class Flag: Sendable {
+final class Flag: Sendable {
     private let state = Atomic(false)
     var isSet: Bool { state.load(ordering: .relaxed) }
     func set() { state.store(true, ordering: .relaxed) }

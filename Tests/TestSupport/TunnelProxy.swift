@@ -18,8 +18,13 @@ public final class TunnelProxy: Sendable {
     private let server: ScriptedOrigin
     private let shared: Shared
 
-    /// - Parameter refusal: the whole answer to the n-th CONNECT (from 1); nil: a tunnel.
-    public init(refusal: @escaping @Sendable (Int, String) -> String? = { _, _ in nil }) {
+    /// - Parameters:
+    ///   - refusal: the whole answer to the n-th CONNECT (from 1); nil: a tunnel.
+    ///   - silence: whether the CONNECT with this head is never answered.
+    public init(
+        refusal: @escaping @Sendable (Int, String) -> String? = { _, _ in nil },
+        silence: @escaping @Sendable (String) -> Bool = { _ in false }
+    ) {
         let shared = Shared()
         self.shared = shared
         server = ScriptedOrigin { connection in
@@ -27,6 +32,10 @@ public final class TunnelProxy: Sendable {
             let number = shared.state.withLock { state in
                 state.heads.append(head)
                 return state.heads.count
+            }
+            if silence(head) {
+                _ = connection.readUntilClosed()
+                return
             }
             if let answer = refusal(number, head) {
                 try connection.send(answer)

@@ -7,4 +7,9 @@ package protocol AnswerRoom: AnyObject {
     func take(_ bytes: Int) -> Bool
     /// Gives so many back.
     func giveBack(_ bytes: Int)
+    /// Room for so many bytes more, for a moment, where there is none to keep. False, and nothing has changed, where there is
+    /// not even that.
+    func lend(_ bytes: Int) -> Bool
+    /// Gives so many back that were lent.
+    func repay(_ bytes: Int)
 }

@@ -97,16 +97,23 @@ final class ConnectionHandler: ChannelInboundHandler {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         switch event as? DrainEvent {
         case .finish:
-            current?.isDraining = true
-            state.drain()
-            goOn()
+            // A head that is not whole is no request; its tool hears why nothing comes of it.
+            if state.phase == .head { return refuse(.shuttingDown, nil) }
+            finish()
         case .cutShort:
             // What runs is broken off, and answered with what is known of it.
             guard let exchange = current else { return close() }
             exchange.cut(.shuttingDown)
             state.bodyEnded()
-        case nil: break
+        case nil: if let change = event as? AuthorityChange, !change.admits(peer) { finish() }
         }
+    }
+
+    /// Ends after the current answer, which says so.
+    private func finish() {
+        current?.isDraining = true
+        state.drain()
+        goOn()
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
@@ -141,12 +148,15 @@ final class ConnectionHandler: ChannelInboundHandler {
     private func accept(_ part: ReceivedPart) {
         switch part {
         case .known(let known, let id):
+            if known.head.fieldBytes > limits.maxHeaderBytes { return refuse(.headersTooLarge, nil, offeredID: id) }
             begin(exchange(known.head, known, offeredID: id), isWhole: true)
             current?.receivedEnd()
         case .head(let decoded, let notes, let raw):
             let decoded = notes?.corrected(decoded) ?? decoded
             do throws(WireFailure) {
                 let head = try RequestHead(decoded, bytes: notes?.bytes) { localAuthority }
+                // The decoder's own limits leave room for the target.
+                guard head.fieldBytes <= limits.maxHeaderBytes else { throw .headersTooLarge }
                 begin(exchange(head, remember(head, raw), offeredID: head.offeredID), isWhole: false)
             } catch {
                 refuse(error, decoded)
@@ -292,7 +302,10 @@ extension ConnectionHandler: ExchangeConnection {
         guard isAnswered, let context, unsentBytes > 0 else { return finished(isReusable, isAnswered) }
         // The request is over, but its answer is not out: until it is, the tool is waited for, and nothing else begins.
         waits(for: .room)
+        let activity = proxy.activity
+        activity.exchangeBegan()
         context.writeAndFlush(wrapOutboundOut(ByteBuffer())).assumeIsolated().whenComplete { [weak self] _ in
+            activity.exchangeEnded()
             guard let self, !isClosed else { return }
             bytesLeft = nil
             finished(isReusable, isAnswered)

@@ -46,6 +46,9 @@ package final class Exchange {
     /// What is handed over may wait in this process for the tool's window, and is to be counted.
     package var needsRoom: Bool { isFramed }
 
+    /// The version of HTTP that the request came by, as `Via` names it (RFC 9110 section 7.6.3).
+    package var receivedProtocol: String { isFramed ? "2" : head.isHTTP10 ? "1.0" : "1.1" }
+
     /// Until the answer is complete or the tool is gone.
     private var connection: (any ExchangeConnection)?
     /// Heads and ends are handed over as such.

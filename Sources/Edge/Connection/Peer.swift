@@ -2,6 +2,7 @@
 
 import Ground
 import NIOCore
+import NIOSSL
 
 /// Who is connected, and how. A value type, free to share.
 package struct Peer: Sendable {
@@ -47,12 +48,22 @@ package final class PeerIdentity: Sendable {
     /// The uid of its process, on a unix socket.
     package let user: UInt32?
 
-    /// The certificate's time is over, although the session that it opened lives on.
-    struct Expired: Error {}
+    /// The certificate itself.
+    let certificate: NIOSSLCertificate?
 
-    init(certificateNames: [String]) { (self.certificateNames, user) = (certificateNames, nil) }
+    /// The certificate is no good, although the session that it opened is.
+    enum Refused: String, Error {
+        /// Its time is over.
+        case expired = "CERTIFICATE_EXPIRED"
+        /// Another authority came in force during the handshake.
+        case unknownAuthority = "CLIENT_CA_CHANGED"
+    }
 
-    init(user: UInt32) { (certificateNames, self.user) = ([], user) }
+    init(certificateNames: [String], _ certificate: NIOSSLCertificate? = nil) {
+        (self.certificateNames, self.certificate, user) = (certificateNames, certificate, nil)
+    }
+
+    init(user: UInt32) { (certificateNames, certificate, self.user) = ([], nil, user) }
 }
 
 extension SocketAddress? {

@@ -33,6 +33,8 @@ final class HTTP2Connection: ChannelInboundHandler {
     /// What the tool may send in all, of DATA.
     private var allowed = HTTP2Stream.firstWindow
     private var isReading = false
+    /// When some of a body left last.
+    private(set) var lastProgress: NIODeadline
     /// NIOHTTP2 has said goodbye because of an error.
     private var hasFailed = false
     private var lingered = 0
@@ -43,10 +45,12 @@ final class HTTP2Connection: ChannelInboundHandler {
     ) {
         (self.proxy, self.limits, self.peer, self.executor, self.watch) = (proxy, limits, peer, executor, watch)
         self.knownHeads = knownHeads
-        state = StreamsState(limits, now: executor.eventLoop.now)
+        lastProgress = executor.eventLoop.now
+        state = StreamsState(limits, now: lastProgress)
     }
 
     var now: NIODeadline { executor.eventLoop.now }
+    var activity: Activity { proxy.activity }
 
     // MARK: Channel events
 
@@ -105,6 +109,7 @@ final class HTTP2Connection: ChannelInboundHandler {
         case let event as StreamClosedEvent: closed(event.streamID)
         case let event as NIOHTTP2WindowUpdatedEvent: windowChanged(event)
         case let event as DrainEvent: drain(event)
+        case let change as AuthorityChange: if !change.admits(peer) { withdraw() }
         default: break
         }
     }
@@ -258,8 +263,14 @@ final class HTTP2Connection: ChannelInboundHandler {
         case .finish: act(state.drain(now: now))
         case .cutShort:
             guard !streams.isEmpty else { return end(after: .drained) }
-            for stream in streams.values { stream.cutShort() }
+            for stream in Array(streams.values) { stream.cutShort() }
         }
+        expectTimer(state.deadline)
+    }
+
+    /// Its tool is not known any more.
+    private func withdraw() {
+        act(state.withdraw(now: now))
         expectTimer(state.deadline)
     }
 
@@ -270,7 +281,7 @@ final class HTTP2Connection: ChannelInboundHandler {
             watch.sayGoodbye(last: 0x7FFF_FFFF, code: 0, text: "shutting down")
             write(.rootStream, .ping(Self.drainPing, ack: false))
             flush()
-        case .sayLast: watch.sayGoodbye(last: state.lastTaken, code: 0, text: "shutting down")
+        case .sayLast: watch.sayGoodbye(last: state.lastTaken, code: 0, text: "no further requests")
         case .end(let reason): end(after: reason)
         case .close: close()
         }
@@ -280,7 +291,7 @@ final class HTTP2Connection: ChannelInboundHandler {
         switch reason {
         case nil: break
         case .idle: watch.sayGoodbye(last: state.lastTaken, code: 0, text: "idle")
-        case .drained: watch.sayGoodbye(last: state.lastTaken, code: 0, text: "shutting down")
+        case .drained: watch.sayGoodbye(last: state.lastTaken, code: 0, text: "no further requests")
         case .slowHead:
             let code = StreamErrorCode.enhanceYourCalm
             watch.sayGoodbye(
@@ -357,6 +368,7 @@ extension HTTP2Connection: NIOHTTP2FrameDelegate {
         case .data(let content):
             let count = content.data.readableBytes
             watch.floods.sent(count)
+            if count > 0 { lastProgress = now }
             streams[frame.streamID]?.wrote(count, isLast: content.endStream)
         case .headers(let content) where content.endStream: streams[frame.streamID]?.wrote(0, isLast: true)
         case .rstStream(let code): wroteReset(code)

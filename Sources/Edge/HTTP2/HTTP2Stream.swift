@@ -31,6 +31,8 @@ final class HTTP2Stream {
     private var head: HPACKHeaders?
     private var piece = ByteBuffer()
     private var unsent = UnsentAnswer()
+    /// The flow has left, and its answer is not out: it is still under way.
+    private var isLeaving = false
 
     init(_ id: HTTP2StreamID, _ connection: HTTP2Connection, _ head: RequestHead?, isWhole: Bool) {
         (self.id, self.connection) = (id, connection)
@@ -42,7 +44,7 @@ final class HTTP2Stream {
 
     /// When something follows from the time alone.
     var deadline: NIODeadline? {
-        guard let own = unsent.deadline else { return state.deadline }
+        guard let own = unsent.deadline(after: connection.lastProgress) else { return state.deadline }
         return min(own, state.deadline ?? own)
     }
 
@@ -100,6 +102,7 @@ final class HTTP2Stream {
         state.someWasTaken(now: connection.now)
         if wasFull, !unsent.isFull { exchange?.writabilityChanged() }
         guard isLast else { return }
+        left()
         unread = 0
         state.answerIsOut(now: connection.now)
         connection.expectTimer(state.deadline)
@@ -132,6 +135,7 @@ final class HTTP2Stream {
     /// It is closed on the wire.
     func closed() {
         unsent.dropped()
+        left()
         guard let exchange else { return }
         self.exchange = nil
         exchange.connectionLost()
@@ -139,13 +143,20 @@ final class HTTP2Stream {
 
     func cutShort() {
         state.bodyGivenUp()
-        exchange?.cut(.shuttingDown)
+        // What its flow has left behind nobody else can end.
+        guard let exchange else { return connection.reset(self, .cancel) }
+        exchange.cut(.shuttingDown)
+    }
+
+    private func left() {
+        if isLeaving { connection.activity.exchangeEnded() }
+        isLeaving = false
     }
 
     /// What follows from the time alone.
     func timeOut(now: NIODeadline) {
         let wasFull = unsent.isFull
-        if unsent.isHopeless(now: now) {
+        if unsent.isHopeless(now: now, progress: connection.lastProgress) {
             exchange?.cut(.toolTooSlow)
             return connection.reset(self, .cancel)
         }
@@ -193,7 +204,10 @@ extension HTTP2Stream: ExchangeConnection {
 
     func exchangeFinished(_ exchange: Exchange, isReusable: Bool) {
         self.exchange = nil
-        if !exchange.hasAnswered || exchange.wasAborted { connection.reset(self, .internalError) }
+        if !exchange.hasAnswered || exchange.wasAborted { return connection.reset(self, .internalError) }
+        guard state.answer == .queued else { return }
+        isLeaving = true
+        connection.activity.exchangeBegan()
     }
 }
 

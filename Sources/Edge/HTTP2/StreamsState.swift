@@ -42,6 +42,7 @@ struct StreamsState: Equatable {
     enum Reason: Equatable {
         /// Nobody has anything to say.
         case idle
+        /// What was begun is finished, and no more is taken.
         case drained
         case slowHead
     }
@@ -107,6 +108,19 @@ struct StreamsState: Equatable {
             (phase, since) = (.warned, now)
             return .warn
         case .warned, .last, .ending, .closed: return .nothing
+        }
+    }
+
+    /// Its tool is not known any more: what it has begun is finished, and nothing else is taken.
+    mutating func withdraw(now: NIODeadline) -> Action {
+        switch phase {
+        case .opening:
+            phase = .closed
+            return .close
+        case .open, .warned:
+            phase = .warned
+            return heard(now: now)
+        case .last, .ending, .closed: return .nothing
         }
     }
 

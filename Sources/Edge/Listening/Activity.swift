@@ -82,13 +82,16 @@ package final class Activity: Sendable {
     /// Tells every connection to end after its current answer.
     package func drain() {
         draining.store(true, ordering: .releasing)
-        tellAll(.finish)
+        tellAll(DrainEvent.finish)
     }
 
     /// Tells every connection that its time is over.
-    package func cutShort() { tellAll(.cutShort) }
+    package func cutShort() { tellAll(DrainEvent.cutShort) }
 
-    private func tellAll(_ event: DrainEvent) {
+    /// Another authority of clients is in force: connections that it does not know end after their current answers.
+    package func authorityChanged(_ tls: ServerTLS) { tellAll(AuthorityChange(authority: tls.authority)) }
+
+    private func tellAll(_ event: some Sendable) {
         for channel in state.withLock({ Array($0.channels.values) }) {
             channel.pipeline.fireUserInboundEventTriggered(event)
         }

@@ -99,10 +99,11 @@ struct ConnectionPipeline: Sendable {
     // MARK: TLS
 
     private func beginTLS(on channel: any Channel, _ peer: Peer, _ tls: ListenerTLS, isOneTooMany: Bool) throws {
-        let ready = NIOSSLServerHandler(context: tls.tls.context(for: tls.audience))
+        let context = tls.tls.context(for: tls.audience)
+        let ready = NIOSSLServerHandler(context: context)
         let handshake = HandshakeHandler(timeout: limits.headerTimeout) { negotiated in
             if isOneTooMany { return try addRefusal(to: channel, peer.address, negotiated) }
-            let identity = try ready.peerCertificate.map { try tls.tls.identity(of: $0) }
+            let identity = try ready.peerCertificate.map { try tls.tls.identity(of: $0, in: context) }
             try proceed(on: channel, peer.secured(identity), negotiated)
         } failed: { trouble in
             service.failed(trouble, peer: peer.address)

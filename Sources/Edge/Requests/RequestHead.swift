@@ -54,6 +54,8 @@ package final class RequestHead: Sendable {
     package let framing: RequestFraming
     /// The tool waits for `100 Continue` before it sends the body.
     package let expectsContinue: Bool
+    /// What its fields take as lines, line ends included: to be held against `listen.max_header_bytes`.
+    let fieldBytes: Int
 
     private static func path(of target: String) -> String {
         let bytes = target.utf8.span
@@ -84,6 +86,7 @@ package final class RequestHead: Sendable {
         guard head.uri.utf8.count <= Self.maxTargetBytes else {
             throw WireFailure(.targetTooLong, "The request target is longer than \(Self.maxTargetBytes) bytes.")
         }
+        fieldBytes = head.headers.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count + 4 }
         var fields = try Self.checkedFields(head.headers, bytes)
         let isHTTP10 = head.version.minor == 0
         let (target, authorityText, isAbsoluteForm) = try Self.splitTarget(

@@ -69,7 +69,7 @@ final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHandler {
         do {
             try completed(negotiated)
         } catch {
-            if error is PeerIdentity.Expired { failed(.handshakeFailed("CERTIFICATE_EXPIRED")) }
+            if let refused = error as? PeerIdentity.Refused { failed(.handshakeFailed(refused.rawValue)) }
             return context.close(promise: nil)
         }
         context.fireChannelActive()

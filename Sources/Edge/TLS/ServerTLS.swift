@@ -18,8 +18,8 @@ package final class ServerTLS: Sendable {
     package enum News: Sendable, Equatable {
         /// They hold what is in force, or what was refused before.
         case nothing
-        /// New connections get what they hold.
-        case taken
+        /// New connections get what they hold; these have changed.
+        case taken([TLSFiles.Kind])
         /// What was in force stays so.
         case refused(TLSFileError)
     }
@@ -55,10 +55,14 @@ package final class ServerTLS: Sendable {
         return Prepared(files: files, bytes: bytes, material: try TLSMaterial(bytes, now: now.seconds))
     }
 
-    /// Puts files in force that were judged before, for connections that come from now on.
-    package func take(_ prepared: Prepared) {
-        state.withLock {
-            $0 = State(files: prepared.files, bytes: prepared.bytes, material: prepared.material)
+    /// Puts files in force that were judged before, for connections that come from now on. Returns which of them hold something
+    /// new; where none does, sessions can be resumed as before.
+    package func take(_ prepared: Prepared) -> [TLSFiles.Kind] {
+        state.withLock { state in
+            let changed = prepared.bytes.differences(from: state.bytes)
+            let material = changed.isEmpty ? state.material : prepared.material
+            state = State(files: prepared.files, bytes: prepared.bytes, material: material)
+            return changed
         }
     }
 
@@ -77,8 +81,8 @@ package final class ServerTLS: Sendable {
                 state.withLock { $0.refusal = nil }
                 return .nothing
             }
-            take(Prepared(files: files, bytes: found, material: try TLSMaterial(found, now: wallTime().seconds)))
-            return .taken
+            let material = try TLSMaterial(found, now: wallTime().seconds)
+            return .taken(take(Prepared(files: files, bytes: found, material: material)))
         } catch {
             guard error.isOther(than: refusal) else { return .nothing }
             state.withLock { $0.refusal = error }
@@ -94,12 +98,17 @@ package final class ServerTLS: Sendable {
         state.withLock { audience == .tools ? $0.material.tools : $0.material.operators }
     }
 
-    /// What a verified certificate proves. Throws when its time is over: a session that is resumed was verified earlier.
-    func identity(of certificate: NIOSSLCertificate) throws -> PeerIdentity {
-        guard Int64(certificate.notValidAfter) >= wallTime().seconds else {
-            throw PeerIdentity.Expired()
+    /// Who signs the certificates of tools; nil: they are not asked for any.
+    var authority: ClientAuthority? { state.withLock { $0.material.authority } }
+
+    /// What a certificate proves that was verified in `context`. Throws when its time is over, for a session that is resumed was
+    /// verified earlier, and when another authority has come in force since.
+    func identity(of certificate: NIOSSLCertificate, in context: NIOSSLContext) throws -> PeerIdentity {
+        guard Int64(certificate.notValidAfter) >= wallTime().seconds else { throw PeerIdentity.Refused.expired }
+        if context !== self.context(for: .tools), let authority, !authority.vouches(for: certificate) {
+            throw PeerIdentity.Refused.unknownAuthority
         }
-        return PeerIdentity(certificateNames: CertificateNames.of(try certificate.toDERBytes()))
+        return PeerIdentity(certificateNames: CertificateNames.of(try certificate.toDERBytes()), certificate)
     }
 }
 

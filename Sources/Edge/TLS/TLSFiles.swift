@@ -69,6 +69,15 @@ struct TLSFileBytes: Equatable, Sendable {
     var certificate: [UInt8]
     var key: [UInt8]
     var clientCA: [UInt8]?
+
+    /// The files that hold something else than in `other`.
+    func differences(from other: TLSFileBytes) -> [TLSFiles.Kind] {
+        var kinds: [TLSFiles.Kind] = []
+        if certificate != other.certificate { kinds.append(.certificate) }
+        if key != other.key { kinds.append(.key) }
+        if clientCA != other.clientCA { kinds.append(.clientCA) }
+        return kinds
+    }
 }
 
 /// Why the files cannot be used. Holds nothing of a key.

@@ -15,6 +15,8 @@ struct TLSMaterial: Sendable {
     let tools: NIOSSLContext
     /// For connections of operators, who have a key: never asks for one.
     let operators: NIOSSLContext
+    /// Who signs the certificates of tools; nil: they are not asked for any.
+    let authority: ClientAuthority?
     /// The certificate of the chain that ends first: its number from 1, and the second (of 1970) it ends with.
     let firstToEnd: (number: Int, end: Int64)
 
@@ -41,6 +43,9 @@ struct TLSMaterial: Sendable {
         // What we end is ended: whoever has to read an answer first is waited for by the connection.
         configuration.shutdownTimeout = .zero
         operators = try Self.context(configuration, .certificate)
+        authority = authorities.map { authorities in
+            ClientAuthority(authorities.compactMap { try? Certificate(derEncoded: $0.toDERBytes()) })
+        }
         if let authorities {
             configuration.certificateVerification = .noHostnameVerification
             configuration.trustRoots = .certificates(authorities)

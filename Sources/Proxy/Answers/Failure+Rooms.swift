@@ -64,7 +64,8 @@ extension TransferFailure {
 
     /// The connection is to blame, and another one may do.
     private static let ofConnections: Set<Reason> = [
-        .unreachable, .timeoutConnect, .nameNotResolved, .proxyUnreachable, .refused, .broke, .repeatRefused,
+        .unreachable, .timeoutConnect, .nameNotResolved, .proxyUnreachable, .proxySilent, .refused, .broke,
+        .repeatRefused,
     ]
 
     private var logDetail: String { "\(reason.rawValue) curl=\(curlCode) \(detail)" }
@@ -105,6 +106,11 @@ extension TransferFailure {
         case .proxyRefused, .proxyUnreachable:
             Failure(
                 .upstreamUnreachable, "There is no way to upstream (upstream.proxy): \(detail).",
+                retryAfter: .seconds(1), detail: logDetail)
+        case .proxySilent:
+            Failure(
+                .upstreamTimeout,
+                "There is no way to upstream (upstream.proxy) within upstream.connect_timeout: \(detail).",
                 retryAfter: .seconds(1), detail: logDetail)
         case .shutdown: .shuttingDown(detail: detail)
         case .internalError where !sent:

@@ -195,7 +195,7 @@ struct ObjectReader: Sendable {
         request.fields[.correlationID] = reading.correlationID
         request.fields[.acceptEncoding] = "identity"
         request.decodesContent = true
-        request.fields.append(sender.settings.via)
+        request.fields.append(sender.settings.via("1.1"))
         request.repeatable = false
         request.cancellation = .always
         request.firstByteTimeout = Self.patience

@@ -77,7 +77,7 @@ struct CurlTokenEndpoint: TokenEndpoint {
                 throw .unreachable(detail: "its TLS certificate is not trusted (upstream.ca_file adds an authority)")
             case .nameNotResolved:
                 throw .unreachable(detail: "its host name cannot be resolved (token.token_url)")
-            case .proxyRefused, .proxyUnreachable: throw .unreachable(detail: error.detail)
+            case .proxyRefused, .proxyUnreachable, .proxySilent: throw .unreachable(detail: error.detail)
             default: throw .unreachable(detail: "no connection, or it broke off")
             }
         }

@@ -41,7 +41,7 @@ struct UpstreamCall {
         traits = CallTraits(isSafe: isSafe)
         request = UpstreamRequest(origin: settings.origin, method: head.method, target: head.target)
         request.fields = Self.fields(
-            head, match: match, correlationID: visit.correlationID, via: settings.via)
+            head, match: match, correlationID: visit.correlationID, via: settings.via(visit.wire.receivedProtocol))
         if let authorization { request.fields.append(authorization) }
         if case .bytes(let bytes) = body { request.body = .bytes(bytes) }
         // Repeating is the flow's business, with its budget; libcurl would do it unasked and without end.
@@ -109,7 +109,8 @@ struct UpstreamSettings: Sendable {
     /// known, and two proxies in a row are no loop.
     let pseudonym: String
 
-    var via: HTTPField { HTTPField(name: .via, value: "1.1 \(pseudonym)") }
+    /// - Parameter received: the version that the request came by.
+    func via(_ received: String) -> HTTPField { HTTPField(name: .via, value: "\(received) \(pseudonym)") }
 
     /// A pseudonym that no other process has (RFC 9110 section 7.6.3).
     static func newPseudonym(_ environment: Environment) -> String {

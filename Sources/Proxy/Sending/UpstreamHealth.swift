@@ -119,7 +119,7 @@ extension TransferFailure {
     fileprivate var connecting: Outage.Kind? {
         switch reason {
         case .unreachable, .nameNotResolved, .notTrusted, .proxyRefused, .proxyUnreachable: .refuses
-        case .timeoutConnect: .hangs
+        case .timeoutConnect, .proxySilent: .hangs
         default: nil
         }
     }

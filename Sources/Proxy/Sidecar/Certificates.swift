@@ -13,6 +13,8 @@ final class Certificates: Sendable {
     private let logger: Logger
     private let watching = Mutex<Task<Void, Never>?>(nil)
     private let expiry = Mutex(ExpiryNews())
+    /// The connections of tools.
+    private let activity = Mutex<Activity?>(nil)
 
     /// DESIGN promises a minute.
     private static let interval = Duration.seconds(20)
@@ -24,8 +26,9 @@ final class Certificates: Sendable {
         tls = try ServerTLS(files, wallTime: environment.wallTime)
     }
 
-    /// Tells what is in force, and looks after it until `end`.
-    func start() {
+    /// Tells what is in force, and looks after it until `end`; the connections that `activity` counts hear of another authority.
+    func start(_ activity: Activity) {
+        self.activity.withLock { $0 = activity }
         tellExpiry()
         watching.withLock {
             $0 = Task.detached { [weak self, environment] in
@@ -44,7 +47,7 @@ final class Certificates: Sendable {
     func look() {
         switch tls.look() {
         case .nothing: break
-        case .taken: tellTaken()
+        case .taken(let changed): taken(changed)
         case .refused(let error): tellRefused(error)
         }
         tellExpiry()
@@ -86,24 +89,37 @@ final class Certificates: Sendable {
         }
     }
 
-    /// Does it.
-    func carryOut(_ plan: Plan) {
+    /// Does it. Returns the keys whose files hold something new that is in force now.
+    func carryOut(_ plan: Plan) -> [String] {
         switch plan {
         case .take(let prepared):
-            tls.take(prepared)
-            tellTaken()
+            let changed = tls.take(prepared)
+            taken(changed)
             tellExpiry()
+            return changed.map(\.key)
         case .keep(let files, let error):
             tls.watch(files)
             tellRefused(error)
-        case .restart: break
+            return []
+        case .restart: return []
         }
+    }
+
+    private func taken(_ changed: [TLSFiles.Kind]) {
+        guard !changed.isEmpty else { return }
+        tellTaken(changed)
+        if changed.contains(.clientCA) { activity.withLock { $0 }?.authorityChanged(tls) }
     }
 
     // MARK: Log
 
-    private func tellTaken() {
-        logger.notice("TLS certificate taken", metadata: ["ends": "\(RFC3339.text(tls.firstToEnd.end))"])
+    private func tellTaken(_ changed: [TLSFiles.Kind]) {
+        logger.notice(
+            "TLS certificate taken",
+            metadata: [
+                "ends": "\(RFC3339.text(tls.firstToEnd.end))",
+                "changed": "\(changed.map(\.key).joined(separator: ","))",
+            ])
         expiry.withLock { $0 = ExpiryNews() }
     }
 

@@ -45,14 +45,16 @@ extension Sidecar {
         } catch {
             return refused(["the audit log cannot be read for audit.delete_budget: \(error)"])
         }
-        if let certificatesPlan { certificates?.carryOut(certificatesPlan) }
+        // A file counts as changed, too, where its name is the same.
+        let newFiles = certificatesPlan.flatMap { certificates?.carryOut($0) } ?? []
+        let changed = plan.changed + newFiles.filter { !plan.changed.contains($0) }
         // What is told about it is told as the more talkative of the two would have it.
         let log = plan.config.log
         let isQuieter = surroundings.logSettings.map { $0.isQuieter(log) } ?? false
         if !isQuieter { surroundings.logSettings?.change(to: log) }
-        tell(plan, loaded)
+        tell(plan, changed, loaded)
         if isQuieter { surroundings.logSettings?.change(to: log) }
-        return .taken(changed: plan.changed, needsRestart: plan.needsRestart)
+        return .taken(changed: changed, needsRestart: plan.needsRestart)
     }
 
     /// What cannot be taken by this process, though another could start with it.
@@ -87,18 +89,32 @@ extension Sidecar {
         return .refused(mistakes)
     }
 
-    private func tell(_ plan: ConfigReload, _ loaded: LoadedConfig) {
+    private func tell(_ plan: ConfigReload, _ changed: [String], _ loaded: LoadedConfig) {
         for warning in loaded.warnings { logger.warning("\(warning.description)") }
         var facts: Logger.Metadata = [
             "file": "\(loaded.fileName ?? "none, the defaults")",
-            "changed": "\(plan.changed.isEmpty ? "nothing" : plan.changed.joined(separator: ","))",
+            "changed": "\(changed.isEmpty ? "nothing" : changed.joined(separator: ","))",
         ]
         if !plan.needsRestart.isEmpty { facts["needs_restart"] = "\(plan.needsRestart.joined(separator: ","))" }
         logger.notice("configuration taken", metadata: facts)
+        tellClient(changed)
         if !plan.needsRestart.isEmpty {
             logger.warning(
                 "changed, and takes effect when the proxy is started anew: \(plan.needsRestart.joined(separator: ", "))"
             )
         }
+    }
+
+    /// What `[token]` says counts when a token is asked for, and not before.
+    private func tellClient(_ changed: [String]) {
+        let ofToken = changed.filter { $0.hasPrefix("token.") }
+        guard !ofToken.isEmpty else { return }
+        let stays =
+            ofToken.contains("token.client_id")
+            ? "; what was counted against the windows, pauses and stored answers stay: restart for another subscription"
+            : ""
+        logger.notice(
+            "in force from the next token on, the present one is used to its end: \(ofToken.joined(separator: ", "))\(stays)"
+        )
     }
 }

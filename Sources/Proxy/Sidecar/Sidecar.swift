@@ -94,7 +94,7 @@ package final class Sidecar: Sendable {
             parts.events.paused(
                 Gate.Closing(scope: pause.scope, cause: pause.cause, remaining: pause.remaining), id: nil)
         }
-        certificates?.start()
+        certificates?.start(parts.activity)
         let urls = try await startTools(config)
         let admin = try await startAdmin(config)
         if let audit = parts.audit {

@@ -1,5 +1,5 @@
-// Room for what tools do not let us send (HTTP/2): a share of `listen.max_held_bytes` of its own, so that what waits here in
-// front of it cannot use it up.
+// Room for what tools do not let us send (HTTP/2): a share beside `listen.max_held_bytes` that is kept for it, so that what waits
+// here cannot use that up; and for a moment, while a tool catches up, room of `listen.max_held_bytes` itself.
 
 import Edge
 
@@ -16,4 +16,8 @@ final class UnsentRoom: AnswerRoom {
     func take(_ count: Int) -> Bool { bytes.takeUnsent(count, for: caller) }
 
     func giveBack(_ count: Int) { bytes.giveBackUnsent(count, for: caller) }
+
+    func lend(_ count: Int) -> Bool { bytes.take(count, of: .answer, for: caller) }
+
+    func repay(_ count: Int) { bytes.giveBack(count, of: .answer, for: caller) }
 }
