@@ -21,7 +21,7 @@ import Testing
         object.add("texts", ["x", "y"])
         #expect(
             object.text
-                == #"{"text":"a\"b\n\u202e","none":null,"flag":true,"s":1.05,"whole":2,"past":-1.5,"ms":12.3,"inner":{"n":3},"list":[{"n":3},{"n":3}],"texts":["x","y"]}"#
+                == #"{"text":"a\"b\n\u202e","none":null,"flag":true,"s":1.050,"whole":2,"past":-1.500,"ms":12.3,"inner":{"n":3},"list":[{"n":3},{"n":3}],"texts":["x","y"]}"#
         )
         #expect(JSON(Array(object.text.utf8)) != nil)
     }

@@ -62,7 +62,7 @@ struct ObserveTests {
         #expect(report.queued == .init(interactive: 0, batch: 2, background: 3) && report.queued.total == 5)
         #expect(
             report.windows == [
-                .init(window: window, isForRuns: false, spent: 51, reserved: 3),
+                .init(window: window, isForRuns: false, spent: 1, reserved: 3),
                 .init(window: runWindow, isForRuns: true, spent: 0, reserved: 0),
             ])
         let pause = try #require(report.pauses.first)
