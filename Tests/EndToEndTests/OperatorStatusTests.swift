@@ -30,7 +30,8 @@ import Testing
             try await eventually("all have ended") { rig.accessLog.lines.count == 5 }
             let answer = try await rig.admin("/status.json")
             #expect(
-                !answer.text.contains("demo-secret") && !answer.text.contains(dash.1) && !answer.text.contains("\u{202E}")
+                !answer.text.contains("demo-secret") && !answer.text.contains(dash.1)
+                    && !answer.text.contains("\u{202E}")
             )
             let status = try #require(JSON(Array(answer.text.utf8)))
             for block in [
