@@ -52,7 +52,7 @@ class Ways(Cached):
 
     def __init__(self, o, binary, folder, settings=(), connections=4096):
         super().__init__(o, binary, folder)
-        self.settings, self.connections, self.tls = settings, connections, {}
+        self.settings, self.connections, self.tls, self.records = settings, connections, {}, {}
         self.certificate, self.key = folder / "certificate.pem", folder / "key.pem"
         (folder / "openssl.cnf").write_text(OFFERED)
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
@@ -89,8 +89,8 @@ class Ways(Cached):
         if server not in Server.running:
             server.start(harness.PREFIX, TOOL, by=ask_by(way))
             if kind == "tls":
-                self.tls[name] = self.agreed(server.port)
-                say(f"{name}: {', '.join(self.tls[name].values())}")
+                self.tls[name], self.records[name] = self.agreed(server.port), self.records_of_hit(server.port)
+                say(f"{name}: {', '.join(self.tls[name].values())}; {self.records[name]} records for a hit")
         why = self.prove(f"{name}, {way}", server, ask_by(way), scheme)
         return why and f"{way}: {why}"
 
@@ -101,6 +101,14 @@ class Ways(Cached):
         labels = ("Protocol version", "Ciphersuite", "Signature type", "Server Temp Key")
         return {label: (re.search(rf"^{label}: (.*)$", shown.stdout + shown.stderr, re.M) or [0, "–"])[1] for label in labels}
 
+    def records_of_hit(self, port):
+        """How many TLS records with data of the application (23, 0x17) one answer over HTTP/1.1 takes."""
+        lines = [f"GET {harness.PREFIX} HTTP/1.1", f"Host: 127.0.0.1:{port}", *TOOL, "Connection: close", "", ""]
+        shown = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-msg", "-ign_eof"], timeout=10,
+                               input="\r\n".join(lines).encode(), capture_output=True)
+        return len(re.findall(rb"<<< TLS 1\.3, InnerContent.*\n\s+17\n", shown.stdout))
+
     def tls_line(self):
         agreed = {", ".join(says.values()) for says in self.tls.values()}
-        return "TLS of all: " + "; ".join(agreed) + "." if len(agreed) == 1 else f"TLS DIFFERS: {self.tls}"
+        same = "TLS of all: " + "; ".join(agreed) if len(agreed) == 1 else f"TLS DIFFERS: {self.tls}"
+        return same + "; records for a hit over HTTP/1.1: " + ", ".join(f"{n} {r}" for n, r in self.records.items()) + "."
