@@ -9,6 +9,11 @@ let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
+// The commit that `clash-proxy --version` names; scripts/package sets it. Not asked of git here: SwiftPM keeps what a manifest
+// said, and an old commit is worse than none.
+let told = Context.environment["CLASH_PROXY_COMMIT"] ?? ""
+let commit = told.filter { $0.isLetter || $0.isNumber || "+-.".contains($0) }
+
 let package = Package(
     name: "clash-proxy",
     products: [
@@ -26,6 +31,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-crypto", "3.12.3"..<"5.0.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
@@ -124,6 +130,7 @@ let package = Package(
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "_CryptoExtras", package: "swift-crypto"),
+                .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict
@@ -141,10 +148,12 @@ let package = Package(
         ),
         // Arguments as the kernel gave them.
         .target(name: "CArguments"),
+        // The commit that was built.
+        .target(name: "CBuild", cSettings: [.define("CLASH_PROXY_COMMIT", to: "\"\(commit)\"")]),
         .executableTarget(
             name: "clash-proxy",
             dependencies: [
-                "Ground", "Proxy", "Configuration", "Simulator", "Audit", "CArguments",
+                "Ground", "Proxy", "Configuration", "Simulator", "Audit", "CArguments", "CBuild",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "X509", package: "swift-certificates"),
@@ -230,6 +239,7 @@ let package = Package(
         .testTarget(
             name: "ProxyTests",
             dependencies: [
+                .product(name: "CoreMetrics", package: "swift-metrics"),
                 "Ground", "Edge", "Proxy", "Audit", "Caching", "Configuration", "ClashAPI", "CurlTransport",
                 "RateLimiting",
                 "Tokens", "TestSupport",

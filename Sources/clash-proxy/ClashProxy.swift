@@ -86,7 +86,7 @@ struct ClashProxy: AsyncParsableCommand {
         commandName: "clash-proxy",
         abstract: "A sidecar between your tools and Bentley's clash-detection API.",
         discussion: "Without a subcommand it serves.",
-        version: "clash-proxy 0.1.0",
+        version: BuildVersion.text,
         subcommands: [
             ServeCommand.self, CheckCommand.self, LoginCommand.self, DemoCommand.self, SimulateCommand.self,
             KeyCommand.self, CacheCommand.self, HealthCommand.self, AuditCommand.self,

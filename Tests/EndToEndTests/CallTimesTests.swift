@@ -79,18 +79,18 @@ import Testing
             hurried.expectError(429, "RateLimitExceeded", reason: "rate-limited", retryAfter: 1...60)
             try await rig.settle()
             let patient = try await rig.begin("GET", rig.list, [("Prefer", "wait=9")])
-            while try await rig.gate("in_flight") == 0 { try await Task.sleep(for: .milliseconds(2)) }
+            while try await rig.figure("in_flight") == 0 { try await Task.sleep(for: .milliseconds(2)) }
             let client = try await rig.begin(
                 "GET", "\(rig.v2)/tests", [("Prefer", "wait=5"), ("x-correlation-id", "r1")])
-            while try await rig.gate("in_flight") == 1 { try await Task.sleep(for: .milliseconds(2)) }
+            while try await rig.figure("in_flight") == 1 { try await Task.sleep(for: .milliseconds(2)) }
             rig.clock.advance(by: .seconds(5))
             let late = try await client.answer()
             late.expectError(429, "RateLimitExceeded", reason: "rate-limited", retryAfter: 1...60)
             #expect(late.text.contains("token"))
             let line = try await rig.accessLog.line(with: " r1 ")
             #expect(line.contains(" token=5000.0ms ") && line.contains("attempts=0"), "\(line)")
-            while try await rig.gate("in_flight") > 1 { try await Task.sleep(for: .milliseconds(2)) }
-            #expect(try await rig.gate("in_flight") == 1, "the other waits on")
+            while try await rig.figure("in_flight") > 1 { try await Task.sleep(for: .milliseconds(2)) }
+            #expect(try await rig.figure("in_flight") == 1, "the other waits on")
             patient.close()
             rig.simulator.releaseHeld()
         }
@@ -140,9 +140,9 @@ import Testing
             #expect(hurried.text.contains("token"))
             let client = try await rig.begin(
                 "DELETE", "/clashdetection/runs/x", [("Prefer", "wait=5"), ("x-correlation-id", "w1")])
-            while try await rig.gate("in_flight") == 0 { try await Task.sleep(for: .milliseconds(2)) }
+            while try await rig.figure("in_flight") == 0 { try await Task.sleep(for: .milliseconds(2)) }
             rig.clock.advance(by: .milliseconds(4_999))
-            #expect(try await rig.gate("in_flight") == 1, "it still waits")
+            #expect(try await rig.figure("in_flight") == 1, "it still waits")
             rig.clock.advance(by: .milliseconds(1))
             let late = try await client.answer(to: "DELETE")
             late.expectError(429, "TooManyRequests", reason: "rate-limited", retryAfter: 1...60)

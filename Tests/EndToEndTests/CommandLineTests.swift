@@ -113,6 +113,16 @@ import Testing
         #expect(named.status == 0 && named.output.contains("clash-proxy"))
     }
 
+    @Test("--version names version and libcurl, and the commit when the build was told one")
+    func version() async throws {
+        let ran = try await run(["--version"])
+        #expect(ran.status == 0)
+        let line = try #require(
+            try /clash-proxy \d+\.\d+\.\d+ \((commit (?<commit>[0-9A-Za-z.+-]+), )?libcurl \d+\.\d+\.\d+\S*\)\n/
+                .wholeMatch(in: ran.output), "\(ran.output)")
+        #expect(line.commit?.isEmpty != true)
+    }
+
     @Test(
         "arguments arrive where Swift would lose them: no /proc, and a library that moves the environment before main",
         .enabled(if: canHideProc))

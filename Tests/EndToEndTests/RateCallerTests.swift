@@ -20,7 +20,7 @@ import Testing
             #expect(try await rig.accessLog.line(with: " r3 ").contains("caller-windows"))
             try await rig.get("/clashdetection/tests/x", [callers.key("greedy"), ("Prefer", "wait=0")])
                 .expectError(429, "TooManyRequests", reason: "rate-limited", retryAfter: 59...300)
-            #expect(try await rig.gate("refused_total{reason=\"caller-windows\"}") == 2)
+            #expect(try await rig.figure("gate_refused_total{reason=\"caller-windows\"}") == 2)
             #expect(try await rig.get("\(Path.iTwin)/tests/4", [callers.key("other")]).status == 200)
             let waiting = try await rig.begin("GET", "\(Path.iTwin)/tests/5", [callers.key("greedy")])
             try await rig.waitForQueue(1)

@@ -42,7 +42,7 @@ import Testing
             var waiting = 0
             let batch = try await queue(rig, 4, callers.key("script"), tag: "batch", after: &waiting)
             let interactive = try await queue(rig, 21, callers.key("person"), tag: "person", after: &waiting)
-            #expect(try await rig.gate(#"queued{priority="batch"}"#) == 4)
+            #expect(try await rig.figure(#"queue_depth{class="batch"}"#) == 4)
             try await finish(batch + interactive, rig, origin)
             let order = tags(origin)
             #expect(order.count == 25)

@@ -158,7 +158,7 @@ import Testing
         while true {
             let text = try await rig.admin("/metrics").text
             let isQuiet = book.withLock { book in
-                text.contains("clash_proxy_gate_in_flight 0\n") && !book.thinking.values.contains { $0 <= now }
+                text.contains("\nclash_proxy_in_flight 0\n") && !book.thinking.values.contains { $0 <= now }
                     && Self.queued(text) == book.outstanding
             }
             if isQuiet { return }
@@ -169,7 +169,7 @@ import Testing
 
     private static func queued(_ text: String) -> Int {
         text.split(separator: "\n").reduce(0) { sum, line in
-            guard line.hasPrefix("clash_proxy_gate_queued{") else { return sum }
+            guard line.hasPrefix("clash_proxy_queue_depth{") else { return sum }
             return sum + (line.split(separator: " ").last.flatMap { Int($0) } ?? 0)
         }
     }

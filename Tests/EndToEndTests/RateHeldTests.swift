@@ -28,7 +28,7 @@ import Testing
             #expect(arrivals.allSatisfy { $0.request.text == body ?? "" })
             let line = try await rig.accessLog.line(with: " h1 ")
             #expect(line.contains(" 200 upstream answered ") && line.contains("attempts=2"), "\(line)")
-            #expect(try await rig.gate("upstream_refusals_total") == 1)
+            #expect(try await rig.figure("gate_upstream_refusals_total") == 1)
         }
     }
 
@@ -162,7 +162,7 @@ import Testing
             let second = try await rig.get(target)
             second.expectError(429, code, reason: "rate-limited", retryAfter: 200...203)
             #expect(origin.count == 1)
-            #expect(try await rig.gate(#"refused_total{reason="cool-down"}"#) == 2)
+            #expect(try await rig.figure(#"gate_refused_total{reason="cool-down"}"#) == 2)
             // What is left is less than it may wait.
             rig.clock.advance(by: .seconds(175))
             let third = try await rig.begin("GET", target)

@@ -111,7 +111,7 @@ import Testing
             }
             release.open()
             for client in slow { #expect(try await client.answer().status == 200) }
-            #expect(try await rig.gate(#"refused_total{reason="places"}"#) == 1)
+            #expect(try await rig.figure(#"gate_refused_total{reason="places"}"#) == 1)
         }
     }
 

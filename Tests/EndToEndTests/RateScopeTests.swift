@@ -19,7 +19,7 @@ import Testing
             #expect(try await rig.isHeld(Path.reports, [two]) == false)
             rig.clock.advance(by: .seconds(102))
             #expect(try await held.answer().status == 200)
-            #expect(try await rig.gate("upstream_refusals_total") == 1, "metrics are the sum")
+            #expect(try await rig.figure("gate_upstream_refusals_total") == 1, "metrics are the sum")
         }
     }
 

@@ -144,12 +144,12 @@ extension LimitedOrigin {
 extension Rig {
     // MARK: Looking at the gate
 
-    /// A series of the gate's on `/metrics`, such as `queued{priority="batch"}`.
-    func gate(_ series: String) async throws -> Int {
+    /// A series on `/metrics`, such as `queue_depth{class="batch"}`; parts of one are cut off.
+    func figure(_ series: String) async throws -> Int {
         let text = try await admin("/metrics").text
-        let prefix = "clash_proxy_gate_\(series) "
+        let prefix = "clash_proxy_\(series) "
         let line = text.split(separator: "\n").first { $0.hasPrefix(prefix) }
-        guard let value = line.flatMap({ Int($0.dropFirst(prefix.count)) }) else {
+        guard let value = line.flatMap({ Double($0.dropFirst(prefix.count)) }).map({ Int($0) }) else {
             throw RawClient.Trouble(description: "no \(series) in:\n\(text)")
         }
         return value
@@ -159,7 +159,7 @@ extension Rig {
     func queued() async throws -> Int {
         var sum = 0
         let text = try await admin("/metrics").text
-        for line in text.split(separator: "\n") where line.hasPrefix("clash_proxy_gate_queued{") {
+        for line in text.split(separator: "\n") where line.hasPrefix("clash_proxy_queue_depth{") {
             sum += line.split(separator: " ").last.flatMap { Int($0) } ?? 0
         }
         return sum
@@ -181,7 +181,7 @@ extension Rig {
     /// Waits until no call is upstream. What could go by the clock has gone by then.
     func settle() async throws {
         let deadline = ContinuousClock.now + .seconds(20)
-        while try await gate("in_flight") > 0 {
+        while try await figure("in_flight") > 0 {
             guard ContinuousClock.now < deadline else { throw RawClient.Trouble(description: "calls never came back") }
             try await Task.sleep(for: .milliseconds(1))
         }

@@ -100,7 +100,7 @@ import Testing
             refused.expectError(429, "RateLimitExceeded", reason: "queue-full", retryAfter: 30...200)
             #expect(refused.text.contains("too many calls waiting"))
             _ = try await rig.accessLog.line(with: " q1 ", "refused:queue-full")
-            #expect(try await rig.gate(#"refused_total{reason="queue-full"}"#) == 1)
+            #expect(try await rig.figure(#"gate_refused_total{reason="queue-full"}"#) == 1)
             waiting[4].close()
             try await rig.waitForQueue(8)
             let next = try await rig.begin("GET", Path.tests)
@@ -145,7 +145,7 @@ import Testing
             rig.clock.advance(by: .seconds(200))
             #expect(try await rig.get(Path.reports).status == 200)
             #expect(origin.arrivals(Path.tests).count == 1)
-            #expect(try await rig.gate("in_flight") == 0)
+            #expect(try await rig.figure("in_flight") == 0)
         }
     }
 

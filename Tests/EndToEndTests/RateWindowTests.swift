@@ -99,7 +99,7 @@ import Testing
             for _ in 0..<8 { clients.append(try await rig.begin("GET", Path.tests)) }
             try await rig.waitForQueue(5)
             try await eventually("three are upstream") { origin.count == 3 }
-            #expect(try await rig.gate("in_flight") == 3)
+            #expect(try await rig.figure("in_flight") == 3)
             #expect(origin.count == 3)
             gate.open()
             for client in clients { #expect(try await client.answer().status == 200) }
@@ -145,8 +145,8 @@ import Testing
             rig, origin async throws in
             for _ in 0..<8 { #expect(try await rig.get(Path.tests).status == 200) }
             #expect(origin.count == 8)
-            #expect(try await rig.gate("would_have_waited_total") >= 1)
-            #expect(try await rig.gate("would_have_been_refused_total") >= 4)
+            #expect(try await rig.figure("gate_would_have_waited_total") >= 1)
+            #expect(try await rig.figure("gate_would_have_been_refused_total") >= 4)
             #expect(try await rig.queued() == 0)
             for status in ["429 Too Many Requests", "503 Service Unavailable"] {
                 origin.refuseOnce(tooMany("100", naming: "Tier", status: status))
@@ -157,8 +157,8 @@ import Testing
                 #expect(answer.text.contains("FromUpstream") && answer["Proxy-Status"] == nil)
             }
             #expect(try await rig.get(Path.tests).status == 200, "no pause is kept")
-            #expect(try await rig.gate("upstream_refusals_total") == 2)
-            #expect(try await rig.gate(#"refused_total{reason="cool-down"}"#) == 0)
+            #expect(try await rig.figure("gate_upstream_refusals_total") == 2)
+            #expect(try await rig.figure(#"gate_refused_total{reason="cool-down"}"#) == 0)
         }
     }
 
@@ -168,24 +168,24 @@ import Testing
             #expect(try await rig.get(Path.tests).status == 200)
             let second = try await rig.begin("GET", Path.tests)
             try await rig.waitForQueue(1)
-            #expect(try await rig.gate(#"queued{priority="interactive"}"#) == 1)
-            #expect(try await rig.gate(#"queued{priority="batch"}"#) == 0)
+            #expect(try await rig.figure(#"queue_depth{class="interactive"}"#) == 1)
+            #expect(try await rig.figure(#"queue_depth{class="batch"}"#) == 0)
             #expect(try await rig.get(Path.tests, [("Prefer", "wait=0")]).status == 429)
             rig.clock.advance(by: .seconds(11))
             #expect(try await second.answer().status == 200)
             origin.refuseOnce(tooMany("50"))
             rig.clock.advance(by: .seconds(60))
             #expect(try await rig.get(Path.tests, [("Prefer", "wait=20")]).status == 429)
-            #expect(try await rig.gate("paused") == 1)
-            #expect(try await rig.gate(#"admitted_total{waited="no"}"#) == 2)
-            #expect(try await rig.gate(#"admitted_total{waited="yes"}"#) == 1)
-            #expect((10_000...11_000).contains(try await rig.gate("waited_milliseconds_total")))
-            #expect(try await rig.gate(#"refused_total{reason="deadline"}"#) == 1)
-            #expect(try await rig.gate(#"refused_total{reason="cool-down"}"#) == 1)
-            #expect(try await rig.gate("upstream_refusals_total") == 1)
-            #expect(try await rig.gate("in_flight") == 0)
+            #expect((1...50).contains(try await rig.figure(#"cooldown_seconds{scope="all"}"#)))
+            #expect(try await rig.figure(#"gate_admitted_total{waited="no"}"#) == 2)
+            #expect(try await rig.figure(#"gate_admitted_total{waited="yes"}"#) == 1)
+            #expect((10...11).contains(try await rig.figure("gate_waited_seconds_total")))
+            #expect(try await rig.figure(#"gate_refused_total{reason="deadline"}"#) == 1)
+            #expect(try await rig.figure(#"gate_refused_total{reason="cool-down"}"#) == 1)
+            #expect(try await rig.figure("gate_upstream_refusals_total") == 1)
+            #expect(try await rig.figure("in_flight") == 0)
             rig.clock.advance(by: .seconds(60))
-            #expect(try await rig.gate("paused") == 0)
+            #expect(try await rig.figure(#"cooldown_seconds{scope="all"}"#) == 0)
             let text = try await rig.admin("/metrics").text
             for line in text.split(separator: "\n") where line.hasPrefix("clash_proxy_gate_") {
                 let name = line.prefix { $0 != " " && $0 != "{" }

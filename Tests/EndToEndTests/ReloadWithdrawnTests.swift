@@ -66,7 +66,7 @@ import Testing
         } _: { rig async throws in
             let client = try rig.connect()
             try await client.send(rig.request("GET", rig.list, [ring.key("a"), ("x-correlation-id", "w3")]))
-            while try await rig.gate("in_flight") == 0 { try await Task.sleep(for: .milliseconds(2)) }
+            while try await rig.figure("in_flight") == 0 { try await Task.sleep(for: .milliseconds(2)) }
             await rig.reload(file: ring.file("b"))
             try await expectWithdrawn(rig, client, "w3")
         }

@@ -49,7 +49,9 @@ import Testing
         counters.count(.hit(ttl: 2))
         counters.count(.stale(.revalidating, ttl: -1))
         counters.count(.passed(isRead: true))
-        let lines = counters.exposition(store).split(separator: "\n").filter { $0.contains("requests_total{") }
+        let lines = MetricsFormat.prometheus.text(counters.samples(store)).split(separator: "\n").filter {
+            $0.contains("requests_total{")
+        }
         #expect(
             lines == [
                 "clash_proxy_cache_requests_total{result=\"hit\"} 2",

@@ -18,10 +18,14 @@ public final class ScriptedOrigin: Sendable {
         var connections: [ScriptedConnection] = []
         var isStopped = false
         var isClosed = false
+        /// A socket that has the port when nobody listens any more.
+        var placeholder: Int32 = -1
     }
 
     private final class Shared: Sendable {
         let state = Mutex(State())
+
+        deinit { state.withLock { if $0.placeholder >= 0 { Glibc.close($0.placeholder) } } }
     }
 
     /// The port it listens on.
@@ -32,7 +36,7 @@ public final class ScriptedOrigin: Sendable {
     /// Listens and runs `script` for every connection that comes in. `port`: one that another origin had before, or 0.
     public init(port: Int = 0, _ script: @escaping Script) {
         (self.listener, self.port) = Self.listen(backlog: 512, port: port)
-        let (listener, shared) = (self.listener, self.shared)
+        let (listener, port, shared) = (self.listener, self.port, self.shared)
         Self.startThread {
             while true {
                 let descriptor = accept(listener, nil, nil)
@@ -57,8 +61,13 @@ public final class ScriptedOrigin: Sendable {
                     connection.close()
                 }
             }
+            // Bound and not listening, it refuses connections: nobody else's server gets the port meanwhile.
+            let placeholder = Self.bind(port: port).descriptor
             Glibc.close(listener)
-            shared.state.withLock { $0.isClosed = true }
+            shared.state.withLock {
+                $0.placeholder = placeholder
+                $0.isClosed = true
+            }
         }
     }
 
@@ -95,6 +104,12 @@ public final class ScriptedOrigin: Sendable {
     // MARK: Inside
 
     static func listen(backlog: Int32, port: Int = 0) -> (descriptor: Int32, port: Int) {
+        let bound = bind(port: port)
+        precondition(Glibc.listen(bound.descriptor, backlog) == 0, "nobody can listen at \(bound.port): \(errno)")
+        return bound
+    }
+
+    private static func bind(port: Int) -> (descriptor: Int32, port: Int) {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         // Also where nobody listened before, so that somebody may after it.
         var isReused: Int32 = 1
@@ -104,13 +119,12 @@ public final class ScriptedOrigin: Sendable {
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let bound = withUnsafeMutablePointer(to: &address) {
+        let isBound = withUnsafeMutablePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                bind(descriptor, address, length) == 0 && Glibc.listen(descriptor, backlog) == 0
-                    && getsockname(descriptor, address, &length) == 0
+                Glibc.bind(descriptor, address, length) == 0 && getsockname(descriptor, address, &length) == 0
             }
         }
-        precondition(bound, "no loopback port: \(errno)")
+        precondition(isBound, "no loopback port: \(errno)")
         return (descriptor, Int(UInt16(bigEndian: address.sin_port)))
     }
 

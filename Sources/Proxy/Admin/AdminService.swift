@@ -15,8 +15,8 @@ struct AdminReport: Sendable {
     var degraded: @Sendable () -> [String]
     /// Drops stored answers; returns how many, or nil where there is no cache.
     var purge: @Sendable (PurgeRequest) -> Int?
-    /// Prometheus text.
-    var metrics: @Sendable () -> String
+    /// For `/metrics`.
+    var metrics: @Sendable () -> [MetricSample]
     /// Reads the configuration anew, as SIGHUP does.
     var reload: @Sendable () async -> ReloadAnswer
     /// Ends the process, as SIGTERM does; nil where that is not the proxy's to do.
@@ -178,7 +178,8 @@ final class AdminService: RequestHandling {
             let troubles = report.degraded()
             return troubles.isEmpty ? .json(.ok, "{\"status\":\"ready\"}\n") : .state(.ok, "degraded", troubles)
         case "/metrics":
-            return AdminAnswer(status: .ok, type: "text/plain; version=0.0.4; charset=utf-8", body: report.metrics())
+            let format = MetricsFormat(accept: head.fields[.accept])
+            return AdminAnswer(status: .ok, type: format.contentType, body: format.text(report.metrics()))
         default:
             return .error(
                 .notFound, "NotFound",

@@ -14,11 +14,12 @@ enum AuditStartup {
     /// cannot be written.
     /// With `audit.required = false` that is a warning, and nil.
     static func open(
-        _ config: Config, software: String, reader: ObjectReader, environment: Environment, events: EventLog
+        _ config: Config, software: String, reader: ObjectReader, environment: Environment, events: EventLog,
+        traffic: Traffic
     ) async throws -> AuditTrail? {
         do {
             return try await openLog(
-                config, software: software, reader: reader, environment: environment, events: events)
+                config, software: software, reader: reader, environment: environment, events: events, traffic: traffic)
         } catch {
             guard !config.audit.required else { throw error }
             events.logger.warning("nothing is recorded: the audit log cannot be opened: \(error)")
@@ -27,7 +28,8 @@ enum AuditStartup {
     }
 
     private static func openLog(
-        _ config: Config, software: String, reader: ObjectReader, environment: Environment, events: EventLog
+        _ config: Config, software: String, reader: ObjectReader, environment: Environment, events: EventLog,
+        traffic: Traffic
     ) async throws -> AuditTrail {
         let settings = config.audit
         let log = try await AuditLog.open(
@@ -40,7 +42,8 @@ enum AuditStartup {
         // What earlier processes already spent.
         for (caller, at) in try recorded(settings, environment) { budget.recall(caller, at: at) }
         return AuditTrail(
-            policy: AuditPolicy(settings: settings), log: log, budget: budget, reader: reader, environment: environment)
+            policy: AuditPolicy(settings: settings), log: log, budget: budget, reader: reader, environment: environment,
+            traffic: traffic)
     }
 
     /// The trail under another configuration, whose log is the same. Reads the log where the budget of deletes has changed;

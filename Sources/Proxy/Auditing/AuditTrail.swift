@@ -32,6 +32,7 @@ struct AuditTrail: Sendable {
     let budget: DeleteBudget
     var reader: ObjectReader
     let environment: Environment
+    let traffic: Traffic
 
     // MARK: Before
 
@@ -71,11 +72,13 @@ struct AuditTrail: Sendable {
         let isDelete = match.operationClass == .delete
         do throws(AuditUnavailable) {
             let receipt = try await log.append(AuditIntent(call: call, snapshot: snapshot))
+            traffic.recorded("intent", "written")
             return AuditEntry(
                 receipt: receipt, match: match, reading: reading, began: environment.now(), caller: call.caller.name,
                 budgetTakenAt: isDelete ? taken : nil)
         } catch {
             if error.cause == .cancelled { throw .callerLeft }
+            traffic.recorded("intent", "unwritten")
             // Only deletes must not go unrecorded; the rest is recorded as far as possible.
             guard isDelete, policy.settings.required else { return nil }
             if let taken { giveBackBudget(call, match, takenAt: taken) }
@@ -127,6 +130,7 @@ struct AuditTrail: Sendable {
     func denied(_ call: AuditCall, status: Int) async {
         // A task of its own: a reload ends the one that waited, and the record is durable before its tool hears all the same.
         _ = await Task { [log] in await log.denied(call, status: status) }.value
+        traffic.recorded("denied", "\(status)")
     }
 
     private func fate(of entry: AuditEntry) async -> ObjectFate {
@@ -142,6 +146,7 @@ struct AuditTrail: Sendable {
             AuditOutcome(
                 result: result, status: status, attempts: attempts, duration: environment.now() - entry.began),
             for: entry.receipt)
+        traffic.recorded("outcome", result.rawValue)
     }
 }
 

@@ -200,7 +200,8 @@ struct ObjectReader: Sendable {
         request.cancellation = .always
         request.firstByteTimeout = Self.patience
         request.stallTimeout = Self.patience
-        return try? await sender.sendOnce(request, permit, place)
+        let operation = ClashAPI.match(method: .get, target: target).operation
+        return try? await sender.sendOnce(request, operation, permit, place)
     }
 }
 

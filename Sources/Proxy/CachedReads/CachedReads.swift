@@ -45,8 +45,8 @@ final class CachedReads: Sendable {
     /// Who is sent back by the gate tries again while there is time, but not for ever.
     private static let maxFlights = 3
 
-    /// What it did and holds, as Prometheus text.
-    func metrics() -> String { isOn ? counts.counters.exposition(cache.store.statistics) : "" }
+    /// What it did and holds; empty while it is off.
+    var samples: [MetricSample] { isOn ? counts.counters.samples(cache.store.statistics) : [] }
 
     // MARK: At the front desk
 

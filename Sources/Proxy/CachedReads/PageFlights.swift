@@ -27,6 +27,8 @@ extension CachedReads {
                 // Nobody else is to wait for what only this caller must.
                 mayLead: !gate.isHeldByOwnWindows(call.turn))
             : .alone(.rememberedUncacheable)
+        // A fetch that starts at once may be upstream before this goes on.
+        let asked = environment.now()
         switch boarding {
         case .follow(let joined, let me): (flight, waiter, isFollower) = (joined, me, true)
         case .lead(let begun, let me):
@@ -38,7 +40,6 @@ extension CachedReads {
             page.call.turn.isLong = page.wasTooLarge
             start(page, flight, on: visit.wire.executor)
         }
-        let asked = environment.now()
         visit.fetchIsSent = { flight.wasSent }
         let landing = await flight.landing(of: waiter)
         visit.fetchIsSent = nil

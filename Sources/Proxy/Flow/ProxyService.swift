@@ -67,11 +67,11 @@ final class ProxyService: RequestHandling {
     /// Nil where there is no cache at all.
     var reads: CachedReads? { flow.reads }
 
-    /// Prometheus text.
-    func metrics() -> String {
+    /// For `/metrics`: what tools asked for, and how cache and gate stand.
+    var samples: [MetricSample] {
         let pacing = flow.sender.pacing
-        let gate = GateExposition.text(pacing.gate.statistics, observes: pacing.observes)
-        return (reads?.metrics() ?? "") + gate
+        return flow.traffic.registry.samples + (reads?.samples ?? [])
+            + pacing.gate.statistics.samples(observes: pacing.observes)
     }
 
     var isDraining: Bool { activity.isDraining }
@@ -259,6 +259,7 @@ final class ProxyService: RequestHandling {
             FailureContext(correlationID: record.correlationID, wallTime: environment.wallTime()))
         record.status = answer.status.code
         if !toHead { record.bytesOut = answer.body.count }
+        flow.count(record, as: nil, time: .zero)
         flow.accessLog?.write(record, outcome: .refused(failure.reason))
         return LastAnswer(answer.status, answer.fields, body: answer.body)
     }

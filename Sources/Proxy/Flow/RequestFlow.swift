@@ -43,11 +43,16 @@ final class RequestFlow: Sendable {
     let events: EventLog
     let environment: Environment
     let accessLog: AccessLog?
+    let traffic: Traffic
+    /// Whether callers have to show who they are.
+    private let knowsCallers: Bool
 
     init(
         sender: UpstreamSender, links: LinkSettings, reads: CachedReads?, audit: AuditTrail?, heldBytes: Int,
-        minRate: Int, environment: Environment, accessLog: AccessLog?
+        minRate: Int, environment: Environment, accessLog: AccessLog?, knowsCallers: Bool = false
     ) {
+        self.knowsCallers = knowsCallers
+        traffic = sender.traffic
         self.heldBytes = heldBytes
         self.minRate = minRate
         self.sender = sender
@@ -390,7 +395,23 @@ final class RequestFlow: Sendable {
     func finish(_ visit: Visit, _ outcome: Outcome) {
         guard let record = visit.close(outcome) else { return }
         if let verdict = record.cache { reads?.counts.counters.count(verdict) }
-        accessLog?.write(record, outcome: outcome)
+        let time = environment.now() - record.started
+        count(record, as: visit.admission.caller, time: time)
+        accessLog?.write(record, outcome: outcome, total: time)
         visit.wire.leave()
+    }
+
+    /// - Parameter caller: nil where nobody was asked who it is.
+    func count(_ record: ExchangeRecord, as caller: Caller?, time: Duration) {
+        traffic.ended(record, caller: label(caller), time: time)
+    }
+
+    /// Names of the configuration are labels, and no others.
+    private func label(_ caller: Caller?) -> String {
+        switch caller?.via {
+        case .key, .certificate, .unix: caller?.name ?? "other"
+        case .jwt, .token: "other"
+        case .anonymous, nil: knowsCallers ? "other" : Caller.anonymous.name
+        }
     }
 }

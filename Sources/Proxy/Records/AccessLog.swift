@@ -18,8 +18,9 @@ final class AccessLog: Sendable {
         self.environment = environment
     }
 
-    func write(_ record: ExchangeRecord, outcome: Outcome) {
-        let total = environment.now() - record.started
+    /// - Parameter total: the request's time; nil: since it came.
+    func write(_ record: ExchangeRecord, outcome: Outcome, total: Duration? = nil) {
+        let total = total ?? environment.now() - record.started
         let time = environment.wallTime()
         var line = LineBuilder()
         if format == .json {

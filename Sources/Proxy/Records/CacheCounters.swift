@@ -17,25 +17,18 @@ final class CacheCounters: Sendable {
         }
     }
 
-    /// Prometheus text.
-    func exposition(_ store: CacheStore.Statistics) -> String {
-        var text = "# HELP clash_proxy_cache_requests_total Reads by what the cache did with them.\n"
-        text += "# TYPE clash_proxy_cache_requests_total counter\n"
+    /// For `/metrics`, together with what the store holds.
+    func samples(_ store: CacheStore.Statistics) -> [MetricSample] {
         var counts = others.withLock { $0 }
         counts[CacheVerdict.Word(result: "hit")] = hits.load(ordering: .relaxed)
-        for (word, count) in counts.sorted(by: { $0.key.text < $1.key.text }) {
-            let reason = word.reason.map { ",reason=\"\($0)\"" } ?? ""
-            text += "clash_proxy_cache_requests_total{result=\"\(word.result)\"\(reason)} \(count)\n"
+        func all(_ results: String...) -> Int {
+            counts.reduce(0) { results.contains($1.key.result) ? $0 + $1.value : $0 }
         }
-        for (name, kind, help, value) in [
-            ("entries", "gauge", "Stored answers.", store.entries),
-            ("bytes", "gauge", "Bytes held, buffers of running fetches included.", store.bytes),
-            ("evictions_total", "counter", "Answers pushed out for want of room.", store.evictions),
-            ("purged_total", "counter", "Answers dropped because of a write or a purge.", store.purged),
-        ] {
-            text += "# HELP clash_proxy_cache_\(name) \(help)\n# TYPE clash_proxy_cache_\(name) \(kind)\n"
-            text += "clash_proxy_cache_\(name) \(value)\n"
-        }
-        return text
+        return counts.map { MetricSample(.cacheRequests, $0.value, $0.key.result, $0.key.reason ?? "") } + [
+            MetricSample(.upstreamSaved, all("hit", "stale"), "hit"),
+            MetricSample(.upstreamSaved, all("collapsed"), "flight"),
+            MetricSample(.cacheEntries, store.entries), MetricSample(.cacheBytes, store.bytes),
+            MetricSample(.cacheEvictions, store.evictions), MetricSample(.cachePurged, store.purged),
+        ]
     }
 }

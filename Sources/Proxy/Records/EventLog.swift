@@ -79,8 +79,10 @@ final class EventLog: Sendable {
     /// - Parameters:
     ///   - gate: whose gate, where each tool has its own.
     ///   - id: of the call that was refused; nil for a pause that an earlier process was told of.
-    func paused(_ closing: Gate.Closing, gate: String? = nil, id: String?) {
-        guard closing.remaining > .zero else { return }
+    /// - Returns: whether it is a pause that was not known of.
+    @discardableResult
+    func paused(_ closing: Gate.Closing, gate: String? = nil, id: String?) -> Bool {
+        guard closing.remaining > .zero else { return false }
         let key = PauseBook.Key(gate: gate, scope: closing.scope)
         let now = environment.now()
         let news = state.withLock { state -> PauseBook.News in
@@ -91,11 +93,14 @@ final class EventLog: Sendable {
             return news
         }
         switch news {
-        case .known: return
-        case .longer: tell("pause by upstream is longer", closing, gate: gate, id: id)
+        case .known: return false
+        case .longer:
+            tell("pause by upstream is longer", closing, gate: gate, id: id)
+            return false
         case .begun(let former):
             if let former { tellOver(key, id: former.id) }
             tell("pause by upstream begins", closing, gate: gate, id: id)
+            return true
         }
     }
 

@@ -39,12 +39,14 @@ struct UpstreamSender: Sendable {
     /// The longest that any call waits.
     let maxWait: Duration
     let events: EventLog
+    let traffic: Traffic
     let environment: Environment
     private let authorization = AuthorizationField()
 
     init(
         settings: UpstreamSettings, transport: any Upstream, credentials: Credentials, pacing: Pacing,
-        health: UpstreamHealth, retries: RetryPolicy, maxWait: Duration, events: EventLog, environment: Environment
+        health: UpstreamHealth, retries: RetryPolicy, maxWait: Duration, events: EventLog, traffic: Traffic,
+        environment: Environment
     ) {
         self.settings = settings
         self.transport = transport
@@ -54,6 +56,7 @@ struct UpstreamSender: Sendable {
         self.retries = retries
         self.maxWait = maxWait
         self.events = events
+        self.traffic = traffic
         self.environment = environment
     }
 
@@ -223,7 +226,7 @@ struct UpstreamSender: Sendable {
         let asked = environment.now()
         defer { progress.facts.upstreamTime += environment.now() - asked }
         do throws(TransferFailure) {
-            let response = try await sendOnce(request, permit, place)
+            let response = try await sendOnce(request, call.match.operation, permit, place)
             progress.facts.wasSent = true
             progress.facts.lastStatus = response.status.code
             progress.facts.upstreamID = Self.foreignID(response.fields, request.fields)
@@ -239,7 +242,7 @@ struct UpstreamSender: Sendable {
     /// Sends one request, in the place that it ends, and lets the gate and all who watch upstream hear how it went. Every
     /// request to the API goes this way.
     func sendOnce(
-        _ request: UpstreamRequest, _ permit: borrowing Gate.Permit, _ place: Gate.Place
+        _ request: UpstreamRequest, _ operation: Operation, _ permit: borrowing Gate.Permit, _ place: Gate.Place
     ) async throws(TransferFailure) -> UpstreamResponse {
         var request = request
         request.ended = { place.end() }
@@ -248,16 +251,18 @@ struct UpstreamSender: Sendable {
         do throws(TransferFailure) {
             response = try await transport.execute(request)
         } catch {
+            if error.sent { traffic.called(operation.name, status: nil) }
             health.failed(error, id: id)
             throw error
         }
+        traffic.called(operation.name, status: response.status.code)
         health.reached()
         events.answered(response.fields)
         if response.acceptsCredentials { permit.accepted() }
         if response.isRateLimited {
             let wait = response.retryAfter(wallSeconds: environment.wallTime().seconds)
             let closing = permit.refused(cause: response.limitCause, retryAfter: wait)
-            events.paused(closing, gate: closing.whose, id: id)
+            if events.paused(closing, gate: closing.whose, id: id) { traffic.paused(closing.scope) }
         }
         return response
     }

@@ -51,17 +51,7 @@ final class Certificates: Sendable {
     }
 
     /// Seconds until the first certificate of the chain ends.
-    private var secondsLeft: Int64 { tls.firstToEnd.end - environment.wallTime().seconds }
-
-    /// Prometheus text.
-    func metrics() -> String {
-        """
-        # HELP clash_proxy_tls_expires_seconds Seconds until the certificate of the listeners ends.
-        # TYPE clash_proxy_tls_expires_seconds gauge
-        clash_proxy_tls_expires_seconds \(secondsLeft)
-
-        """
-    }
+    var secondsLeft: Int64 { tls.firstToEnd.end - environment.wallTime().seconds }
 
     // MARK: Reload
 

@@ -17,6 +17,7 @@ import Tokens
 final class ProcessParts: Sendable {
     let environment: Environment
     let events: EventLog
+    let traffic = Traffic()
     let group: MultiThreadedEventLoopGroup
     let transport: CurlTransport
     let credentials: Credentials
@@ -101,7 +102,8 @@ final class ProcessParts: Sendable {
     /// Opens the audit log. Throws when it cannot be and must.
     func openAudit(_ config: Config) async throws {
         let trail = try await AuditStartup.open(
-            config, software: Sidecar.software, reader: reader(config), environment: environment, events: events)
+            config, software: Sidecar.software, reader: reader(config), environment: environment, events: events,
+            traffic: traffic)
         self.trail.withLock { $0 = trail }
     }
 
@@ -123,7 +125,8 @@ final class ProcessParts: Sendable {
                 cache: cache, sender: sender, links: links, maxWait: config.rate.maxWait, isOn: config.cache.enabled,
                 counts: counts, environment: environment), audit: audit, heldBytes: config.cache.maxEntryBytes,
             minRate: config.listen.minRate,
-            environment: environment, accessLog: accessOutput.log(config.log, environment))
+            environment: environment, accessLog: accessOutput.log(config.log, environment),
+            knowsCallers: !config.callers.isEmpty || !config.issuers.isEmpty)
         return ProxyService(
             desk: desk, flow: flow, activity: activity, held: held,
             preambles: PreambleRules(config.listen) { [events] in events.preambleRefused($0, peer: $1) },
@@ -138,7 +141,7 @@ final class ProcessParts: Sendable {
             settings: settings, transport: transport, credentials: credentials,
             pacing: inForce.withLock { $0.pacing }, health: health,
             retries: RetryPolicy(budget: retries, backoff: Backoff(), environment: environment),
-            maxWait: config.rate.maxWait, events: events, environment: environment)
+            maxWait: config.rate.maxWait, events: events, traffic: traffic, environment: environment)
     }
 
     private func reader(_ config: Config) -> ObjectReader {

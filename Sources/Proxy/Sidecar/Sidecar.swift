@@ -1,6 +1,7 @@
 // A running proxy: its listeners before its parts, and how it starts. How it is reloaded and how it ends stand beside.
 
 import Configuration
+import CurlTransport
 import Edge
 import Glibc
 import Ground
@@ -43,7 +44,11 @@ package final class Sidecar: Sendable {
     }
 
     /// What this is, as the audit log names it.
-    package static let software = "clash-proxy 0.1.0"
+    package static let software = "clash-proxy \(version)"
+    /// Its number.
+    package static let version = "0.1.0"
+    /// The version of libcurl that it runs with.
+    package static var libcurl: String { LibcurlVersion.text }
 
     let environment: Environment
     let logger: Logger
@@ -145,7 +150,7 @@ package final class Sidecar: Sendable {
             notReady: { [weak self] in self?.notReadyReasons ?? ["stopped"] },
             degraded: { [weak self] in self?.degradedReasons ?? [] },
             purge: { [parts] in config.cache.enabled ? parts.cache.purge($0) : nil },
-            metrics: { [tools, certificates] in tools.service.metrics() + (certificates?.metrics() ?? "") },
+            metrics: { [weak self] in self?.samples ?? [] },
             reload: { [weak self] in await self?.reload() ?? .notNow("The proxy has stopped.") },
             quit: surroundings.quit)
         return AdminService(

@@ -64,15 +64,18 @@ final class FlowRig: Sendable {
         let health = UpstreamHealth(
             transport: upstream, origin: origin, gate: pacing.gate, events: events, environment: environment)
         let cache = config.cache.enabled ? PageCache(config.cache, environment: environment) : nil
+        let traffic = Traffic()
         let sender = UpstreamSender(
             settings: settings, transport: upstream, credentials: .own(tokens), pacing: pacing,
             health: health,
             retries: RetryPolicy(budget: RetryBudget(), backoff: Backoff(first: .zero), environment: environment),
-            maxWait: config.rate.maxWait, events: events, environment: environment)
+            maxWait: config.rate.maxWait, events: events, traffic: traffic,
+            environment: environment)
         let reader = ObjectReader(
             sender: sender, cached: { cache?.snapshot($0, $1) }, settling: SettlingTasks(), environment: environment)
         audit = try await AuditStartup.open(
-            config, software: "test", reader: reader, environment: environment, events: events)
+            config, software: "test", reader: reader, environment: environment, events: events,
+            traffic: traffic)
         let links = LinkSettings(
             rules: [try LinkRule(prefix: "https://api.bentley.com")], allowPrefixes: config.upstream.allowPrefixes,
             publicURL: nil)
@@ -171,7 +174,7 @@ final class FlowRig: Sendable {
     func quiet() async -> Bool {
         await service.activity.waitUntilQuiet()
         await service.reads?.counts.fetches.waitUntilQuiet()
-        return service.metrics().contains("clash_proxy_gate_in_flight 0\n")
+        return MetricsFormat.prometheus.text(service.samples).contains("\nclash_proxy_in_flight 0\n")
     }
 
     /// The access log, once the proxy is done: call it last.
