@@ -166,12 +166,13 @@ class Server:
     def __init__(self, command, core, port, log):
         self.command, self.core, self.port, self.log = [str(c) for c in command], core, port, pathlib.Path(log)
 
-    def start(self, path, headers, limit=20):
-        """Returns the seconds from exec to the first answer that came from the upstream, and that answer."""
+    def start(self, path, headers, limit=20, by=None):
+        """Returns the seconds from exec to the first answer that came from the upstream, and that answer; `by` asks what
+        does not speak HTTP/1.1 without TLS."""
         began = self.launch()
         while self.process.poll() is None and time.perf_counter() - began < limit:
-            answer = ask(self.port, path, headers)
-            if answer.startswith(b"HTTP/1.1 200"):
+            answer = (by or ask)(self.port, path, headers)
+            if answer.split(b" ", 2)[1:2] == [b"200"]:
                 return time.perf_counter() - began, answer
             time.sleep(0.0003)
         sys.exit(f"{self.command[0]} gave no answer; its log:\n{self.log.read_text()[-2000:]}")
@@ -234,7 +235,7 @@ class Server:
         return sum(int(pathlib.Path(f"/proc/{p}/statm").read_text().split()[1]) for p in self.tree()) * PAGE / 1e6
 
 
-def instructions(binary, server, path, headers, folder, counts):
+def instructions(binary, server, path, headers, folder, counts, scheme="http", load=("--h1", "-c8"), by=None):
     """Thousand instructions outside the kernel for one request, by callgrind: what more requests add, each run a fresh
     start. Its files stay in the folder: `callgrind-<port>-<requests>.log.out`."""
     stripped = folder / "clash-proxy-stripped"  # valgrind stumbles over Swift's debug information
@@ -249,10 +250,11 @@ def instructions(binary, server, path, headers, folder, counts):
         log = folder / f"callgrind-{server.port}-{requests}.log"
         tool = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={log}.out", f"--log-file={log}"]
         grind = Server([*tool, *program], 0, server.port, log)
-        grind.start(path, headers, limit=90)
+        grind.start(path, headers, limit=90, by=by)
         flags = [part for field in headers for part in ("-H", field)]
-        subprocess.run(["h2load", "--h1", "-n", str(requests), "-c", "8", *flags, f"http://127.0.0.1:{server.port}{path}"],
+        subprocess.run(["h2load", "-n", str(requests), *load, *flags, f"{scheme}://127.0.0.1:{server.port}{path}"],
                        check=True, capture_output=True)
+        time.sleep(1)  # nginx overlooks a signal that comes while it closes connections
         grind.stop()
         totals.append(int(log.read_text().rpartition("Collected : ")[2].split()[0]))
     return (totals[1] - totals[0]) / (counts[1] - counts[0]) / 1000
@@ -272,13 +274,13 @@ def ask(port, path, headers):
         return b""
 
 
-def load(core, connections, seconds, port, path, headers):
+def load(core, connections, seconds, port, path, headers, scheme="http"):
     """One run of wrk: requests, req/s, p50 and p99 in microseconds, errors."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "--timeout", "10s"]
     for header in headers:
         command += ["-H", header]
     run = on_core(core, lambda: subprocess.run(
-        [*command, f"http://127.0.0.1:{port}{path}"], capture_output=True, text=True, start_new_session=True))
+        [*command, f"{scheme}://127.0.0.1:{port}{path}"], capture_output=True, text=True, start_new_session=True))
     text = run.stdout
     number = lambda pattern: float((re.search(pattern, text) or [0, 0])[1])
     unit = {"us": 1, "ms": 1e3, "s": 1e6}
