@@ -21,9 +21,13 @@ struct StatusCommand: AsyncParsableCommand {
         let colours = isTerminal && (ProcessEnvironment.variables()["NO_COLOR"] ?? "").isEmpty
         while true {
             let text = try await operators.ask("GET", "/status.json")
+            guard let document = JSON(Array(text.utf8)), document["version"]?.string != nil else {
+                complain("what answers there is no clash-proxy: check admin.address")
+                throw ExitCode.failure
+            }
             if json {
                 say(text.filter { $0 != "\n" })
-            } else if let document = JSON(Array(text.utf8)) {
+            } else {
                 // Home, and nothing below: the screen is written over, not scrolled.
                 let clear = watch && isTerminal ? "\u{1B}[H\u{1B}[J" : ""
                 draw(clear + StatusText(document, colours: colours).lines.map { $0 + "\n" }.joined())

@@ -33,7 +33,7 @@ struct StatusText {
             let bar = Self.bar(share)
             let full = window["exhausted_at"]?.string.map { "full at \($0)" } ?? ""
             return
-                "\(Self.cell(window["window"], 12)) \(coloured(bar, share > 0.9 ? "31" : share > 0.7 ? "33" : "32")) \(Int(used)) of \(Int(limit)) \(full)"
+                "\(Self.cell(window["window"], 12)) \(coloured(bar, share > 0.9 ? "31" : share > 0.7 ? "33" : "32")) \(Self.whole(used)) of \(Self.whole(limit)) \(full)"
         }
         let pauses = (document["cooldowns"]?.array ?? []).map { pause in
             coloured(
@@ -58,7 +58,7 @@ struct StatusText {
             return ["\(Self.cell(token?["mode"], 0)): none held"]
         }
         let failure = token?["last_failure"]?.string.map { coloured("; \(PrintableText.lines($0))", "31") } ?? ""
-        return ["\(Self.cell(token?["mode"], 0)): \(Int(left)) s left\(failure)"]
+        return ["\(Self.cell(token?["mode"], 0)): \(Self.whole(left)) s left\(failure)"]
     }
 
     private var cache: [String] {
@@ -66,7 +66,7 @@ struct StatusText {
         guard cache?["enabled"] == .bool(true) else { return ["turned off (cache.enabled)"] }
         let megabytes = (cache?["bytes"]?.number ?? 0) / 1_048_576
         return [
-            "\(Self.cell(cache?["entries"], 0)) answers, \(Int(megabytes)) MiB; saved \(Self.cell(cache?["saved_by_hit"], 0)) calls by hits, \(Self.cell(cache?["saved_by_flight"], 0)) by shared fetches"
+            "\(Self.cell(cache?["entries"], 0)) answers, \(Self.whole(megabytes)) MiB; saved \(Self.cell(cache?["saved_by_hit"], 0)) calls by hits, \(Self.cell(cache?["saved_by_flight"], 0)) by shared fetches"
         ]
     }
 
@@ -112,9 +112,12 @@ struct StatusText {
     }
 
     private static func bar(_ share: Double) -> String {
-        let full = max(0, min(20, Int((share * 20).rounded())))
+        let full = Int(max(0, min(20, (share.isFinite ? share * 20 : 0).rounded())))
         return "[" + String(repeating: "#", count: full) + String(repeating: "-", count: 20 - full) + "]"
     }
+
+    /// Without what is behind the point; any number can be had from a server.
+    private static func whole(_ number: Double) -> Int { Int(exactly: number.rounded(.down)) ?? 0 }
 
     /// A value as text, at least so wide.
     private static func cell(_ value: JSON?, _ width: Int) -> String { (value.flatMap(text) ?? "-").padded(to: width) }

@@ -158,7 +158,8 @@ enum StatusPage {
           at('toml').textContent = s.configuration.toml ?? ''; }
         async function renew() {
           try {
-            const answer = await fetch('/status.json', { cache: 'no-store' });
+            const answer = await fetch(location.origin + '/status.json', { cache: 'no-store' });
+            if (answer.status === 401) { at('state').textContent = 'this needs the admin key'; at('state').className = 'bad'; return; }
             if (!answer.ok) throw new Error(answer.status);
             draw(await answer.json());
           } catch { at('state').textContent = 'the proxy does not answer; asked again every few seconds'; at('state').className = 'bad'; }

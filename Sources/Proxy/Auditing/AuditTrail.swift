@@ -133,7 +133,9 @@ struct AuditTrail: Sendable {
         // A task of its own: a reload ends the one that waited, and the record is durable before its tool hears all the same.
         _ = await Task { [log] in await log.denied(call, status: status) }.value
         traffic.recorded("denied", "\(status)")
-        if Operation.named(call.operation)?.operationClass == .delete { remember(call, "denied") }
+        if Operation.named(call.operation)?.operationClass == .delete {
+            traffic.deletes.addDenied(recent(call, "denied"))
+        }
     }
 
     private func fate(of entry: AuditEntry) async -> ObjectFate {
@@ -150,14 +152,13 @@ struct AuditTrail: Sendable {
                 result: result, status: status, attempts: attempts, duration: environment.now() - entry.began),
             for: entry.receipt)
         traffic.recorded("outcome", result.rawValue)
-        if entry.isDelete { remember(entry.call, result.rawValue) }
+        if entry.isDelete { traffic.deletes.add(recent(entry.call, result.rawValue)) }
     }
 
-    private func remember(_ call: AuditCall, _ result: String) {
-        traffic.deletes.add(
-            RecentDelete(
-                time: environment.wallTime(), id: call.id, caller: call.caller.name, operation: call.operation,
-                objects: call.objects, result: result, reason: call.reason.isEmpty ? nil : call.reason))
+    private func recent(_ call: AuditCall, _ result: String) -> RecentDelete {
+        RecentDelete(
+            time: environment.wallTime(), id: call.id, caller: call.caller.name, operation: call.operation,
+            objects: call.objects, result: result, reason: call.reason.isEmpty ? nil : call.reason)
     }
 }
 

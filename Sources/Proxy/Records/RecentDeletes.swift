@@ -21,25 +21,41 @@ struct RecentDelete: Sendable {
         object.add("id", id)
         object.add("caller", caller)
         object.add("operation", operation)
-        object.add("objects", Array(objects.prefix(10)))
+        object.add("objects", objects.prefix(10).map { Self.short($0) })
         object.add("count", objects.count)
         object.add("result", result)
-        object.add("reason", reason)
+        object.add("reason", reason.map { Self.short($0) })
         return object
     }
+
+    /// As much as a row has room for; the audit log has all of it.
+    private static func short(_ text: String) -> String { text.count > 200 ? text.prefix(200) + "…" : text }
 }
 
 /// The last ones of this process, the newest last. Usable from every thread.
 final class RecentDeletes: Sendable {
     private static let capacity = 100
-    private let deletes = Mutex<[RecentDelete]>([])
 
-    func add(_ delete: RecentDelete) {
-        deletes.withLock { deletes in
-            if deletes.count == Self.capacity { deletes.removeFirst() }
-            deletes.append(delete)
-        }
+    private struct State {
+        var done: [RecentDelete] = []
+        /// By themselves: who may delete nothing must not push out what others did.
+        var denied: [RecentDelete] = []
     }
 
-    var all: [RecentDelete] { deletes.withLock { $0 } }
+    private let state = Mutex(State())
+
+    func add(_ delete: RecentDelete) { state.withLock { Self.add(delete, to: &$0.done) } }
+
+    /// One that the proxy has refused.
+    func addDenied(_ delete: RecentDelete) { state.withLock { Self.add(delete, to: &$0.denied) } }
+
+    private static func add(_ delete: RecentDelete, to list: inout [RecentDelete]) {
+        if list.count == capacity { list.removeFirst() }
+        list.append(delete)
+    }
+
+    var all: [RecentDelete] {
+        let (done, denied) = state.withLock { ($0.done, $0.denied) }
+        return (done + denied).sorted { $0.time.sinceEpoch < $1.time.sinceEpoch }
+    }
 }
