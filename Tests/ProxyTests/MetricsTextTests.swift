@@ -44,7 +44,8 @@ import Testing
     @Test(
         "who asks for OpenMetrics gets it, everybody else the older text",
         arguments: [
-            (nil, false), ("*/*", false), ("text/plain", false), ("application/openmetrics-text; version=1.0.0", true),
+            (nil, false), ("*/*", false), ("text/plain, application/openmetrics-text; q=0", false),
+            ("text/plain", false), ("application/openmetrics-text; version=1.0.0", true),
             ("application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1", true),
         ] as [(String?, Bool)])
     func negotiation(accept: String?, isOpen: Bool) {

@@ -50,7 +50,7 @@ enum StatusPage {
         th, td { text-align: left; padding: .25rem .75rem .25rem 0; border-bottom: 1px solid var(--line); }
         td.number, th.number { text-align: right; }
         dl { display: grid; grid-template-columns: auto 1fr; gap: .25rem 1rem; margin: 0; } dt { color: var(--quiet); }
-        dd { margin: 0; overflow-wrap: anywhere; }
+        dd { margin: 0; overflow-wrap: anywhere; } td, td *, dd { unicode-bidi: isolate; }
         svg { display: block; width: 100%; height: 4rem; } meter { width: 100%; height: 1rem; }
         input { font: inherit; color: inherit; background: var(--back); border: 1px solid var(--quiet); border-radius: .25rem;
           padding: .25rem .5rem; width: 100%; max-width: 24rem; }

@@ -54,17 +54,17 @@ struct FrontDesk: Sendable {
     /// - Parameter identity: what the connection has proved; nil: nothing.
     func decide(_ head: RequestHead, _ identity: PeerIdentity? = nil) -> FrontDeskDecision {
         let route = ClashAPI.match(method: head.method, target: head.target)
-        var (origin, name): (String?, String?)
+        var (origin, caller): (String?, Caller?)
         do throws(Failure) {
-            return try admit(head, route, identity, &origin, &name)
+            return try admit(head, route, identity, &origin, &caller)
         } catch {
-            return .refuse(error, Admission(refused: name, route: route, corsOrigin: origin))
+            return .refuse(error, Admission(refused: caller, route: route, corsOrigin: origin))
         }
     }
 
     private func admit(
         _ head: RequestHead, _ route: RouteMatch, _ identity: PeerIdentity?, _ origin: inout String?,
-        _ name: inout String?
+        _ caller: inout Caller?
     ) throws(Failure) -> FrontDeskDecision {
         if let field = head.fields.first(where: { HeaderTraits.of($0.name).contains(.refused) }) {
             throw .invalid(
@@ -89,7 +89,7 @@ struct FrontDesk: Sendable {
             return .preflight(origin: origin, Admission(refused: nil, route: route))
         }
         let authenticated = try authenticator.authenticate(head.fields, identity)
-        name = authenticated.caller.name
+        caller = authenticated.caller
         if let page = try OwnPage(head, route) {
             return .own(page, admission(of: authenticated, route, origin))
         }

@@ -50,10 +50,10 @@ struct Admission: Sendable {
 
     /// As far as the front desk got with a request that it does not let through.
     ///
-    /// - Parameter name: the caller's, where that is known.
-    init(refused name: String?, route: RouteMatch, corsOrigin: String? = nil) {
+    /// - Parameter caller: who it is, where that is known.
+    init(refused caller: Caller?, route: RouteMatch, corsOrigin: String? = nil) {
         self.init(
-            caller: Caller(name: name ?? "-", allow: []), route: route, partition: nil, authorization: nil,
+            caller: caller ?? Caller(name: "-", allow: []), route: route, partition: nil, authorization: nil,
             corsOrigin: corsOrigin)
     }
 }

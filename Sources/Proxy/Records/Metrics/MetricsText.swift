@@ -32,7 +32,11 @@ enum MetricsFormat: Sendable {
 
     /// What the client would rather read. Prometheus names OpenMetrics only where it knows it.
     init(accept: String?) {
-        self = accept?.lowercased().contains("application/openmetrics-text") == true ? .openMetrics : .prometheus
+        let wanted = (accept ?? "").lowercased().split(separator: ",").first {
+            $0.contains("application/openmetrics-text")
+        }
+        let isRefused = wanted?.split(separator: ";").contains { $0.filter { $0 != " " } == "q=0" } ?? false
+        self = wanted != nil && !isRefused ? .openMetrics : .prometheus
     }
 
     var contentType: String {
