@@ -89,6 +89,12 @@ import Testing
             #expect(!hit.text.contains("secret"))
             let wrong = try await document(rig, "/explain?id=wrong%2D1")
             #expect(wrong["answer"]?["outcome"]?.string == "refused:operation-not-found")
+            let client = try rig.connect()
+            defer { client.close() }
+            let trace = "TRACE / HTTP/1.1\r\nHost: localhost\r\nx-correlation-id: early-1\r\n\r\n"
+            #expect(try await client.exchange(trace).status == 405)
+            let early = try await document(rig, "/explain?id=early-1")
+            #expect(early["answer"]?["status"]?.number == 405, "also what never reached the front desk")
             #expect(try await rig.admin("/explain?id=never").status == 404)
             #expect(try await rig.admin("/explain").status == 400)
             #expect(try await rig.admin("/explain?id=").status == 400)

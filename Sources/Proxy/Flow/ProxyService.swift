@@ -259,8 +259,7 @@ final class ProxyService: RequestHandling {
             FailureContext(correlationID: record.correlationID, wallTime: environment.wallTime()))
         record.status = answer.status.code
         if !toHead { record.bytesOut = answer.body.count }
-        flow.count(record, as: nil, time: .zero)
-        flow.accessLog?.write(record, outcome: .refused(failure.reason))
+        flow.keep(record, .refused(failure.reason), of: nil)
         return LastAnswer(answer.status, answer.fields, body: answer.body)
     }
 }

@@ -391,7 +391,7 @@ final class RequestFlow: Sendable {
         finish(visit, outcome)
     }
 
-    /// The end of every request that reached the front desk. What never became one has its line from `ProxyService.refuse`.
+    /// The end of every request that reached the front desk. What never became one ends in `ProxyService.lastAnswer`.
     func finish(_ visit: Visit, _ outcome: Outcome) {
         guard let record = visit.close(outcome) else { return }
         keep(record, outcome, of: visit.admission.caller)

@@ -8,20 +8,18 @@ import Synchronization
 final class AccessLog: Sendable {
     private let format: LogFormat
     private let writer: LineWriter
-    private let environment: Environment
     /// The second last written and its text up to the seconds.
     private let lastSecond = Mutex<(second: Int64, text: String)>((.min, ""))
 
-    init(format: LogFormat, writer: LineWriter, environment: Environment) {
+    init(format: LogFormat, writer: LineWriter) {
         self.format = format
         self.writer = writer
-        self.environment = environment
     }
 
-    /// - Parameter total: the request's time; nil: since it came.
-    func write(_ record: ExchangeRecord, outcome: Outcome, total: Duration? = nil) {
-        let total = total ?? environment.now() - record.started
-        let time = environment.wallTime()
+    /// - Parameters:
+    ///   - time: when it ended.
+    ///   - total: how long it took.
+    func write(_ record: ExchangeRecord, outcome: Outcome, ended time: WallTime, total: Duration) {
         var line = LineBuilder()
         if format == .json {
             line.text("{\"time\":\"")

@@ -11,14 +11,14 @@ final class AccessOutput: Sendable {
     init(descriptor: Int32) { self.descriptor = descriptor }
 
     /// The access log as a configuration wants it; nil where it wants none.
-    func log(_ config: Config.Log, _ environment: Environment) -> AccessLog? {
+    func log(_ config: Config.Log) -> AccessLog? {
         guard config.access else { return nil }
         let writer = writer.withLock { writer in
             let there = writer ?? LineWriter(descriptor: descriptor)
             writer = there
             return there
         }
-        return AccessLog(format: config.format, writer: writer, environment: environment)
+        return AccessLog(format: config.format, writer: writer)
     }
 
     /// Writes what is queued. Nothing may be logged any more.

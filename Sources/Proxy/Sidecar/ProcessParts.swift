@@ -125,7 +125,7 @@ final class ProcessParts: Sendable {
                 cache: cache, sender: sender, links: links, maxWait: config.rate.maxWait, isOn: config.cache.enabled,
                 counts: counts, environment: environment), audit: audit, heldBytes: config.cache.maxEntryBytes,
             minRate: config.listen.minRate,
-            environment: environment, accessLog: accessOutput.log(config.log, environment),
+            environment: environment, accessLog: accessOutput.log(config.log),
             knowsCallers: !config.callers.isEmpty || !config.issuers.isEmpty)
         return ProxyService(
             desk: desk, flow: flow, activity: activity, held: held,

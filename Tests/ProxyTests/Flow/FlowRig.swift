@@ -87,7 +87,7 @@ final class FlowRig: Sendable {
                 CachedReads(
                     cache: $0, sender: sender, links: links, maxWait: config.rate.maxWait, environment: environment)
             }, audit: audit, heldBytes: 1 << 20, minRate: config.listen.minRate, environment: environment,
-            accessLog: AccessLog(format: .text, writer: accessWriter, environment: environment))
+            accessLog: AccessLog(format: .text, writer: accessWriter))
         service = ProxyService(
             desk: FrontDesk(config, pseudonym: settings.pseudonym), flow: flow, activity: Activity(maxConnections: 1),
             held: HeldBytes(limit: 64 << 20, largestBody: 10 << 20),
