@@ -19,9 +19,9 @@ package struct JSONObject: Sendable {
     /// True or false.
     package mutating func add(_ name: String, _ value: Bool) { add(name, raw: value ? "true" : "false") }
 
-    /// A number of seconds with milliseconds; nil: null.
+    /// A number of seconds, with milliseconds where there are any, never less than it is; nil: null.
     package mutating func add(_ name: String, seconds span: Duration?) {
-        add(name, raw: span.map { Self.decimal($0.wholeMilliseconds) } ?? "null")
+        add(name, raw: span.map { Self.decimal(Self.millisecondsUp($0)) } ?? "null")
     }
 
     /// A span in milliseconds with one decimal.
@@ -46,7 +46,12 @@ package struct JSONObject: Sendable {
     /// A value that is JSON already.
     package mutating func add(_ name: String, raw value: String) { members.append("\(JSONText.quoted(name)):\(value)") }
 
-    /// `1500` as `1.5`.
+    private static func millisecondsUp(_ span: Duration) -> Int {
+        let (whole, rest) = span.clampedNanoseconds.quotientAndRemainder(dividingBy: 1_000_000)
+        return Int(whole) + (rest > 0 ? 1 : 0)
+    }
+
+    /// `1500` as `1.500`, `2000` as `2`.
     private static func decimal(_ milliseconds: Int) -> String {
         let (whole, rest) = (abs(milliseconds) / 1000, abs(milliseconds) % 1000)
         let sign = milliseconds < 0 ? "-" : ""

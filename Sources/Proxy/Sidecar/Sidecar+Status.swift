@@ -23,8 +23,8 @@ extension Sidecar {
         object.add("troubles", notReadyReasons + degradedReasons)
         object.add("token", tokenStatus)
         let (gate, budget) = (parts.gate.statistics, parts.gate.budget(for: Self.anyRead))
-        object.add("windows", budget.windows.map { windowStatus($0, now) })
-        object.add("cooldowns", gate.pauses.map(Self.pauseStatus))
+        object.add("windows", budget.windows.map { Self.windowStatus($0, now) })
+        object.add("cooldowns", gate.pauses.map(\.json))
         object.add("queue", queueStatus(gate))
         object.add("cache", cacheStatus)
         object.add("callers", callerStatus)
@@ -53,22 +53,9 @@ extension Sidecar {
         return object
     }
 
-    private func windowStatus(_ window: GateBudget.Window, _ now: WallTime) -> JSONObject {
-        var object = JSONObject()
-        object.add("window", (window.isForRuns ? "run " : "") + window.window.name)
-        object.add("limit", window.window.limit)
-        object.add("used", window.used)
-        object.add("remaining", window.remaining)
-        object.add("next_free_seconds", seconds: window.nextFree)
-        object.add("exhausted_at", window.exhaustedIn.map { RFC3339.text((now + $0).seconds) })
-        return object
-    }
-
-    private static func pauseStatus(_ pause: GateStatistics.Pause) -> JSONObject {
-        var object = JSONObject()
-        object.add("scope", pause.scope == .everything ? "all" : pause.scope.text)
-        object.add("cause", pause.cause.rawValue)
-        object.add("seconds", seconds: pause.remaining)
+    private static func windowStatus(_ window: GateBudget.Window, _ now: WallTime) -> JSONObject {
+        var object = window.json
+        object.add("exhausted_at", window.exhausted(now))
         return object
     }
 

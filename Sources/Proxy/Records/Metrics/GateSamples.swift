@@ -32,7 +32,7 @@ extension GateStatistics {
 
     private var windowSamples: [MetricSample] {
         windows.flatMap { window in
-            let name = (window.isForRuns ? "run " : "") + window.window.name
+            let name = window.window.label(isForRuns: window.isForRuns)
             return [
                 MetricSample(.windowLimit, window.window.limit, name),
                 MetricSample(.windowUsed, window.spent + window.reserved, name),
