@@ -38,23 +38,11 @@ final class MetricsRegistry: MetricsFactory {
     // MARK: MetricsFactory
 
     func makeCounter(label: String, dimensions: [(String, String)]) -> any CounterHandler {
-        let series = Series(name: label, labels: dimensions.map(\.1))
-        return state.withLock { state in
-            if let cell = state.counters[series] { return cell }
-            let cell = CounterCell()
-            state.counters[series] = cell
-            return cell
-        }
+        state.withLock { $0.counters.cell(Series(name: label, labels: dimensions.map(\.1)), CounterCell.init) }
     }
 
     func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler {
-        let series = Series(name: label, labels: dimensions.map(\.1))
-        return state.withLock { state in
-            if let cell = state.histograms[series] { return cell }
-            let cell = HistogramCell()
-            state.histograms[series] = cell
-            return cell
-        }
+        state.withLock { $0.histograms.cell(Series(name: label, labels: dimensions.map(\.1)), HistogramCell.init) }
     }
 
     /// Nobody records anything but time here.
@@ -96,4 +84,14 @@ private final class HistogramCell: TimerHandler {
     var times: TimeHistogram { state.withLock { $0 } }
 
     func recordNanoseconds(_ duration: Int64) { state.withLock { $0.add(duration) } }
+}
+
+extension Dictionary {
+    /// What is there, or a new one from now on.
+    fileprivate mutating func cell(_ key: Key, _ make: () -> Value) -> Value {
+        if let value = self[key] { return value }
+        let value = make()
+        self[key] = value
+        return value
+    }
 }

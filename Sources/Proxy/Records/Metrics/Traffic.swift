@@ -1,5 +1,5 @@
-// What is counted, and for a while remembered, while requests are served. All labels are bounded: names of the configuration, of our own operations and
-// reasons, and three digits.
+// What is counted, and for a while remembered, while requests are served. All labels are bounded: names of the configuration, of
+// our own operations and reasons, and three digits.
 
 import CoreMetrics
 import Ground
@@ -15,14 +15,19 @@ final class Traffic: Sendable {
     private let total: CoreMetrics.Timer
     private let parts:
         (queue: CoreMetrics.Timer, token: CoreMetrics.Timer, audit: CoreMetrics.Timer, upstream: CoreMetrics.Timer)
-    /// Found without a look into the registry, which would cost a hit more than all else here.
-    private let requests = Mutex<[RequestKind: Counter]>([:])
+    private let requests = KnownCounters<RequestKind>()
+    private let calls = KnownCounters<CallKind>()
 
     private struct RequestKind: Hashable {
         let caller: String
         let operation: String
         let status: Int
         let source: AnswerSource
+    }
+
+    private struct CallKind: Hashable {
+        let operation: String
+        let status: Int
     }
 
     init() {
@@ -40,8 +45,9 @@ final class Traffic: Sendable {
         let kind = RequestKind(
             caller: caller, operation: record.operation == "-" ? "unknown" : record.operation, status: record.status,
             source: record.source)
-        let counter = requests.withLock { $0[kind] } ?? made(kind)
-        counter.increment()
+        requests.counter(kind) {
+            registry.counter(.requests, caller, kind.operation, Self.digits(kind.status), kind.source.rawValue)
+        }.increment()
         callers.waited(caller, record.times.queueTime)
         total.recordNanoseconds(time.clampedNanoseconds)
         let times = record.times
@@ -51,13 +57,6 @@ final class Traffic: Sendable {
         ] where part > .zero {
             timer.recordNanoseconds(part.clampedNanoseconds)
         }
-    }
-
-    private func made(_ kind: RequestKind) -> Counter {
-        let counter = registry.counter(
-            .requests, kind.caller, kind.operation, Self.digits(kind.status), kind.source.rawValue)
-        requests.withLock { $0[kind] = counter }
-        return counter
     }
 
     /// What one caller has asked for since the process began.
@@ -87,7 +86,9 @@ final class Traffic: Sendable {
 
     /// A call was sent; `status`: nil without an answer.
     func called(_ operation: String, status: Int?) {
-        registry.counter(.upstreamCalls, operation, Self.digits(status ?? 0)).increment()
+        calls.counter(CallKind(operation: operation, status: status ?? 0)) {
+            registry.counter(.upstreamCalls, operation, Self.digits(status ?? 0))
+        }.increment()
     }
 
     /// Bentley has asked for a pause that nobody knew of.
@@ -101,6 +102,18 @@ final class Traffic: Sendable {
     private static func digits(_ status: Int) -> String {
         let text = "\(min(max(status, 0), 999))"
         return String(repeating: "0", count: 3 - text.count) + text
+    }
+}
+
+/// Counters that were used before, found without a look into the registry, which would cost a hit more than all else here.
+private final class KnownCounters<Kind: Hashable & Sendable>: Sendable {
+    private let known = Mutex<[Kind: Counter]>([:])
+
+    func counter(_ kind: Kind, _ make: () -> Counter) -> Counter {
+        if let counter = known.withLock({ $0[kind] }) { return counter }
+        let counter = make()
+        known.withLock { $0[kind] = counter }
+        return counter
     }
 }
 
