@@ -9,13 +9,9 @@ struct HealthCommand: AsyncParsableCommand {
     @OptionGroup var options: ConfigOptions
 
     func run() async throws {
-        let config = try options.load(only: ["admin.address", "listen.tls_certificate"])
-        guard let address = config.admin.address else {
-            complain("admin.address is empty: there is nobody to ask")
-            throw ExitStatus.configuration
-        }
+        let operators = try Operators(options)
         let answer = await HealthCheck.ask(
-            address, certificate: config.listen.tlsCertificate, key: ProcessEnvironment.adminKey)
+            operators.address, certificate: operators.certificate, key: ProcessEnvironment.adminKey)
         guard answer.isReady else {
             complain(answer.text)
             throw ExitCode.failure

@@ -6,8 +6,9 @@ import Proxy
 
 /// The admin listener of a running proxy.
 struct Operators {
-    private let address: ListenAddress
-    private let certificate: String?
+    let address: ListenAddress
+    /// What it shows where it speaks TLS: the path of its PEM chain.
+    let certificate: String?
 
     /// Needs no secret of the configuration. Complains and ends the command when there is no admin listener.
     init(_ options: ConfigOptions) throws {

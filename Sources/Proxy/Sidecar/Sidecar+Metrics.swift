@@ -1,7 +1,6 @@
 // What /metrics shows at one time: what was counted, and how things stand.
 
 import Audit
-import CurlTransport
 import Edge
 import Ground
 import Tokens
@@ -10,7 +9,7 @@ extension Sidecar {
     /// All samples of this process.
     var samples: [MetricSample] {
         tools.service.samples + connectionSamples + tokenSamples + auditSamples + processSamples
-            + [MetricSample(.build, 1, Self.version, LibcurlVersion.text)]
+            + [MetricSample(.build, 1, Self.version, Self.libcurl)]
             + (certificates.map { [MetricSample(.tlsExpires, Int($0.secondsLeft))] } ?? [])
     }
 
