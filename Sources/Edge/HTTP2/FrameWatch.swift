@@ -55,6 +55,8 @@ final class FrameWatch: ChannelDuplexHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var bytes = unwrapInboundIn(data)
         if isOver { return connection?.lingered(bytes.readableBytes) ?? () }
+        // NIOHTTP2 keeps what it was given last: not for it a small part of somebody else's large buffer.
+        if bytes.readableBytes <= Self.copiedBytes { bytes = ByteBuffer(bytes: bytes.readableBytesView) }
         if left.readableBytes > 0 {
             left.writeImmutableBuffer(bytes)
             (bytes, left) = (left, ByteBuffer())
@@ -123,6 +125,8 @@ final class FrameWatch: ChannelDuplexHandler {
         guard let bytes, bytes.readableBytes > 0, !isOver else { return }
         context.fireChannelRead(wrapInboundOut(bytes))
     }
+
+    private static let copiedBytes = 2 << 10
 
     private static let acknowledgement = FrameBytes.frame(.settings, flags: 1, payload: ByteBuffer())
 

@@ -33,6 +33,8 @@ final class HTTP2Connection: ChannelInboundHandler {
     /// What the tool may send in all, of DATA.
     private var allowed = HTTP2Stream.firstWindow
     private var isReading = false
+    /// Bytes of bodies that were written since the last flush.
+    private var unflushed = 0
     /// When some of a body left last.
     private(set) var lastProgress: NIODeadline
     /// NIOHTTP2 has said goodbye because of an error.
@@ -92,7 +94,7 @@ final class HTTP2Connection: ChannelInboundHandler {
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
-        isReading = false
+        (isReading, unflushed) = (false, 0)
         // NIOHTTP2 has flushed what was written meanwhile.
         if state.phase != .closed { context.read() }
     }
@@ -250,11 +252,19 @@ final class HTTP2Connection: ChannelInboundHandler {
 
     func write(_ id: HTTP2StreamID, _ payload: HTTP2Frame.FramePayload) {
         guard let context, state.phase != .closed else { return }
+        if case .data(let content) = payload { unflushed += content.data.readableBytes }
         context.write(wrapOutboundOut(HTTP2Frame(streamID: id, payload: payload)), promise: nil)
     }
 
-    /// What is written while bytes are read leaves when all of them have been.
-    func flush() { if !isReading { context?.flush() } }
+    /// What is written while bytes are read leaves when all of them have been, or when it is worth a system call: so that the
+    /// tool has something to do while we go on.
+    func flush() {
+        guard !isReading || unflushed >= Self.worthFlushing else { return }
+        unflushed = 0
+        context?.flush()
+    }
+
+    private static let worthFlushing = 32 << 10
 
     // MARK: The end
 

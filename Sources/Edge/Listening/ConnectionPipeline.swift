@@ -4,7 +4,7 @@
 //   h2c     socket ─ PrefaceHandler (until the first bytes), and in its place the same, or
 //   HTTP/2  socket ─ FrameWatch ─ NIOHTTP2Handler ─ HTTP2Connection
 //   TLS     socket ─ PlainRequestGuard (until the first bytes) ─ NIOSSLServerHandler ─ HandshakeHandler (until it is complete),
-//           and in the latter's place what the negotiated protocol needs
+//           and in the latter's place RecordWriter and what the negotiated protocol needs
 //
 // Where PROXY preambles are expected, PreambleHandler stands alone until its own has come, and all the rest comes in its place;
 // behind others' sockets stands PreambleGuard until it is clear that none comes.
@@ -114,6 +114,7 @@ struct ConnectionPipeline: Sendable {
 
     /// The handshake is complete: `negotiated` (ALPN) says what is spoken; nil: the peer did not ask.
     private func proceed(on channel: any Channel, _ peer: Peer, _ negotiated: String?) throws {
+        try channel.pipeline.syncOperations.addHandler(RecordWriter())
         if negotiated == "h2" { try addHTTP2(to: channel, peer) } else { try addHTTP1(to: channel, peer) }
     }
 

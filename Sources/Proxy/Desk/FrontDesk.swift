@@ -91,7 +91,7 @@ struct FrontDesk: Sendable {
         let authenticated = try authenticator.authenticate(head.fields, identity)
         caller = authenticated.caller
         if let page = try OwnPage(head, route) {
-            return .own(page, admission(of: authenticated, route, origin))
+            return .own(page, admission(of: authenticated, route, origin, nil))
         }
         guard ClashAPI.isAllowed(head.target, prefixes: allowPrefixes) else {
             throw Failure(
@@ -109,34 +109,32 @@ struct FrontDesk: Sendable {
                 "This proxy passes the tool's own token on: send it as 'Authorization: Bearer TOKEN', "
                     + "and the caller key as 'X-Api-Key: KEY'.", target: "Authorization")
         }
-        var admission = admission(of: authenticated, route, origin)
-        admission.denial = denial
-        if route.bodyDecides || route.operationClass == .delete { admission.protection = protection }
-        return .forward(admission)
+        return .forward(admission(of: authenticated, route, origin, denial))
     }
 
     /// Why a call is refused for what its head says; throws that where nothing has to be recorded. The refusal of a call
     /// that its body could make a recorded one may be, which the flow does.
     private func denial(
         of head: RequestHead, _ route: RouteMatch, to caller: Caller
-    ) throws(Failure) -> Admission.Denial? {
+    ) throws(Failure) -> Failure? {
         let isSettled = route.operationClass != .delete && !route.bodyDecides
         if isSettled { try Self.authorize(caller, route.operationClass) }
         guard let bounds = caller.bounds,
             let failure = bounds.refusal(of: route, by: caller.name, bodyFollows: head.framing != .none)
         else { return nil }
         if isSettled { throw failure }
-        return Admission.Denial(failure)
+        return failure
     }
 
     /// What is known of a caller's call.
-    private func admission(of authenticated: Authenticated, _ route: RouteMatch, _ origin: String?) -> Admission {
+    private func admission(
+        of authenticated: Authenticated, _ route: RouteMatch, _ origin: String?, _ denial: Failure?
+    ) -> Admission {
+        let protection = route.bodyDecides || route.operationClass == .delete ? protection : nil
         guard passesTokens else {
-            var admission = Admission(
+            return Admission(
                 caller: authenticated.caller, route: route, partition: Admission.ownPartition, authorization: nil,
-                corsOrigin: origin)
-            admission.standing = authenticated.standing
-            return admission
+                corsOrigin: origin, denial: denial, standing: authenticated.standing, protection: protection)
         }
         let authorization = authenticated.token
         // What is no bearer token goes upstream, which says so, and is not known well enough to store answers for.
@@ -146,7 +144,7 @@ struct FrontDesk: Sendable {
         return Admission(
             caller: caller, route: route, partition: token?.partition, authorization: authorization,
             token: token.map { GateRequest.Token(id: $0.partition, client: $0.gateKey) },
-            isFairByAddress: authenticator.isOpen, corsOrigin: origin)
+            isFairByAddress: authenticator.isOpen, corsOrigin: origin, denial: denial, protection: protection)
     }
 
     /// Whether the caller has none of the rights that the request could need, whatever its body says.

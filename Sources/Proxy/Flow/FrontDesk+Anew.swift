@@ -21,7 +21,7 @@ extension FrontDesk {
 
     private func check(_ visit: Visit, _ admission: Admission) throws(Failure) {
         let caller = admission.caller
-        if let denial = admission.denial { throw denial.failure }
+        if let denial = admission.denial { throw denial }
         guard let (match, body) = visit.settled else {
             // What its body says is judged when it is here.
             if Self.hasNoRight(caller, admission.route) { try Self.authorize(caller, admission.route.operationClass) }

@@ -135,7 +135,7 @@ final class RequestFlow: Sendable {
         let (caller, route) = (visit.admission.caller, visit.admission.route)
         // What is known by its path alone: its body may never be whole.
         visit.record.operation = route.operation.name
-        let denial = visit.admission.denial?.failure
+        let denial = visit.admission.denial
         let isUnread =
             (denial != nil || FrontDesk.hasNoRight(caller, route)) && !visit.wire.requestIsComplete
         // Should it be refused while its body is awaited.

@@ -4,8 +4,8 @@ import ClashAPI
 import HTTPTypes
 import RateLimiting
 
-/// What the front desk has found out about a request.
-struct Admission: Sendable {
+/// What the front desk has found out about a request. An object: every request with a known head shares it.
+final class Admission: Sendable {
     let caller: Caller
     let route: RouteMatch
     /// Whose stored answers the request may be answered with; nil: none. In pass-through mode every token has its own.
@@ -19,15 +19,16 @@ struct Admission: Sendable {
     /// The browser origin that may read the answer, nil for tools.
     let corsOrigin: String?
     /// Why it is refused for what its head says; it still goes through the flow, where refusals are recorded.
-    var denial: Denial?
+    let denial: Failure?
     /// How long it holds, where a token was judged for it; nil: as long as the configuration.
-    var standing: TokenStanding?
+    let standing: TokenStanding?
     /// What it may not delete, where it may turn out to be a delete.
-    var protection: Protection?
+    let protection: Protection?
 
     init(
         caller: Caller, route: RouteMatch, partition: String?, authorization: HTTPField?,
-        token: GateRequest.Token? = nil, isFairByAddress: Bool = false, corsOrigin: String?
+        token: GateRequest.Token? = nil, isFairByAddress: Bool = false, corsOrigin: String?, denial: Failure? = nil,
+        standing: TokenStanding? = nil, protection: Protection? = nil
     ) {
         self.caller = caller
         self.route = route
@@ -36,13 +37,9 @@ struct Admission: Sendable {
         self.token = token
         self.isFairByAddress = isFairByAddress
         self.corsOrigin = corsOrigin
-    }
-
-    /// A refusal that has been decided; an object, so that an admission is small.
-    final class Denial: Sendable {
-        let failure: Failure
-
-        init(_ failure: Failure) { self.failure = failure }
+        self.denial = denial
+        self.standing = standing
+        self.protection = protection
     }
 
     /// Whose answers may be mixed: with the proxy's own credentials everybody is the same to upstream.
@@ -51,7 +48,7 @@ struct Admission: Sendable {
     /// As far as the front desk got with a request that it does not let through.
     ///
     /// - Parameter caller: who it is, where that is known.
-    init(refused caller: Caller?, route: RouteMatch, corsOrigin: String? = nil) {
+    convenience init(refused caller: Caller?, route: RouteMatch, corsOrigin: String? = nil) {
         self.init(
             caller: caller ?? Caller(name: "-", allow: []), route: route, partition: nil, authorization: nil,
             corsOrigin: corsOrigin)

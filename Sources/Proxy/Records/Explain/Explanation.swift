@@ -3,14 +3,18 @@
 import Caching
 import Ground
 
-/// What is kept of a request that has ended. A value.
-struct Explanation: Sendable {
+/// What is kept of a request that has ended. An object: it is handed around in the ring, not copied.
+final class Explanation: Sendable {
     let record: ExchangeRecord
     let outcome: Outcome
     /// When it ended.
     let ended: WallTime
     /// How long it took.
     let total: Duration
+
+    init(record: ExchangeRecord, outcome: Outcome, ended: WallTime, total: Duration) {
+        (self.record, self.outcome, self.ended, self.total) = (record, outcome, ended, total)
+    }
 
     /// One object in the order of a request's life.
     var json: JSONObject {

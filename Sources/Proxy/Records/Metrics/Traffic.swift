@@ -50,13 +50,14 @@ final class Traffic: Sendable {
         }.increment()
         callers.waited(caller, record.times.queueTime)
         total.recordNanoseconds(time.clampedNanoseconds)
-        let times = record.times
-        for (timer, part) in [
-            (parts.queue, times.queueTime), (parts.token, times.tokenTime), (parts.audit, times.auditTime),
-            (parts.upstream, times.upstreamTime),
-        ] where part > .zero {
-            timer.recordNanoseconds(part.clampedNanoseconds)
-        }
+        Self.record(record.times.queueTime, parts.queue)
+        Self.record(record.times.tokenTime, parts.token)
+        Self.record(record.times.auditTime, parts.audit)
+        Self.record(record.times.upstreamTime, parts.upstream)
+    }
+
+    private static func record(_ part: Duration, _ timer: CoreMetrics.Timer) {
+        if part > .zero { timer.recordNanoseconds(part.clampedNanoseconds) }
     }
 
     /// What one caller has asked for since the process began.
