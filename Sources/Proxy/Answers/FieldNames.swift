@@ -11,6 +11,7 @@ extension HTTPField.Name {
     static let proxyStatus = known("Proxy-Status")
     static let cacheStatus = known("Cache-Status")
     static let prefer = known("Prefer")
+    static let preferenceApplied = known("Preference-Applied")
     static let host = known("Host")
     static let secFetchSite = known("Sec-Fetch-Site")
     static let inPlace = known("In-Place")

@@ -1,4 +1,5 @@
-// `Prefer: wait=N` is an instruction to this proxy; every other preference is upstream's (RFC 7240).
+// `Prefer: wait=N` is an instruction to this proxy, and so is `dry-run` on a delete; every other preference is upstream's
+// (RFC 7240).
 
 import Ground
 import HTTPTypes
@@ -18,6 +19,16 @@ enum Prefer {
             }
         }
         return shortest.map { .seconds($0) }
+    }
+
+    /// Whether a delete is only asked about: `dry-run`, which has no value, in a list that can be read.
+    static func asksDryRun(_ fields: HTTPFields) -> Bool {
+        guard fields.contains(.prefer) else { return false }
+        return fields[fields: .prefer].contains { field in
+            field.withUnsafeBytesOfValue { bytes in
+                (elements(bytes) ?? fragments(bytes)).contains { isNamed("dry-run", bytes[$0]) }
+            }
+        }
     }
 
     /// Takes every `wait` out, whatever it says, and leaves the other preferences as they were.
@@ -92,10 +103,12 @@ enum Prefer {
         return fragments
     }
 
-    /// `wait`, with or without a value and parameters.
-    private static func isWait(_ element: Bytes) -> Bool {
+    private static func isWait(_ element: Bytes) -> Bool { isNamed("wait", element) }
+
+    /// A preference of that name, with or without a value and parameters. In lower case.
+    private static func isNamed(_ name: String, _ element: Bytes) -> Bool {
         element.prefix { $0 != UInt8(ascii: "=") && $0 != UInt8(ascii: ";") }.trimmedBlanks
-            .elementsEqual("wait".utf8) { $0 | 0x20 == $1 }
+            .elementsEqual(name.utf8) { ($0 >= 0x41 && $0 <= 0x5A ? $0 | 0x20 : $0) == $1 }
     }
 
     /// The value of a `wait` that is a whole number, plain or quoted; at most a day.

@@ -53,6 +53,13 @@ struct AuditTrail: Sendable {
         return now
     }
 
+    /// Why the delete would not be sent if it were asked for now, as far as the log and the budget have a say. Takes nothing.
+    func refusal(of match: OperationMatch, _ visit: Visit) -> Failure? {
+        if policy.settings.required, case .broken(let trouble) = log.status.health { return Failure(trouble) }
+        let call = policy.call(match, visit, visit.admission.caller)
+        return budget.refusal(call.caller.id, now: environment.now())
+    }
+
     /// Whether what the call destroys is to be kept.
     func takesSnapshot(of match: OperationMatch) -> Bool {
         match.operationClass == .delete && policy.settings.snapshot

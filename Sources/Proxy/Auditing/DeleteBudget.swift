@@ -28,6 +28,12 @@ struct DeleteBudgetState {
         return nil
     }
 
+    /// How long a caller would have to wait for a delete; nil: it would not. Takes none.
+    func wait(_ caller: String, now: ContinuousClock.Instant) -> Duration? {
+        let times = spent[caller, default: []].filter { $0 + span > now }
+        return times.count >= limit ? times.first.map { $0 + span - now } : nil
+    }
+
     /// Puts back what `take` took at this time: the delete was never sent.
     mutating func giveBack(_ caller: String, takenAt time: ContinuousClock.Instant) {
         guard let index = spent[caller]?.lastIndex(of: time) else { return }
@@ -72,7 +78,18 @@ final class DeleteBudget: Sendable {
             budget?.state.take(caller, now: now).map { ($0, budget?.window.limit ?? 0) }
         }
         guard let (wait, limit) = refusal else { return }
-        throw Failure(
+        throw Self.spent(caller, limit, wait)
+    }
+
+    /// What `take` would throw now. Takes none.
+    func refusal(_ caller: String, now: ContinuousClock.Instant) -> Failure? {
+        inForce.withLock { budget in
+            budget?.state.wait(caller, now: now).map { Self.spent(caller, budget?.window.limit ?? 0, $0) }
+        }
+    }
+
+    private static func spent(_ caller: String, _ limit: Int, _ wait: Duration) -> Failure {
+        Failure(
             .deleteBudgetExceeded,
             "The caller '\(CallerID.shown(caller))' has used up its \(limit) deletes (audit.delete_budget).",
             retryAfter: wait)

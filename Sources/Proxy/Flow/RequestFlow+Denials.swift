@@ -1,4 +1,4 @@
-// What the audit log says about calls that were refused here.
+// What a call is refused for when its class is known, and what the audit log says about it.
 
 import Audit
 import ClashAPI
@@ -7,6 +7,35 @@ import HTTPTypes
 import RateLimiting
 
 extension RequestFlow {
+    /// Throws why the call may not be made. Of a delete that is only asked about, what its caller may see is kept for the answer.
+    func permit(_ match: OperationMatch, _ said: RequestBodyFacts, _ visit: Visit) throws(FlowExit) {
+        let caller = visit.admission.caller
+        let isDryRun = match.operationClass == .delete && Prefer.asksDryRun(visit.fields)
+        do throws(Failure) {
+            // It deletes nothing, so its refusal is none of a delete.
+            if isDryRun { visit.auditCall = nil }
+            try FrontDesk.authorize(caller, match.operationClass)
+            if let refusal = visit.admission.denial ?? caller.bounds?.refusal(of: match, said, by: caller.name) {
+                throw refusal
+            }
+            var refusal: Failure?
+            do throws(Failure) {
+                try visit.admission.protection?.check(match, said, visit.fields)
+                try audit?.policy.checkReason(match, visit.fields)
+            } catch {
+                guard isDryRun else { throw error }
+                refusal = error
+            }
+            try audit?.policy.checkObjects(match)
+            try OwnTag.checkMatch(visit.fields)
+            guard isDryRun else { return }
+            refusal = refusal ?? audit?.refusal(of: match, visit)
+            visit.dryRun = refusal.map { .wouldBeRefused($0) } ?? .wouldBeSent
+        } catch {
+            throw .failed(error)
+        }
+    }
+
     /// Records what was refused with 403 before its caller was asked for, if it is recorded whatever its body says; nil
     /// where there is nothing to record. Its body is nobody's to read.
     func deniedUnasked(_ visit: Visit) -> (@Sendable () async -> Void)? {

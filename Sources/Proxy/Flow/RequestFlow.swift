@@ -68,7 +68,9 @@ final class RequestFlow: Sendable {
         do throws(FlowExit) {
             // Its body is here, its class settled and permitted.
             let call = try await classify(visit)
-            if let query = visit.query, query.mayBeFetched, let reads {
+            if let dryRun = visit.dryRun {
+                try await answer(dryRun, call, visit)
+            } else if let query = visit.query, query.mayBeFetched, let reads {
                 try visit.checkAnew()
                 // Joins a fetch, or leads one: turn, credential, send and store are the fetch's, which others share.
                 let deadline = environment.now() + reads.wait(visit)
@@ -146,16 +148,7 @@ final class RequestFlow: Sendable {
             ? (.none, route.resolve(headers: visit.fields), .empty) : try await RequestBodyReader.read(visit, route)
         visit.record.operation = match.operation.name
         if !isUnread { visit.auditCall = audit?.call(match, visit, caller) }
-        do throws(Failure) {
-            try FrontDesk.authorize(caller, match.operationClass)
-            if let refusal = denial ?? caller.bounds?.refusal(of: match, said, by: caller.name) { throw refusal }
-            try visit.admission.protection?.check(match, said, visit.fields)
-            try audit?.policy.checkReason(match, visit.fields)
-            try audit?.policy.checkObjects(match)
-            try OwnTag.checkMatch(visit.fields)
-        } catch {
-            throw .failed(error)
-        }
+        try permit(match, said, visit)
         if case .bytes(let bytes) = body { visit.settled = (match, bytes) } else { visit.settled = (match, nil) }
         return UpstreamCall(visit, match: match, body: body, settings: sender.settings)
     }

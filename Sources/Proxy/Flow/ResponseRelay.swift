@@ -70,7 +70,7 @@ struct ResponseRelay: Sendable {
         var fields = response.fields.endToEnd(dropping: dropped)
         if fields.contains(.location) { fields.replace(.location, translator(visit).rewriteLocation) }
         // RFC 9110 section 6.6.1.
-        if fields[.date] == nil {
+        if !fields.contains(.date) {
             fields[.date] = HTTPDate.text(environment.wallTime().seconds)
         }
         if let word = OwnFields.cacheControl(for: response.fields, isKnown: call.match.isKnown) { fields.append(word) }

@@ -18,9 +18,9 @@ enum CallBody {
 struct UpstreamCall {
     var match: OperationMatch
     let caller: Caller
-    let body: CallBody
+    private(set) var body: CallBody
     var request: UpstreamRequest
-    let traits: CallTraits
+    private(set) var traits: CallTraits
     /// The tool's own credentials, in pass-through mode.
     let authorization: HTTPField?
     /// How it asks for its turn.
@@ -72,6 +72,25 @@ struct UpstreamCall {
         call.turn.wait = nil
         // Others may wait for it, and what was paid for is kept.
         call.request.cancellation = .untilSent
+        return call
+    }
+
+    /// A read of one object that this call names, by the same caller and in its turn. Nothing of the call itself goes with it.
+    func reading(_ target: String) -> UpstreamCall {
+        var call = shared()
+        call.match = ClashAPI.match(method: .get, target: target).resolve()
+        call.traits = CallTraits(isSafe: true)
+        call.body = .none
+        call.turn = GateRequest(call.match, caller, wait: turn.wait)
+        (call.turn.token, call.turn.peer) = (turn.token, turn.peer)
+        call.request.target = target
+        call.request.body = .none
+        call.request.fields[.accept] =
+            "application/vnd.bentley.itwin-platform.\(match.operation.version == .v1 ? "v1" : "v2")+json"
+        call.request.fields[.acceptEncoding] = "identity"
+        call.request.fields[.contentType] = nil
+        call.request.decodesContent = true
+        call.request.cancellation = .always
         return call
     }
 

@@ -250,7 +250,7 @@ struct UpstreamSender: Sendable {
     ) async throws(TransferFailure) -> UpstreamResponse {
         var request = request
         request.ended = { place.end() }
-        let id = request.fields[.correlationID]
+        let id = request.fields.value(of: .correlationID)
         let response: UpstreamResponse
         do throws(TransferFailure) {
             response = try await transport.execute(request)
@@ -286,7 +286,7 @@ struct UpstreamSender: Sendable {
 
     /// Upstream's id where it is not the one that was sent: support asks for it, so it is logged.
     private static func foreignID(_ fields: HTTPFields, _ sent: HTTPFields) -> String? {
-        guard let id = fields[.correlationID], id != sent[.correlationID] else { return nil }
+        guard let id = fields.value(of: .correlationID), id != sent.value(of: .correlationID) else { return nil }
         return OfferedID.isAcceptable(id) ? id : nil
     }
 

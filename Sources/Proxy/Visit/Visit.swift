@@ -26,6 +26,8 @@ final class Visit {
     var fetchIsSent: (() -> Bool)?
     /// What its body has made of it; nil until it was let through.
     var settled: (match: OperationMatch, body: [UInt8]?)?
+    /// What is known of a delete that its tool only asks about; nil for all else.
+    var dryRun: DryRunVerdict?
     /// What the rules in force have against it, where they are no longer those that it was let in by.
     var refusalAnew: ((Visit) -> Failure?)?
     /// Why it ends although it was let in: what has come in force while it waited.
