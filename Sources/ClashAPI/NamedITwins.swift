@@ -41,7 +41,15 @@ package struct NamedITwins: Sendable, Equatable {
     /// Of what is known before the body.
     init(_ route: RouteMatch, required: ITwinPlace?) {
         self.required = required
+        var collection = ""
         route.forEachSegment { segment in
+            defer { collection = segment.text.lowercased() }
+            // Of an unknown call, too, what stands behind these words in v1 is an id.
+            if required == nil, route.operation.version == .v1, Self.v1Collections.contains(collection),
+                AnyID(segment.text)?.project == nil
+            {
+                cannotRead(.id(.id))
+            }
             if segment.isAmbiguous {
                 cannotRead(.id(segment.isBehindITwins ? .path : .id))
             } else if segment.isBehindITwins {
@@ -59,6 +67,8 @@ package struct NamedITwins: Sendable, Equatable {
             cannotRead(.id(.query))
         }
     }
+
+    private static let v1Collections: Set<String> = ["results", "runs", "suppressionrules", "tests"]
 
     /// With what a body names.
     mutating func add(_ body: RequestBodyFacts, _ version: APIVersion) {

@@ -167,7 +167,8 @@ struct RequestBodyScanner: Sendable {
             return
         }
         let text = String(decoding: word.map(ASCII.folded), as: UTF8.self)
-        if text.contains("delet") || word.contains(where: { 0x30...0x39 ~= $0 }) { facts.saysDelete = true }
+        let isDeletion = ["delet", "remov", "purge"].contains { text.contains($0) }
+        if isDeletion || word.contains(where: { 0x30...0x39 ~= $0 }) { facts.saysDelete = true }
         if text.contains("cancel") { facts.saysCancel = true }
     }
 

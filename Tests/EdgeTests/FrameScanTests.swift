@@ -111,6 +111,13 @@ import Testing
         #expect(Self.count(FrameHead(length: 0, type: 0, flags: 1, stream: 1), every: .nanoseconds(0)) == 20_000)
     }
 
+    @Test("small DATA is what a tool sends that writes piece by piece: sixteen of them are one that is empty")
+    func smallData() {
+        let small = Self.count(FrameHead(length: 1, type: 0, stream: 1), every: .nanoseconds(0))
+        let empty = Self.count(FrameHead(length: 0, type: 0, stream: 1), every: .nanoseconds(0))
+        #expect(empty < 1_000 && small >= 16 * empty - 16 && small < 16 * 1_000)
+    }
+
     @Test("window updates are earned by streams and by what was sent")
     func windowUpdates() {
         let update = FrameHead(length: 4, type: 8)
@@ -118,6 +125,11 @@ import Testing
         var floods = FloodGuard()
         floods.sent(512 * 10_000)
         for _ in 0..<20_000 { #expect(floods.came(update, now: Self.start) == nil) }
+        var smallWindow = FloodGuard()
+        for _ in 0..<10_000 {
+            smallWindow.sent(1)
+            #expect(smallWindow.came(update, now: Self.start) == nil && smallWindow.came(update, now: Self.start) == nil)
+        }
         var streams = FloodGuard()
         for _ in 0..<10_000 {
             #expect(streams.came(FrameHead(length: 9, type: 1, flags: 5, stream: 1), now: Self.start) == nil)

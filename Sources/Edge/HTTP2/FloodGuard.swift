@@ -36,21 +36,28 @@ struct FloodGuard {
 
     /// Header blocks may come in so many pieces.
     static let maxContinuations = 64
-    /// DATA that does not end its stream and holds less counts as empty.
+    /// DATA that is padded, does not end its stream and holds less counts as empty.
     static let leastData = 16
-    /// So many bytes of an answer earn their window update; each stream earns two.
+    /// Tools that write bodies piece by piece send small DATA: so much of that counts as one that is empty.
+    private static let smallForEmpty = 16
+    /// So many bytes of an answer earn their window updates, of stream and connection; each stream and each DATA earns two.
     private static let bytesForUpdate = 512
 
     private var allowances: [Flood: Allowance] = [:]
     private var continuations = 0
     private var updateCredit = 0
     private var bytesOut = 0
+    private var small = 0
 
     /// A frame came. Returns what there is too much of.
     mutating func came(_ frame: FrameHead, now: @autoclosure () -> NIODeadline) -> Flood? {
         switch frame.kind {
         case .data:
-            return frame.length < Self.leastData && !frame.hasFirstFlag ? count(.empty, now()) : nil
+            if frame.length >= Self.leastData || frame.hasFirstFlag { return nil }
+            small += frame.length == 0 ? Self.smallForEmpty : 1
+            guard small >= Self.smallForEmpty else { return nil }
+            small -= Self.smallForEmpty
+            return count(.empty, now())
         case .headers:
             continuations = 0
             updateCredit += 2
@@ -78,10 +85,11 @@ struct FloodGuard {
     /// A stream was reset because of what the tool sent on it, or was one too many.
     mutating func resetByUs(isRefusal: Bool, now: NIODeadline) -> Flood? { count(isRefusal ? .refused : .resets, now) }
 
-    /// Bytes of answers went out.
+    /// DATA of an answer went out. A tool with a small window has to open it again after each.
     mutating func sent(_ bytes: Int) {
         bytesOut += bytes
-        updateCredit = min(updateCredit + 2 * (bytesOut / Self.bytesForUpdate), 1 << 20)
+        let earned = 2 * (bytesOut / Self.bytesForUpdate) + (bytes > 0 ? 2 : 0)
+        updateCredit = min(updateCredit + earned, 1 << 20)
         bytesOut %= Self.bytesForUpdate
     }
 

@@ -10,7 +10,8 @@ struct UnsentAnswer {
     /// Every stream has so much without being counted, so that small answers cost nothing.
     static let free = 4 << 10
     /// So long something is lent to a stream after the connection has taken anything, be it of others: then nobody reads there.
-    static let patience = TimeAmount.seconds(1)
+    /// A tool may well stop for a second or two, to collect garbage or to make sense of what it has.
+    static let patience = TimeAmount.seconds(10)
     /// At this the flow waits, and below half of it it goes on.
     private static let most = 64 << 10
 

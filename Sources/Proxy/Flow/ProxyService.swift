@@ -201,7 +201,11 @@ final class ProxyService: RequestHandling {
     private func start(_ visit: Visit) {
         let bound = NIOLoopBound(visit, eventLoop: visit.wire.executor.eventLoop)
         let loop = visit.wire.executor.eventLoop
-        visit.refusalAnew = { [self] in waiting.rules(insteadOf: desk)?.refusal(ofWaiting: $0) }
+        visit.refusalAnew = { [self] in
+            // A token can end, or its key go, while its call waits.
+            let holds = $0.admission.standing?.holds(at: environment.wallTime().seconds) ?? true
+            return (waiting.rules(insteadOf: desk) ?? (holds ? nil : desk))?.refusal(ofWaiting: $0)
+        }
         let entry = waiting.enter(
             proof(of: visit.admission.caller), judge: { loop.execute { bound.value.judgeAnew() } },
             withdraw: { loop.execute { bound.value.withdraw() } })

@@ -30,12 +30,29 @@ final class Protection: Sendable {
                 .protected,
                 "The call would delete what is protected, or something in an iTwin that is (deletes.protect).")
         }
+        if match.deletesByID, match.objectIDs.isEmpty || match.objectIDs.contains(where: { AnyID($0) == nil }) {
+            throw Failure(
+                .protected,
+                "Which objects this delete is about cannot be told, and some may not be deleted (deletes.protect): "
+                    + "name each by its id, as the API spells it.")
+        }
         let named = match.namedITwins(body)
         if named.unreadable != nil || named.names.isEmpty {
             throw Failure(
                 .protected,
                 "Which iTwin this delete is about cannot be told, and some objects may not be deleted "
                     + "(deletes.protect).")
+        }
+    }
+}
+
+extension OperationMatch {
+    /// It names what it deletes, in its body or its path.
+    fileprivate var deletesByID: Bool {
+        guard operation.operationClass == .delete else { return false }
+        switch operation.objectKind {
+        case .test, .report, .run: return true
+        case .result, .rule, .repository, nil: return false
         }
     }
 }
