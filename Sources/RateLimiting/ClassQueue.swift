@@ -151,6 +151,20 @@ struct ClassQueue: Sendable {
         }
     }
 
+    /// Whose calls those are, with their number. Without a request: all that wait.
+    func forEachCaller(ahead request: GateRequest?, _ body: (String, Int) -> Void) {
+        guard waiting > 0 else { return }
+        let share = request.map { Double(waiting(of: $0) + 1) / Double($0.weight) }
+        for case let caller? in callers where caller.waiting > 0 {
+            guard let request, let share, caller.name != request.queue else {
+                body(caller.name, caller.waiting)
+                continue
+            }
+            guard caller.standing == .ready else { continue }
+            body(caller.name, min(caller.waiting, Int((share * Double(caller.weight)).rounded(.up))))
+        }
+    }
+
     /// The same among the calls in lanes that meet a condition, whether they could go or not.
     func ahead(of request: GateRequest, among isCounted: (Lane) -> Bool) -> Int {
         let own = slots[request.queue].flatMap { callers[$0]?.waiting(in: isCounted) } ?? 0

@@ -135,7 +135,7 @@ struct ClientBooks: Sendable {
         return tables(of: lane.token, now: now).contains { $0.hasBegun(since: since, for: lane, now: now) }
     }
 
-    private mutating func tables(of token: GateRequest.Token?, now: Nanoseconds) -> [CoolDownTable] {
+    mutating func tables(of token: GateRequest.Token?, now: Nanoseconds) -> [CoolDownTable] {
         let index = index(of: token)
         bring(index, to: now)
         guard passesTokens, index == Self.newcomers else { return [books[index].coolDowns] }
@@ -296,6 +296,13 @@ struct ClientBooks: Sendable {
     }
 
     private func standing(of token: GateRequest.Token?) -> Standing? { tokens[(token ?? .none).id] }
+
+    /// The book of the client that a newcomer says it belongs to, brought to `now`; nil of those who are none.
+    mutating func claimedBook(by token: GateRequest.Token?, now: Nanoseconds) -> ClientBook? {
+        guard index(of: token) == Self.newcomers, let index = claimed(by: token) else { return nil }
+        bring(index, to: now)
+        return books[index]
+    }
 
     /// The book of the client that a newcomer says it belongs to, if there is one.
     private func claimed(by token: GateRequest.Token?) -> Int? { token.flatMap { indices[$0.client] } }

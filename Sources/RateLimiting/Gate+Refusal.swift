@@ -55,6 +55,8 @@ extension Gate {
         package let retryAfter: Duration?
         /// The limit that is the cause, where it is the caller's own.
         package var limit: CallerLimit?
+        /// What was in its way when it was refused; nil where nothing had to be.
+        package var wait: Wait?
     }
 
     /// A limit that holds for one caller.

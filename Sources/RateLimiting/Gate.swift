@@ -58,10 +58,15 @@ package final class Gate: Sendable {
     ///
     /// Refused at once if that can surely not be within `request.wait`, and else when that is over. A caller whose
     /// task is cancelled gives its place back at once and gets `.cancelled`, never a permit.
-    package func admit(_ request: GateRequest) async throws(Refusal) -> Permit {
+    ///
+    /// - Parameter waits: hears how it stands if it has to wait, before it does. Called under the gate's lock: brief, and
+    ///   without a word to the gate.
+    package func admit(
+        _ request: GateRequest, waits: (@Sendable (Wait) -> Void)? = nil
+    ) async throws(Refusal) -> Permit {
         if let permit = tryAdmit(request) { return permit }
         let id = ids.wrappingAdd(1, ordering: .relaxed).newValue
-        let ticket = try await turn(id) { state, now in state.arrived(id, request, now: now) }.get()
+        let ticket = try await turn(id, waits) { state, now in state.arrived(id, request, now: now) }.get()
         let permit = Permit(gate: self, ticket: ticket)
         // Cancelled after the permit was given, but before it could be used: it goes back as `permit` ends here.
         if Task.isCancelled { throw Refusal(reason: .cancelled, retryAfter: nil) }
@@ -98,8 +103,10 @@ package final class Gate: Sendable {
     }
 
     /// - Parameter place: of the latest send; it ends here if it has not ended yet.
-    func again(_ ticket: GateState.Ticket, _ place: Place?) async -> Result<GateState.Ticket, Refusal> {
-        await turn(ticket.id) { state, now in
+    func again(
+        _ ticket: GateState.Ticket, _ place: Place?, _ waits: (@Sendable (Wait) -> Void)?
+    ) async -> Result<GateState.Ticket, Refusal> {
+        await turn(ticket.id, waits) { state, now in
             var ticket = ticket
             if let place, !place.claimEnd() { ticket.phase = .outside }
             return state.arrivedAgain(ticket, now: now)
@@ -228,7 +235,8 @@ package final class Gate: Sendable {
     private var now: Nanoseconds { start.duration(to: time.now()).clampedNanoseconds }
 
     private func turn(
-        _ id: GateState.ID, _ arrive: (inout GateState, Nanoseconds) -> (GateState.Entry, GateState.Turn)
+        _ id: GateState.ID, _ waits: (@Sendable (Wait) -> Void)?,
+        _ arrive: (inout GateState, Nanoseconds) -> (GateState.Entry, GateState.Turn)
     ) async -> Outcome {
         await withTaskCancellationHandler {
             await withCheckedContinuation { waiter in
@@ -239,11 +247,12 @@ package final class Gate: Sendable {
                     switch entry {
                     case .admitted(let ticket): return (.success(ticket), turn)
                     case .refused(let refusal): return (.failure(refusal), turn)
-                    case .queued:
+                    case .queued(let wait):
                         if Task.isCancelled, core.state.cancelled(id) {
                             return (.failure(Refusal(reason: .cancelled, retryAfter: nil)), turn)
                         }
                         core.waiters[id] = waiter
+                        waits?(wait)
                         return (nil, turn)
                     }
                 }

@@ -24,22 +24,24 @@ extension Gate {
         /// waits until the call may be sent, in the place that it had among its caller's calls and within the deadline
         /// that it had; others get the slot meanwhile. After a refusal the permit holds nothing, and the call must not
         /// be sent.
+        ///
+        /// - Parameter waits: as in `admit`.
         @discardableResult
-        package mutating func send() async throws(Refusal) -> Place {
+        package mutating func send(waits: (@Sendable (Wait) -> Void)? = nil) async throws(Refusal) -> Place {
             while true {
                 if let place = trySend() { return place }
-                try await again()
+                try await again(waits)
             }
         }
 
         /// Waits until a send is reserved for it once more, as after `admit`: for a call whose turn was already used by
         /// another request of its own, or that upstream's pause has overtaken. Returns at once if one is.
-        package mutating func renew() async throws(Refusal) {
-            while !gate.mayStillSend(ticket) { try await again() }
+        package mutating func renew(waits: (@Sendable (Wait) -> Void)? = nil) async throws(Refusal) {
+            while !gate.mayStillSend(ticket) { try await again(waits) }
         }
 
-        private mutating func again() async throws(Refusal) {
-            switch await gate.again(ticket, place) {
+        private mutating func again(_ waits: (@Sendable (Wait) -> Void)?) async throws(Refusal) {
+            switch await gate.again(ticket, place, waits) {
             case .success(let ticket):
                 self.ticket = ticket
                 place = nil

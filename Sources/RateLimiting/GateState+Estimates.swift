@@ -37,6 +37,14 @@ extension GateState {
     /// A refusal with a wait of its own: never shorter than a pause that holds, and later than what other calls of the caller
     /// were told that are refused at the same time. When a place will be free nobody knows, so of that nothing is invented.
     mutating func refusal(_ reason: Gate.Refusal.Reason, _ request: GateRequest, now: Nanoseconds) -> Gate.Refusal {
+        var refusal = bareRefusal(reason, request, now: now)
+        refusal.wait = waitInPlace(of: request, now: now)
+        return refusal
+    }
+
+    private mutating func bareRefusal(
+        _ reason: Gate.Refusal.Reason, _ request: GateRequest, now: Nanoseconds
+    ) -> Gate.Refusal {
         if let outage {
             let wait = max(min(outage.until - now, 15 * .oneSecond), .oneSecond)
             return Gate.Refusal(reason: outage.reason, retryAfter: .nanoseconds(wait))
@@ -83,7 +91,7 @@ extension GateState {
         max(waitForPlace(turns: turns), waitForPace(request, turns: turns, now: now))
     }
 
-    private func place(of request: GateRequest, exactly: Bool) -> WaitingRoom.Place {
+    func place(of request: GateRequest, exactly: Bool) -> WaitingRoom.Place {
         guard books.passesTokens else { return room.place(of: request, exactly: exactly) }
         let (books, index) = (books, books.index(of: request.token))
         return room.place(of: request) { books.index(of: $0.token) == index }

@@ -38,7 +38,7 @@ struct GateState: Sendable {
 
     enum Entry: Sendable {
         case admitted(Ticket)
-        case queued
+        case queued(Gate.Wait)
         case refused(Gate.Refusal)
     }
 
@@ -103,12 +103,14 @@ struct GateState: Sendable {
         let (ticket, turn) = tried(id, request, now: now)
         if let ticket { return (.admitted(ticket), turn) }
         let deadline = deadline(of: request, now: now)
-        if let refusal = refusalAtOnce(request, deadline: deadline, now: now) {
+        if var refusal = refusalAtOnce(request, deadline: deadline, now: now) {
             if refusal.reason == .queueFull, causeOfLateness(request, now: now) == .places { refusedForPlace += 1 }
+            refusal.wait = wait(of: request, now: now)
             return (.refused(counted(refusal)), turn)
         }
+        let wait = wait(of: request, now: now)
         room.add(id, request, now: now, deadline: deadline, back: false)
-        return (.queued, turn)
+        return (.queued(wait), turn)
     }
 
     /// Somebody waits for a turn that another asks for, and would be refused if he asked himself.
@@ -118,7 +120,9 @@ struct GateState: Sendable {
         if outage == nil {
             guard !limits.observe, !mayGo(request, now: now) else { return (nil, turn) }
         }
-        return (refusalAtOnce(request, deadline: deadline(of: request, now: now), now: now).map { counted($0) }, turn)
+        var refusal = refusalAtOnce(request, deadline: deadline(of: request, now: now), now: now)
+        if refusal != nil { refusal?.wait = wait(of: request, now: now) }
+        return (refusal.map { counted($0) }, turn)
     }
 
     /// Somebody waited too long for a turn that another asks for.
@@ -161,7 +165,7 @@ struct GateState: Sendable {
         if let index = turn.admitted.firstIndex(where: { $0.id == ticket.id }) {
             return (.admitted(turn.admitted.remove(at: index)), turn)
         }
-        return (.queued, turn)
+        return (.queued(waitInPlace(of: request, now: now)), turn)
     }
 
     // MARK: Going

@@ -159,6 +159,11 @@ struct WaitingRoom: Sendable {
         return Place(turns: own + min(higher, own * ClassOrder.patience(request.priority)), guess: 0)
     }
 
+    /// Names those who wait in a class, with the number of their calls; with a request those only that go before it.
+    func forEachCaller(_ priority: Priority, ahead request: GateRequest?, _ body: (String, Int) -> Void) {
+        classes[priority.rawValue].forEachCaller(ahead: request, body)
+    }
+
     /// Calls of the caller that wait.
     func waiting(of request: GateRequest) -> Int { classes[request.priority.rawValue].waiting(of: request) }
 

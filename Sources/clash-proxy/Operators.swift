@@ -1,6 +1,7 @@
 // What commands ask of a running proxy: its admin listener, by the configuration that it was started with.
 
 import ArgumentParser
+import Audit
 import Configuration
 import Proxy
 
@@ -31,9 +32,14 @@ struct Operators {
             throw ExitCode.failure
         }
         guard answer.status == 200 else {
-            complain(answer.body.filter { $0 != "\n" })
+            complain(PrintableText.json(answer.body.oneLine))
             throw ExitCode.failure
         }
         return answer.body
     }
+}
+
+extension String {
+    /// Without the line ends at its end: a server's JSON is one line.
+    var oneLine: String { String(self[..<(lastIndex { !$0.isNewline }.map { index(after: $0) } ?? startIndex)]) }
 }

@@ -1,6 +1,7 @@
 // `clash-proxy status`: how a running proxy stands, in a terminal.
 
 import ArgumentParser
+import Audit
 import Glibc
 import Ground
 
@@ -26,7 +27,7 @@ struct StatusCommand: AsyncParsableCommand {
                 throw ExitCode.failure
             }
             if json {
-                say(text.filter { $0 != "\n" })
+                say(PrintableText.json(text.oneLine))
             } else {
                 // Home, and nothing below: the screen is written over, not scrolled.
                 let clear = watch && isTerminal ? "\u{1B}[H\u{1B}[J" : ""

@@ -23,7 +23,7 @@ struct StatusText {
 
     private var troubles: [String] {
         let troubles = document["troubles"]?.array?.compactMap(\.string) ?? []
-        return troubles.isEmpty ? [] : troubles.map { coloured("! \(PrintableText.lines($0))", "31") } + [""]
+        return troubles.isEmpty ? [] : troubles.map { coloured("! \(PrintableText.escaped($0))", "31") } + [""]
     }
 
     private var windows: [String] {
@@ -57,7 +57,7 @@ struct StatusText {
         guard let left = token?["expires_in_seconds"]?.number else {
             return ["\(Self.cell(token?["mode"], 0)): none held"]
         }
-        let failure = token?["last_failure"]?.string.map { coloured("; \(PrintableText.lines($0))", "31") } ?? ""
+        let failure = token?["last_failure"]?.string.map { coloured("; \(PrintableText.escaped($0))", "31") } ?? ""
         return ["\(Self.cell(token?["mode"], 0)): \(Self.whole(left)) s left\(failure)"]
     }
 
@@ -129,7 +129,7 @@ struct StatusText {
         case .bool(let bool): bool ? "yes" : "no"
         case .number(let number): Int(exactly: number).map { "\($0)" } ?? "\(number)"
         // A terminal would obey what names and reasons hold.
-        case .string(let text): PrintableText.lines(text)
+        case .string(let text): PrintableText.escaped(text)
         }
     }
 }

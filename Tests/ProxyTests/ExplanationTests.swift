@@ -2,6 +2,7 @@
 
 import Caching
 import Ground
+import HTTPTypes
 import Testing
 
 @testable import Proxy
@@ -24,6 +25,39 @@ import Testing
         #expect(requests.latest("r\(RecentRequests.capacity + 499)") != nil)
         requests.add(request("r600") { $0.status = 404 })
         #expect(requests.latest("r600")?.record.status == 404)
+    }
+
+    @Test("who has shown no key pushes nobody out, and its requests are looked at last")
+    func strangers() {
+        let requests = RecentRequests()
+        requests.add(request("mine"))
+        for number in 0..<(RecentRequests.capacity * 2) {
+            requests.add(request("s\(number)") { $0.status = 401 }, ofStranger: true)
+        }
+        requests.add(request("mine") { $0.status = 401 }, ofStranger: true)
+        #expect(requests.latest("mine")?.record.status == 200)
+        #expect(requests.latest("s\(RecentRequests.capacity * 2 - 1)")?.record.status == 401)
+        #expect(requests.latest("s0") == nil)
+    }
+
+    @Test("the key's parts are named, without the values of the query")
+    func key() throws {
+        let explained = request("keyed") {
+            var key = CacheKey(partition: "own", estimatedBytes: 64)
+            key.appendTarget { $0 += "/clash-detection/itwins/i/reports?%24top=2&cuid=secret".utf8 }
+            key.append(.accept, of: [.accept: "application/json"])
+            for _ in 0...HeaderTraits.names(with: .selecting).count { key.append("") }
+            key.append("identity")
+            key.seal()
+            $0.key = key
+            $0.cache = .hit(ttl: 3)
+        }
+        let text = explained.json.text
+        #expect(!text.contains("secret"))
+        let key = try #require(JSON(Array(text.utf8))?["cache"]?["key"])
+        #expect(key["query"] == .array([.string("$top"), .string("cuid")]))
+        #expect(key["fields"] == .array([.string("accept")]) && key["coding"]?.string == "identity")
+        #expect(key["path"]?.string == "/clash-detection/itwins/i/reports" && key["partition"]?.string == "own")
     }
 
     @Test("the summary says where the time went, how often it was sent, and what the cache did")

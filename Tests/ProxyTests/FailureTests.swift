@@ -77,7 +77,8 @@ import Testing
         #expect(
             parsed == [
                 "error": [
-                    "code": "TokenUnavailable", "message": "No \"token\"\n\u{1}é. Try again in 2 s.", "target": "a\\b",
+                    "code": "TokenUnavailable", "target": "a\\b",
+                    "message": "No \"token\"\n\u{1}é. Try again in 2 s. [x-correlation-id: id-1]",
                 ]
             ])
         #expect(!String(decoding: body, as: UTF8.self).contains("hidden"))

@@ -16,6 +16,8 @@ final class GateDesk {
     /// Those let in, in that order, with their permits.
     private(set) var inside: [GateState.Ticket] = []
     private(set) var refused: [UInt64: Gate.Refusal] = [:]
+    /// What was in the way of those who were queued or refused.
+    private(set) var waits: [UInt64: Gate.Wait] = [:]
     /// Whose calls refusals by upstream closed.
     private(set) var closed: [String?] = []
     private var nextID: UInt64 = 0
@@ -137,14 +139,19 @@ final class GateDesk {
     private func enter(_ id: UInt64, _ entry: GateState.Entry) {
         switch entry {
         case .admitted(let ticket): inside.append(ticket)
-        case .queued: break
-        case .refused(let refusal): refused[id] = refusal
+        case .queued(let wait): waits[id] = wait
+        case .refused(let refusal): keep(id, refusal)
         }
+    }
+
+    private func keep(_ id: UInt64, _ refusal: Gate.Refusal) {
+        waits[id] = refusal.wait
+        refused[id] = refusal.withoutWait
     }
 
     private func take(_ turn: GateState.Turn) {
         inside += turn.admitted
-        for (id, refusal) in turn.refused { refused[id] = refusal }
+        for (id, refusal) in turn.refused { keep(id, refusal) }
     }
 }
 
@@ -159,4 +166,9 @@ func call(
         changes: changes, wait: wait, maxInFlight: places)
     request.isLong = isLong
     return request
+}
+
+extension Gate.Refusal {
+    /// Its words alone: what was in the way is told apart.
+    var withoutWait: Gate.Refusal { Gate.Refusal(reason: reason, retryAfter: retryAfter, limit: limit) }
 }

@@ -65,6 +65,18 @@ package struct CacheKey: Hashable, Sendable {
     /// Takes the hash of all bytes for good: a key that is remembered is looked up more often than it is made.
     package mutating func seal() { digest = Self.digest(of: bytes) }
 
+    /// Tells keys apart for people, until the process ends; says nothing of what is in it.
+    package var id: String {
+        let bits = UInt64(bitPattern: Int64(digest == 0 ? Self.digest(of: bytes) : digest))
+        return String(bits, radix: 16)
+    }
+
+    /// What was appended, in that order, the partition first.
+    package var parts: [Substring] {
+        Array(
+            String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false).dropLast())
+    }
+
     private static func digest(of bytes: [UInt8]) -> Int {
         var hasher = Hasher()
         bytes.withUnsafeBytes { hasher.combine(bytes: $0) }

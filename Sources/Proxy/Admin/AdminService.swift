@@ -18,7 +18,7 @@ struct AdminReport: Sendable {
     /// For `/metrics`.
     var metrics: @Sendable () -> [MetricSample]
     /// JSON about the latest request with this correlation id; nil when it is not known any more.
-    var explain: @Sendable (String) -> String?
+    var explain: @Sendable (String) async -> String?
     /// JSON about how everything stands.
     var status: @Sendable () -> String
     /// Reads the configuration anew, as SIGHUP does.
@@ -72,6 +72,7 @@ final class AdminService: RequestHandling {
         let head = exchange.head
         guard let refusal = refusal(head) else {
             if head.method == .post, control(head.path, exchange) { return }
+            if head.method != .post, head.path == "/explain" { return explain(exchange) }
             guard head.method == .post, head.framing != .none else { return answer(exchange, content(head, form: "")) }
             let bound = NIOLoopBound(exchange, eventLoop: exchange.executor.eventLoop)
             Task(executorPreference: exchange.executor) { [self] in await purge(bound.value) }
@@ -180,7 +181,7 @@ final class AdminService: RequestHandling {
         if head.path == "/purge" { return purged(head, form: form) }
         if head.path == "/reload" || head.path == "/quit" && report.quit != nil { return .onlyPost }
         guard head.method == .get || head.method == .head else {
-            return .error(.methodNotAllowed, "MethodNotAllowed", "Only GET and HEAD here.", allow: "GET, HEAD")
+            return .onlyGet
         }
         switch head.path {
         case "/healthz": return .json(.ok, "{\"status\":\"alive\"}\n")
@@ -194,7 +195,6 @@ final class AdminService: RequestHandling {
             return AdminAnswer(status: .ok, type: format.contentType, body: format.text(report.metrics()))
         case "/": return page()
         case "/status.json": return .json(.ok, report.status() + "\n")
-        case "/explain": return explained(head)
         default:
             return .error(
                 .notFound, "NotFound",
@@ -211,12 +211,20 @@ final class AdminService: RequestHandling {
         return answer
     }
 
-    private func explained(_ head: RequestHead) -> AdminAnswer {
+    private func explain(_ exchange: Exchange) {
+        guard exchange.head.method == .get || exchange.head.method == .head else { return answer(exchange, .onlyGet) }
+        let bound = NIOLoopBound(exchange, eventLoop: exchange.executor.eventLoop)
+        Task(executorPreference: exchange.executor) { [self] in
+            answer(bound.value, await explained(bound.value.head))
+        }
+    }
+
+    private func explained(_ head: RequestHead) async -> AdminAnswer {
         let query = head.target.split(separator: "?", maxSplits: 1).dropFirst().first.map(String.init) ?? ""
         guard let id = FormText.pairs(query).first(where: { $0.name == "id" })?.value, !id.isEmpty else {
             return .error(.badRequest, "InvalidRequest", "Say whose request: /explain?id=CORRELATION-ID.")
         }
-        guard let json = report.explain(id) else {
+        guard let json = await report.explain(id) else {
             return .error(
                 .notFound, "RequestNotFound",
                 "None of the last \(RecentRequests.capacity) requests has this correlation id (x-correlation-id).")
@@ -276,6 +284,8 @@ private struct AdminAnswer {
         return json(status, "{\"status\":\"\(word)\",\"reasons\":[\(list)]}\n")
     }
 
+    static let onlyGet = error(
+        .methodNotAllowed, "MethodNotAllowed", "Only GET and HEAD here.", allow: "GET, HEAD")
     static let onlyPost = error(.methodNotAllowed, "MethodNotAllowed", "Only POST here.", allow: "POST")
 
     static func error(

@@ -26,15 +26,17 @@ extension Failure {
         fields[.proxyStatus] = "clash-proxy; error=\(row.proxyError); details=\"\(reason.rawValue)\""
         if row.status == .methodNotAllowed { fields[.allow] = allow ?? RequestHead.allowedMethods }
         OwnFields.add(correlationID: context.correlationID, corsOrigin: context.corsOrigin, to: &fields)
-        return (row.status, fields, body(code: row.code))
+        return (row.status, fields, body(code: row.code, id: context.correlationID))
     }
 
     /// RFC 6750 section 3.1.
     private var challenge: String { reason == .callerTokenInvalid ? "Bearer error=\"invalid_token\"" : "Bearer" }
 
-    /// `{"error":{"code":…,"message":…,"target"?:…}}`. The wait stands in the message too: some clients hide headers.
-    private func body(code: String) -> [UInt8] {
-        var text = "{\"error\":{\"code\":\"\(code)\",\"message\":\"\(JSONText.escaped(messageWithWait))\""
+    /// `{"error":{"code":…,"message":…,"target"?:…}}`. Wait and correlation id stand in the message too: some clients hide
+    /// headers.
+    private func body(code: String, id: String) -> [UInt8] {
+        let message = JSONText.escaped("\(messageWithWait) [x-correlation-id: \(id)]")
+        var text = "{\"error\":{\"code\":\"\(code)\",\"message\":\"\(message)\""
         if let target { text += ",\"target\":\"\(JSONText.escaped(target))\"" }
         return Array((text + "}}").utf8)
     }

@@ -188,6 +188,7 @@ extension Failure {
                 .rateLimited, "Upstream limits the rate of calls and asks to wait longer than the call may.",
                 retryAfter: wait, detail: refusal.reason.rawValue)
         }
+        self.refusal = refusal
     }
 
     /// An answer cannot be held, and as many others as may be are passed on as their tools read.

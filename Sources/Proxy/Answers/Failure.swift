@@ -3,6 +3,7 @@
 
 import ClashAPI
 import Edge
+import RateLimiting
 
 /// Why the proxy itself answers with an error. The raw value is stable: log lines, metrics and `Proxy-Status` carry it.
 package enum FailureReason: String, Sendable, CaseIterable {
@@ -84,6 +85,9 @@ package struct Failure: Error, Sendable {
 
     /// Suspends until it is worth deciding once more, where that may be soon; nil: it is not.
     var pending: (@Sendable () async -> Void)?
+
+    /// What the gate said, where it is the reason.
+    var refusal: Gate.Refusal?
 
     /// What it wants is a place among those for answers too large to hold.
     var isForLongPlace = false

@@ -130,7 +130,11 @@ final class CachedReads: Sendable {
             switch outcome {
             case .answer(_, let news) where isFollower && !news.suits(visit.fields): continue
             case .answer(let answer, let news):
-                if !isFollower { visit.progress.facts.add(news.facts) }
+                if isFollower {
+                    if !news.facts.steps.isEmpty { visit.progress.facts.addSteps(of: news.facts) }
+                } else {
+                    visit.progress.facts.add(news.facts)
+                }
                 return .stored(reply(answer, news, forwarding, isFollower: isFollower, visit, query))
             case .live(let live):
                 visit.progress.facts.add(live.facts)
@@ -142,7 +146,7 @@ final class CachedReads: Sendable {
                 let fate = live.reason.map { CacheVerdict.Fate.notStored($0) } ?? .streamed
                 return .live(live, .forwarded(forwarding, fate, isRefreshed: false))
             case .failed(let failure, let facts):
-                if !isFollower { visit.progress.facts.add(facts) }
+                if isFollower { visit.progress.facts.addSteps(of: facts) } else { visit.progress.facts.add(facts) }
                 return try staleAnswer(for: failure, visit, query)
             case .notSent(let failure, let facts):
                 if environment.now() < deadline, flights <= Self.maxFlights {
@@ -153,6 +157,7 @@ final class CachedReads: Sendable {
                         continue
                     }
                 }
+                if isFollower { visit.progress.facts.addSteps(of: facts) }
                 visit.progress.facts.add(isFollower ? CallFacts(rateLimit: facts.rateLimit) : facts)
                 return try staleAnswer(for: failure, visit, query)
             case .alone, .dropped: continue
@@ -178,7 +183,7 @@ final class CachedReads: Sendable {
         for failure: Failure, _ visit: Visit, _ query: PageQuery
     ) throws(FlowExit) -> ReadAnswer {
         guard let old = cache.staleAnswer(for: failure.reason, query, visit.fields) else { throw .failed(failure) }
-        visit.record.detail = failure.detail
+        visit.note(failure)
         return .stored(StoredReply(old, cameByCall: true))
     }
 

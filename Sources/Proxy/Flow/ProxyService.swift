@@ -224,7 +224,7 @@ final class ProxyService: RequestHandling {
         }
         let bound = NIOLoopBound(visit, eventLoop: visit.wire.executor.eventLoop)
         Task(executorPreference: visit.wire.executor) { [self] in
-            await denied()
+            await flow.auditing(bound.value) { await denied() }
             end(bound.value, failure)
         }
     }

@@ -46,11 +46,19 @@ extension RequestFlow {
         return { await audit.denied(call, status: 403) }
     }
 
+    /// Does this, and counts its time as that of the audit log.
+    func auditing<Answer>(_ visit: Visit, _ work: () async -> Answer) async -> Answer {
+        let asked = environment.now()
+        defer { visit.progress.facts.auditTime += environment.now() - asked }
+        return await work()
+    }
+
     /// A refusal of an audited call that never got as far as an intent: 403, 428 or 429 by us.
     func recordDenial(_ visit: Visit, _ failure: Failure) async {
         guard let audit, let call = visit.auditCall, visit.facts.attempts == 0 else { return }
         let status = failure.reason.row(.v2).status.code
-        if [403, 428, 429].contains(status) { await audit.denied(call, status: status) }
+        guard [403, 428, 429].contains(status) else { return }
+        await auditing(visit) { await audit.denied(call, status: status) }
     }
 
     /// A delete that comes no further because upstream is down is recorded all the same, as not sent.
@@ -59,7 +67,7 @@ extension RequestFlow {
             let recorded = visit.auditCall
         else { return }
         visit.auditCall = nil
-        await audit.notSent(
-            recorded, call.match, Reading(correlationID: recorded.id, authorization: nil, token: call.turn.token))
+        let reading = Reading(correlationID: recorded.id, authorization: nil, token: call.turn.token)
+        await auditing(visit) { await audit.notSent(recorded, call.match, reading) }
     }
 }

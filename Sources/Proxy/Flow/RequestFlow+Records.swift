@@ -6,8 +6,16 @@ extension RequestFlow {
         if let verdict = record.cache { reads?.counts.counters.count(verdict) }
         let (ended, total) = (environment.wallTime(), environment.now() - record.started)
         traffic.ended(record, caller: label(caller), time: total)
-        traffic.recent.add(Explanation(record: record, outcome: outcome, ended: ended, total: total))
+        traffic.recent.add(
+            Explanation(record: record, outcome: outcome, ended: ended, total: total), ofStranger: isStranger(caller))
         accessLog?.write(record, outcome: outcome, ended: ended, total: total)
+    }
+
+    /// Whoever has shown no key where keys are known, and what never became a request.
+    private func isStranger(_ caller: Caller?) -> Bool {
+        guard let caller else { return true }
+        if case .anonymous = caller.via { return knowsCallers }
+        return false
     }
 
     /// Names of the configuration are labels, and no others.

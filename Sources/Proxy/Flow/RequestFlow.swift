@@ -207,6 +207,7 @@ final class RequestFlow: Sendable {
         defer { progress.facts.auditTime += environment.now() - asked }
         let entry = try await audit.begin(recorded, call.match, reading, snapshot, budgetTakenAt: taken)
         visit.auditCall = nil
+        if let entry { progress.note(.recorded(seq: entry.receipt.seq)) }
         return entry
     }
 
@@ -356,7 +357,7 @@ final class RequestFlow: Sendable {
 
     /// Answers with an error of our own, or cuts an answer that has begun.
     func refuse(_ visit: Visit, _ failure: Failure) {
-        visit.record.detail = failure.detail
+        visit.note(failure)
         events.refused(failure, visit.record)
         if visit.wire.hasAnswered {
             visit.wire.abort()
@@ -378,7 +379,6 @@ final class RequestFlow: Sendable {
         finish(visit, .refused(failure.reason))
     }
 
-    /// Ends what has nobody left to be answered.
     private func breakOff(_ visit: Visit, _ outcome: Outcome) {
         visit.wire.abort()
         finish(visit, outcome)

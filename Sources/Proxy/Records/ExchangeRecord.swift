@@ -1,5 +1,6 @@
 // What is known about one request when it ends: the content of its access-log line, and what the cache's counters count.
 
+import Caching
 import Ground
 
 /// Who answered.
@@ -65,6 +66,10 @@ struct ExchangeRecord: Sendable {
     var upstreamID: String?
     /// For the log; holds no secret.
     var detail = ""
+    /// What happened on its way that does not always happen.
+    var steps: [CallStep] = []
+    /// What the cache was asked for; nil where it was not.
+    var key: CacheKey?
 
     init(correlationID: String, peer: String, started: ContinuousClock.Instant) {
         self.correlationID = correlationID

@@ -64,13 +64,8 @@ struct UpstreamSender: Sendable {
     func turn(_ call: UpstreamCall, _ progress: CallProgress) async throws(FlowExit) -> Gate.Permit {
         let gate = pacing.gate
         if let permit = gate.tryAdmit(call.turn) { return permit }
-        progress.waitsFor = .turn
-        let asked = environment.now()
-        defer { progress.facts.queueTime += environment.now() - asked }
-        do throws(Gate.Refusal) {
-            return try await gate.admit(call.turn)
-        } catch {
-            throw exit(error, call, progress)
+        return try await waiting(call, progress) { waits throws(Gate.Refusal) in
+            try await gate.admit(call.turn, waits: waits)
         }
     }
 
@@ -80,26 +75,29 @@ struct UpstreamSender: Sendable {
         _ permit: inout Gate.Permit, _ call: UpstreamCall, _ progress: CallProgress
     ) async throws(FlowExit) -> Gate.Place {
         if let place = permit.trySend() { return place }
-        progress.waitsFor = .turn
-        let asked = environment.now()
-        defer { progress.facts.queueTime += environment.now() - asked }
-        do throws(Gate.Refusal) {
-            return try await permit.send()
-        } catch {
-            throw exit(error, call, progress)
-        }
+        return try await waiting(call, progress) { waits throws(Gate.Refusal) in try await permit.send(waits: waits) }
     }
 
     /// Waits for another turn, after the one that was given has been used for a read of the call's own.
     func renewTurn(
         _ permit: inout Gate.Permit, _ call: UpstreamCall, _ progress: CallProgress
     ) async throws(FlowExit) {
+        try await waiting(call, progress) { waits throws(Gate.Refusal) in try await permit.renew(waits: waits) }
+    }
+
+    /// Measures a wait at the gate, and writes down what it is for.
+    private func waiting<Turn: ~Copyable>(
+        _ call: UpstreamCall, _ progress: CallProgress,
+        _ turn: (@escaping @Sendable (Gate.Wait) -> Void) async throws(Gate.Refusal) -> Turn
+    ) async throws(FlowExit) -> Turn {
         progress.waitsFor = .turn
         let asked = environment.now()
-        defer { progress.facts.queueTime += environment.now() - asked }
         do throws(Gate.Refusal) {
-            try await permit.renew()
+            let turn = try await turn { progress.note(.waited($0, took: nil)) }
+            progress.waitedForTurn(environment.now() - asked)
+            return turn
         } catch {
+            progress.waitedForTurn(environment.now() - asked, isOver: false)
             throw exit(error, call, progress)
         }
     }
@@ -196,7 +194,8 @@ struct UpstreamSender: Sendable {
         case .failure(let failure):
             guard let failure = Failure(failure, call.traits) else { throw .callerLeft }
             guard failure.repetition != .unwise,
-                await mayRepeat(&tries.repeats, progress, isFree: failure.repetition == .free)
+                await mayRepeat(
+                    &tries.repeats, because: failure.reason.rawValue, progress, isFree: failure.repetition == .free)
             else { throw .failed(failure) }
             return .again
         }
@@ -213,7 +212,7 @@ struct UpstreamSender: Sendable {
             tries.credential = .own(newer)
         } else if !call.traits.isSafe || !retries.isWorthRepeating(response) {
             return .answer(response)
-        } else if await !mayRepeat(&tries.repeats, progress) {
+        } else if await !mayRepeat(&tries.repeats, because: "\(response.status.code)", progress) {
             return .answer(response)
         }
         await response.discard()
@@ -230,7 +229,7 @@ struct UpstreamSender: Sendable {
         let asked = environment.now()
         defer { progress.facts.upstreamTime += environment.now() - asked }
         do throws(TransferFailure) {
-            let response = try await sendOnce(request, call.match.operation, permit, place)
+            let response = try await sendOnce(request, call.match.operation, permit, place, progress)
             progress.facts.wasSent = true
             progress.facts.lastStatus = response.status.code
             progress.facts.upstreamID = Self.foreignID(response.fields, request.fields)
@@ -245,8 +244,11 @@ struct UpstreamSender: Sendable {
 
     /// Sends one request, in the place that it ends, and lets the gate and all who watch upstream hear how it went. Every
     /// request to the API goes this way.
+    ///
+    /// - Parameter progress: of the call that it is an attempt of; nil: of none.
     func sendOnce(
-        _ request: UpstreamRequest, _ operation: Operation, _ permit: borrowing Gate.Permit, _ place: Gate.Place
+        _ request: UpstreamRequest, _ operation: Operation, _ permit: borrowing Gate.Permit, _ place: Gate.Place,
+        _ progress: CallProgress? = nil
     ) async throws(TransferFailure) -> UpstreamResponse {
         var request = request
         request.ended = { place.end() }
@@ -266,6 +268,7 @@ struct UpstreamSender: Sendable {
         if response.isRateLimited {
             let wait = response.retryAfter(wallSeconds: environment.wallTime().seconds)
             let closing = permit.refused(cause: response.limitCause, retryAfter: wait)
+            progress?.note(.refusedUpstream(status: response.status.code, closing))
             if events.paused(closing, gate: closing.whose, id: id) { traffic.paused(closing.scope) }
         }
         return response
@@ -277,11 +280,16 @@ struct UpstreamSender: Sendable {
     }
 
     /// Takes a repeat out of the budget, and the pause before it.
-    private func mayRepeat(_ tries: inout Int, _ progress: CallProgress, isFree: Bool = false) async -> Bool {
+    private func mayRepeat(
+        _ tries: inout Int, because cause: String, _ progress: CallProgress, isFree: Bool = false
+    ) async -> Bool {
         progress.waitsFor = .turn
         let asked = environment.now()
-        defer { progress.facts.queueTime += environment.now() - asked }
-        return await retries.allows(&tries, isFree: isFree)
+        let isAllowed = await retries.allows(&tries, isFree: isFree)
+        let pause = environment.now() - asked
+        progress.facts.queueTime += pause
+        if isAllowed { progress.note(.repeated(because: cause, after: pause)) }
+        return isAllowed
     }
 
     /// Upstream's id where it is not the one that was sent: support asks for it, so it is logged.
@@ -300,7 +308,9 @@ struct UpstreamSender: Sendable {
         let asked = environment.now()
         defer { progress.facts.tokenTime += environment.now() - asked }
         do throws(TokenFailure) {
-            return try await tokens.refused(token)
+            let newer = try await tokens.refused(token)
+            if newer != nil { progress.note(.tokenReplaced(took: environment.now() - asked)) }
+            return newer
         } catch {
             if Task.isCancelled { throw .callerLeft }
             throw .failed(Failure(error))

@@ -8,6 +8,7 @@ import CurlTransport
 import Edge
 import Ground
 import Logging
+import NIOCore
 import NIOPosix
 import RateLimiting
 import Synchronization
@@ -172,6 +173,12 @@ final class ProcessParts: Sendable {
         adminActivity.change(maxConnections: config.admin.maxConnections)
         held.change(limit: config.listen.maxHeldBytes, largestBody: config.listen.maxBodyBytes)
         return try service(config, desk)
+    }
+
+    /// Returns when all that was answered before can be explained: a request is kept on its event loop right after the last
+    /// byte of its answer, before the loop does anything else.
+    func everythingAnsweredIsKept() async {
+        for loop in group.makeIterator() { try? await loop.submit {}.get() }
     }
 }
 

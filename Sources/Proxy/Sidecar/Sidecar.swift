@@ -158,7 +158,10 @@ package final class Sidecar: Sendable {
             degraded: { [weak self] in self?.degradedReasons ?? [] },
             purge: { [parts] in config.cache.enabled ? parts.cache.purge($0) : nil },
             metrics: { [weak self] in self?.samples ?? [] },
-            explain: { [parts] in parts.traffic.recent.latest($0)?.json.text },
+            explain: { [parts] in
+                await parts.everythingAnsweredIsKept()
+                return parts.traffic.recent.latest($0)?.json.text
+            },
             status: { [weak self] in self?.status.text ?? "{}" },
             reload: { [weak self] in await self?.reload() ?? .notNow("The proxy has stopped.") },
             quit: surroundings.quit)

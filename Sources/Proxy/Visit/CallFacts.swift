@@ -18,6 +18,11 @@ struct CallFacts: Sendable {
     var lastStatus: Int?
     /// What the limits leave, for the tool.
     var rateLimit: RateLimitFields?
+    /// What happened on the way that does not always happen, in its order. Bounded.
+    private(set) var steps: [CallStep] = []
+
+    /// Enough for whatever one call can go through within its deadline but for many short pauses.
+    private static let mostSteps = 16
 
     /// The times by their own names.
     subscript(dynamicMember time: WritableKeyPath<CallTimes, Duration>) -> Duration {
@@ -32,6 +37,20 @@ struct CallFacts: Sendable {
         fields.append(HTTPField(name: .rateLimit, value: rateLimit.limit))
     }
 
+    /// Writes a step down.
+    mutating func note(_ step: CallStep) { if steps.count < Self.mostSteps { steps.append(step) } }
+
+    /// A wait for a turn has ended, of which the gate has told in the last step, or there was none to tell of.
+    mutating func waitedForTurn(_ time: Duration, isOver: Bool) {
+        times.queueTime += time
+        if isOver, case .waited(let wait, nil)? = steps.last { steps[steps.count - 1] = .waited(wait, took: time) }
+    }
+
+    /// Adds what held up a fetch that somebody else began.
+    mutating func addSteps(of fetch: CallFacts) {
+        if !fetch.steps.isEmpty { steps += fetch.steps.prefix(max(Self.mostSteps - steps.count, 0)) }
+    }
+
     /// Adds what a fetch took, of which there may be several for one request.
     mutating func add(_ fetch: CallFacts) {
         times += fetch.times
@@ -39,6 +58,7 @@ struct CallFacts: Sendable {
         wasSent = wasSent || fetch.wasSent
         if fetch.attempts > 0 { (upstreamID, lastStatus) = (fetch.upstreamID, fetch.lastStatus) }
         rateLimit = fetch.rateLimit ?? rateLimit
+        addSteps(of: fetch)
     }
 }
 
@@ -57,6 +77,14 @@ final class CallProgress: Sendable {
     var facts: CallFacts {
         get { state.withLock { $0.facts } }
         set { state.withLock { $0.facts = newValue } }
+    }
+
+    /// Writes a step down.
+    func note(_ step: CallStep) { state.withLock { $0.facts.note(step) } }
+
+    /// A wait for a turn has ended; `isOver`: with one.
+    func waitedForTurn(_ time: Duration, isOver: Bool = true) {
+        state.withLock { $0.facts.waitedForTurn(time, isOver: isOver) }
     }
 
     /// Now, or lately.

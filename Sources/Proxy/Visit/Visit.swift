@@ -105,6 +105,12 @@ final class Visit {
         return room.grow(by: bytes, kind)
     }
 
+    /// Writes down why it gets an error of our own, or what is stored in its place.
+    func note(_ failure: Failure) {
+        record.detail = failure.detail
+        if let refusal = failure.refusal { record.steps.append(.refused(refusal)) }
+    }
+
     /// The record with all that is known at the end; nil when it was given out before.
     func close(_ outcome: Outcome) -> ExchangeRecord? {
         guard !isFinished else {
@@ -115,6 +121,8 @@ final class Visit {
         room?.giveBack()
         let facts = facts
         record.times = facts.times
+        if !facts.steps.isEmpty { record.steps = facts.steps + record.steps }
+        record.key = query?.key
         record.attempts = facts.attempts
         record.upstreamID = facts.upstreamID
         record.status = wire.status

@@ -24,9 +24,9 @@ final class Explanation: Sendable {
         object.add("summary", summary)
         object.add("request", request)
         object.add("cache", cache)
-        object.add("gate", wait(record.times.queueTime))
-        object.add("token", wait(record.times.tokenTime))
-        object.add("audit", wait(record.times.auditTime))
+        object.add("gate", gate)
+        object.add("token", token)
+        object.add("audit", audit)
         object.add("upstream", upstream)
         object.add("answer", answer)
         return object
@@ -50,6 +50,33 @@ final class Explanation: Sendable {
         object.add("result", verdict.word?.result ?? "bypass")
         object.add("reason", verdict.word?.reason)
         object.add("cache_status", verdict.status.headerValue)
+        object.add("key", record.key.map { CacheKeyText($0).json })
+        return object
+    }
+
+    /// Whose window or place held it up, who was before it, and what refused it.
+    private var gate: JSONObject {
+        var object = wait(record.times.queueTime)
+        let steps = record.steps.filter { step in
+            switch step {
+            case .waited, .refusedUpstream, .repeated, .refused: true
+            case .tokenReplaced, .recorded: false
+            }
+        }
+        object.add("steps", steps.map(\.json))
+        return object
+    }
+
+    private var token: JSONObject {
+        var object = wait(record.times.tokenTime)
+        let isReplaced = record.steps.contains { if case .tokenReplaced = $0 { true } else { false } }
+        object.add("replaced", isReplaced)
+        return object
+    }
+
+    private var audit: JSONObject {
+        var object = wait(record.times.auditTime)
+        for case .recorded(let seq) in record.steps { object.add("intent", Int(clamping: seq)) }
         return object
     }
 
@@ -97,8 +124,9 @@ final class Explanation: Sendable {
             sentences.append("The cache: \(word.result)\(reason), \(record.cache?.status.headerValue ?? "").")
         case nil: break
         }
+        sentences += record.steps.compactMap(\.sentence)
         if record.attempts > 1 { sentences.append("It was sent \(record.attempts) times.") }
-        if !record.detail.isEmpty { sentences.append("\(record.detail)") }
+        if !record.detail.isEmpty { sentences.append("Detail: \(record.detail)") }
         return sentences.joined(separator: " ")
     }
 
