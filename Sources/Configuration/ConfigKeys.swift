@@ -300,10 +300,10 @@ enum ConfigKeys {
     private static let traces: [ConfigKey<Config>] = [
         .init(
             "traces.endpoint", \.traces.endpoint, .optional(.url),
-            "OTLP/HTTP JSON, such as \"http://127.0.0.1:4318/v1/traces\"", inForce: false),
+            "OTLP/HTTP JSON, such as \"http://127.0.0.1:4318/v1/traces\""),
         .init(
             "traces.sample", \.traces.sample, .fraction,
-            "of requests that bring no sampling decision of their own", inForce: false),
+            "of requests that bring no sampling decision of their own"),
     ]
 
     private static let log: [ConfigKey<Config>] = [

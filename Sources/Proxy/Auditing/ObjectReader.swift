@@ -16,6 +16,8 @@ struct Reading: Sendable {
     let authorization: HTTPField?
     /// The same for the gate.
     var token: GateRequest.Token?
+    /// Of the call that it is read for; nil where nothing is traced.
+    var trace: RequestTrace?
 }
 
 /// Small reads on the proxy's own behalf.
@@ -201,7 +203,8 @@ struct ObjectReader: Sendable {
         request.firstByteTimeout = Self.patience
         request.stallTimeout = Self.patience
         let operation = ClashAPI.match(method: .get, target: target).operation
-        return try? await sender.sendOnce(request, operation, permit, place)
+        return try? await sender.sendOnce(
+            request, operation, permit, place, as: reading.trace?.beginCall(at: environment.now()))
     }
 }
 

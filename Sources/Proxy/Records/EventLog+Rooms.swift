@@ -16,6 +16,18 @@ extension EventLog {
         }
     }
 
+    /// Spans do not get to the collector any more, or do again.
+    func traces(_ news: SpanExporter.News) {
+        switch news {
+        case .down(let trouble):
+            logger.warning(
+                "spans cannot be delivered: they wait, and what finds no room is dropped",
+                metadata: ["key": "traces.endpoint", "error": "\(trouble)"])
+        case .back(let lost):
+            logger.notice("spans are delivered again", metadata: ["key": "traces.endpoint", "dropped": "\(lost)"])
+        }
+    }
+
     /// The keys of an issuer cannot be fetched, or can again.
     ///
     /// - Parameter trouble: what it does; nil: it is over.

@@ -63,10 +63,13 @@ struct UpstreamSender: Sendable {
     /// A turn among the calls that may be under way, within the limits of the rate.
     func turn(_ call: UpstreamCall, _ progress: CallProgress) async throws(FlowExit) -> Gate.Permit {
         let gate = pacing.gate
-        if let permit = gate.tryAdmit(call.turn) { return permit }
+        if let permit = gate.tryAdmit(call.turn) {
+            progress.passed(.queue, environment)
+            return permit
+        }
         progress.waitsFor = .turn
         let asked = environment.now()
-        defer { progress.facts.queueTime += environment.now() - asked }
+        defer { progress.spent(.queue, from: asked, to: environment.now()) }
         do throws(Gate.Refusal) {
             return try await gate.admit(call.turn)
         } catch {
@@ -82,7 +85,7 @@ struct UpstreamSender: Sendable {
         if let place = permit.trySend() { return place }
         progress.waitsFor = .turn
         let asked = environment.now()
-        defer { progress.facts.queueTime += environment.now() - asked }
+        defer { progress.spent(.queue, from: asked, to: environment.now()) }
         do throws(Gate.Refusal) {
             return try await permit.send()
         } catch {
@@ -96,7 +99,7 @@ struct UpstreamSender: Sendable {
     ) async throws(FlowExit) {
         progress.waitsFor = .turn
         let asked = environment.now()
-        defer { progress.facts.queueTime += environment.now() - asked }
+        defer { progress.spent(.queue, from: asked, to: environment.now()) }
         do throws(Gate.Refusal) {
             try await permit.renew()
         } catch {
@@ -122,12 +125,15 @@ struct UpstreamSender: Sendable {
 
     /// What the call is sent with. A token that has to be waited for is part of the call's wait.
     func credential(_ call: UpstreamCall, _ progress: CallProgress) async throws(FlowExit) -> CallCredential {
-        if let credential = credentialAtOnce() { return credential }
+        if let credential = credentialAtOnce() {
+            progress.passed(.token, environment)
+            return credential
+        }
         guard case .own(let tokens) = credentials else { return .tool }
         progress.waitsFor = .token
         // Part of the call's wait: no longer than what the waits so far have left of its patience.
         let asked = environment.now()
-        defer { progress.facts.tokenTime += environment.now() - asked }
+        defer { progress.spent(.token, from: asked, to: environment.now()) }
         let waited = progress.facts.queueTime + progress.facts.tokenTime
         let deadline = asked + max(min(call.turn.wait ?? maxWait, maxWait) - waited, .zero)
         let answer = await withTaskGroup(of: Result<UpstreamToken, TokenFailure>?.self) { group in
@@ -228,9 +234,12 @@ struct UpstreamSender: Sendable {
         progress.facts.attempts += 1
         progress.waitsFor = .upstream
         let asked = environment.now()
+        let span = call.trace?.beginCall(at: asked)
+        if let span { progress.facts.span = span.link }
         defer { progress.facts.upstreamTime += environment.now() - asked }
         do throws(TransferFailure) {
-            let response = try await sendOnce(request, call.match.operation, permit, place)
+            let response = try await sendOnce(
+                request, call.match.operation, permit, place, as: span, resend: progress.facts.attempts - 1)
             progress.facts.wasSent = true
             progress.facts.lastStatus = response.status.code
             progress.facts.upstreamID = Self.foreignID(response.fields, request.fields)
@@ -245,20 +254,32 @@ struct UpstreamSender: Sendable {
 
     /// Sends one request, in the place that it ends, and lets the gate and all who watch upstream hear how it went. Every
     /// request to the API goes this way.
+    ///
+    /// - Parameters:
+    ///   - span: of this try; nil where nothing is traced.
+    ///   - resend: tries of the same call before this one.
     func sendOnce(
-        _ request: UpstreamRequest, _ operation: Operation, _ permit: borrowing Gate.Permit, _ place: Gate.Place
+        _ request: UpstreamRequest, _ operation: Operation, _ permit: borrowing Gate.Permit, _ place: Gate.Place,
+        as span: RequestTrace.OpenCall?, resend: Int = 0
     ) async throws(TransferFailure) -> UpstreamResponse {
         var request = request
         request.ended = { place.end() }
+        span?.sign(&request.fields)
         let id = request.fields[.correlationID]
         let response: UpstreamResponse
         do throws(TransferFailure) {
             response = try await transport.execute(request)
         } catch {
+            span?.ended(
+                request, operation: operation.name, resend: resend, status: nil, failure: error.reason.rawValue,
+                at: environment.now())
             if error.sent { traffic.called(operation.name, status: nil) }
             health.failed(error, id: id)
             throw error
         }
+        span?.ended(
+            request, operation: operation.name, resend: resend, status: response.status.code, failure: nil,
+            at: environment.now())
         traffic.called(operation.name, status: response.status.code)
         health.reached()
         events.answered(response.fields)
@@ -280,7 +301,7 @@ struct UpstreamSender: Sendable {
     private func mayRepeat(_ tries: inout Int, _ progress: CallProgress, isFree: Bool = false) async -> Bool {
         progress.waitsFor = .turn
         let asked = environment.now()
-        defer { progress.facts.queueTime += environment.now() - asked }
+        defer { progress.spent(.queue, from: asked, to: environment.now()) }
         return await retries.allows(&tries, isFree: isFree)
     }
 
@@ -298,7 +319,7 @@ struct UpstreamSender: Sendable {
         guard case .own(let tokens) = credentials else { return nil }
         progress.waitsFor = .token
         let asked = environment.now()
-        defer { progress.facts.tokenTime += environment.now() - asked }
+        defer { progress.spent(.token, from: asked, to: environment.now()) }
         do throws(TokenFailure) {
             return try await tokens.refused(token)
         } catch {

@@ -98,6 +98,7 @@ extension Sidecar {
         parts.settling.end()
         await parts.credentials.source?.stop()
         parts.issuers.stop()
+        await parts.spans.end(within: ending.isHurried ? .milliseconds(100) : .seconds(2))
         await parts.transport.shutdown(grace: .milliseconds(100))
         // Fetches that nobody waited for have failed by now, and end on event loops that are still there.
         _ = await waitUntilQuiet(parts.counts.fetches, within: .seconds(2))
