@@ -31,6 +31,9 @@ extension RequestFlow {
         else { return }
         visit.auditCall = nil
         await audit.notSent(
-            recorded, call.match, Reading(correlationID: recorded.id, authorization: nil, token: call.turn.token))
+            recorded, call.match,
+            Reading(
+                correlationID: recorded.id, caller: recorded.caller.name, authorization: nil, token: call.turn.token,
+                trace: call.trace))
     }
 }

@@ -202,7 +202,8 @@ final class RequestFlow: Sendable {
         guard let audit, let recorded = visit.auditCall else { return nil }
         let progress = visit.progress
         let reading = Reading(
-            correlationID: recorded.id, authorization: call.authorization, token: call.turn.token,
+            correlationID: recorded.id, caller: recorded.caller.name, authorization: call.authorization,
+            token: call.turn.token,
             trace: call.trace)
         let taken = try audit.takeBudget(recorded, call.match)
         let snapshot: [UInt8]?

@@ -7,11 +7,14 @@ extension EventLog {
     /// The audit log broke, or was mended.
     func audit(_ health: AuditStatus.Health) {
         switch health {
-        case .ready: logger.notice("audit log is written again")
+        case .ready:
+            logger.notice("audit log is written again")
+            alerts?.auditMended()
         case .broken(let trouble):
             logger.error(
                 "audit log cannot be written",
                 metadata: ["cause": "\(trouble.cause.rawValue)", "error": "\(trouble.detail)"])
+            alerts?.auditBroken(trouble.detail)
         case .closed: break
         }
     }

@@ -27,6 +27,8 @@ struct UpstreamCall {
     var turn: GateRequest
     /// Of the request that it is made for, or that began it; nil where nothing is traced.
     var trace: RequestTrace?
+    /// Of the same request, for the log.
+    let tag: RequestTag
 
     init(
         _ visit: Visit, match: OperationMatch, body: CallBody, settings: UpstreamSettings
@@ -34,7 +36,7 @@ struct UpstreamCall {
         let (head, admission) = (visit.head, visit.admission)
         self.match = match
         caller = admission.caller
-        trace = visit.trace
+        (trace, tag) = (visit.trace, visit.record.tag)
         authorization = admission.authorization
         turn = GateRequest(match, admission.caller, wait: Prefer.wait(in: head.fields))
         turn.token = admission.token

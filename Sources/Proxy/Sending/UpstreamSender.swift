@@ -41,13 +41,16 @@ struct UpstreamSender: Sendable {
     let events: EventLog
     let traffic: Traffic
     let environment: Environment
+    /// Hears of each call; nil: nobody looks after the windows.
+    private let budget: BudgetWatch?
     private let authorization = AuthorizationField()
 
     init(
         settings: UpstreamSettings, transport: any Upstream, credentials: Credentials, pacing: Pacing,
         health: UpstreamHealth, retries: RetryPolicy, maxWait: Duration, events: EventLog, traffic: Traffic,
-        environment: Environment
+        environment: Environment, budget: BudgetWatch? = nil
     ) {
+        self.budget = budget
         self.settings = settings
         self.transport = transport
         self.credentials = credentials
@@ -239,7 +242,8 @@ struct UpstreamSender: Sendable {
         defer { progress.facts.upstreamTime += environment.now() - asked }
         do throws(TransferFailure) {
             let response = try await sendOnce(
-                request, call.match.operation, permit, place, as: span, resend: progress.facts.attempts - 1)
+                request, call.match.operation, permit, place, for: call.tag, as: span,
+                resend: progress.facts.attempts - 1)
             progress.facts.wasSent = true
             progress.facts.lastStatus = response.status.code
             progress.facts.upstreamID = Self.foreignID(response.fields, request.fields)
@@ -256,17 +260,18 @@ struct UpstreamSender: Sendable {
     /// request to the API goes this way.
     ///
     /// - Parameters:
+    ///   - tag: whose request it is, for the log.
     ///   - span: of this try; nil where nothing is traced.
     ///   - resend: tries of the same call before this one.
     func sendOnce(
         _ request: UpstreamRequest, _ operation: Operation, _ permit: borrowing Gate.Permit, _ place: Gate.Place,
-        as span: RequestTrace.OpenCall?, resend: Int = 0
+        for tag: RequestTag, as span: RequestTrace.OpenCall?, resend: Int = 0
     ) async throws(TransferFailure) -> UpstreamResponse {
         var request = request
         request.ended = { place.end() }
         span?.sign(&request.fields)
-        let id = request.fields[.correlationID]
         let response: UpstreamResponse
+        defer { budget?.called() }
         do throws(TransferFailure) {
             response = try await transport.execute(request)
         } catch {
@@ -274,7 +279,7 @@ struct UpstreamSender: Sendable {
                 request, operation: operation.name, resend: resend, status: nil, failure: error.reason.rawValue,
                 at: environment.now())
             if error.sent { traffic.called(operation.name, status: nil) }
-            health.failed(error, id: id)
+            health.failed(error, tag: tag)
             throw error
         }
         span?.ended(
@@ -287,7 +292,7 @@ struct UpstreamSender: Sendable {
         if response.isRateLimited {
             let wait = response.retryAfter(wallSeconds: environment.wallTime().seconds)
             let closing = permit.refused(cause: response.limitCause, retryAfter: wait)
-            if events.paused(closing, gate: closing.whose, id: id) { traffic.paused(closing.scope) }
+            if events.paused(closing, gate: closing.whose, tag: tag) { traffic.paused(closing.scope) }
         }
         return response
     }

@@ -17,6 +17,8 @@ import Tokens
 final class ProcessParts: Sendable {
     let environment: Environment
     let events: EventLog
+    let alerts: Alerts
+    let budget: BudgetWatch
     let traffic = Traffic()
     let spans: SpanExporter
     private let traceIDs: TraceIDs
@@ -56,7 +58,11 @@ final class ProcessParts: Sendable {
         }
         let limits = GateLimits(config)
         let posts = CurlPosts(transport: transport, environment: environment)
-        events = EventLog(logger: logger, environment: environment, windows: limits.windows)
+        alerts = Alerts(
+            environment: environment, documents: posts, registry: traffic.registry, logger: logger)
+        alerts.change(to: config.alerts)
+        events = EventLog(
+            logger: logger, environment: environment, windows: limits.windows, alerts: alerts)
         traceIDs = TraceIDs(seed: environment.randomBits())
         spans = SpanExporter(
             documents: posts, environment: environment,
@@ -71,6 +77,7 @@ final class ProcessParts: Sendable {
             limits, passesTokens: config.token.mode == .passthrough, time: environment.time,
             file: config.rate.stateFile.map { RateStateFile(path: $0, logger: logger).file(environment) })
         inForce = Mutex((pacing, PageCache(config.cache, environment: environment)))
+        budget = BudgetWatch(pacing.gate, alerts: alerts, environment: environment)
         health = UpstreamHealth(
             transport: transport, origin: origin, gate: pacing.gate, events: events, environment: environment)
         retries = RetryBudget()
@@ -156,7 +163,7 @@ final class ProcessParts: Sendable {
             settings: settings, transport: transport, credentials: credentials,
             pacing: inForce.withLock { $0.pacing }, health: health,
             retries: RetryPolicy(budget: retries, backoff: Backoff(), environment: environment),
-            maxWait: config.rate.maxWait, events: events, traffic: traffic, environment: environment)
+            maxWait: config.rate.maxWait, events: events, traffic: traffic, environment: environment, budget: budget)
     }
 
     private func reader(_ config: Config) -> ObjectReader {
@@ -182,6 +189,7 @@ final class ProcessParts: Sendable {
             trail.withLock { $0 = changed }
         }
         events.changed(windows: limits.windows)
+        alerts.change(to: config.alerts)
         transport.change(connectTimeout: config.upstream.connectTimeout)
         activity.change(maxConnections: config.listen.maxConnections)
         adminActivity.change(maxConnections: config.admin.maxConnections)

@@ -113,6 +113,11 @@ struct MetricFamily: Sendable {
         "clash_proxy_spans_dropped_total", .counter,
         "Spans that never got to traces.endpoint: no room while they waited, refused there, or untold at the end.")
 
+    static let alerts = MetricFamily(
+        "clash_proxy_alerts_total", .counter,
+        "Alerts by what became of them, once for each of webhook and command (delivered, failed, dropped), or held because one of the same kind and subject was told within ten minutes.",
+        ["kind", "result"])
+
     // MARK: Process
 
     static let tlsExpires = MetricFamily(
@@ -134,7 +139,7 @@ struct MetricFamily: Sendable {
         requests, requestSeconds, connections, upstreamCalls, upstreamSaved, windowLimit, windowUsed, queueDepth,
         inFlight, cooldownSeconds, pauses, gateAdmitted, gateWaited, gateRefused, gateUpstreamRefusals, gateWouldWait,
         gateWouldRefuse, cacheRequests, cacheEntries, cacheBytes, cacheEvictions, cachePurged, tokenExpires,
-        tokenRefreshes, auditRecords, auditSequence, auditDegraded, spansDropped, tlsExpires, build, processCPU,
+        tokenRefreshes, auditRecords, auditSequence, auditDegraded, spansDropped, alerts, tlsExpires, build, processCPU,
         processResident,
         processVirtual, processOpenFiles, processMaxFiles, processStart,
     ]
