@@ -299,6 +299,7 @@ struct ConfigChecks {
             ("fleet.password_file", config.fleet.passwordFile, .credential),
             ("fleet.ca_file", config.fleet.caFile, .certificates), ("fleet.key_file", config.fleet.keyFile, .any),
             ("audit.signing_key_file", config.audit.signingKeyFile, .any),
+            ("alerts.command", config.alerts.command, .program),
             ("rate.state_file", config.rate.stateFile, .state),
         ]
         for case (let key, let path?, let content) in files where isSound(key) {
@@ -310,6 +311,7 @@ struct ConfigChecks {
     private static func remedy(_ content: FileContent) -> String {
         switch content {
         case .any: "name a file that this user can read"
+        case .program: "name a program that this user can run, without arguments (no shell looks at it)"
         case .state: "name a file of its own for it, which need not be there yet"
         case .certificates: "name a file with PEM certificates that this user can read"
         case .credential: "name a file that this user can read, with the secret alone on its one line"

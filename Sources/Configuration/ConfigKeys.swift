@@ -289,21 +289,21 @@ enum ConfigKeys {
     private static let alerts: [ConfigKey<Config>] = [
         .init(
             "alerts.webhook", \.alerts.webhook, .optional(.secretURL),
-            "https URL (http on loopback) that gets a JSON POST", isSecret: true, inForce: false),
+            "https URL (http on loopback) that gets a JSON POST", isSecret: true),
         .init(
             "alerts.command", \.alerts.command, .optional(.path),
-            "program (no shell) that gets the same JSON on standard input; 10 s, one at a time, an environment without secrets",
-            inForce: false),
-        .init("alerts.budget_at", \.alerts.budgetAt, .list(.count(1...100)), "percent of a window", inForce: false),
+            "program (no shell) that gets the same JSON on standard input; 10 s, one at a time, an environment without secrets"
+        ),
+        .init("alerts.budget_at", \.alerts.budgetAt, .list(.count(1...100)), "percent of a window"),
     ]
 
     private static let traces: [ConfigKey<Config>] = [
         .init(
             "traces.endpoint", \.traces.endpoint, .optional(.url),
-            "OTLP/HTTP JSON, such as \"http://127.0.0.1:4318/v1/traces\"", inForce: false),
+            "OTLP/HTTP JSON, such as \"http://127.0.0.1:4318/v1/traces\""),
         .init(
             "traces.sample", \.traces.sample, .fraction,
-            "of requests that bring no sampling decision of their own", inForce: false),
+            "of requests that bring no sampling decision of their own"),
     ]
 
     private static let log: [ConfigKey<Config>] = [

@@ -87,6 +87,12 @@ package struct ConfigSources: Sendable, CustomStringConvertible, CustomReflectab
             case .any:
                 close(try open(path))
                 return nil
+            case .program:
+                // Run, not read.
+                var status = stat()
+                guard stat(path, &status) == 0 else { throw ReadFailure(problem: "there is no such file") }
+                try check(status)
+                return access(path, X_OK) == 0 ? nil : "may not be run by this user"
             case .certificates, .credential, .userAndPassword: return content.problem(try readBytes(path))
             }
         } catch {

@@ -15,11 +15,13 @@ package enum FileContent: Sendable {
     case userAndPassword
     /// Kept by this process: it may be missing.
     case state
+    /// This user can run it.
+    case program
 
     /// What is wrong with these bytes; nil when nothing is.
     func problem(_ bytes: [UInt8]) -> String? {
         switch self {
-        case .any, .state: nil
+        case .any, .state, .program: nil
         case .certificates: Self.holdsCertificate(bytes) ? nil : "holds no PEM certificate"
         case .credential: CredentialText.problem(file: bytes)
         case .userAndPassword:

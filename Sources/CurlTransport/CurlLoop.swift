@@ -267,7 +267,7 @@ final class CurlLoop: @unchecked Sendable {
                 reason: .refused, detail: "the server did not process the stream", curlCode: Int(code.rawValue))
         }
         if transfer.verdict?.reason == .timeoutConnect, !sent,
-            let failure = self.options.failureOfProxy(CURLE_OPERATION_TIMEDOUT, transfer.handle)
+            let failure = self.options.failureOfProxy(CURLE_OPERATION_TIMEDOUT, of: transfer)
         {
             return failure
         }
@@ -279,7 +279,7 @@ final class CurlLoop: @unchecked Sendable {
         let reason =
             code == CURLE_OK && sent
             ? .broke : TransferFailure.Reason(curlCode: code, sent: sent, headReceived: headReceived)
-        if !sent, let failure = self.options.failureOfProxy(code, transfer.handle) { return failure }
+        if !sent, let failure = self.options.failureOfProxy(code, of: transfer) { return failure }
         let detail = transfer.handle?.errorDescription(code) ?? ""
         return TransferFailure(
             reason: reason, sent: sent, headReceived: headReceived, detail: detail, curlCode: Int(code.rawValue))

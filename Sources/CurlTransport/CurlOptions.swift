@@ -9,7 +9,8 @@ import HTTPTypes
 /// The options that are the same for all transfers, and how to put one together.
 struct CurlOptions {
     private let configuration: CurlTransport.Configuration
-    var proxy: OutgoingProxy? { self.configuration.proxy }
+    /// The proxy that a request goes through; nil: none.
+    func proxy(for request: UpstreamRequest) -> OutgoingProxy? { request.isDirect ? nil : self.configuration.proxy }
     private let connectMilliseconds: Int
 
     init(_ configuration: CurlTransport.Configuration) {
@@ -21,7 +22,7 @@ struct CurlOptions {
         let easy = unsafe handle.raw
         unsafe self.setTarget(easy, transfer.request)
         unsafe self.setBody(easy, transfer.request)
-        unsafe self.setProxy(easy)
+        unsafe self.setProxy(easy, transfer.request)
         unsafe self.setTrust(easy)
         unsafe self.setConnection(easy)
         unsafe Self.setCallbacks(easy, transfer)
@@ -53,10 +54,10 @@ struct CurlOptions {
         unsafe ccurl_set_long(easy, CURLOPT_PIPEWAIT, self.configuration.http2 ? 1 : 0)
     }
 
-    private func setProxy(_ easy: UnsafeMutableRawPointer) {
+    private func setProxy(_ easy: UnsafeMutableRawPointer, _ request: UpstreamRequest) {
         // What a proxy says to CONNECT is no answer of the server's.
         unsafe ccurl_set_long(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
-        guard let proxy = self.configuration.proxy else {
+        guard let proxy = self.proxy(for: request) else {
             // http_proxy and its like in the environment must not decide where the token goes.
             unsafe ccurl_set_string(easy, CURLOPT_PROXY, "")
             return

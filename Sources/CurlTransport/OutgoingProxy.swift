@@ -79,8 +79,8 @@ package struct OutgoingProxy: Sendable {
 
 extension CurlOptions {
     /// Why there is no way through the proxy; nil where there is none, or it is not to blame.
-    func failureOfProxy(_ code: CURLcode, _ handle: EasyHandle?) -> TransferFailure? {
-        guard let proxy = self.proxy, let handle else { return nil }
+    func failureOfProxy(_ code: CURLcode, of transfer: Transfer) -> TransferFailure? {
+        guard let proxy = self.proxy(for: transfer.request), let handle = transfer.handle else { return nil }
         var status = 0
         unsafe ccurl_get_long(handle.raw, CURLINFO_HTTP_CONNECTCODE, &status)
         return proxy.failure(code, status: status, handle.errorDescription(code))

@@ -47,6 +47,8 @@ package struct UpstreamRequest: Sendable {
     package var firstByteTimeout: Duration
     /// The longest time without a byte while a body is under way in either direction and nobody here holds it up.
     package var stallTimeout: Duration
+    /// Whether it goes past the proxy on the way out, straight to its server.
+    package var isDirect = false
     /// Called once when the exchange needs its connection no more, whether it went well, failed or never began; before the
     /// caller hears of a failure, and maybe long before the body has been read. On the curl thread, or on that of
     /// `execute`: must not block.

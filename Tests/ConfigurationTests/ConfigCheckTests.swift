@@ -284,6 +284,24 @@ struct ConfigCheckTests {
                 ])
     }
 
+    @Test("the program for alerts must be one, and its webhook is https, or on this machine; a wrong one is not shown")
+    func alerts() {
+        #expect(
+            configMistakes(
+                "[alerts]\ncommand = \"notify --all\"", unreadable: ["notify --all": "there is no such file"])
+                == [
+                    "proxy.conf:2: alerts.command: \"notify --all\": there is no such file; name a program that this user can "
+                        + "run, without arguments (no shell looks at it)"
+                ])
+        for url in ["http://hooks.example.com/s3cret", "ftp://h/s3cret", "https://u:s3cret@h/x", "https://h/x#s3cret"] {
+            let mistakes = configMistakes(flags: ["alerts.webhook=\(url)"])
+            #expect(mistakes.count == 1 && !mistakes[0].contains("s3cret"), "\(mistakes)")
+        }
+        for url in ["https://hooks.example.com/a?key=b", "http://127.0.0.1:9/x", "http://[::1]:9"] {
+            #expect(configMistakes(flags: ["alerts.webhook=\(url)"]) == [])
+        }
+    }
+
     @Test("a key that guards access and is not in force stops the start; anything else only warns")
     func notices() throws {
         let loaded = try loadConfig(

@@ -187,6 +187,10 @@ struct ConfigLoadingTests {
         #expect(ConfigSources.problem(folder + "/none.conf", .state) == nil)
         #expect(ConfigSources.problem(folder + "/latin1.conf", .state) == nil)
         #expect(ConfigSources.problem(folder, .state) == "is a folder, not a file")
+        #expect(ConfigSources.problem(folder, .program) == "is a folder, not a file")
+        #expect(ConfigSources.problem(folder + "/none.conf", .program) == "there is no such file")
+        #expect(ConfigSources.problem(folder + "/latin1.conf", .program) == "may not be run by this user")
+        #expect(ConfigSources.problem("/bin/sh", .program) == nil)
     }
 
     @Test("a pipe in the place of a file is a mistake and not waited for", .timeLimit(.minutes(8)))

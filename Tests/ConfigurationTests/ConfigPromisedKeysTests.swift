@@ -90,7 +90,7 @@ struct ConfigPromisedKeysTests {
         #expect(
             loaded.warnings.map(\.description) == [
                 "set, but not yet in force in this version: "
-                    + "audit.keep, alerts.webhook, alerts.budget_at, traces.sample"
+                    + "audit.keep"
             ])
         #expect(!loaded.effectiveTOML().contains("secret?x"))
         let shipped = try ConfigLoader.load(

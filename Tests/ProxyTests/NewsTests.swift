@@ -11,21 +11,24 @@ import Tokens
     private let start = ContinuousClock.now
     private var book = PauseBook()
     private var tally = RefusalTally()
+    private func tag(_ id: String) -> RequestTag { RequestTag(id: id, caller: "c") }
     private func at(_ seconds: Double) -> ContinuousClock.Instant { start + .seconds(seconds) }
 
     @Test("a pause begins once, is told again only when it becomes much longer, and ends once")
     mutating func pauses() {
         let all = PauseBook.Key(gate: nil, scope: .everything)
         let one = PauseBook.Key(gate: nil, scope: .operation("v1.tests.list"))
-        #expect(book.closed(all, until: at(10), id: "a", now: at(0)) == .begun(former: nil))
-        #expect(book.closed(all, until: at(9), id: "b", now: at(0)) == .known, "it never ends earlier")
-        #expect(book.closed(all, until: at(11), id: "c", now: at(1)) == .known, "refused together")
-        #expect(book.closed(one, until: at(5), id: "d", now: at(1)) == .begun(former: nil), "scopes are apart")
-        #expect(book.closed(all, until: at(60), id: "e", now: at(2)) == .longer)
+        #expect(book.closed(all, until: at(10), tag: tag("a"), now: at(0)) == .begun(former: nil))
+        #expect(book.closed(all, until: at(9), tag: tag("b"), now: at(0)) == .known, "it never ends earlier")
+        #expect(book.closed(all, until: at(11), tag: tag("c"), now: at(1)) == .known, "refused together")
+        #expect(book.closed(one, until: at(5), tag: tag("d"), now: at(1)) == .begun(former: nil), "scopes are apart")
+        #expect(book.closed(all, until: at(60), tag: tag("e"), now: at(2)) == .longer)
         #expect(book.over(all, now: at(59)) == nil && book.end(of: all) == at(60))
-        #expect(book.over(all, now: at(60)) == PauseBook.Pause(end: at(60), id: "a"))
+        #expect(book.over(all, now: at(60)) == PauseBook.Pause(end: at(60), tag: tag("a")))
         #expect(book.over(all, now: at(61)) == nil && book.end(of: all) == nil)
-        #expect(book.closed(one, until: at(99), id: "f", now: at(70)) == .begun(former: .init(end: at(5), id: "d")))
+        #expect(
+            book.closed(one, until: at(99), tag: tag("f"), now: at(70))
+                == .begun(former: .init(end: at(5), tag: tag("d"))))
     }
 
     @Test("refusals of one kind are told once a minute, with their number")

@@ -45,7 +45,7 @@ import Testing
         let health = UpstreamHealth(
             transport: upstream, origin: origin, gate: gate, events: events, environment: environment)
         for _ in 0..<Outage.limit {
-            health.failed(TransferFailure(reason: .timeoutConnect, sent: false), id: nil)
+            health.failed(TransferFailure(reason: .timeoutConnect, sent: false), tag: nil)
         }
         while upstream.began.withLock({ $0.count }) < expected.count {
             try await clock.waitForSleepers()

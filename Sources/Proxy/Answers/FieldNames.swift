@@ -16,6 +16,8 @@ extension HTTPField.Name {
     static let secFetchSite = known("Sec-Fetch-Site")
     static let inPlace = known("In-Place")
     static let forwardedFor = known("X-Forwarded-For")
+    static let traceparent = known("traceparent")
+    static let tracestate = known("tracestate")
     static let forwardedProto = known("X-Forwarded-Proto")
 
     private static func known(_ name: String) -> HTTPField.Name {

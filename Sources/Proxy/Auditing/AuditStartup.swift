@@ -43,7 +43,7 @@ enum AuditStartup {
         for (caller, at) in try recorded(settings, environment) { budget.recall(caller, at: at) }
         return AuditTrail(
             policy: AuditPolicy(settings: settings), log: log, budget: budget, reader: reader, environment: environment,
-            traffic: traffic)
+            traffic: traffic, events: events)
     }
 
     /// The trail under another configuration, whose log is the same. Reads the log where the budget of deletes has changed;
@@ -90,13 +90,18 @@ enum AuditStartup {
         var fate = ObjectFate.unknown
         if let match = match(intent.call), match.operationClass == .delete {
             fate = await trail.reader.settle(
-                match, objects: intent.call.objects, Reading(correlationID: intent.call.id, authorization: nil))
+                match, objects: intent.call.objects,
+                Reading(correlationID: intent.call.id, caller: intent.call.caller.name, authorization: nil))
         }
         if Task.isCancelled { return }
         await trail.log.recovered(intent, result: fate.result)
+        if fate.result == .unknown { trail.events.alerts?.unknownOutcome(intent.call) }
         logger.warning(
             "a call of an earlier process had no outcome in the audit log",
-            metadata: ["id": "\(intent.call.id)", "result": "\(fate.result.rawValue)"])
+            metadata: [
+                "id": "\(intent.call.id)", "caller": "\(intent.call.caller.name)",
+                "result": "\(fate.result.rawValue)",
+            ])
     }
 
     private static func match(_ call: AuditCall) -> OperationMatch? {

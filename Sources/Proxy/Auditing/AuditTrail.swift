@@ -34,6 +34,7 @@ struct AuditTrail: Sendable {
     var reader: ObjectReader
     let environment: Environment
     let traffic: Traffic
+    let events: EventLog
 
     // MARK: Before
 
@@ -159,6 +160,7 @@ struct AuditTrail: Sendable {
                 result: result, status: status, attempts: attempts, duration: environment.now() - entry.began),
             for: entry.receipt)
         traffic.recorded("outcome", result.rawValue)
+        if result == .unknown { events.alerts?.unknownOutcome(entry.call) }
         if entry.isDelete { traffic.deletes.add(recent(entry.call, result.rawValue)) }
     }
 

@@ -12,10 +12,15 @@ import Tokens
 struct Reading: Sendable {
     /// Of the call that it is read for.
     let correlationID: String
+    let caller: String
     /// The tool's own credentials, in pass-through mode.
     let authorization: HTTPField?
     /// The same for the gate.
     var token: GateRequest.Token?
+    /// Of the call that it is read for; nil where nothing is traced.
+    var trace: RequestTrace?
+
+    var tag: RequestTag { RequestTag(id: correlationID, caller: caller, trace: trace?.id) }
 }
 
 /// Small reads on the proxy's own behalf.
@@ -201,7 +206,8 @@ struct ObjectReader: Sendable {
         request.firstByteTimeout = Self.patience
         request.stallTimeout = Self.patience
         let operation = ClashAPI.match(method: .get, target: target).operation
-        return try? await sender.sendOnce(request, operation, permit, place)
+        return try? await sender.sendOnce(
+            request, operation, permit, place, for: reading.tag, as: reading.trace?.beginCall(at: environment.now()))
     }
 }
 

@@ -38,6 +38,16 @@ enum PageOutcome: Sendable {
     case notSent(Failure, CallFacts)
     /// Nobody waited any more.
     case dropped
+
+    /// Of the call that it took, where that is traced.
+    var span: SpanLink? {
+        switch self {
+        case .answer(_, let news): news.facts.span
+        case .live(let live): live.facts.span
+        case .failed(_, let facts), .notSent(_, let facts): facts.span
+        case .alone, .dropped: nil
+        }
+    }
 }
 
 /// Stored answers and flights. Usable from every thread.

@@ -27,7 +27,7 @@ struct PageFetch: Sendable {
     /// Whether an answer that was stored meanwhile would do.
     let wantsNew: Bool
     /// What is known of it so far, for the one who began it as well.
-    var progress = CallProgress()
+    var progress: CallProgress
     /// Room for what the tool that began it leaves waiting.
     let held: HeldRoom
     /// Whether the answer was too large to be kept a moment ago.
@@ -70,7 +70,10 @@ struct PageFetch: Sendable {
     /// A turn. Nobody waits for a refresh in the background, so that takes one that is free, or none.
     private func turn() async throws(FlowExit) -> Gate.Permit {
         let gate = sender.pacing.gate
-        if let permit = gate.tryAdmit(call.turn) { return permit }
+        if let permit = gate.tryAdmit(call.turn) {
+            progress.passed(.queue, cache.environment)
+            return permit
+        }
         if call.turn.priority == .background { throw .callerLeft }
         var asked = call.turn
         asked.wait = toolWait
@@ -122,7 +125,7 @@ struct PageFetch: Sendable {
         first.call.request.target = call.match.route.firstPageTarget
         first.call.match = ClashAPI.match(method: .get, target: first.call.request.target).resolve(headers: request)
         first.call.turn.priority = .background
-        first.progress = CallProgress()
+        first.progress = CallProgress(trace: call.trace)
         guard let flight = cache.flights.refresh(first.flightKey, rank: CachedReads.backgroundRank) else { return }
         await first.run(flight)
     }

@@ -54,7 +54,10 @@ extension CachedReads {
         switch landing {
         case .ended(let outcome):
             if case .live = outcome { visit.progress.waitsFor = .upstream }
-            if isFollower { visit.progress.facts.upstreamTime += waited }
+            if isFollower {
+                visit.progress.facts.upstreamTime += waited
+                visit.trace?.shared(outcome.span, from: asked, to: asked + waited)
+            }
             return (outcome, isFollower)
         case .late:
             if isFollower { visit.progress.facts.queueTime += waited }
@@ -104,7 +107,8 @@ extension CachedReads {
             call: call.shared(), toolWait: call.turn.wait, query: query, flightKey: key,
             page: PageQuery.listPage(
                 visit.head, visit.admission.route, partition: visit.admission.partition ?? ""),
-            request: visit.fields, wantsNew: query.directives.wantsNew, held: visit.answerRoom)
+            request: visit.fields, wantsNew: query.directives.wantsNew, progress: CallProgress(trace: call.trace),
+            held: visit.answerRoom)
     }
 
     var gate: Gate { sender.pacing.gate }

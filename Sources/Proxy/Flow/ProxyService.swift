@@ -87,7 +87,9 @@ final class ProxyService: RequestHandling {
             known.holds(for: number, exchange.client, client, environment.wallTime)
         {
             return forward(
-                Visit(exchange, from: client, known.admission, known.query, held: held, environment: environment))
+                Visit(
+                    exchange, from: client, known.admission, known.query, held: held, tracer: flow.tracer,
+                    environment: environment))
         }
         decide(exchange, client, after: nil)
     }
@@ -121,7 +123,8 @@ final class ProxyService: RequestHandling {
         case .forward(let admission):
             let query = flow.reads?.query(exchange.head, admission, scheme: client.scheme)
             let visit = Visit(
-                exchange, from: client, admission, query, held: held, since: wait?.began, environment: environment)
+                exchange, from: client, admission, query, held: held, since: wait?.began, tracer: flow.tracer,
+                environment: environment)
             exchange.known?.memo = KnownVisit(service: number, visit)
             forward(visit)
         }
@@ -153,7 +156,9 @@ final class ProxyService: RequestHandling {
     private func visit(
         _ exchange: Exchange, _ client: Client, _ admission: Admission, since began: ContinuousClock.Instant? = nil
     ) -> Visit {
-        Visit(exchange, from: client, admission, nil, held: held, since: began, environment: environment)
+        Visit(
+            exchange, from: client, admission, nil, held: held, since: began, tracer: flow.tracer,
+            environment: environment)
     }
 
     /// 204: what was asked stands in the fields.
@@ -263,7 +268,7 @@ final class ProxyService: RequestHandling {
             FailureContext(correlationID: record.correlationID, wallTime: environment.wallTime()))
         record.status = answer.status.code
         if !toHead { record.bytesOut = answer.body.count }
-        flow.keep(record, .refused(failure.reason), of: nil)
+        _ = flow.keep(record, .refused(failure.reason), of: nil)
         return LastAnswer(answer.status, answer.fields, body: answer.body)
     }
 }

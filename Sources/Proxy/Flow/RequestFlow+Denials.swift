@@ -67,7 +67,9 @@ extension RequestFlow {
             let recorded = visit.auditCall
         else { return }
         visit.auditCall = nil
-        let reading = Reading(correlationID: recorded.id, authorization: nil, token: call.turn.token)
+        let reading = Reading(
+            correlationID: recorded.id, caller: recorded.caller.name, authorization: nil, token: call.turn.token,
+            trace: call.trace)
         await auditing(visit) { await audit.notSent(recorded, call.match, reading) }
     }
 }

@@ -1,14 +1,18 @@
 // What is kept of a request that has ended: counts, its line in the access log, and for a while the reasons.
 
 extension RequestFlow {
+    /// Returns the time of its end.
+    ///
     /// - Parameter caller: nil where nobody was asked who it is.
-    func keep(_ record: ExchangeRecord, _ outcome: Outcome, of caller: Caller?) {
+    func keep(_ record: ExchangeRecord, _ outcome: Outcome, of caller: Caller?) -> ContinuousClock.Instant {
         if let verdict = record.cache { reads?.counts.counters.count(verdict) }
-        let (ended, total) = (environment.wallTime(), environment.now() - record.started)
+        let (ended, now) = (environment.wallTime(), environment.now())
+        let total = now - record.started
         traffic.ended(record, caller: label(caller), time: total)
         traffic.recent.add(
             Explanation(record: record, outcome: outcome, ended: ended, total: total), ofStranger: isStranger(caller))
         accessLog?.write(record, outcome: outcome, ended: ended, total: total)
+        return now
     }
 
     /// Whoever has shown no key where keys are known, and what never became a request.

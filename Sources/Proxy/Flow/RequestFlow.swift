@@ -45,11 +45,15 @@ final class RequestFlow: Sendable {
     let accessLog: AccessLog?
     let traffic: Traffic
     let knowsCallers: Bool
+    /// Nil where nothing is traced.
+    let tracer: Tracer?
 
     init(
         sender: UpstreamSender, links: LinkSettings, reads: CachedReads?, audit: AuditTrail?, heldBytes: Int,
-        minRate: Int, environment: Environment, accessLog: AccessLog?, knowsCallers: Bool = false
+        minRate: Int, environment: Environment, accessLog: AccessLog?, knowsCallers: Bool = false,
+        tracer: Tracer? = nil
     ) {
+        self.tracer = tracer
         self.knowsCallers = knowsCallers
         traffic = sender.traffic
         self.heldBytes = heldBytes
@@ -191,7 +195,9 @@ final class RequestFlow: Sendable {
         guard let audit, let recorded = visit.auditCall else { return nil }
         let progress = visit.progress
         let reading = Reading(
-            correlationID: recorded.id, authorization: call.authorization, token: call.turn.token)
+            correlationID: recorded.id, caller: recorded.caller.name, authorization: call.authorization,
+            token: call.turn.token,
+            trace: call.trace)
         let taken = try audit.takeBudget(recorded, call.match)
         let snapshot: [UInt8]?
         do throws(FlowExit) {
@@ -204,7 +210,7 @@ final class RequestFlow: Sendable {
             throw error
         }
         let asked = environment.now()
-        defer { progress.facts.auditTime += environment.now() - asked }
+        defer { progress.spent(.audit, from: asked, to: environment.now()) }
         let entry = try await audit.begin(recorded, call.match, reading, snapshot, budgetTakenAt: taken)
         visit.auditCall = nil
         if let entry { progress.note(.recorded(seq: entry.receipt.seq)) }
@@ -223,7 +229,7 @@ final class RequestFlow: Sendable {
         let place = try await sender.countSend(&permit, call, progress)
         let asked = environment.now()
         let snapshot = await reader.snapshot(call.match, reading, permit, place)
-        progress.facts.auditTime += environment.now() - asked
+        progress.spent(.audit, from: asked, to: environment.now())
         try await sender.renewTurn(&permit, call, progress)
         return snapshot
     }
@@ -250,7 +256,7 @@ final class RequestFlow: Sendable {
         let run = reads?.cache.invalidate(after: call.match, status: response.status.code)
         guard let audit, let entry else { return .upstream(response, beginning: [], startedRun: run) }
         let asked = environment.now()
-        defer { progress.facts.auditTime += environment.now() - asked }
+        defer { progress.spent(.audit, from: asked, to: environment.now()) }
         let attempts = progress.facts.attempts
         guard await audit.answered(entry, status: response.status.code, attempts: attempts) else {
             return .upstream(response, beginning: beginning, startedRun: run)
@@ -279,7 +285,7 @@ final class RequestFlow: Sendable {
     ) async throws(FlowExit) -> Answer {
         let facts = progress.facts
         let asked = environment.now()
-        defer { progress.facts.auditTime += environment.now() - asked }
+        defer { progress.spent(.audit, from: asked, to: environment.now()) }
         guard facts.wasSent else {
             await audit.notSent(entry, attempts: facts.attempts)
             throw error
@@ -387,7 +393,8 @@ final class RequestFlow: Sendable {
     /// The end of every request that reached the front desk. What never became one ends in `ProxyService.lastAnswer`.
     func finish(_ visit: Visit, _ outcome: Outcome) {
         guard let record = visit.close(outcome) else { return }
-        keep(record, outcome, of: visit.admission.caller)
+        let now = keep(record, outcome, of: visit.admission.caller)
+        if let trace = visit.trace { trace.ended(record, outcome, scheme: visit.client.scheme, at: now) }
         visit.wire.leave()
     }
 }

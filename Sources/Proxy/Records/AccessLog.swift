@@ -90,6 +90,10 @@ final class AccessLog: Sendable {
             line.text(" subject=")
             line.word(person.subject)
         }
+        if let trace = record.trace {
+            line.text(" trace=")
+            line.text(trace.text)
+        }
         if let cache = record.cache?.word {
             line.text(" cache=")
             line.word(cache.text)
@@ -128,6 +132,7 @@ final class AccessLog: Sendable {
             string("issuer", person.issuer)
             string("subject", person.subject)
         }
+        if let trace = record.trace { string("trace_id", trace.text) }
         if let cache = record.cache?.word { string("cache", cache.text) }
         if let id = record.upstreamID { string("upstream_id", id) }
         if !record.detail.isEmpty { string("detail", record.detail) }

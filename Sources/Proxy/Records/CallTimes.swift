@@ -1,5 +1,13 @@
 // Where the time of a request went.
 
+/// What a call upstream spends time on besides the call itself.
+enum CallPart: String, Sendable {
+    /// Waiting for turns, pauses before repeats included.
+    case queue
+    case token
+    case audit
+}
+
 /// The waits of one request, and its calls upstream. What is left of its time is its own or its tool's.
 struct CallTimes: Sendable {
     /// Waiting for turns, pauses before repeats included.
@@ -22,6 +30,14 @@ struct CallTimes: Sendable {
             + "upstream;dur=\(upstreamTime.tenths)"
         let other = otherTime(of: total)
         return other > max(total / 20, .milliseconds(1)) ? "\(parts), other;dur=\(other.tenths)" : parts
+    }
+
+    mutating func add(_ time: Duration, to part: CallPart) {
+        switch part {
+        case .queue: queueTime += time
+        case .token: tokenTime += time
+        case .audit: auditTime += time
+        }
     }
 
     static func += (times: inout CallTimes, more: CallTimes) {

@@ -7,12 +7,27 @@ extension EventLog {
     /// The audit log broke, or was mended.
     func audit(_ health: AuditStatus.Health) {
         switch health {
-        case .ready: logger.notice("audit log is written again")
+        case .ready:
+            logger.notice("audit log is written again")
+            alerts?.auditMended()
         case .broken(let trouble):
             logger.error(
                 "audit log cannot be written",
                 metadata: ["cause": "\(trouble.cause.rawValue)", "error": "\(trouble.detail)"])
+            alerts?.auditBroken(trouble.detail)
         case .closed: break
+        }
+    }
+
+    /// Spans do not get to the collector any more, or do again.
+    func traces(_ news: SpanExporter.News) {
+        switch news {
+        case .down(let trouble):
+            logger.warning(
+                "spans cannot be delivered: they wait, and what finds no room is dropped",
+                metadata: ["key": "traces.endpoint", "error": "\(trouble)"])
+        case .back(let lost):
+            logger.notice("spans are delivered again", metadata: ["key": "traces.endpoint", "dropped": "\(lost)"])
         }
     }
 

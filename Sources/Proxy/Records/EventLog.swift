@@ -13,6 +13,8 @@ import Tokens
 final class EventLog: Sendable {
     let logger: Logger
     let environment: Environment
+    /// What should wake somebody is told there as well; nil: nobody is to be.
+    let alerts: Alerts?
     private let tiers: TierWatch
     private let state = Mutex(State())
 
@@ -24,11 +26,14 @@ final class EventLog: Sendable {
         var connections = RefusalTally()
         var tokens = TokenNews()
         var preambles = MinuteTally()
+        /// Sinks that do not work, each with what waits to tell it.
+        var sinks: [String: Task<Void, Never>] = [:]
         var hasEnded = false
     }
 
     /// - Parameter windows: of the configuration, against which upstream's tier is held.
-    init(logger: Logger, environment: Environment, windows: [GateWindow]) {
+    init(logger: Logger, environment: Environment, windows: [GateWindow], alerts: Alerts? = nil) {
+        self.alerts = alerts
         self.logger = logger
         self.environment = environment
         tiers = TierWatch(windows: windows)
@@ -41,8 +46,10 @@ final class EventLog: Sendable {
     func end() {
         let (tasks, rest) = state.withLock { state in
             state.hasEnded = true
-            defer { (state.watchers, state.minutes) = ([:], [:]) }
-            return (Array(state.watchers.values) + state.minutes.values, state.refusals.rest())
+            defer { (state.watchers, state.minutes, state.sinks) = ([:], [:], [:]) }
+            return (
+                Array(state.watchers.values) + state.minutes.values + state.sinks.values, state.refusals.rest()
+            )
         }
         for task in tasks { task.cancel() }
         for (kind, count) in rest { tellRefused(kind, count) }
@@ -58,18 +65,17 @@ final class EventLog: Sendable {
             metadata: ["tier": "\(tier)", "windows": "\(tiers.configured)"])
     }
 
-    /// So many attempts to connect failed in a row; `id`: of the call that made the last.
-    func upstreamDown(_ reason: String, detail: String, attempts: Int, id: String?) {
-        logger.error(
-            "upstream is down",
-            metadata: [
-                "id": "\(id ?? "-")", "reason": "\(reason)", "error": "\(detail)", "attempts": "\(attempts)",
-            ])
+    /// So many attempts to connect failed in a row; `tag`: of the call that made the last.
+    func upstreamDown(_ reason: String, detail: String, attempts: Int, tag: RequestTag?) {
+        let facts: Logger.Metadata = ["reason": "\(reason)", "error": "\(detail)", "attempts": "\(attempts)"]
+        logger.error("upstream is down", metadata: facts.merging(tag?.facts ?? [:]) { $1 })
+        alerts?.upstreamDown(reason, detail: detail, id: tag?.id)
     }
 
     /// A connection was made again.
     func upstreamBack(after span: Duration) {
         logger.notice("upstream is back", metadata: ["down_s": "\(span.components.seconds)"])
+        alerts?.upstreamBack(after: span)
     }
 
     // MARK: Pauses
@@ -78,15 +84,15 @@ final class EventLog: Sendable {
     ///
     /// - Parameters:
     ///   - gate: whose gate, where each tool has its own.
-    ///   - id: of the call that was refused; nil for a pause that an earlier process was told of.
+    ///   - tag: of the call that was refused; nil for a pause that an earlier process was told of.
     /// - Returns: whether it is a pause that was not known of.
     @discardableResult
-    func paused(_ closing: Gate.Closing, gate: String? = nil, id: String?) -> Bool {
+    func paused(_ closing: Gate.Closing, gate: String? = nil, tag: RequestTag?) -> Bool {
         guard closing.remaining > .zero else { return false }
         let key = PauseBook.Key(gate: gate, scope: closing.scope)
         let now = environment.now()
         let news = state.withLock { state -> PauseBook.News in
-            let news = state.pauses.closed(key, until: now + closing.remaining, id: id, now: now)
+            let news = state.pauses.closed(key, until: now + closing.remaining, tag: tag, now: now)
             if state.watchers[key] == nil, !state.hasEnded {
                 state.watchers[key] = Task.detached { await self.watch(key) }
             }
@@ -95,29 +101,33 @@ final class EventLog: Sendable {
         switch news {
         case .known: return false
         case .longer:
-            tell("pause by upstream is longer", closing, gate: gate, id: id)
+            tell("pause by upstream is longer", closing, gate: gate, tag: tag)
             return false
         case .begun(let former):
-            if let former { tellOver(key, id: former.id) }
-            tell("pause by upstream begins", closing, gate: gate, id: id)
+            if let former { tellOver(key, former.tag) }
+            tell("pause by upstream begins", closing, gate: gate, tag: tag)
+            alerts?.pauseBegan(key, closing, until: environment.wallTime() + closing.remaining, id: tag?.id)
             return true
         }
     }
 
-    private func tell(_ text: Logger.Message, _ closing: Gate.Closing, gate: String?, id: String?) {
+    private func tell(_ text: Logger.Message, _ closing: Gate.Closing, gate: String?, tag: RequestTag?) {
         let until = environment.wallTime() + closing.remaining
         var facts: Logger.Metadata = [
             "until": "\(RFC3339.text(until, digits: 3))", "seconds": "\(closing.remaining.wholeSecondsUp)",
-            "scope": "\(closing.scope.text)", "cause": "\(closing.cause.rawValue)", "id": "\(id ?? "earlier-process")",
+            "scope": "\(closing.scope.text)", "cause": "\(closing.cause.rawValue)",
         ]
+        facts.merge(RequestTag.facts(tag)) { $1 }
         if let gate { facts["gate"] = "\(gate.prefix(16))" }
         logger.warning(text, metadata: facts)
     }
 
-    private func tellOver(_ key: PauseBook.Key, id: String?) {
-        var facts: Logger.Metadata = ["scope": "\(key.scope.text)", "id": "\(id ?? "earlier-process")"]
+    private func tellOver(_ key: PauseBook.Key, _ tag: RequestTag?) {
+        var facts = RequestTag.facts(tag)
+        facts["scope"] = "\(key.scope.text)"
         if let gate = key.gate { facts["gate"] = "\(gate.prefix(16))" }
         logger.notice("pause by upstream is over", metadata: facts)
+        alerts?.pauseEnded(key)
     }
 
     /// Sleeps until the pause, which may become longer meanwhile, is over.
@@ -132,7 +142,7 @@ final class EventLog: Sendable {
                 return over
             }
             guard let over else { continue }
-            return tellOver(key, id: over.id)
+            return tellOver(key, over.tag)
         }
     }
 
@@ -141,6 +151,7 @@ final class EventLog: Sendable {
     /// A limit of ours refused a call.
     func refused(_ failure: Failure, _ record: ExchangeRecord) {
         if let kind = failure.limitKind { limitReached(kind, record) }
+        if let alerts, alerts.isOn { alerts.refused(failure, record) }
     }
 
     /// The same by the name of the limit, from a bounded set.
@@ -154,11 +165,8 @@ final class EventLog: Sendable {
             return count
         }
         guard let count else { return }
-        logger.warning(
-            "a limit refuses calls",
-            metadata: [
-                "limit": "\(kind)", "calls": "\(count)", "id": "\(record.correlationID)", "caller": "\(record.caller)",
-            ])
+        let facts: Logger.Metadata = ["limit": "\(kind)", "calls": "\(count)"]
+        logger.warning("a limit refuses calls", metadata: facts.merging(record.tag.facts) { $1 })
     }
 
     /// Connections that came to nothing; each kind is told at most once a minute.
@@ -204,8 +212,35 @@ final class EventLog: Sendable {
             metadata: ["peer": "\(peer)", "connections": "\(count)"])
     }
 
+    /// A sink of audit records does not work any more, or works again. A minute later it is worth an alert.
+    ///
+    /// - Parameters:
+    ///   - name: from the configuration.
+    ///   - trouble: what is wrong; nil: nothing any more.
+    func sink(_ name: String, _ trouble: String?) {
+        guard let trouble else {
+            guard let waiting = state.withLock({ $0.sinks.removeValue(forKey: name) }) else { return }
+            waiting.cancel()
+            logger.notice("an audit sink takes records again", metadata: ["sink": "\(name)"])
+            alerts?.sinkBack(name)
+            return
+        }
+        let isNews = state.withLock { state in
+            guard state.sinks[name] == nil, !state.hasEnded else { return false }
+            state.sinks[name] = Task.detached { [environment, alerts] in
+                try? await environment.sleep(environment.now() + .seconds(60))
+                if !Task.isCancelled { alerts?.sinkDown(name, trouble) }
+            }
+            return true
+        }
+        guard isNews else { return }
+        logger.warning(
+            "an audit sink takes no records: they wait on disk", metadata: ["sink": "\(name)", "error": "\(trouble)"])
+    }
+
     /// Something happened to the token.
     func token(_ event: TokenEvent) {
+        alerts?.token(event)
         let now = environment.now()
         guard let line = state.withLock({ $0.tokens.line(for: event, now: now) }) else { return }
         logger.log(level: line.level, "\(line.text)", metadata: line.facts)

@@ -52,6 +52,8 @@ struct ExchangeRecord: Sendable {
     /// caller of the configuration.
     var person: (issuer: String, subject: String)?
     var operation = "-"
+    /// Nil where nothing is traced.
+    var trace: TraceID?
     var source = AnswerSource.proxy
     /// 0 when nothing was answered.
     var status = 0

@@ -12,8 +12,8 @@ struct PauseBook {
 
     struct Pause: Sendable, Equatable {
         var end: ContinuousClock.Instant
-        /// Of the call that met it first.
-        let id: String?
+        /// The call that met it first; nil for one that an earlier process was told of.
+        let tag: RequestTag?
     }
 
     enum News: Equatable {
@@ -29,10 +29,10 @@ struct PauseBook {
     private var pauses: [Key: Pause] = [:]
 
     mutating func closed(
-        _ key: Key, until end: ContinuousClock.Instant, id: String?, now: ContinuousClock.Instant
+        _ key: Key, until end: ContinuousClock.Instant, tag: RequestTag?, now: ContinuousClock.Instant
     ) -> News {
         guard let old = pauses[key], old.end > now else {
-            return .begun(former: pauses.updateValue(Pause(end: end, id: id), forKey: key))
+            return .begun(former: pauses.updateValue(Pause(end: end, tag: tag), forKey: key))
         }
         guard end > old.end else { return .known }
         pauses[key]?.end = end

@@ -25,6 +25,10 @@ struct UpstreamCall {
     let authorization: HTTPField?
     /// How it asks for its turn.
     var turn: GateRequest
+    /// Of the request that it is made for, or that began it; nil where nothing is traced.
+    var trace: RequestTrace?
+    /// Of the same request, for the log.
+    let tag: RequestTag
 
     init(
         _ visit: Visit, match: OperationMatch, body: CallBody, settings: UpstreamSettings
@@ -32,6 +36,7 @@ struct UpstreamCall {
         let (head, admission) = (visit.head, visit.admission)
         self.match = match
         caller = admission.caller
+        (trace, tag) = (visit.trace, visit.record.tag)
         authorization = admission.authorization
         turn = GateRequest(match, admission.caller, wait: Prefer.wait(in: head.fields))
         turn.token = admission.token
@@ -68,6 +73,8 @@ struct UpstreamCall {
         if let authorization { call.request.fields.append(authorization) }
         // Should upstream code a page although it was asked not to, it is decoded.
         call.request.decodesContent = match.operation.carriesLinks && coding == .identity
+        // Each has a state of its own.
+        call.trace?.state = nil
         // Each who waits has a deadline of its own.
         call.turn.wait = nil
         // Others may wait for it, and what was paid for is kept.

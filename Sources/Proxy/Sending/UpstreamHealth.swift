@@ -48,8 +48,8 @@ final class UpstreamHealth: Sendable {
         }
     }
 
-    /// A call brought no answer. `id` is its correlation id.
-    func failed(_ failure: TransferFailure, id: @autoclosure () -> String?) {
+    /// A call brought no answer.
+    func failed(_ failure: TransferFailure, tag: RequestTag?) {
         guard let kind = failure.connecting else {
             if failure.sent { reached() }
             return
@@ -64,7 +64,7 @@ final class UpstreamHealth: Sendable {
             return action
         }
         guard case .goesDown(_, let pause) = action else { return }
-        events.upstreamDown(failure.reason.rawValue, detail: failure.detail, attempts: Outage.limit, id: id())
+        events.upstreamDown(failure.reason.rawValue, detail: failure.detail, attempts: Outage.limit, tag: tag)
         gate.shut(kind.refusal, next: pause)
     }
 

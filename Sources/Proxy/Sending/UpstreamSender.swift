@@ -41,13 +41,16 @@ struct UpstreamSender: Sendable {
     let events: EventLog
     let traffic: Traffic
     let environment: Environment
+    /// Hears of each call; nil: nobody looks after the windows.
+    private let budget: BudgetWatch?
     private let authorization = AuthorizationField()
 
     init(
         settings: UpstreamSettings, transport: any Upstream, credentials: Credentials, pacing: Pacing,
         health: UpstreamHealth, retries: RetryPolicy, maxWait: Duration, events: EventLog, traffic: Traffic,
-        environment: Environment
+        environment: Environment, budget: BudgetWatch? = nil
     ) {
+        self.budget = budget
         self.settings = settings
         self.transport = transport
         self.credentials = credentials
@@ -63,7 +66,10 @@ struct UpstreamSender: Sendable {
     /// A turn among the calls that may be under way, within the limits of the rate.
     func turn(_ call: UpstreamCall, _ progress: CallProgress) async throws(FlowExit) -> Gate.Permit {
         let gate = pacing.gate
-        if let permit = gate.tryAdmit(call.turn) { return permit }
+        if let permit = gate.tryAdmit(call.turn) {
+            progress.passed(.queue, environment)
+            return permit
+        }
         return try await waiting(call, progress) { waits throws(Gate.Refusal) in
             try await gate.admit(call.turn, waits: waits)
         }
@@ -94,10 +100,10 @@ struct UpstreamSender: Sendable {
         let asked = environment.now()
         do throws(Gate.Refusal) {
             let turn = try await turn { progress.note(.waited($0, took: nil)) }
-            progress.waitedForTurn(environment.now() - asked)
+            progress.waitedForTurn(from: asked, to: environment.now())
             return turn
         } catch {
-            progress.waitedForTurn(environment.now() - asked, isOver: false)
+            progress.waitedForTurn(from: asked, to: environment.now(), isOver: false)
             throw exit(error, call, progress)
         }
     }
@@ -120,12 +126,15 @@ struct UpstreamSender: Sendable {
 
     /// What the call is sent with. A token that has to be waited for is part of the call's wait.
     func credential(_ call: UpstreamCall, _ progress: CallProgress) async throws(FlowExit) -> CallCredential {
-        if let credential = credentialAtOnce() { return credential }
+        if let credential = credentialAtOnce() {
+            progress.passed(.token, environment)
+            return credential
+        }
         guard case .own(let tokens) = credentials else { return .tool }
         progress.waitsFor = .token
         // Part of the call's wait: no longer than what the waits so far have left of its patience.
         let asked = environment.now()
-        defer { progress.facts.tokenTime += environment.now() - asked }
+        defer { progress.spent(.token, from: asked, to: environment.now()) }
         let waited = progress.facts.queueTime + progress.facts.tokenTime
         let deadline = asked + max(min(call.turn.wait ?? maxWait, maxWait) - waited, .zero)
         let answer = await withTaskGroup(of: Result<UpstreamToken, TokenFailure>?.self) { group in
@@ -227,9 +236,12 @@ struct UpstreamSender: Sendable {
         progress.facts.attempts += 1
         progress.waitsFor = .upstream
         let asked = environment.now()
+        let span = call.trace?.beginCall(at: asked)
+        if let span { progress.facts.span = span.link }
         defer { progress.facts.upstreamTime += environment.now() - asked }
         do throws(TransferFailure) {
-            let response = try await sendOnce(request, call.match.operation, permit, place, progress)
+            let response = try await sendOnce(
+                request, call.match.operation, permit, place, for: call.tag, as: span, progress)
             progress.facts.wasSent = true
             progress.facts.lastStatus = response.status.code
             progress.facts.upstreamID = Self.foreignID(response.fields, request.fields)
@@ -245,22 +257,33 @@ struct UpstreamSender: Sendable {
     /// Sends one request, in the place that it ends, and lets the gate and all who watch upstream hear how it went. Every
     /// request to the API goes this way.
     ///
-    /// - Parameter progress: of the call that it is an attempt of; nil: of none.
+    /// - Parameters:
+    ///   - tag: whose request it is, for the log.
+    ///   - span: of this try; nil where nothing is traced.
+    ///   - progress: of the call that it is a try of; nil: of none.
     func sendOnce(
         _ request: UpstreamRequest, _ operation: Operation, _ permit: borrowing Gate.Permit, _ place: Gate.Place,
-        _ progress: CallProgress? = nil
+        for tag: RequestTag, as span: RequestTrace.OpenCall?, _ progress: CallProgress? = nil
     ) async throws(TransferFailure) -> UpstreamResponse {
+        let resend = max((progress?.facts.attempts ?? 1) - 1, 0)
         var request = request
         request.ended = { place.end() }
-        let id = request.fields.value(of: .correlationID)
+        span?.sign(&request.fields)
         let response: UpstreamResponse
+        defer { budget?.called() }
         do throws(TransferFailure) {
             response = try await transport.execute(request)
         } catch {
+            span?.ended(
+                request, operation: operation.name, resend: resend, status: nil, failure: error.reason.rawValue,
+                at: environment.now())
             if error.sent { traffic.called(operation.name, status: nil) }
-            health.failed(error, id: id)
+            health.failed(error, tag: tag)
             throw error
         }
+        span?.ended(
+            request, operation: operation.name, resend: resend, status: response.status.code, failure: nil,
+            at: environment.now())
         traffic.called(operation.name, status: response.status.code)
         health.reached()
         events.answered(response.fields)
@@ -269,7 +292,7 @@ struct UpstreamSender: Sendable {
             let wait = response.retryAfter(wallSeconds: environment.wallTime().seconds)
             let closing = permit.refused(cause: response.limitCause, retryAfter: wait)
             progress?.note(.refusedUpstream(status: response.status.code, closing))
-            if events.paused(closing, gate: closing.whose, id: id) { traffic.paused(closing.scope) }
+            if events.paused(closing, gate: closing.whose, tag: tag) { traffic.paused(closing.scope) }
         }
         return response
     }
@@ -286,9 +309,9 @@ struct UpstreamSender: Sendable {
         progress.waitsFor = .turn
         let asked = environment.now()
         let isAllowed = await retries.allows(&tries, isFree: isFree)
-        let pause = environment.now() - asked
-        progress.facts.queueTime += pause
-        if isAllowed { progress.note(.repeated(because: cause, after: pause)) }
+        let now = environment.now()
+        progress.spent(.queue, from: asked, to: now)
+        if isAllowed { progress.note(.repeated(because: cause, after: now - asked)) }
         return isAllowed
     }
 
@@ -306,7 +329,7 @@ struct UpstreamSender: Sendable {
         guard case .own(let tokens) = credentials else { return nil }
         progress.waitsFor = .token
         let asked = environment.now()
-        defer { progress.facts.tokenTime += environment.now() - asked }
+        defer { progress.spent(.token, from: asked, to: environment.now()) }
         do throws(TokenFailure) {
             let newer = try await tokens.refused(token)
             if newer != nil { progress.note(.tokenReplaced(took: environment.now() - asked)) }

@@ -15,6 +15,7 @@ final class Certificates: Sendable {
     private let expiry = Mutex(ExpiryNews())
     /// The connections of tools.
     private let activity = Mutex<Activity?>(nil)
+    private let alerts = Mutex<Alerts?>(nil)
 
     /// DESIGN promises a minute.
     private static let interval = Duration.seconds(20)
@@ -27,8 +28,9 @@ final class Certificates: Sendable {
     }
 
     /// Tells what is in force, and looks after it until `end`; the connections that `activity` counts hear of another authority.
-    func start(_ activity: Activity) {
+    func start(_ activity: Activity, _ alerts: Alerts) {
         self.activity.withLock { $0 = activity }
+        self.alerts.withLock { $0 = alerts }
         tellExpiry()
         watching.withLock {
             $0 = Task.detached { [weak self, environment] in
@@ -121,6 +123,7 @@ final class Certificates: Sendable {
 
     private func tellExpiry() {
         let left = secondsLeft
+        alerts.withLock { $0 }?.certificate(ends: tls.firstToEnd.end, secondsLeft: left)
         guard let level = expiry.withLock({ $0.level(secondsLeft: left) }) else { return }
         let (number, end) = tls.firstToEnd
         logger.log(

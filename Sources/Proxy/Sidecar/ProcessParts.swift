@@ -18,7 +18,11 @@ import Tokens
 final class ProcessParts: Sendable {
     let environment: Environment
     let events: EventLog
+    let alerts: Alerts
+    let budget: BudgetWatch
     let traffic = Traffic()
+    let spans: SpanExporter
+    private let traceIDs: TraceIDs
     let group: MultiThreadedEventLoopGroup
     let transport: CurlTransport
     let credentials: Credentials
@@ -46,15 +50,25 @@ final class ProcessParts: Sendable {
         origin = config.upstream.url.server
         group = MultiThreadedEventLoopGroup(numberOfThreads: UsableCores.count())
         // Beside the calls there must always be room for one to the token endpoint, for the look at whether upstream is back,
-        // and for the keys of issuers.
+        // for the keys of issuers, for traces and for an alert.
         transport = try CurlTransport(
-            CurlTransport.Configuration(config.upstream, maxConnections: config.upstream.maxConnections + 4))
+            CurlTransport.Configuration(config.upstream, maxConnections: config.upstream.maxConnections + 6))
         if let file = config.upstream.proxyCredentialsFile, OutgoingProxy.isOpenToOthers(file) {
             logger.warning(
                 "upstream.proxy_credentials_file can be read by others: chmod 600 it", metadata: ["file": "\(file)"])
         }
         let limits = GateLimits(config)
-        events = EventLog(logger: logger, environment: environment, windows: limits.windows)
+        let posts = CurlPosts(transport: transport, environment: environment)
+        alerts = Alerts(
+            environment: environment, documents: posts, registry: traffic.registry, logger: logger)
+        alerts.change(to: config.alerts)
+        events = EventLog(
+            logger: logger, environment: environment, windows: limits.windows, alerts: alerts)
+        traceIDs = TraceIDs(seed: environment.randomBits())
+        spans = SpanExporter(
+            documents: posts, environment: environment,
+            json: SpanJSON(version: Sidecar.version, instance: traceIDs.nextTrace().text),
+            dropped: traffic.registry.counter(.spansDropped), tell: { [events] in events.traces($0) })
         credentials = try Self.credentials(config, transport, environment, events)
         issuers = IssuerBook(
             documents: CurlDocuments(transport: transport, environment: environment), time: environment.time,
@@ -64,6 +78,7 @@ final class ProcessParts: Sendable {
             limits, passesTokens: config.token.mode == .passthrough, time: environment.time,
             file: config.rate.stateFile.map { RateStateFile(path: $0, logger: logger).file(environment) })
         inForce = Mutex((pacing, PageCache(config.cache, environment: environment)))
+        budget = BudgetWatch(pacing.gate, alerts: alerts, environment: environment)
         health = UpstreamHealth(
             transport: transport, origin: origin, gate: pacing.gate, events: events, environment: environment)
         retries = RetryBudget()
@@ -127,11 +142,18 @@ final class ProcessParts: Sendable {
                 counts: counts, environment: environment), audit: audit, heldBytes: config.cache.maxEntryBytes,
             minRate: config.listen.minRate,
             environment: environment, accessLog: accessOutput.log(config.log),
-            knowsCallers: !config.callers.isEmpty || !config.issuers.isEmpty)
+            knowsCallers: !config.callers.isEmpty || !config.issuers.isEmpty, tracer: tracer(config))
         return ProxyService(
             desk: desk, flow: flow, activity: activity, held: held,
             preambles: PreambleRules(config.listen) { [events] in events.preambleRefused($0, peer: $1) },
             callers: config.callers, waiting: waiting, environment: environment)
+    }
+
+    /// Nil where nothing is traced. Spans go to this configuration's collector from now on.
+    private func tracer(_ config: Config) -> Tracer? {
+        spans.change(endpoint: config.traces.endpoint?.description)
+        guard config.traces.endpoint != nil else { return nil }
+        return Tracer(spans: spans, ids: traceIDs, sample: config.traces.sample)
     }
 
     private func sender(_ config: Config) -> UpstreamSender {
@@ -142,7 +164,7 @@ final class ProcessParts: Sendable {
             settings: settings, transport: transport, credentials: credentials,
             pacing: inForce.withLock { $0.pacing }, health: health,
             retries: RetryPolicy(budget: retries, backoff: Backoff(), environment: environment),
-            maxWait: config.rate.maxWait, events: events, traffic: traffic, environment: environment)
+            maxWait: config.rate.maxWait, events: events, traffic: traffic, environment: environment, budget: budget)
     }
 
     private func reader(_ config: Config) -> ObjectReader {
@@ -168,6 +190,7 @@ final class ProcessParts: Sendable {
             trail.withLock { $0 = changed }
         }
         events.changed(windows: limits.windows)
+        alerts.change(to: config.alerts)
         transport.change(connectTimeout: config.upstream.connectTimeout)
         activity.change(maxConnections: config.listen.maxConnections)
         adminActivity.change(maxConnections: config.admin.maxConnections)

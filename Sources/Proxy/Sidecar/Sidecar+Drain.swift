@@ -98,6 +98,8 @@ extension Sidecar {
         parts.settling.end()
         await parts.credentials.source?.stop()
         parts.issuers.stop()
+        parts.budget.end()
+        await tellWhatWaits(within: ending.isHurried ? .milliseconds(100) : .seconds(2))
         await parts.transport.shutdown(grace: .milliseconds(100))
         // Fetches that nobody waited for have failed by now, and end on event loops that are still there.
         _ = await waitUntilQuiet(parts.counts.fetches, within: .seconds(2))
@@ -115,6 +117,13 @@ extension Sidecar {
         watchdog.withLock { $0 }?.end()
         certificates?.end()
         try? await parts.group.shutdownGracefully()
+    }
+
+    /// Sends the last spans and alerts, for so long at most.
+    private func tellWhatWaits(within limit: Duration) async {
+        async let spans: Void = parts.spans.end(within: limit)
+        await parts.alerts.end(within: limit)
+        await spans
     }
 
     private func waitUntilQuiet(_ activity: Activity, within timeout: Duration) async -> Bool {

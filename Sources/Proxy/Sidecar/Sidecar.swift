@@ -104,9 +104,9 @@ package final class Sidecar: Sendable {
         // What an earlier process was told of, by way of rate.state_file.
         for pause in parts.gate.statistics.pauses {
             parts.events.paused(
-                Gate.Closing(scope: pause.scope, cause: pause.cause, remaining: pause.remaining), id: nil)
+                Gate.Closing(scope: pause.scope, cause: pause.cause, remaining: pause.remaining), tag: nil)
         }
-        certificates?.start(parts.activity)
+        certificates?.start(parts.activity, parts.alerts)
         let urls = try await startTools(config)
         let admin = try await startAdmin(config)
         if let audit = parts.audit {

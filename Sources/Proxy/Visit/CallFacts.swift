@@ -18,6 +18,8 @@ struct CallFacts: Sendable {
     var lastStatus: Int?
     /// What the limits leave, for the tool.
     var rateLimit: RateLimitFields?
+    /// The span of the last try, where it is traced.
+    var span: SpanLink?
     /// What happened on the way that does not always happen, in its order. Bounded.
     private(set) var steps: [CallStep] = []
 
@@ -56,7 +58,7 @@ struct CallFacts: Sendable {
         times += fetch.times
         attempts += fetch.attempts
         wasSent = wasSent || fetch.wasSent
-        if fetch.attempts > 0 { (upstreamID, lastStatus) = (fetch.upstreamID, fetch.lastStatus) }
+        if fetch.attempts > 0 { (upstreamID, lastStatus, span) = (fetch.upstreamID, fetch.lastStatus, fetch.span) }
         rateLimit = fetch.rateLimit ?? rateLimit
         addSteps(of: fetch)
     }
@@ -72,7 +74,24 @@ final class CallProgress: Sendable {
         case upstream
     }
 
+    /// Of the request that it is made for, or that began it; nil where nothing is traced.
+    let trace: RequestTrace?
     private let state = Mutex((facts: CallFacts(), waitsFor: Part.turn))
+
+    init(trace: RequestTrace? = nil) { self.trace = trace }
+
+    /// A part has taken so long, and is a span where there are spans.
+    func spent(_ part: CallPart, from began: ContinuousClock.Instant, to now: ContinuousClock.Instant) {
+        state.withLock { $0.facts.times.add(now - began, to: part) }
+        trace?.passed(part, from: began, to: now)
+    }
+
+    /// A part has taken no time at all, which is nothing but a span.
+    func passed(_ part: CallPart, _ environment: Environment) {
+        guard let trace, trace.isRecorded else { return }
+        let now = environment.now()
+        trace.passed(part, from: now, to: now)
+    }
 
     var facts: CallFacts {
         get { state.withLock { $0.facts } }
@@ -83,8 +102,11 @@ final class CallProgress: Sendable {
     func note(_ step: CallStep) { state.withLock { $0.facts.note(step) } }
 
     /// A wait for a turn has ended; `isOver`: with one.
-    func waitedForTurn(_ time: Duration, isOver: Bool = true) {
-        state.withLock { $0.facts.waitedForTurn(time, isOver: isOver) }
+    func waitedForTurn(
+        from began: ContinuousClock.Instant, to now: ContinuousClock.Instant, isOver: Bool = true
+    ) {
+        state.withLock { $0.facts.waitedForTurn(now - began, isOver: isOver) }
+        trace?.passed(.queue, from: began, to: now)
     }
 
     /// Now, or lately.

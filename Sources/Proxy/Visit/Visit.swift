@@ -16,6 +16,8 @@ final class Visit {
     let admission: Admission
     /// What the cache is asked; nil where it has no say.
     let query: PageQuery?
+    /// The trace that it belongs to; nil where nothing is traced.
+    let trace: RequestTrace?
     /// What the cache was found to hold when it was asked and had no answer to give; nil while it was not asked.
     var lookup: CacheStore.Lookup?
     /// What its line in the access log will say.
@@ -37,19 +39,23 @@ final class Visit {
     private var room: HeldRoom?
     private var isFinished = false
 
-    /// - Parameter began: when the request came, if it had to wait for its admission; nil: now.
+    /// - Parameters:
+    ///   - began: when the request came, if it had to wait for its admission; nil: now.
+    ///   - tracer: nil: nothing is traced.
     init(
         _ wire: Exchange, from client: Client, _ admission: Admission, _ query: PageQuery?, held: HeldBytes,
-        since began: ContinuousClock.Instant? = nil, environment: Environment
+        since began: ContinuousClock.Instant? = nil, tracer: Tracer? = nil, environment: Environment
     ) {
         self.client = client
         self.held = held
         self.wire = wire
         self.admission = admission
         self.query = query
+        trace = tracer?.begin(wire.head.fields)
         record = ExchangeRecord(
             correlationID: CorrelationID.choose(wire.offeredID, environment), peer: client.address,
             started: began ?? environment.now())
+        record.trace = trace?.id
         if wire.needsRoom { wire.room = UnsentRoom(in: held, for: admission.caller.id) }
         record.method = wire.head.method.rawValue
         record.path = wire.head.path
@@ -65,7 +71,7 @@ final class Visit {
     /// What its call upstream takes. Made when it is first asked for: an answer out of the cache needs none.
     var progress: CallProgress {
         if let madeProgress { return madeProgress }
-        let progress = CallProgress()
+        let progress = CallProgress(trace: trace)
         madeProgress = progress
         return progress
     }

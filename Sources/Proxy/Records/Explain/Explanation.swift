@@ -20,6 +20,7 @@ final class Explanation: Sendable {
     var json: JSONObject {
         var object = JSONObject()
         object.add("id", record.correlationID)
+        if let trace = record.trace { object.add("trace", trace.text) }
         object.add("ended", RFC3339.text(ended, digits: 3))
         object.add("summary", summary)
         object.add("request", request)

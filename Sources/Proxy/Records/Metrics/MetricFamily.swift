@@ -107,6 +107,17 @@ struct MetricFamily: Sendable {
     static let auditDegraded = MetricFamily(
         "clash_proxy_audit_degraded", .gauge, "1 while the audit log cannot be written.")
 
+    // MARK: Ourselves, told to others
+
+    static let spansDropped = MetricFamily(
+        "clash_proxy_spans_dropped_total", .counter,
+        "Spans that never got to traces.endpoint: no room while they waited, refused there, or untold at the end.")
+
+    static let alerts = MetricFamily(
+        "clash_proxy_alerts_total", .counter,
+        "Alerts by what became of them, once for each of webhook and command (delivered, failed, dropped), or held because one of the same kind and subject was told within ten minutes.",
+        ["kind", "result"])
+
     // MARK: Process
 
     static let tlsExpires = MetricFamily(
@@ -128,7 +139,8 @@ struct MetricFamily: Sendable {
         requests, requestSeconds, connections, upstreamCalls, upstreamSaved, windowLimit, windowUsed, queueDepth,
         inFlight, cooldownSeconds, pauses, gateAdmitted, gateWaited, gateRefused, gateUpstreamRefusals, gateWouldWait,
         gateWouldRefuse, cacheRequests, cacheEntries, cacheBytes, cacheEvictions, cachePurged, tokenExpires,
-        tokenRefreshes, auditRecords, auditSequence, auditDegraded, tlsExpires, build, processCPU, processResident,
+        tokenRefreshes, auditRecords, auditSequence, auditDegraded, spansDropped, alerts, tlsExpires, build, processCPU,
+        processResident,
         processVirtual, processOpenFiles, processMaxFiles, processStart,
     ]
 
