@@ -87,7 +87,7 @@ package struct ConfigSources: Sendable, CustomStringConvertible, CustomReflectab
             case .any:
                 close(try open(path))
                 return nil
-            case .certificates, .credential, .userAndPassword: return content.problem(try readBytes(path))
+            case .certificates, .credential, .userAndPassword, .signingKey: return content.problem(try readBytes(path))
             }
         } catch {
             return error.problem

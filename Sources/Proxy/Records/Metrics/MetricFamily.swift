@@ -104,6 +104,9 @@ struct MetricFamily: Sendable {
         ["event", "result"])
     static let auditSequence = MetricFamily(
         "clash_proxy_audit_seq", .gauge, "Number of the newest record in the audit log.")
+    static let auditHead = MetricFamily(
+        "clash_proxy_audit_head_info", .gauge,
+        "Hash of the newest record as it was when audit.checkpoint_every was over last: for witnesses.", ["hash"])
     static let auditDegraded = MetricFamily(
         "clash_proxy_audit_degraded", .gauge, "1 while the audit log cannot be written.")
 
@@ -128,7 +131,8 @@ struct MetricFamily: Sendable {
         requests, requestSeconds, connections, upstreamCalls, upstreamSaved, windowLimit, windowUsed, queueDepth,
         inFlight, cooldownSeconds, pauses, gateAdmitted, gateWaited, gateRefused, gateUpstreamRefusals, gateWouldWait,
         gateWouldRefuse, cacheRequests, cacheEntries, cacheBytes, cacheEvictions, cachePurged, tokenExpires,
-        tokenRefreshes, auditRecords, auditSequence, auditDegraded, tlsExpires, build, processCPU, processResident,
+        tokenRefreshes, auditRecords, auditSequence, auditHead, auditDegraded, tlsExpires, build, processCPU,
+        processResident,
         processVirtual, processOpenFiles, processMaxFiles, processStart,
     ]
 
