@@ -8,10 +8,12 @@ public final class AuditLog: Sendable {
     /// What was found when the log was opened. Its open intents are the caller's to settle with `recovered`.
     public let recovery: AuditRecovery
 
-    private let core: WriterCore
+    let folder: LogFolder
+    let core: WriterCore
     private let thread: NamedThread
 
-    private init(core: WriterCore, thread: NamedThread, recovery: AuditRecovery) {
+    private init(folder: LogFolder, core: WriterCore, thread: NamedThread, recovery: AuditRecovery) {
+        self.folder = folder
         self.core = core
         self.thread = thread
         self.recovery = recovery
@@ -34,8 +36,9 @@ public final class AuditLog: Sendable {
         let (answers, answer) = AsyncStream<Result<AuditLog, AuditOpenFailure>>.makeStream()
         do throws(NamedThread.Failure) {
             try thread.start("audit") {
-                AuditStart(folder: LogFolder(path: folder), options: options).run { core, recovery in
-                    answer.yield(.success(AuditLog(core: core, thread: thread, recovery: recovery)))
+                let folder = LogFolder(path: folder)
+                AuditStart(folder: folder, options: options).run { core, recovery in
+                    answer.yield(.success(AuditLog(folder: folder, core: core, thread: thread, recovery: recovery)))
                 } failed: {
                     answer.yield(.failure($0))
                 }

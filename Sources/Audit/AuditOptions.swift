@@ -18,6 +18,16 @@ public struct AuditOptions: Sendable {
     public var now: @Sendable () -> ContinuousClock.Instant
     /// Told when the log breaks and when it is mended, by its own thread: should not block.
     public var healthChanged: @Sendable (AuditStatus.Health) -> Void
+    /// What the log is named if it has no name yet, as `NoteName.origin` makes it; nil: it stays without one.
+    package var name: String?
+    /// Signs checkpoints; nil: there are none.
+    package var signingKey: NoteSigningKey?
+    /// How often a checkpoint is written, besides every 100 records, and `AuditStatus.noted` is set.
+    package var checkpointEvery = Duration.seconds(60)
+    /// Told what could not be done to the checkpoint, and nil when it can again; by the log's own thread: should not block.
+    package var checkpointTrouble: @Sendable (String?) -> Void = { _ in }
+    /// Told of each new head, which is durable; by the log's own thread: should not block.
+    package var wrote: @Sendable (AuditHead) -> Void = { _ in }
 
     var fileSystem: any FileSystem = PosixFileSystem()
 
@@ -61,6 +71,8 @@ public struct AuditStatus: Sendable, Equatable {
     public var health: Health
     /// The newest durable record; for others to witness.
     public var head: AuditHead
+    /// The head as it was when `checkpointEvery` was over last: for witnesses, who could not keep up with each one.
+    public var noted: AuditHead
     /// The name of the file that has it, within the folder.
     public var file: String
     /// Acknowledged intents of this process whose outcome is not on disk yet.

@@ -29,6 +29,16 @@ public struct AuditReader: Sendable {
         var verifier = ChainVerifier()
         var isFound = noted == nil || noted == AuditHead.empty.hash
         let files = try folder.files(in: fileSystem)
+        if let first = files.first, first.first > 1,
+            let part = try LogScan(folder: folder, fileSystem: fileSystem).retired(),
+            part.last.seq >= first.first - 1
+        {
+            result.retired = part.last
+            isFound = isFound || noted == part.last.hash
+            verifier = ChainVerifier(after: part.last)
+            // A crash may have kept some of the files that were to go.
+            if part.last.seq >= first.first { verifier.skip(to: first.first) }
+        }
         result.setAside = try fileSystem.list(folder.path).filter { $0.hasPrefix("audit-") && $0.contains(".torn-") }
             .sorted()
         for (index, name) in files.enumerated() {

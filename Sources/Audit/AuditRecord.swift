@@ -6,9 +6,9 @@ public struct AuditRecord: Sendable, Equatable {
     public var seq: UInt64
     /// When it was written.
     public var time: AuditTime
-    /// `opened`, `intent`, `outcome`, `denied`, `recovered` or `closed`.
+    /// `opened`, `intent`, `outcome`, `denied`, `recovered`, `retired` or `closed`.
     public var event: String
-    /// The call; in `opened` and `closed` only its `reason` says something.
+    /// The call; in `opened`, `retired` and `closed` only its `reason` says something.
     public var call: AuditCall
     /// The intent that it closes.
     public var intent: UInt64?

@@ -10,6 +10,8 @@ public struct AuditRecovery: Sendable {
     public let setAside: [String]
     /// Intents without outcome, oldest first.
     public let openIntents: [AuditOpenIntent]
+    /// What the log's checkpoints are verified with; nil where none are signed.
+    package let verifierKey: NoteVerifierKey?
 }
 
 struct AuditStart {
@@ -21,10 +23,13 @@ struct AuditStart {
         opened: (WriterCore, AuditRecovery) -> Void, failed: (AuditOpenFailure) -> Void
     ) {
         do throws(AuditOpenFailure) {
-            var (chain, recovery) = try open()
+            var (chain, signer, recovery) = try open()
             let core = WriterCore(options: options, chain)
+            var checkpoints = CheckpointWriter(
+                signer, file: CheckpointStart(folder: folder, options: options).file, every: options.checkpointEvery,
+                now: options.now(), tell: options.checkpointTrouble)
             opened(core, recovery)
-            core.run(&chain)
+            core.run(&chain, &checkpoints)
             chain.abandon()
             options.fileSystem.close(chain.lock.file)
         } catch {
@@ -32,7 +37,7 @@ struct AuditStart {
         }
     }
 
-    private func open() throws(AuditOpenFailure) -> (ChainWriter, AuditRecovery) {
+    private func open() throws(AuditOpenFailure) -> (ChainWriter, NoteSigningKey?, AuditRecovery) {
         let guardian = FolderGuard(folder: folder, fileSystem: options.fileSystem)
         var notes = try guardian.prepare()
         let lock = try guardian.lock()
@@ -43,20 +48,43 @@ struct AuditStart {
             notes += try guardian.protect(files)
             let found = try Recovery(folder: folder, fileSystem: options.fileSystem).run()
             notes += found.notes
-            let openIntents = try AuditOpenFailure.wrapping { () throws(FileFailure) in
-                try OpenIntentScan(folder: folder, fileSystem: options.fileSystem).run()
-            }
+            let signer = try CheckpointStart(folder: folder, options: options).signer()
+            let scanned = try AuditOpenFailure.wrapping { () throws(FileFailure) in try scan(files, signer, &notes) }
             var chain = ChainWriter(
                 found, lock: lock, folder: folder, fileSystem: options.fileSystem, rotateBytes: options.rotateBytes,
                 now: options.wallTime)
+            chain.tree = scanned.tree
             try writeOpened(&chain, found, notes)
             let recovery = AuditRecovery(
-                previousHead: found.head, notes: notes, setAside: found.setAside, openIntents: openIntents)
-            return (chain, recovery)
+                previousHead: found.head, notes: notes, setAside: found.setAside, openIntents: scanned.openIntents,
+                verifierKey: signer?.verifier)
+            return (chain, signer, recovery)
         } catch {
             options.fileSystem.close(lock.file)
             throw error
         }
+    }
+
+    /// Reads the whole log: what is open in it, and its tree where checkpoints are signed.
+    private func scan(
+        _ files: [LogFileName], _ signer: NoteSigningKey?, _ notes: inout [String]
+    ) throws(FileFailure) -> (openIntents: [AuditOpenIntent], tree: MerkleTree?) {
+        let start = CheckpointStart(folder: folder, options: options)
+        let scan = LogScan(folder: folder, fileSystem: options.fileSystem)
+        // The tree of what is gone stands behind it in the log.
+        let isCut = signer != nil && files.first.map { $0.first > 1 } ?? false
+        var builder = TreeBuilder(
+            after: isCut ? try scan.retired() : nil, former: try signer.map(start.former) ?? nil)
+        var retired: RetiredPart?
+        let openIntents = try OpenIntentScan(folder: folder, fileSystem: options.fileSystem).run { line, start in
+            if signer != nil { builder.take(line) }
+            if start?.event == .retired { retired = RetiredPart(line) ?? retired }
+        }
+        if let disputed = builder.disputed { notes.append(try start.dispute(disputed)) }
+        if let retired {
+            try Retirement(folder: folder, fileSystem: options.fileSystem).remove(upTo: retired.last.seq)
+        }
+        return (openIntents, signer == nil ? nil : builder.tree.tree)
     }
 
     private func writeOpened(

@@ -37,6 +37,8 @@ public struct AuditVerification: Sendable, Equatable {
     public internal(set) var files = 0
     /// See `files`.
     public internal(set) var bytes: Int64 = 0
+    /// The last record that `audit.keep` took away; nil where the log is as it began.
+    public internal(set) var retired: AuditHead?
     /// Files beside the log that hold what was set aside.
     public internal(set) var setAside: [String] = []
 

@@ -27,6 +27,8 @@ struct ChainWriter {
     var place: ChainPlace?
     var current: Current?
     var lock: FolderLock
+    /// Over all records up to `head`; nil where no checkpoints are signed.
+    var tree: MerkleTree?
     /// The batch that failed last: what of it reached the disk was acknowledged to nobody.
     var attempt: [UInt8] = []
     private var buffer: [UInt8] = []
@@ -69,8 +71,10 @@ struct ChainWriter {
         guard var open = current else { throw AuditUnavailable(.io, "no file of the audit log is open") }
         buffer.removeAll(keepingCapacity: true)
         var next = head
+        var ends: [Int] = []
         for draft in drafts {
             next = RecordEncoder.append(draft, after: next, time: now(), to: &buffer)
+            ends.append(buffer.count)
         }
         do throws(FileFailure) {
             try fileSystem.writeAll(open.file, buffer)
@@ -87,6 +91,18 @@ struct ChainWriter {
         current = open
         head = next
         place = ChainPlace(file: open.name, size: open.size)
+        grow(ends)
+    }
+
+    /// Takes the records of the buffer, which are durable now, into the tree.
+    private mutating func grow(_ ends: [Int]) {
+        guard var grown = tree else { return }
+        var start = 0
+        for end in ends {
+            grown.append(buffer.span.extracting(start..<end - 1))
+            start = end
+        }
+        tree = grown
     }
 
     /// Lets go of the file; the next `prepare` opens it, or another one.

@@ -16,16 +16,21 @@ struct OpenIntentScan {
     let folder: LogFolder
     let fileSystem: any FileSystem
 
-    func run() throws(FileFailure) -> [AuditOpenIntent] {
+    /// - Parameter look: is shown every line.
+    func run(
+        _ look: (_ line: Span<UInt8>, _ start: LineStart?) -> Void = { _, _ in }
+    ) throws(FileFailure) -> [AuditOpenIntent] {
         let scan = LogScan(folder: folder, fileSystem: fileSystem)
         var open: Set<UInt64> = []
         try scan.run { line in
-            guard let start = LineStart(line) else { return true }
+            let start = LineStart(line)
+            look(line, start)
+            guard let start else { return true }
             switch start.event {
             case .intent: open.insert(start.seq)
             case .outcome, .recovered:
                 if let intent = Self.closedIntent(line, start) { open.remove(intent) }
-            case .opened, .denied, .closed: break
+            case .opened, .denied, .retired, .closed: break
             }
             return true
         }

@@ -5,7 +5,7 @@ import Ground
 
 /// What a record is about; the value of its `event` member.
 enum RecordEvent: String, Sendable, CaseIterable {
-    case opened, intent, outcome, denied, recovered, closed
+    case opened, intent, outcome, denied, recovered, retired, closed
 }
 
 /// The members of a call, encoded once and used by all of its records. Each fragment begins with a comma.
@@ -100,6 +100,13 @@ struct RecordDraft: Sendable, Equatable {
         members.append(#","reason":"#)
         JSONText.append(reason, .lines, to: &members)
         return RecordDraft(event: event, call: EncodedCall(id: [], members: members), intent: nil, tail: [])
+    }
+
+    /// Files of the log are about to be taken away.
+    static func retired(_ part: RetiredPart, reason: String) -> RecordDraft {
+        var draft = lifecycle(.retired, reason: reason)
+        draft.tail = part.encoded
+        return draft
     }
 
     private static func result(_ result: AuditResult, status: Int?) -> [UInt8] {

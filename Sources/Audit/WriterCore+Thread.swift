@@ -4,13 +4,16 @@ import Ground
 import Synchronization
 
 extension WriterCore {
-    /// Carries out the state's orders until it says `finish`.
-    func run(_ chain: inout ChainWriter) {
+    /// Carries out the state's orders until it says `finish`; the checkpoint is looked after in between.
+    func run(_ chain: inout ChainWriter, _ checkpoints: inout CheckpointWriter) {
         var notes: [String] = []
         var isBroken = false
         while true {
             tellHealth(&isBroken)
             let now = options.now()
+            if checkpoints.look(chain.tree, now: now) {
+                shared.withLock { $0.status.noted = chain.head }
+            }
             let work = shared.withLock { shared in
                 let work = shared.state.next(now: now)
                 if case .wait = work { shared.isSleeping = true } else { shared.isSleeping = false }
@@ -20,8 +23,8 @@ extension WriterCore {
             case .write(let batch): write(batch, &chain)
             case .repair: repair(&chain, &notes)
             case .probe: probe(&chain)
-            case .wait(let until): bell.wait(atMost: until.map { now.duration(to: $0) })
-            case .finish: return
+            case .wait(let until): bell.wait(atMost: now.duration(to: min(until ?? checkpoints.due, checkpoints.due)))
+            case .finish: return checkpoints.end(chain.tree)
             }
         }
     }
@@ -133,6 +136,7 @@ extension WriterCore {
             shared.status.records += UInt64(records)
             shared.status.batches += 1
         }
+        options.wrote(head)
         settle(change)
     }
 

@@ -24,7 +24,8 @@ final class WriterCore: Sendable {
         var limits = WriterState.Limits()
         limits.maxOpenIntents = options.maxOpenIntents
         let status = AuditStatus(
-            health: .ready, head: chain.head, file: chain.place?.file.text ?? "", openIntents: 0, waiting: 0,
+            health: .ready, head: chain.head, noted: chain.head, file: chain.place?.file.text ?? "", openIntents: 0,
+            waiting: 0,
             records: 1,
             batches: 1, failures: 0)
         shared = Mutex(Shared(state: WriterState(limits: limits), status: status))

@@ -298,7 +298,7 @@ struct ConfigChecks {
             ("token.client_secret_file", config.token.clientSecretFile, .credential),
             ("fleet.password_file", config.fleet.passwordFile, .credential),
             ("fleet.ca_file", config.fleet.caFile, .certificates), ("fleet.key_file", config.fleet.keyFile, .any),
-            ("audit.signing_key_file", config.audit.signingKeyFile, .any),
+            ("audit.signing_key_file", config.audit.signingKeyFile, .signingKey),
             ("alerts.command", config.alerts.command, .program),
             ("rate.state_file", config.rate.stateFile, .state),
         ]
@@ -316,6 +316,7 @@ struct ConfigChecks {
         case .certificates: "name a file with PEM certificates that this user can read"
         case .credential: "name a file that this user can read, with the secret alone on its one line"
         case .userAndPassword: "name a file that this user can read, with user:password alone on its one line"
+        case .signingKey: "make one with `clash-proxy audit keygen`, as the user that the proxy runs as"
         }
     }
 }

@@ -215,7 +215,7 @@ enum ConfigKeys {
             inForce: false, needsRestart: true),
         .init(
             "fleet.name", \.fleet.name, .anyText,
-            "of this member; empty: host and pid (in checkpoints the host alone)", inForce: false, needsRestart: true),
+            "of this member; empty: host and pid (in checkpoints the host alone)", needsRestart: true),
         .init(
             "fleet.max_members", \.fleet.maxMembers, .count(1...1000), "so many sidecars share the windows at most",
             inForce: false, needsRestart: true),
@@ -258,13 +258,13 @@ enum ConfigKeys {
             needsRestart: true),
         .init(
             "audit.keep", \.audit.keep, .optional(age),
-            "e.g. \"17520h\": whole files older than that are retired, with a record; \"\" = for ever", inForce: false),
+            "e.g. \"17520h\": whole files older than that are retired, with a record; \"\" = for ever"),
         .init(
             "audit.signing_key_file", \.audit.signingKeyFile, .optional(.path),
-            "Ed25519 key by `audit keygen`: signed checkpoints of the log", inForce: false, guardsAccess: true),
+            "Ed25519 key by `audit keygen`: signed checkpoints of the log", needsRestart: true),
         .init(
             "audit.checkpoint_every", \.audit.checkpointEvery, timeout, "how often a checkpoint is signed",
-            inForce: false),
+            needsRestart: true),
     ]
 
     private static let deletes: [ConfigKey<Config>] = [

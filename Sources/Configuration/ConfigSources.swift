@@ -93,7 +93,7 @@ package struct ConfigSources: Sendable, CustomStringConvertible, CustomReflectab
                 guard stat(path, &status) == 0 else { throw ReadFailure(problem: "there is no such file") }
                 try check(status)
                 return access(path, X_OK) == 0 ? nil : "may not be run by this user"
-            case .certificates, .credential, .userAndPassword: return content.problem(try readBytes(path))
+            case .certificates, .credential, .userAndPassword, .signingKey: return content.problem(try readBytes(path))
             }
         } catch {
             return error.problem

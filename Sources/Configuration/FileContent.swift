@@ -1,6 +1,7 @@
 // What a file that the configuration names must hold. What libcurl would refuse at the first call, or the token endpoint
 // with no more than "invalid_client", is told at start.
 
+import Audit
 import Ground
 
 /// What a key wants of its file.
@@ -13,6 +14,8 @@ package enum FileContent: Sendable {
     case credential
     /// A user name, a colon and a password.
     case userAndPassword
+    /// A key that signs checkpoints.
+    case signingKey
     /// Kept by this process: it may be missing.
     case state
     /// This user can run it.
@@ -27,6 +30,16 @@ package enum FileContent: Sendable {
         case .userAndPassword:
             CredentialText.problem(file: bytes)
                 ?? (UserAndPassword(file: bytes) == nil ? "holds no user:password" : nil)
+        case .signingKey: Self.signingKeyProblem(bytes)
+        }
+    }
+
+    private static func signingKeyProblem(_ bytes: [UInt8]) -> String? {
+        do throws(NoteProblem) {
+            _ = try NoteSigningKey(parsing: String(decoding: bytes, as: UTF8.self))
+            return nil
+        } catch {
+            return error.description
         }
     }
 

@@ -9,7 +9,7 @@ import Proxy
 struct AuditCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "audit", abstract: "Who deleted it? Reads the audit log, also while a proxy writes it.",
-        subcommands: [List.self, Show.self, Verify.self, Export.self])
+        subcommands: [List.self, Show.self, Verify.self, Export.self, Keygen.self])
 }
 
 /// Where the log is.
@@ -145,31 +145,6 @@ extension AuditCommand {
                 complain("no record has the id or number '\(id.printable)'")
                 throw ExitCode.failure
             }
-        }
-    }
-
-    struct Verify: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(
-            abstract: "Checks every hash and the chain; exit code 0 when it is intact, 1 when not.")
-
-        @OptionGroup var folder: AuditFolderOptions
-        @Option(help: "A head noted elsewhere (64 hex digits): the log must still hold its record.")
-        var head: String?
-
-        func run() async throws {
-            let verification: AuditVerification
-            let reader = try folder.reader()
-            do throws(AuditReadFailure) {
-                verification = try reader.verify(head: head)
-            } catch {
-                complain(error.description.printable)
-                throw ExitCode.failure
-            }
-            for finding in verification.findings { say(finding.description.printable) }
-            for file in verification.setAside { say("set aside after a crash: \(file.printable)") }
-            let word = verification.isIntact ? "intact" : "NOT INTACT"
-            say("\(word): \(verification.records) records in \(verification.files) files, head \(verification.head)")
-            guard verification.isIntact else { throw ExitCode.failure }
         }
     }
 }

@@ -102,3 +102,10 @@ let firstFile = LogFileName(first: 1).text
 func readRecord(_ line: [UInt8]) -> AuditRecord? { AuditRecord(line.span) }
 
 func decodeString(_ bytes: [UInt8]) -> String? { JSONString.decode(bytes.span, 0..<bytes.count) }
+
+/// What a log told, in order.
+final class Told: Sendable {
+    private let texts = Mutex<[String?]>([])
+    var all: [String?] { texts.withLock { $0 } }
+    func add(_ text: String?) { texts.withLock { $0.append(text) } }
+}

@@ -57,7 +57,6 @@ struct ConfigPromisedKeysTests {
             ("[deletes]\narchive = \"best_effort\"", "deletes.archive"),
             ("[deletes]\narchive_path = \"a\"", "deletes.archive_path"),
             ("[deletes]\narchive_keep = \"8760h\"", "deletes.archive_keep"),
-            ("[audit]\nsigning_key_file = \"k\"", "audit.signing_key_file"),
             ("[[audit_sink]]\nname = \"a\"\nurl = \"tcp://h:514\"", "audit_sink[1]"),
             ("[fleet]\nengine = \"file:/f.db\"", "fleet.engine"),
         ])
@@ -76,8 +75,9 @@ struct ConfigPromisedKeysTests {
             min_rate = "2KiB/s"
             [admin]
             public = []
-            [audit]
-            keep = "17520h"
+            [cache]
+            walks = false
+            prefetch = false
             [alerts]
             webhook = "https://hooks.example.com/T/B/secret?x=y"
             budget_at = [50]
@@ -90,7 +90,7 @@ struct ConfigPromisedKeysTests {
         #expect(
             loaded.warnings.map(\.description) == [
                 "set, but not yet in force in this version: "
-                    + "audit.keep"
+                    + "cache.walks, cache.prefetch"
             ])
         #expect(!loaded.effectiveTOML().contains("secret?x"))
         let shipped = try ConfigLoader.load(

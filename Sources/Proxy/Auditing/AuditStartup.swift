@@ -32,18 +32,30 @@ enum AuditStartup {
         traffic: Traffic
     ) async throws -> AuditTrail {
         let settings = config.audit
-        let log = try await AuditLog.open(
-            folder: settings.path,
-            options: AuditOptions(
-                software: software, rotateBytes: Int64(settings.rotateBytes),
-                wallTime: { environment.auditTime }, now: environment.now, healthChanged: { events.audit($0) }))
+        var options = AuditOptions(
+            software: software, rotateBytes: Int64(settings.rotateBytes),
+            wallTime: { environment.auditTime }, now: environment.now, healthChanged: { events.audit($0) })
+        options.name = NoteName.origin(config.fleet.name.isEmpty ? MachineName.text : config.fleet.name)
+        options.checkpointEvery = settings.checkpointEvery
+        options.checkpointTrouble = { events.checkpoint(trouble: $0) }
+        options.signingKey = try settings.signingKeyFile.map { try signingKey($0, events) }
+        let log = try await AuditLog.open(folder: settings.path, options: options)
         for note in log.recovery.notes { events.logger.warning("audit log: \(note)") }
+        if let verifier = log.recovery.verifierKey { events.checkpoints(by: verifier, key: options.signingKey?.name) }
         let budget = DeleteBudget(settings.deleteBudget)
         // What earlier processes already spent.
         for (caller, at) in try recorded(settings, environment) { budget.recall(caller, at: at) }
         return AuditTrail(
             policy: AuditPolicy(settings: settings), log: log, budget: budget, reader: reader, environment: environment,
             traffic: traffic, events: events)
+    }
+
+    private static func signingKey(_ file: String, _ events: EventLog) throws -> NoteSigningKey {
+        if FileStatus(path: file, followsLinks: true).map({ $0.permissions & 0o077 != 0 }) ?? false {
+            events.logger.warning(
+                "audit.signing_key_file can be read by others: chmod 600 it", metadata: ["file": "\(file)"])
+        }
+        return try NoteSigningKey(parsing: try TextFile.read(file))
     }
 
     /// The trail under another configuration, whose log is the same. Reads the log where the budget of deletes has changed;

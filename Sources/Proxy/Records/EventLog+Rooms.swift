@@ -31,6 +31,38 @@ extension EventLog {
         }
     }
 
+    /// The checkpoint of the audit log could not be written; nil: it could again.
+    func checkpoint(trouble: String?) {
+        if let trouble {
+            logger.error("the checkpoint of the audit log cannot be written", metadata: ["error": "\(trouble)"])
+        } else {
+            logger.notice("the checkpoint of the audit log is written again")
+        }
+    }
+
+    /// Checkpoints of the audit log are signed.
+    ///
+    /// - Parameter key: the name that the key was made for.
+    func checkpoints(by verifier: NoteVerifierKey, key: String?) {
+        logger.notice("checkpoints of the audit log are signed", metadata: ["verifier_key": "\(verifier)"])
+        guard let key, key != verifier.name else { return }
+        logger.warning(
+            "audit.signing_key_file was made for another name than the log's, which was fixed when the log began: checkpoints are verified with the key that was told last, not with the one that keygen printed",
+            metadata: ["log": "\(verifier.name)", "key": "\(key)"])
+    }
+
+    /// Files of the audit log were taken away as `audit.keep` says.
+    func retired(files: Int, last: UInt64) {
+        logger.notice(
+            "files of the audit log are retired (audit.keep)",
+            metadata: ["files": "\(files)", "last_record": "\(last)"])
+    }
+
+    /// Files that are old enough had to stay.
+    func notRetired(_ why: String) {
+        logger.warning("files of the audit log cannot be retired (audit.keep)", metadata: ["error": "\(why)"])
+    }
+
     /// The keys of an issuer cannot be fetched, or can again.
     ///
     /// - Parameter trouble: what it does; nil: it is over.

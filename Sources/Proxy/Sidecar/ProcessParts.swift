@@ -41,6 +41,8 @@ final class ProcessParts: Sendable {
     private let retries: RetryBudget
     /// The trail of the configuration in force; nil where the log could not be opened and need not be.
     private let trail = Mutex<AuditTrail?>(nil)
+    /// Of the same log.
+    private let auditKeeper = Mutex<AuditKeeper?>(nil)
     /// The gate and the cache, as the configuration in force sees them.
     private let inForce: Mutex<(pacing: Pacing, cache: PageCache)>
 
@@ -121,6 +123,16 @@ final class ProcessParts: Sendable {
             config, software: Sidecar.software, reader: reader(config), environment: environment, events: events,
             traffic: traffic)
         self.trail.withLock { $0 = trail }
+        guard let log = trail?.log else { return }
+        let keeper = AuditKeeper(log, time: environment.time, events: events) { .max }
+        keeper.change(keep: config.audit.keep)
+        auditKeeper.withLock { $0 = keeper }
+    }
+
+    /// Closes the audit log, after the last of its work.
+    func closeAudit() async {
+        auditKeeper.withLock { $0 }?.end()
+        await audit?.log.close()
     }
 
     // MARK: One configuration
@@ -189,6 +201,7 @@ final class ProcessParts: Sendable {
             changed.reader = reader(config)
             trail.withLock { $0 = changed }
         }
+        auditKeeper.withLock { $0 }?.change(keep: config.audit.keep)
         events.changed(windows: limits.windows)
         alerts.change(to: config.alerts)
         transport.change(connectTimeout: config.upstream.connectTimeout)

@@ -110,7 +110,7 @@ extension Sidecar {
                 parts.activity, within: ending.isHurried ? .milliseconds(250) : .seconds(2))
             parts.activity.closeAll()
         }
-        await parts.audit?.log.close()
+        await parts.closeAudit()
         parts.events.end()
         await listening.closeAdmin()
         parts.accessOutput.close()

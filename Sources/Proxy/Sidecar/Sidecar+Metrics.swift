@@ -34,6 +34,7 @@ extension Sidecar {
         guard let status = parts.audit?.log.status else { return [MetricSample(.auditDegraded, 1)] }
         return [
             MetricSample(.auditSequence, Int(clamping: status.head.seq)),
+            MetricSample(.auditHead, 1, status.noted.hash),
             MetricSample(.auditDegraded, status.health == .ready ? 0 : 1),
         ]
     }
