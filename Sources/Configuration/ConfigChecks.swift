@@ -219,13 +219,6 @@ struct ConfigChecks {
         }
         guard isSound("issuer") else { return }
         for (offset, issuer) in config.issuers.enumerated() {
-            if issuer.rightsClaim.isEmpty, !issuer.rights.isEmpty {
-                let key = "issuer[\(offset + 1)].rights"
-                mistakes.append(
-                    ConfigMistake(
-                        place: given[key]?.place ?? .builtIn, key: key, problem: "grants nothing without a claim to go by",
-                        remedy: "set rights_claim to the claim whose values the table lists, or leave rights out"))
-            }
             // What a claim may grant counts as well.
             let granted = issuer.rightsClaim.isEmpty ? [] : issuer.rights.values.reduce(Set()) { $0.union($1) }
             operations(issuer.operations, allow: issuer.allow.union(granted), "issuer[\(offset + 1)]")

@@ -128,7 +128,7 @@ import Testing
         var smallWindow = FloodGuard()
         for _ in 0..<10_000 {
             smallWindow.sent(1)
-            #expect(smallWindow.came(update, now: Self.start) == nil && smallWindow.came(update, now: Self.start) == nil)
+            for _ in 0..<2 { #expect(smallWindow.came(update, now: Self.start) == nil) }
         }
         var streams = FloodGuard()
         for _ in 0..<10_000 {

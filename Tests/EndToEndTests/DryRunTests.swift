@@ -34,9 +34,9 @@ import Testing
                 #expect(answer["preference-applied"] == "dry-run")
                 #expect(answer["cache-control"] == "no-store")
                 #expect(
-                    answer.text.hasPrefix(
-                        #"{"dryRun":true,"operation":"\#(operation)","objects":[{"id":"\#(id)","found":true,"name":""#),
+                    answer.text.hasPrefix(#"{"dryRun":true,"operation":"\#(operation)","objects":[{"id":"\#(id)","#),
                     "\(answer.text)")
+                #expect(answer.text.contains(#","found":true,"name":""#), "\(answer.text)")
                 #expect(answer.text.contains(#""itwin":"\#(rig.iTwin)""#), "\(answer.text)")
                 #expect(answer.text.hasSuffix("\"wouldBe\":\"sent\"}\n"), "\(answer.text)")
                 let sent = rig.simulator.recorded(RequestFilter(target: "/clash"))
@@ -49,7 +49,7 @@ import Testing
             #expect(try await rig.call(real.0, real.1, [], body: real.2).status == 202)
             let again = try await rig.call(real.0, real.1, [Self.ask], body: real.2)
             #expect(again.status == 200)
-            #expect(again.text.contains(#"{"id":"\#(report)","found":false,"name":null,"status":null"#), "\(again.text)")
+            #expect(again.text.contains(#""\#(report)","found":false,"name":null,"status":null"#), "\(again.text)")
         }
     }
 
@@ -77,11 +77,13 @@ import Testing
         } _: { rig async throws in
             let reports = rig.simulator.reportIDs(iTwin: rig.iTwin)
             let reason = ("X-Audit-Reason", "tidying")
-            func expect(_ report: String, _ headers: [(String, String)], _ code: String?, _ place: String) async throws {
+            func expect(_ report: String, _ headers: [(String, String)], _ code: String?, _ place: String) async throws
+            {
                 let call = delete(rig, "reports", report)
                 let answer = try await rig.call(call.0, call.1, [Self.ask] + headers, body: call.2)
                 #expect(answer.status == 200, "\(place): \(answer.text)")
-                let end = code.map { #""wouldBe":"refused","why":{"code":"\#($0)","message":""# } ?? #""wouldBe":"sent"}"#
+                let refused = code.map { #""wouldBe":"refused","why":{"code":"\#($0)","message":""# }
+                let end = refused ?? #""wouldBe":"sent"}"#
                 #expect(answer.text.contains(end), "\(place): \(answer.text)")
             }
             try await expect(reports[2], [reason], "Protected", "protected")

@@ -162,6 +162,30 @@ import Testing
         }
     }
 
+    @Test("a token that ends, or whose key goes, while its call waits is not used any more", arguments: [true, false])
+    func endedWaiting(byItself: Bool) async throws {
+        try await withIssuer("", { $0.flags = ["rate.windows=1/200s", "rate.max_wait=24h"] }) { rig async throws in
+            #expect(try await rig.get(rig.list, [rig.person("bob", life: .seconds(7200))]).status == 200)
+            let life = Duration.seconds(byItself ? 60 : 7200)
+            let waits = try await rig.begin("GET", rig.list, [rig.person("alice", life: life)])
+            try await rig.waitForQueue(1)
+            if !byItself {
+                rig.simulator.rotateSigningKeys(keepingOld: false)
+                #expect(try await rig.get("/_proxy/me", [rig.person("carol")]).status == 200)
+            }
+            let calls = rig.simulator.recorded(RequestFilter(target: "/clash")).count
+            rig.clock.advance(by: .seconds(201))
+            let answer = try await waits.answer()
+            if byItself {
+                answer.expectError(401, "InvalidCallerToken", reason: "caller-token-invalid")
+            } else {
+                // Its issuer is asked whether the key is back.
+                answer.expectError(503, "IssuerUnavailable", reason: "issuer-unavailable", retryAfter: 1...1)
+            }
+            #expect(rig.simulator.recorded(RequestFilter(target: "/clash")).count == calls)
+        }
+    }
+
     @Test("other rules of an issuer change with a reload, and its keys are not fetched again")
     func reloaded() async throws {
         try await withIssuer { rig async throws in

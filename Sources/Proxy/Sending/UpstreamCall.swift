@@ -95,7 +95,7 @@ struct UpstreamCall {
         call.request.fields[.accept] =
             "application/vnd.bentley.itwin-platform.\(match.operation.version == .v1 ? "v1" : "v2")+json"
         call.request.fields[.acceptEncoding] = "identity"
-        call.request.fields[.contentType] = nil
+        for name in [HTTPField.Name.contentType, .prefer] { call.request.fields[name] = nil }
         call.request.decodesContent = true
         call.request.cancellation = .always
         return call

@@ -2,8 +2,7 @@
 //
 // What stays true:
 //  1. One fetch at a time. It begins at start, an hour after the last one that went well, and, where a token names a key that
-//     is not there or is not by the one that it names, at once; because of such tokens never twice in a minute. Meanwhile
-//     nobody can tell whether another such key is good.
+//     is not there or is not by the one that it names, at once; because of such tokens never twice in a minute.
 //  2. What is verified with is always the whole of one fetched set: a key that is gone from a newer one is gone.
 //  3. A set is good for a day after it was fetched, whatever fails meanwhile.
 //  4. Nobody waits for an issuer that failed the last time, but the one who asks it again.
@@ -48,8 +47,6 @@ struct IssuerKeysState: Sendable {
     private var failures = 0
     private var nextFetch: Instant?
     private var nextAsk: Instant?
-    /// For which key it was asked last because of a token.
-    private var asked: String?
 
     /// What there is to verify a token with this header with.
     mutating func look(_ header: TokenHeader, now: Instant) -> Finding {
@@ -59,9 +56,9 @@ struct IssuerKeysState: Sendable {
             return .keys(try keys.keys(for: header), generation: generation)
         } catch {
             guard error == .keyUnknown else { return isFetching ? .wait(.none) : .refuse(error) }
-            if let action = ask(header, now: now) { return .wait(action) }
-            // Nobody can say that an issuer which does not answer has no such key, or one that was asked for another.
-            guard let trouble = trouble ?? (asked == header.keyID ? nil : .askedLately) else { return .refuse(error) }
+            if let action = ask(now: now) { return .wait(action) }
+            // Nobody can say that an issuer which does not answer has no such key.
+            guard let trouble else { return .refuse(error) }
             let next = [nextFetch, nextAsk].compactMap(\.self).min()
             return .unavailable(
                 trouble, hasKeys: true, retryAfter: Self.wait(until: isFetching ? now : next ?? now, now))
@@ -77,14 +74,13 @@ struct IssuerKeysState: Sendable {
         guard generation == self.generation else { return look(header, now: now) }
         drop(now: now)
         guard keys != nil else { return withoutKeys(now: now) }
-        return ask(header, now: now).map(Finding.wait) ?? .refuse(.signatureWrong)
+        return ask(now: now).map(Finding.wait) ?? .refuse(.signatureWrong)
     }
 
     /// The fetch that may bring what a token asks for; nil: none will before a minute is over.
-    private mutating func ask(_ header: TokenHeader, now: Instant) -> Action? {
+    private mutating func ask(now: Instant) -> Action? {
         if isFetching { return trouble == nil ? Action.none : nil }
         if let nextAsk, now < nextAsk { return nil }
-        asked = header.keyID
         nextAsk = now + Self.askEvery
         return begin()
     }

@@ -13,8 +13,6 @@ enum IssuerTrouble: Error, Sendable, Hashable {
     case keySet(String)
     /// It was fetched, and nothing in it verifies signatures: none of its keys is good any more.
     case noUsableKey
-    /// It was asked for another key a moment ago, and is not asked again before a minute is over.
-    case askedLately
 
     /// For the log and for tools; no bytes of an answer.
     var sentence: String {
@@ -22,7 +20,6 @@ enum IssuerTrouble: Error, Sendable, Hashable {
         case .unreachable(let what): "it \(what)"
         case .discovery(let what): "its discovery document \(what)"
         case .keySet(let what): "its key set \(what)"
-        case .askedLately: "it was asked for another key less than a minute ago"
         case .noUsableKey: "its key set has no key that signatures can be verified with"
         }
     }
