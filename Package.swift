@@ -146,6 +146,16 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        // Holds the promises against a configuration: a proxy and the simulator in one process.
+        .target(
+            name: "Proving",
+            dependencies: [
+                "Ground", "Proxy", "Configuration", "Simulator", "Audit", "ClashAPI", "CurlTransport", "RateLimiting",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict
+        ),
         // Arguments as the kernel gave them.
         .target(name: "CArguments"),
         // The commit that was built.
@@ -153,7 +163,7 @@ let package = Package(
         .executableTarget(
             name: "clash-proxy",
             dependencies: [
-                "Ground", "Proxy", "Configuration", "Simulator", "Audit", "CArguments", "CBuild",
+                "Ground", "Proxy", "Proving", "Configuration", "Simulator", "Audit", "CArguments", "CBuild",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "X509", package: "swift-certificates"),
@@ -256,8 +266,8 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "Ground", "Edge", "Proxy", "Configuration", "Simulator", "Audit", "clash-proxy", "TestSupport",
-                "TestCertificates",
+                "Ground", "Edge", "Proxy", "Proving", "Configuration", "Simulator", "Audit", "ClashAPI", "clash-proxy",
+                "TestSupport", "TestCertificates",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),

@@ -49,6 +49,9 @@ public struct SimulatorConfiguration: Sendable {
     public var seed: UInt64 = 1
     /// Number of iTwins (v1: projects). Default 2.
     public var iTwins = 2
+    /// Ids of the first iTwins, as dashed GUIDs, instead of ids of the seed; what is none is passed over, and what comes twice
+    /// counts once. Default none.
+    public var iTwinIDs: [String] = []
     /// Tests in each iTwin. Default 12.
     public var testsPerITwin = 12
     /// Reports (v1: runs) in each iTwin, all of them ended. Default 25.

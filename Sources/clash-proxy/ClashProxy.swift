@@ -89,7 +89,8 @@ struct ClashProxy: AsyncParsableCommand {
         version: BuildVersion.text,
         subcommands: [
             ServeCommand.self, CheckCommand.self, LoginCommand.self, DemoCommand.self, SimulateCommand.self,
-            KeyCommand.self, StatusCommand.self, ExplainCommand.self, CacheCommand.self, HealthCommand.self,
+            KeyCommand.self, StatusCommand.self, ExplainCommand.self, ProveCommand.self, CacheCommand.self,
+            HealthCommand.self,
             AuditCommand.self,
         ],
         defaultSubcommand: ServeCommand.self

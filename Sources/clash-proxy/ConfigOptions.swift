@@ -33,6 +33,20 @@ struct ConfigOptions: ParsableArguments {
         }
     }
 
+    /// Loads a configuration that may be served with, to hold its promises against it: no credential of Bentley's has to be at
+    /// hand for that.
+    func loadToProve() throws -> LoadedConfig {
+        var environment = ["CLASH_CLIENT_ID": "prove", "CLASH_CLIENT_SECRET": "prove"]
+        environment.merge(ProcessEnvironment.variables()) { $1 }
+        do throws(ConfigMistakes) {
+            let sources = try ConfigSources.read(config: config, environment: environment, flags: settings)
+            return try ConfigLoader.load(sources).servable()
+        } catch {
+            complain(error.description)
+            throw ExitStatus.configuration
+        }
+    }
+
     /// Loads these keys alone, for commands that need no others: no secret has to be at hand for them.
     func load(only keys: Set<String>) throws -> Config {
         do throws(ConfigMistakes) {

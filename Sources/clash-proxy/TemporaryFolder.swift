@@ -6,9 +6,12 @@ import Glibc
 struct TemporaryFolder {
     let path: String
 
+    /// Where temporary files go.
+    static var parent: String { ProcessEnvironment.variables()["TMPDIR"] ?? "/tmp" }
+
     /// Makes a folder that only this user can enter, below $TMPDIR or /tmp.
     init() throws {
-        let parent = ProcessEnvironment.variables()["TMPDIR"] ?? "/tmp"
+        let parent = Self.parent
         var template = Array("\(parent)/clash-proxy-demo-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else {
             complain("no temporary folder can be made in \(parent)")

@@ -14,8 +14,10 @@ struct Seeding: Sendable {
         templates = Seeding.templates(&ids)
     }
 
-    mutating func tenant(number: Int) -> Tenant {
-        var tenant = Tenant(id: GUID(from: &ids))
+    /// - Parameter id: nil: one of the seed.
+    mutating func tenant(number: Int, id: GUID? = nil) -> Tenant {
+        let seeded = GUID(from: &ids)
+        var tenant = Tenant(id: id ?? seeded)
         tenant.users = ["Test User", "Ada Planner", "Bo Modeler"].map { User(id: GUID(from: &ids), name: $0) }
         for index in 0..<max(1, configuration.repositoriesPerITwin) {
             let changesets = (1...3).map { Changeset(id: GUID(from: &ids), name: "version \($0)") }

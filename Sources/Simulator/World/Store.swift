@@ -13,7 +13,11 @@ struct Store: Sendable {
 
     init(configuration: SimulatorConfiguration, now: Duration) {
         var seeding = Seeding(configuration: configuration, now: now)
-        let tenants = (0..<max(1, configuration.iTwins)).map { seeding.tenant(number: $0) }
+        var given: [GUID] = []
+        for case let id? in configuration.iTwinIDs.map({ GUID($0) }) where !given.contains(id) { given.append(id) }
+        let tenants = (0..<max(1, configuration.iTwins, given.count)).map { number in
+            seeding.tenant(number: number, id: number < given.count ? given[number] : nil)
+        }
         self.configuration = configuration
         self.tenants = tenants
         index = Dictionary(uniqueKeysWithValues: tenants.enumerated().map { ($1.id, $0) })
