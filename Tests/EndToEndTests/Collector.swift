@@ -23,12 +23,12 @@ struct TraceDocument: Decodable, Sendable {
         let traceId, spanId, name, startTimeUnixNano, endTimeUnixNano: String
         let parentSpanId, traceState: String?
         let kind: Int
-        let attributes: [Attribute]
+        let attributes: [Attribute]?
         let links: [Link]?
         let status: Status?
 
         subscript(_ key: String) -> String? {
-            attributes.first { $0.key == key }.flatMap { $0.value.stringValue ?? $0.value.intValue }
+            attributes?.first { $0.key == key }.flatMap { $0.value.stringValue ?? $0.value.intValue }
         }
         var started: Int { Int(startTimeUnixNano) ?? 0 }
         var ended: Int { Int(endTimeUnixNano) ?? 0 }

@@ -76,5 +76,9 @@ import Testing
         #expect(throws: ChildProcess.Failure.self) {
             try ChildProcess("/nowhere/at/all", variables: [], input: [])
         }
+        // Nobody waits for a pipe that is full.
+        #expect(throws: ChildProcess.Failure.self) {
+            try ChildProcess("/bin/cat", variables: [], input: [UInt8](repeating: 0x20, count: 1 << 20))
+        }
     }
 }

@@ -33,9 +33,8 @@ package final class ChildProcess: Sendable {
     /// - Parameters:
     ///   - path: of the program; its only argument is this as well.
     ///   - variables: its whole environment, as `NAME=value`.
-    ///   - input: what it finds on its standard input, at most 64 KiB, which a pipe takes at once. It has no output.
+    ///   - input: what it finds on its standard input: no more than a pipe takes at once, 64 KiB as a rule. It has no output.
     package init(_ path: String, variables: [String], input: [UInt8]) throws(Failure) {
-        precondition(input.count <= 64 << 10, "a pipe takes so much and no more")
         var ends: (Int32, Int32) = (-1, -1)
         let made = withUnsafeMutablePointer(to: &ends) {
             $0.withMemoryRebound(to: Int32.self, capacity: 2) { pipe($0) }
@@ -48,8 +47,10 @@ package final class ChildProcess: Sendable {
         }
         // Another child that is started now must not hold the pipe open.
         for end in [readEnd, writeEnd] { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        // Nobody reads yet: what does not fit would be waited for without end.
+        _ = fcntl(writeEnd, F_SETFL, O_NONBLOCK)
         let written = input.withUnsafeBytes { write(writeEnd, $0.baseAddress, $0.count) }
-        guard written == input.count else { throw Failure(code: errno) }
+        guard written == input.count else { throw Failure(code: written < 0 ? errno : EMSGSIZE) }
         pid = try Self.spawn(path, variables, input: readEnd)
     }
 

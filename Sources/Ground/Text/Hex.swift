@@ -11,6 +11,18 @@ package enum Hex {
     @inlinable @inline(__always)
     package static func upperDigit(_ value: UInt8) -> UInt8 { value < 10 ? 0x30 + value : 0x37 + value }
 
+    /// The eight lower-case digits of a word as text, the first in the highest byte. All at once: ids are made of many.
+    @inlinable
+    package static func digits(of word: UInt32) -> UInt64 {
+        var nibbles = UInt64(word)
+        nibbles = (nibbles | nibbles << 16) & 0x0000_FFFF_0000_FFFF
+        nibbles = (nibbles | nibbles << 8) & 0x00FF_00FF_00FF_00FF
+        nibbles = (nibbles | nibbles << 4) & 0x0F0F_0F0F_0F0F_0F0F
+        // One in each byte whose nibble is above nine: letters stand 39 further on.
+        let letters = ((nibbles &+ 0x0606_0606_0606_0606) >> 4) & 0x0101_0101_0101_0101
+        return nibbles &+ 0x3030_3030_3030_3030 &+ letters &* 0x27
+    }
+
     /// Appends two lower-case digits.
     @inlinable
     package static func append(_ byte: UInt8, to out: inout [UInt8]) {

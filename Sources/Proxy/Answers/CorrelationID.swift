@@ -1,6 +1,7 @@
 // The id by which a request is found in our log, in Bentley's support desk and in the audit log.
 
 import Edge
+import Ground
 
 enum CorrelationID {
     /// The tool's own id if it is 1–128 of `[A-Za-z0-9._-]`, else a new random UUID (version 4).
@@ -17,9 +18,11 @@ enum CorrelationID {
         return String(unsafeUninitializedCapacity: 36) { buffer in
             let room = UnsafeMutableRawBufferPointer(buffer)
             let (front, second) = (
-                digits(UInt32(truncatingIfNeeded: high >> 32)), digits(UInt32(truncatingIfNeeded: high))
+                Hex.digits(of: UInt32(truncatingIfNeeded: high >> 32)), Hex.digits(of: UInt32(truncatingIfNeeded: high))
             )
-            let (third, back) = (digits(UInt32(truncatingIfNeeded: low >> 32)), digits(UInt32(truncatingIfNeeded: low)))
+            let (third, back) = (
+                Hex.digits(of: UInt32(truncatingIfNeeded: low >> 32)), Hex.digits(of: UInt32(truncatingIfNeeded: low))
+            )
             func put<Word: FixedWidthInteger>(_ word: Word, _ offset: Int) {
                 room.storeBytes(of: word.bigEndian, toByteOffset: offset, as: Word.self)
             }
@@ -35,15 +38,4 @@ enum CorrelationID {
     }
 
     private static let dash = UInt8(ascii: "-")
-
-    /// Eight hexadecimal digits as text, the first in the highest byte. All at once: every request without an id needs 32.
-    private static func digits(_ number: UInt32) -> UInt64 {
-        var nibbles = UInt64(number)
-        nibbles = (nibbles | nibbles << 16) & 0x0000_FFFF_0000_FFFF
-        nibbles = (nibbles | nibbles << 8) & 0x00FF_00FF_00FF_00FF
-        nibbles = (nibbles | nibbles << 4) & 0x0F0F_0F0F_0F0F_0F0F
-        // One in each byte whose nibble is above nine: letters stand 39 further on.
-        let letters = ((nibbles &+ 0x0606_0606_0606_0606) >> 4) & 0x0101_0101_0101_0101
-        return nibbles &+ 0x3030_3030_3030_3030 &+ letters &* 0x27
-    }
 }

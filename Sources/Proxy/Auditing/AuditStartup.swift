@@ -23,6 +23,7 @@ enum AuditStartup {
         } catch {
             guard !config.audit.required else { throw error }
             events.logger.warning("nothing is recorded: the audit log cannot be opened: \(error)")
+            events.alerts?.auditBroken("\(error)", isNeeded: false)
             return nil
         }
     }

@@ -1,6 +1,16 @@
 // What is kept of a request that has ended: counts, its line in the access log, and for a while the reasons.
 
+import Edge
+
 extension RequestFlow {
+    /// The end of every request that reached the front desk. What never became one ends in `ProxyService.lastAnswer`.
+    func finish(_ visit: Visit, _ outcome: Outcome) {
+        guard let record = visit.close(outcome) else { return }
+        let now = keep(record, outcome, of: visit.admission.caller)
+        if let trace = visit.trace { trace.ended(record, outcome, scheme: visit.client.scheme, at: now) }
+        visit.wire.leave()
+    }
+
     /// Returns the time of its end.
     ///
     /// - Parameter caller: nil where nobody was asked who it is.

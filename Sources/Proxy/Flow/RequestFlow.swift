@@ -389,12 +389,4 @@ final class RequestFlow: Sendable {
         visit.wire.abort()
         finish(visit, outcome)
     }
-
-    /// The end of every request that reached the front desk. What never became one ends in `ProxyService.lastAnswer`.
-    func finish(_ visit: Visit, _ outcome: Outcome) {
-        guard let record = visit.close(outcome) else { return }
-        let now = keep(record, outcome, of: visit.admission.caller)
-        if let trace = visit.trace { trace.ended(record, outcome, scheme: visit.client.scheme, at: now) }
-        visit.wire.leave()
-    }
 }

@@ -92,7 +92,8 @@ final class AccessLog: Sendable {
         }
         if let trace = record.trace {
             line.text(" trace=")
-            line.text(trace.text)
+            line.hex(trace.high)
+            line.hex(trace.low)
         }
         if let cache = record.cache?.word {
             line.text(" cache=")

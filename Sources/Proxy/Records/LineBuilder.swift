@@ -27,6 +27,13 @@ struct LineBuilder {
 
     mutating func number(_ number: Int) { bytes.append(decimal: number) }
 
+    /// 16 lower-case hexadecimal digits.
+    mutating func hex(_ word: UInt64) {
+        for half in [UInt32(word >> 32), UInt32(truncatingIfNeeded: word)] {
+            withUnsafeBytes(of: Hex.digits(of: half).bigEndian) { bytes.append(contentsOf: $0) }
+        }
+    }
+
     /// Milliseconds with one decimal.
     mutating func milliseconds(_ duration: Duration) {
         let tenths = duration.tenthsOfMilliseconds

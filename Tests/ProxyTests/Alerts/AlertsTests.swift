@@ -60,6 +60,14 @@ private final class FakeWebhook: DocumentPosting {
             ])
     }
 
+    @Test("whatever a fact holds, an alert stays small enough for a pipe")
+    func size() {
+        let alert = Alert(
+            kind: .unknownOutcome, subject: "", severity: .warning, text: "",
+            details: (0..<8).map { .init("\($0)", String(repeating: "\u{1}\u{301}\u{301}", count: 50_000)) })
+        #expect(alert.json(at: WallTime(seconds: 0)).count < 60_000)
+    }
+
     @Test("a webhook is tried three times, one second and five seconds apart, and then no more")
     func tries() async throws {
         let webhook = FakeWebhook(

@@ -58,7 +58,7 @@ struct Alert: Sendable, Equatable {
         init(_ name: String, _ value: String?) { (self.name, self.value) = (name, value) }
     }
 
-    /// As much of a fact as is told.
+    /// As much of a fact as is told, in bytes: escaped six times as many at worst, so that an alert always fits a pipe.
     private static let longestValue = 1_000
 
     /// `{time, kind, severity, state, text, details}`, at most a few kilobytes.
@@ -66,7 +66,11 @@ struct Alert: Sendable, Equatable {
         var facts = JSONObject()
         for detail in details {
             guard let value = detail.value else { continue }
-            facts.add(detail.name, value.count > Self.longestValue ? value.prefix(Self.longestValue) + "…" : value)
+            let utf8 = value.utf8
+            facts.add(
+                detail.name,
+                utf8.count > Self.longestValue
+                    ? String(decoding: utf8.prefix(Self.longestValue), as: UTF8.self) + "…" : value)
         }
         var object = JSONObject()
         object.add("time", RFC3339.text(time, digits: 3))

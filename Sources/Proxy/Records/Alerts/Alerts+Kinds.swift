@@ -63,9 +63,11 @@ extension Alerts {
 
     private static let log = "audit"
 
-    func auditBroken(_ error: String) {
+    /// - Parameter isNeeded: whether deletes are refused meanwhile.
+    func auditBroken(_ error: String, isNeeded: Bool = true) {
         begun(
-            .audit, Self.log, .critical, "the audit log cannot be written, and deletes are refused",
+            .audit, Self.log, .critical,
+            "the audit log cannot be written, and deletes are \(isNeeded ? "refused" : "not recorded")",
             [.init("error", error)])
     }
 

@@ -15,10 +15,9 @@ struct SpanJSON: Sendable {
     init(version: String, instance: String) {
         var builder = LineBuilder()
         builder.text("{\"resourceSpans\":[{\"resource\":{\"attributes\":[")
-        var attributes = Attributes()
-        attributes.add("service.name", "clash-proxy", to: &builder)
-        attributes.add("service.version", version, to: &builder)
-        attributes.add("service.instance.id", instance, to: &builder)
+        builder.attribute(#"{"key":"service.name","value":{"stringValue":""#, "clash-proxy")
+        builder.attribute(#",{"key":"service.version","value":{"stringValue":""#, version)
+        builder.attribute(#",{"key":"service.instance.id","value":{"stringValue":""#, instance)
         builder.text("]},\"scopeSpans\":[{\"scope\":{\"name\":\"clash-proxy\",\"version\":\"")
         builder.escaped(version)
         builder.text("\"},\"spans\":[")
@@ -28,6 +27,7 @@ struct SpanJSON: Sendable {
     /// One document. `now` and `wallTime` are the same moment by both clocks.
     func document(_ spans: [TraceSpan], now: ContinuousClock.Instant, wallTime: WallTime) -> [UInt8] {
         var builder = LineBuilder(capacity: 1_024 * (spans.count + 1))
+        let wallTime = wallTime.sinceEpoch.clampedNanoseconds
         builder.text(head)
         for (index, span) in spans.enumerated() {
             if index > 0 { builder.text(",") }
@@ -38,32 +38,37 @@ struct SpanJSON: Sendable {
     }
 
     private func append(
-        _ span: TraceSpan, _ now: ContinuousClock.Instant, _ wallTime: WallTime, to out: inout LineBuilder
+        _ span: TraceSpan, _ now: ContinuousClock.Instant, _ wallTime: Int64, to out: inout LineBuilder
     ) {
         out.text("{\"traceId\":\"")
-        out.text(span.trace.text)
+        out.hex(span.trace.high)
+        out.hex(span.trace.low)
         out.text("\",\"spanId\":\"")
-        out.text(span.id.text)
+        out.hex(span.id.bits)
         if let parent = span.parent {
             out.text("\",\"parentSpanId\":\"")
-            out.text(parent.text)
+            out.hex(parent.bits)
         }
         if let state = span.state {
             out.text("\",\"traceState\":\"")
             out.escaped(state)
         }
-        out.text("\",\"name\":\"")
-        out.escaped(span.name)
+        out.text("\",\"startTimeUnixNano\":\"")
+        out.number(Int(wallTime - (now - span.started).clampedNanoseconds))
+        out.text("\",\"endTimeUnixNano\":\"")
+        out.number(Int(wallTime - (now - span.ended).clampedNanoseconds))
         out.text("\",\"kind\":")
         out.number(span.kind)
-        for (key, instant) in [("startTimeUnixNano", span.started), ("endTimeUnixNano", span.ended)] {
-            out.text(",\"\(key)\":\"")
-            out.number(Int((wallTime + (instant - now)).sinceEpoch.clampedNanoseconds))
+        switch span.content {
+        case .request(let record, let outcome, let scheme):
+            append(record, outcome, scheme: scheme, isError: span.isError, to: &out)
+        case .call(let call): append(call, isError: span.isError, to: &out)
+        case .part(let part):
+            out.text(",\"name\":\"")
+            out.text(part.rawValue)
             out.text("\"")
+        case .sharedFetch: out.text(",\"name\":\"shared fetch\"")
         }
-        out.text(",\"attributes\":[")
-        appendAttributes(of: span, to: &out)
-        out.text("]")
         if let link = span.link {
             out.text(",\"links\":[{\"traceId\":\"\(link.trace.text)\",\"spanId\":\"\(link.span.text)\"}]")
         }
@@ -71,76 +76,85 @@ struct SpanJSON: Sendable {
         out.text("}")
     }
 
-    private func appendAttributes(of span: TraceSpan, to out: inout LineBuilder) {
-        var attributes = Attributes()
-        switch span.content {
-        case .request(let record, let outcome, let scheme):
-            attributes.method(record.method, to: &out)
-            attributes.add("url.scheme", scheme, to: &out)
-            attributes.add("url.path", record.path, to: &out)
-            attributes.add("client.address", record.peer, to: &out)
-            if record.status > 0 { attributes.add("http.response.status_code", record.status, to: &out) }
-            if span.isError {
-                attributes.add("error.type", record.status > 0 ? "\(record.status)" : outcome.text, to: &out)
-            }
-            attributes.add("http.request.body.size", record.bytesIn, to: &out)
-            attributes.add("http.response.body.size", record.bytesOut, to: &out)
-            attributes.add("clash_proxy.correlation_id", record.correlationID, to: &out)
-            attributes.add("clash_proxy.caller", record.caller, to: &out)
-            attributes.add("clash_proxy.operation", record.operation, to: &out)
-            attributes.add("clash_proxy.source", record.source.rawValue, to: &out)
-            attributes.add("clash_proxy.outcome", outcome.text, to: &out)
-            if let cache = record.cache?.word { attributes.add("clash_proxy.cache", cache.text, to: &out) }
-        case .call(let call):
-            attributes.method(call.method, to: &out)
-            attributes.add("server.address", call.host, to: &out)
-            attributes.add("server.port", call.port, to: &out)
-            attributes.add("url.full", call.server + call.path, to: &out)
-            if let status = call.status { attributes.add("http.response.status_code", status, to: &out) }
-            if span.isError { attributes.add("error.type", call.failure ?? "\(call.status ?? 0)", to: &out) }
-            if call.resend > 0 { attributes.add("http.request.resend_count", call.resend, to: &out) }
-            attributes.add("clash_proxy.operation", call.operation, to: &out)
-        case .part, .sharedFetch: break
+    /// Name and attributes. No path stands in a name: there are few for each operation.
+    private func append(
+        _ record: ExchangeRecord, _ outcome: Outcome, scheme: String, isError: Bool, to out: inout LineBuilder
+    ) {
+        out.text(",\"name\":\"request")
+        if record.operation != "-" {
+            out.text(" ")
+            out.escaped(record.operation)
         }
+        out.text("\",\"attributes\":[")
+        out.method(record.method)
+        out.attribute(#",{"key":"url.scheme","value":{"stringValue":""#, scheme)
+        out.attribute(#",{"key":"url.path","value":{"stringValue":""#, record.path)
+        out.attribute(#",{"key":"client.address","value":{"stringValue":""#, record.peer)
+        if record.status > 0 {
+            out.attribute(#",{"key":"http.response.status_code","value":{"intValue":""#, record.status)
+        }
+        if isError {
+            let type = record.status > 0 ? "\(record.status)" : outcome.text
+            out.attribute(#",{"key":"error.type","value":{"stringValue":""#, type)
+        }
+        out.attribute(#",{"key":"clash_proxy.correlation_id","value":{"stringValue":""#, record.correlationID)
+        out.attribute(#",{"key":"clash_proxy.caller","value":{"stringValue":""#, record.caller)
+        out.attribute(#",{"key":"clash_proxy.operation","value":{"stringValue":""#, record.operation)
+        out.attribute(#",{"key":"clash_proxy.source","value":{"stringValue":""#, record.source.rawValue)
+        out.attribute(#",{"key":"clash_proxy.outcome","value":{"stringValue":""#, outcome.text)
+        if let cache = record.cache?.word {
+            out.attribute(#",{"key":"clash_proxy.cache","value":{"stringValue":""#, cache.text)
+        }
+        out.text("]")
+    }
+
+    private func append(_ call: TracedCall, isError: Bool, to out: inout LineBuilder) {
+        out.text(",\"name\":\"upstream ")
+        out.escaped(call.operation)
+        out.text("\",\"attributes\":[")
+        out.method(call.method)
+        out.attribute(#",{"key":"server.address","value":{"stringValue":""#, call.host)
+        out.attribute(#",{"key":"server.port","value":{"intValue":""#, call.port)
+        out.attribute(#",{"key":"url.full","value":{"stringValue":""#, call.server + call.path)
+        if let status = call.status {
+            out.attribute(#",{"key":"http.response.status_code","value":{"intValue":""#, status)
+        }
+        if isError {
+            out.attribute(
+                #",{"key":"error.type","value":{"stringValue":""#, call.failure ?? "\(call.status ?? 0)")
+        }
+        if call.resend > 0 {
+            out.attribute(#",{"key":"http.request.resend_count","value":{"intValue":""#, call.resend)
+        }
+        out.attribute(#",{"key":"clash_proxy.operation","value":{"stringValue":""#, call.operation)
+        out.text("]")
     }
 }
 
-/// Writes one attribute after the other.
-private struct Attributes {
-    private var isFirst = true
+extension LineBuilder {
+    /// Methods are few; what a tool invents is none of them.
+    fileprivate mutating func method(_ method: String) {
+        switch method {
+        case "GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "TRACE":
+            attribute(#"{"key":"http.request.method","value":{"stringValue":""#, method)
+        default:
+            attribute(#"{"key":"http.request.method","value":{"stringValue":""#, "_OTHER")
+            attribute(#",{"key":"http.request.method_original","value":{"stringValue":""#, method)
+        }
+    }
 
-    private static let methods: Set = [
-        "GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "TRACE",
-    ]
-
-    mutating func add(_ key: StaticString, _ value: String, to out: inout LineBuilder) {
-        begin(key, to: &out)
-        out.text("\"stringValue\":\"")
-        out.escaped(value)
-        out.text("\"}}")
+    /// - Parameter beginning: all that stands before the value, in one piece, as a span has many.
+    fileprivate mutating func attribute(_ beginning: StaticString, _ value: String) {
+        text(beginning)
+        escaped(value)
+        text("\"}}")
     }
 
     /// 64-bit numbers are strings in JSON of protocol buffers.
-    mutating func add(_ key: StaticString, _ value: Int, to out: inout LineBuilder) {
-        begin(key, to: &out)
-        out.text("\"intValue\":\"")
-        out.number(value)
-        out.text("\"}}")
-    }
-
-    /// Methods are few; what a tool invents is none of them.
-    mutating func method(_ method: String, to out: inout LineBuilder) {
-        guard !Self.methods.contains(method) else { return add("http.request.method", method, to: &out) }
-        add("http.request.method", "_OTHER", to: &out)
-        add("http.request.method_original", method, to: &out)
-    }
-
-    private mutating func begin(_ key: StaticString, to out: inout LineBuilder) {
-        if !isFirst { out.text(",") }
-        isFirst = false
-        out.text("{\"key\":\"")
-        out.text(key)
-        out.text("\",\"value\":{")
+    fileprivate mutating func attribute(_ beginning: StaticString, _ value: Int) {
+        text(beginning)
+        number(value)
+        text("\"}}")
     }
 }
 
@@ -151,16 +165,6 @@ extension TraceSpan {
         case .part, .sharedFetch: 1
         case .request: 2
         case .call: 3
-        }
-    }
-
-    /// Few for each operation: no path stands in it.
-    fileprivate var name: String {
-        switch content {
-        case .request(let record, _, _): record.operation == "-" ? "request" : "request \(record.operation)"
-        case .call(let call): "upstream \(call.operation)"
-        case .part(let part): part.rawValue
-        case .sharedFetch: "shared fetch"
         }
     }
 

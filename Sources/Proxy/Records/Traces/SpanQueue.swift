@@ -8,8 +8,10 @@ struct SpanQueue: Sendable {
 
     /// Spans that are kept at most.
     static let capacity = 8_192
-    /// Spans that go at once.
+    /// So many wait for no others.
     static let batch = 512
+    /// Spans that go at once, at most.
+    static let largestBatch = 1_024
     /// A span waits so long for others to go along with.
     static let patience = Duration.seconds(1)
     /// After the first failure, doubling to the longest.
@@ -57,9 +59,15 @@ struct SpanQueue: Sendable {
     /// The next batch, which is under way from now on; empty while another is, or nothing waits.
     mutating func take() -> [TraceSpan] {
         if case .sending = phase { return [] }
-        let batch = Array(waiting.prefix(Self.batch))
-        guard !batch.isEmpty else { return [] }
-        waiting.removeFirst(batch.count)
+        guard !waiting.isEmpty else { return [] }
+        var batch: [TraceSpan] = []
+        if waiting.count <= Self.largestBatch {
+            // As it is nearly always: nothing is copied.
+            swap(&batch, &waiting)
+        } else {
+            batch = Array(waiting.prefix(Self.largestBatch))
+            waiting.removeFirst(batch.count)
+        }
         ripe = waiting.first.map { $0.ended + Self.patience }
         phase = .sending(batch)
         return batch

@@ -68,11 +68,10 @@ final class TraceIDs: Sendable {
 enum HexWord {
     /// Writes 16 lower-case digits.
     static func write(_ word: UInt64, to buffer: UnsafeMutableBufferPointer<UInt8>, at offset: Int) {
-        var rest = word
-        for place in (offset..<offset + 16).reversed() {
-            buffer[place] = Hex.digit(UInt8(truncatingIfNeeded: rest & 15))
-            rest >>= 4
-        }
+        let room = UnsafeMutableRawBufferPointer(buffer)
+        let (front, back) = (Hex.digits(of: UInt32(word >> 32)), Hex.digits(of: UInt32(truncatingIfNeeded: word)))
+        room.storeBytes(of: front.bigEndian, toByteOffset: offset, as: UInt64.self)
+        room.storeBytes(of: back.bigEndian, toByteOffset: offset + 8, as: UInt64.self)
     }
 
     /// What `count` lower-case digits from `start` stand for; nil for anything else, upper case included.
