@@ -21,6 +21,7 @@ struct DemoCommand: AsyncParsableCommand {
         var world = SimulatorConfiguration()
         // It counts no calls of a subscription, so it names the tier that the default windows are made for.
         world.tier = "iTwin Platform Premium"
+        world.faults = [DemoTour.limit]
         let simulator = Simulator(world)
         let upstream: SimulatorAddresses
         do {
@@ -42,8 +43,10 @@ struct DemoCommand: AsyncParsableCommand {
         let tell = { @Sendable (addresses: Sidecar.Addresses) in
             say(tour.text(proxy: addresses.tools, admin: addresses.admin ?? "", audit: folder.path))
         }
-        try await Supervisor.run(logging: logging, started: tell) { [config] in
-            try await Sidecar(config, logger: logging.logger)
+        var surroundings = Sidecar.Surroundings()
+        surroundings.effective = loaded.effectiveTOML()
+        try await Supervisor.run(logging: logging, started: tell) { [config, surroundings] in
+            try await Sidecar(config, logger: logging.logger, surroundings: surroundings)
         }
         await simulator.stop()
     }

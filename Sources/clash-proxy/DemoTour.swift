@@ -32,53 +32,92 @@ struct DemoTour: Sendable {
         simulatorURL = upstream.apiURL
     }
 
+    /// Bentley limits this operation once: the proxy waits, and the tool sees nothing of it.
+    static let limit = PlannedFault(
+        .rateLimited(retryAfter: "2", naming: [.operation]), where: RequestFilter(target: "/suppression-templates"),
+        times: 1)
+
     func text(proxy: String, admin: String, audit: String) -> String {
-        let base = "\(proxy)/clash-detection/itwins/\(iTwin)"
+        """
+        clash-proxy demo: a simulated Bentley and the proxy in front of it, both on this machine.
+
+          status page       \(admin)/   (open it in a browser)
+          your tools call   \(proxy)
+          the proxy calls   \(simulatorURL)   (the simulator, in place of https://api.bentley.com)
+          is it ready?      \(admin)/readyz
+          audit log         \(audit)   (removed when the demo ends)
+
+        Try these in another terminal. None of them sends a credential of Bentley's: the proxy has the token. Each says
+        which of two callers it is: 'demo', who may do everything, or 'viewer', who may read one iTwin.
+
+        export CLASH_KEY=\(key.key.withValue { $0 })
+        export VIEWER_KEY=\(viewerKey.key.withValue { $0 })
+
+        \(reads("\(proxy)/clash-detection/itwins/\(iTwin)", proxy, admin))
+
+        \(changes("\(proxy)/clash-detection/itwins/\(iTwin)", audit))
+
+        \(limits("\(proxy)/clash-detection/itwins/\(iTwin)", proxy))
+
+        One line per call follows below. Ctrl-C ends the demo.
+
+        """
+    }
+
+    /// What tokens, cache and rate do for a tool.
+    private func reads(_ base: String, _ proxy: String, _ admin: String) -> String {
         let next = #"python3 -c 'import json,sys; print(json.load(sys.stdin)["_links"]["next"]["href"])'"#
+        let explain = "\(ProcessEnvironment.executable) explain demo-wait --set admin.address=\(admin.dropFirst(7))"
         return """
-            clash-proxy demo: a simulated Bentley and the proxy in front of it, both on this machine.
+            # 1. A tool shows its key, and no more: who is it? Answers: 200 and "demo"
+            \(curl) -H "X-Api-Key: $CLASH_KEY" -w '\\n%{http_code}\\n' '\(proxy)/_proxy/me'
 
-              your tools call   \(proxy)
-              the proxy calls   \(simulatorURL)   (the simulator, in place of https://api.bentley.com)
-              is it ready?      \(admin)/readyz
-              audit log         \(audit)   (removed when the demo ends)
-
-            Try these in another terminal. None of them sends a credential of Bentley's: the proxy has the token. Each says
-            which of two callers it is: 'demo', who may do everything, or 'viewer', who may read one iTwin.
-
-            export CLASH_KEY=\(key.key.withValue { $0 })
-            export VIEWER_KEY=\(viewerKey.key.withValue { $0 })
-
-            # 1. List reports, three to a page. Answers: 200, "count" and three rows.
+            # 2. List reports, three to a page. Answers: 200, "count" and three rows.
             \(curl) -H "X-Api-Key: $CLASH_KEY" -w '\\n%{http_code}\\n' '\(base)/reports?$top=3'
 
-            # 2. Follow "next" as it stands; it leads back to the proxy. Answers: 200 and the next three rows.
+            # 3. The same again: Bentley is not asked. Answers: "clash-proxy; hit"
+            \(curl) -i -H "X-Api-Key: $CLASH_KEY" '\(base)/reports?$top=3' | grep -i '^cache-status'
+
+            # 4. Follow "next" as it stands; it leads back to the proxy. Answers: 200 and the next three rows.
             \(curl) -H "X-Api-Key: $CLASH_KEY" -w '\\n%{http_code}\\n' "$(\(curl) -H "X-Api-Key: $CLASH_KEY" '\(base)/reports?$top=3' | \(next))"
 
-            # 3. Start a run. Answers: 200, {"runs":[{... "clashReportId": ..., "status": ...}]}
-            \(curl) -H "X-Api-Key: $CLASH_KEY" -w '\\n%{http_code}\\n' -X POST -H 'Content-Type: application/json' \\
-              -d '{"jobs":[{"testId":"\(test)","iModelId":"\(iModel)"}],"operation":"run"}' \\
-              '\(base)/runs/jobs'
+            # 5. Bentley limits the rate: it refuses this call for two seconds. The tool does not see that. Answers: 200, later
+            \(curl) -H "X-Api-Key: $CLASH_KEY" -H 'x-correlation-id: demo-wait' -w '\\n%{http_code} after %{time_total} s\\n' '\(base)/suppression-templates'
 
-            # 4. Delete a report. Answers: 202
-            \(curl) -H "X-Api-Key: $CLASH_KEY" -w '\\n%{http_code}\\n' -X POST -H 'Content-Type: application/json' \\
-              -d '{"jobs":["\(report)"],"operation":"delete"}' \\
-              '\(base)/reports/jobs/deletion'
-
-            # 5. It is gone. Answers: 404
-            \(curl) -H "X-Api-Key: $CLASH_KEY" -w '\\n%{http_code}\\n' '\(base)/reports/\(report)'
-
-            # 6. Who deleted it? The audit log knew before the call was sent. Answers: a row that says "deleted"
-            \(ProcessEnvironment.executable) audit list --path \(audit) --object \(report)
-
-            # 7. What the proxy does not know it does not forward. Answers: 404 OperationNotFound
-            \(curl) -H "X-Api-Key: $CLASH_KEY" -w '\\n%{http_code}\\n' '\(proxy)/anything/else'
-
-            # 8. A caller can be bound to iTwins, and this is none of the viewer's. Answers: 403 "InsufficientPermissions", and why
-            \(curl) -H "X-Api-Key: $VIEWER_KEY" -w '\\n%{http_code}\\n' '\(base)/reports'
-
-            One line per call follows below. Ctrl-C ends the demo.
-
+            # 6. Why was that slow? Answers: "Bentley refused it with 429"
+            \(explain)
             """
+    }
+
+    /// What the audit log does for a team.
+    private func changes(_ base: String, _ audit: String) -> String {
+        """
+        # 7. Start a run. Answers: 200, {"runs":[{... "clashReportId": ..., "status": ...}]}
+        \(curl) -H "X-Api-Key: $CLASH_KEY" -w '\\n%{http_code}\\n' -X POST -H 'Content-Type: application/json' \\
+          -d '{"jobs":[{"testId":"\(test)","iModelId":"\(iModel)"}],"operation":"run"}' \\
+          '\(base)/runs/jobs'
+
+        # 8. Delete a report, and say why. Answers: 202
+        \(curl) -H "X-Api-Key: $CLASH_KEY" -H 'X-Audit-Reason: superseded' -w '\\n%{http_code}\\n' -X POST \\
+          -H 'Content-Type: application/json' -d '{"jobs":["\(report)"],"operation":"delete"}' \\
+          '\(base)/reports/jobs/deletion'
+
+        # 9. It is gone, also from the cache. Answers: 404
+        \(curl) -H "X-Api-Key: $CLASH_KEY" -w '\\n%{http_code}\\n' '\(base)/reports/\(report)'
+
+        # 10. Who deleted it? The audit log knew before the call was sent. Answers: a row with "demo", "deleted" and "superseded"
+        \(ProcessEnvironment.executable) audit list --path \(audit) --object \(report)
+        """
+    }
+
+    /// What is refused.
+    private func limits(_ base: String, _ proxy: String) -> String {
+        """
+        # 11. What the proxy does not know it does not forward. Answers: 404 OperationNotFound
+        \(curl) -H "X-Api-Key: $CLASH_KEY" -w '\\n%{http_code}\\n' '\(proxy)/anything/else'
+
+        # 12. A caller can be bound to iTwins, and this is none of the viewer's. Answers: 403 "InsufficientPermissions", and why
+        \(curl) -H "X-Api-Key: $VIEWER_KEY" -w '\\n%{http_code}\\n' '\(base)/reports'
+        """
     }
 }

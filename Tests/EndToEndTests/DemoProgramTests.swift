@@ -1,6 +1,7 @@
 // The demo's own text is its promise: each call that it prints answers what it says beside it.
 
 import Glibc
+import Ground
 import TestSupport
 import Testing
 
@@ -12,7 +13,7 @@ import Testing
         let program = try Program(["demo"] + (tls ? ["--tls"] : []), output: output.descriptor)
         _ = try await output.line(with: "Ctrl-C ends the demo")
         let calls = Self.calls(output.lines)
-        #expect(calls.count >= 8)
+        #expect(calls.count >= 12)
         #expect(calls.contains { $0.command.contains("https://") && $0.command.contains("--cacert") } == tls)
         let exports = output.lines.filter { $0.hasPrefix("export ") }.joined(separator: "\n") + "\n"
         for call in calls {
@@ -21,6 +22,14 @@ import Testing
                 #expect(answer.contains(word), "\(call.command)\n\(answer)")
             }
         }
+        #expect(
+            output.lines.prefix(3).contains { $0.hasPrefix("  status page ") },
+            "it opens with the status page's address")
+        let page =
+            output.lines.first { $0.hasPrefix("  status page ") }?.split(separator: " ").dropFirst(2).first ?? "-"
+        #expect(try await Shell.run("curl -s \(page)").contains("<title>"))
+        let status = JSON(Array(try await Shell.run("curl -s \(page)status.json").utf8))
+        #expect(status?["configuration"]?["toml"]?.string?.contains("[listen]") == true)
         let folder = output.lines.first { $0.contains("audit log ") }?.split(separator: " ").dropFirst(2).first ?? "-"
         #expect(access(String(folder), F_OK) == 0)
         #expect(!output.text.contains("warning"), "\(output.text)")
