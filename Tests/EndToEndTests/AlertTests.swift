@@ -46,8 +46,9 @@ import Testing
             let back = try await receiver.alert("upstream_down", "over")
             #expect(back.severity == "info" && back.details["down_seconds"] != nil)
             #expect(try receiver.count("upstream_down") == 2)
-            let text = try await rig.admin("/metrics").text
-            #expect(text.contains("clash_proxy_alerts_total{kind=\"upstream_down\",result=\"delivered\"} 2\n"))
+            // Counted once the webhook's answer is here.
+            let series = "clash_proxy_alerts_total{kind=\"upstream_down\",result=\"delivered\"} 2\n"
+            while try await !rig.admin("/metrics").text.contains(series) { await Task.yield() }
             let first = try #require(receiver.origin.received.all.first)
             #expect(first.requestLine == "POST /hook/s3cret-path?key=s3cret HTTP/1.1")
             #expect(first.values("Content-Type") == ["application/json"])
@@ -183,8 +184,9 @@ import Testing
             try files.write(files.server(days: (-1, 300)), "server")
             try await eventually("it is taken") {
                 rig.clock.advance(by: .seconds(50))
-                return try receiver.count("certificate") == 2
+                return rig.applicationLog.text.contains("TLS certificate taken")
             }
+            try await eventually("it is told") { try receiver.count("certificate") == 2 }
             #expect(try receiver.all.map(\.state) == ["begun", "over"])
         }
     }
