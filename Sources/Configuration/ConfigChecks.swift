@@ -89,6 +89,10 @@ struct ConfigChecks {
         where isSound(key) && listen.contains(where: url.reaches) {
             mistake(key, "\"\(url)\" is this proxy itself", "name the server behind the proxy")
         }
+        // Each batch would be a request, and the next batch its span.
+        if isSound("traces.endpoint"), let endpoint = config.traces.endpoint, listen.contains(where: endpoint.reaches) {
+            mistake("traces.endpoint", "\"\(endpoint)\" is this proxy itself", "name the collector")
+        }
         if isSound("listen.public_url", "upstream.url"), config.listen.publicURL?.origin == config.upstream.url.origin {
             mistake("listen.public_url", "is the same as upstream.url", "name this proxy as its tools see it")
         }

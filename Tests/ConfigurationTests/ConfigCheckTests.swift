@@ -284,6 +284,15 @@ struct ConfigCheckTests {
                 ])
     }
 
+    @Test("traces do not go to the proxy itself")
+    func tracesToItself() {
+        #expect(configMistakes(flags: ["traces.endpoint=http://127.0.0.1:4318/v1/traces"]) == [])
+        #expect(
+            configMistakes(flags: ["traces.endpoint=http://localhost:8080/v1/traces"]) == [
+                "--set traces.endpoint: \"http://localhost:8080/v1/traces\" is this proxy itself; name the collector"
+            ])
+    }
+
     @Test("the program for alerts must be one, and its webhook is https, or on this machine; a wrong one is not shown")
     func alerts() {
         #expect(

@@ -35,6 +35,9 @@ final class Program: Sendable {
             output: closed ? .closed : output.map { .descriptor($0) } ?? .nothing, errors: .descriptor(log.descriptor))
     }
 
+    /// Its log so far.
+    var lines: [String] { log.lines }
+
     /// Waits for a line of its log that has this in it.
     func logged(_ part: String) async throws -> String { try await log.line(with: part) }
 

@@ -76,16 +76,11 @@ struct SpanJSON: Sendable {
         out.text("}")
     }
 
-    /// Name and attributes. No path stands in a name: there are few for each operation.
+    /// Name and attributes. Names are few: which operation it was is an attribute.
     private func append(
         _ record: ExchangeRecord, _ outcome: Outcome, scheme: String, isError: Bool, to out: inout LineBuilder
     ) {
-        out.text(",\"name\":\"request")
-        if record.operation != "-" {
-            out.text(" ")
-            out.escaped(record.operation)
-        }
-        out.text("\",\"attributes\":[")
+        out.text(",\"name\":\"request\",\"attributes\":[")
         out.method(record.method)
         out.attribute(#",{"key":"url.scheme","value":{"stringValue":""#, scheme)
         out.attribute(#",{"key":"url.path","value":{"stringValue":""#, record.path)
@@ -109,9 +104,7 @@ struct SpanJSON: Sendable {
     }
 
     private func append(_ call: TracedCall, isError: Bool, to out: inout LineBuilder) {
-        out.text(",\"name\":\"upstream ")
-        out.escaped(call.operation)
-        out.text("\",\"attributes\":[")
+        out.text(",\"name\":\"upstream\",\"attributes\":[")
         out.method(call.method)
         out.attribute(#",{"key":"server.address","value":{"stringValue":""#, call.host)
         out.attribute(#",{"key":"server.port","value":{"intValue":""#, call.port)
