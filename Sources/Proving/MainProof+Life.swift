@@ -104,7 +104,7 @@ extension MainProof {
             }
             async let drained = world.drain()
             // They are answered when the end has begun, and not before.
-            try? await Task.sleep(for: .milliseconds(200))
+            try? await Task.sleep(for: .seconds(1))
             world.simulator.releaseHeld()
             if await !drained { table.add(.drainLosesNothing, .fail("the drain was cut short")) }
             return await group.reduce(into: [ProofAnswer]()) { $0.append($1) }

@@ -197,7 +197,8 @@ import Testing
             let origin = ("Origin", "https://viewer.example")
             func refusal(_ report: String) async throws -> String {
                 let answer = try await rig.get(
-                    "/clash-detection/itwins/\(Self.foreign)/reports/\(report)", [callers.key("mine"), origin])
+                    "/clash-detection/itwins/\(Self.foreign)/reports/\(report)",
+                    [callers.key("mine"), origin, ("x-correlation-id", "same")])
                 answer.expectError(403, "InsufficientPermissions", reason: "permission-denied")
                 return answer.text
             }
