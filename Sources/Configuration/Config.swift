@@ -98,6 +98,10 @@ extension Config {
         package var keySHA256: KeyHash?
         /// Paths that need no key.
         package var `public` = ["/healthz", "/readyz"]
+        /// All that there are.
+        package static let paths = [
+            "/", "/healthz", "/readyz", "/metrics", "/status.json", "/explain", "/purge", "/reload", "/quit",
+        ]
         /// Names that may stand in Host.
         package var hosts: [String] = []
         /// Connections at once. No key: few people and programs look at a proxy.
@@ -252,7 +256,7 @@ extension Config {
 
     /// One `[[caller]]`: a tool, how it is recognised and what it may do.
     package struct Caller: Sendable, Equatable {
-        /// Unique among callers; never "anonymous" and never begins with "token:".
+        /// Unique among callers; never "anonymous" nor "other", and never begins with "token:".
         package var name: String
         /// How the caller is recognised.
         package var credential: Credential

@@ -88,9 +88,10 @@ extension ConfigFormat where Value == String {
     }
 
     /// A path of the admin listener.
-    static let adminPath = ConfigFormat(expects: "a path like \"/metrics\"") { text throws(ValueProblem) in
-        guard text.hasPrefix("/"), text.utf8.allSatisfy({ (0x21...0x7e).contains($0) && $0 != 0x3f && $0 != 0x23 })
-        else { throw ValueProblem("is no path that begins with a slash") }
+    static let adminPath = ConfigFormat(
+        expects: "one of \(Config.Admin.paths.map { "\"\($0)\"" }.joined(separator: ", "))"
+    ) { text throws(ValueProblem) in
+        guard Config.Admin.paths.contains(text) else { throw ValueProblem("is no path of the admin listener") }
         return text
     } write: {
         $0

@@ -89,6 +89,9 @@ extension ConfigFormat where Value == String {
         if text == "anonymous" || text.hasPrefix("token:") {
             throw ValueProblem("is what the proxy itself calls tools without a [[caller]]")
         }
+        if text == "other" {
+            throw ValueProblem("is what /metrics and the status page call everybody without a [[caller]]")
+        }
         return text
     } write: {
         $0

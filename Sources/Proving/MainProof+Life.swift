@@ -89,8 +89,7 @@ extension MainProof {
         guard !readers.isEmpty else {
             return table.add(.drainLosesNothing, .notApplicable("no caller may read: there is nothing to lose"))
         }
-        world.simulator.inject(
-            .slowHead(.milliseconds(400)), where: RequestFilter(target: "prove=drain"), times: nil)
+        world.simulator.inject(.executeThenHang, where: RequestFilter(target: "prove=drain"), times: nil)
         let count = 6
         let answers = await withTaskGroup(of: ProofAnswer.self) { group in
             for number in 0..<count {
@@ -103,8 +102,11 @@ extension MainProof {
                 if world.simulator.recorded(RequestFilter(target: "prove=drain")).count >= count { break }
                 try? await Task.sleep(for: .milliseconds(10))
             }
-            let isWhole = await world.drain()
-            if !isWhole { table.add(.drainLosesNothing, .fail("the drain was cut short")) }
+            async let drained = world.drain()
+            // They are answered when the end has begun, and not before.
+            try? await Task.sleep(for: .seconds(1))
+            world.simulator.releaseHeld()
+            if await !drained { table.add(.drainLosesNothing, .fail("the drain was cut short")) }
             return await group.reduce(into: [ProofAnswer]()) { $0.append($1) }
         }
         let lost = answers.filter { $0.status != 200 || !$0.isWhole }

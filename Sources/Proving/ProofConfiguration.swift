@@ -69,7 +69,7 @@ extension Config {
         rate.stateFile = nil
         log.access = true
         shutdown.readyDelay = .zero
-        shutdown.drainTimeout = min(shutdown.drainTimeout, .seconds(2))
+        shutdown.drainTimeout = min(shutdown.drainTimeout, .seconds(4))
     }
 
     private mutating func liftLimits() {

@@ -18,7 +18,7 @@ package struct Prover: Sendable {
     ///   - limit: after so long, what was not tried is a failure.
     ///   - sabotage: what the proxy under proof is told otherwise than what it promises, so that a proof can be seen to fail.
     package init(
-        _ config: Config, in parent: String, only: Set<Promise> = Set(Promise.allCases), limit: Duration = .seconds(27),
+        _ config: Config, in parent: String, only: Set<Promise> = Set(Promise.allCases), limit: Duration = .seconds(25),
         sabotage: @escaping @Sendable (inout Config) -> Void = { _ in }
     ) {
         (self.config, self.parent, self.limit, self.sabotage) = (config, parent, limit, sabotage)

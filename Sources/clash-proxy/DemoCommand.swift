@@ -45,6 +45,7 @@ struct DemoCommand: AsyncParsableCommand {
         }
         var surroundings = Sidecar.Surroundings()
         surroundings.effective = loaded.effectiveTOML()
+        surroundings.commit = BuildVersion.commit
         try await Supervisor.run(logging: logging, started: tell) { [config, surroundings] in
             try await Sidecar(config, logger: logging.logger, surroundings: surroundings)
         }

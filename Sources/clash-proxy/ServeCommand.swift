@@ -25,6 +25,7 @@ struct ServeCommand: AsyncParsableCommand {
         let config = adjusted.config
         var surroundings = Sidecar.Surroundings()
         surroundings.effective = adjusted.effectiveTOML()
+        surroundings.commit = BuildVersion.commit
         surroundings.inherited = try Self.inheritedSockets(config)
         surroundings.reading = { [options] () throws(ConfigMistakes) in
             let loaded = try options.read()

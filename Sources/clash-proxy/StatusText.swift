@@ -13,7 +13,7 @@ struct StatusText {
     var lines: [String] {
         [title, ""] + troubles + section("budget", windows) + section("queue", queue) + section("token", token)
             + section("cache", cache) + section("callers", callers) + section("deletes", deletes)
-            + section("audit", audit)
+            + section("audit", audit) + section("config", configuration)
     }
 
     private var title: String {
@@ -95,6 +95,18 @@ struct StatusText {
         return [
             "\(state == "ready" ? state : coloured(state, "31")), \(Self.cell(audit?["seq"], 0)) records in \(Self.cell(audit?["path"], 0))"
         ]
+    }
+
+    private var configuration: [String] {
+        let configuration = document["configuration"]
+        let mistakes = configuration?["refused"]?["mistakes"]?.array?.compactMap(\.string) ?? []
+        let refusal =
+            mistakes.isEmpty
+            ? []
+            : [
+                coloured("a later one was refused at \(Self.cell(configuration?["refused"]?["time"], 0)):", "31")
+            ] + mistakes.map { "  \(PrintableText.escaped($0))" }
+        return ["taken at \(Self.cell(configuration?["taken"], 0))"] + refusal
     }
 
     // MARK: Pieces

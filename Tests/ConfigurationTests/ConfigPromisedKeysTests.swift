@@ -130,6 +130,7 @@ struct ConfigPromisedKeysTests {
             "listen.trusted_proxies=10.0.0.1:80",
             "listen.trusted_proxies=::ffff:10.0.0.1/104", "listen.min_rate=1KiB",
             "listen.min_rate=0B/s", "listen.hosts=a b", "admin.key_sha256=ab", "admin.public=metrics",
+            "admin.public=/status", "caller=[{name=\"other\",key_sha256=\"\(String(repeating: "a", count: 64))\"}]",
             "upstream.proxy=proxy:3128", "upstream.proxy=https://u:p@h", "upstream.proxy=http://h/path",
             "fleet.engine=memcached://h", "fleet.engine=redis://u:p@h:6379/0", "fleet.engine=redis://h/x",
             "fleet.engine=redis://h1,,h2", "fleet.engine=file:", "fleet.offline_reserve=10",

@@ -88,6 +88,7 @@ import Testing
             #expect(value("audit_seq") >= 4 && value("audit_degraded") == 0)
             #expect(value("connections{state=\"idle\"}") >= 0 && value("connections{state=\"active\"}") >= 0)
             #expect(values.keys.contains { $0.hasPrefix("clash_proxy_build_info{version=\"") })
+            #expect(values.keys.contains { $0.hasPrefix("clash_proxy_build_info") && $0.contains("commit=\"") })
             for name in ["cpu_seconds_total", "resident_memory_bytes", "open_fds", "max_fds", "start_time_seconds"] {
                 #expect((values["process_" + name] ?? 0) > 0, "\(name)")
             }

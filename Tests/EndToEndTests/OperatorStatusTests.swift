@@ -1,6 +1,8 @@
 // What operators are told about a running proxy: how it stands, and why one request went as it did.
 
+import Configuration
 import Ground
+import Proxy
 import Simulator
 import TestSupport
 import Testing
@@ -49,6 +51,7 @@ import Testing
             #expect(tallies.map { $0["name"]?.string } == ["clean", "dash"])
             #expect(
                 tallies.map { $0["requests"]?.number } == [1, 4] && tallies.map { $0["refused"]?.number } == [0, 1])
+            #expect(tallies.map { $0["upstream"]?.number } == [1, 1], "calls: the hits cost none")
             let deletes = status["deletes"]?.array ?? []
             #expect(
                 deletes.first?["id"]?.string == "d2" && deletes.first?["result"]?.string == "denied", "the newest first"
@@ -56,6 +59,51 @@ import Testing
             #expect(deletes.last?["id"]?.string == "d1" && deletes.last?["result"]?.string == "deleted")
             #expect(deletes.last?["caller"]?.string == "clean" && deletes.last?["count"]?.number == 2)
             #expect(status["audit"]?["state"]?.string == "ready" && (status["audit"]?["seq"]?.number ?? 0) >= 4)
+        }
+    }
+
+    @Test("a configuration that was refused leaves its mistakes until a good one is taken")
+    func refusedReload() async throws {
+        try await withRig { rig in
+            let before = try await document(rig, "/status.json")
+            #expect(before["configuration"]?["refused"] == nil)
+            guard case .refused = await rig.reload(["rate.windows=none"]) else {
+                Issue.record("it was taken")
+                return
+            }
+            let refused = try await document(rig, "/status.json")["configuration"]?["refused"]
+            #expect(refused?["mistakes"]?.array?.first?.string?.contains("rate.windows") == true, "\(refused as Any)")
+            if Program.isBuilt {
+                let place = ["--set", "admin.address=127.0.0.1:\(rig.adminPort)"]
+                let status = try await AuditProgram.run(["status"] + place)
+                #expect(status.output.contains("refused at ") && status.output.contains("rate.windows"))
+            }
+            await rig.reload(["rate.windows=1000/1s"])
+            let after = try await document(rig, "/status.json")
+            #expect(after["configuration"]?["refused"] == nil)
+        }
+    }
+
+    @Test("a refused delete is among the latest deletes also where nobody knows its operation")
+    func unknownDelete() async throws {
+        var callers = ScopedCallers()
+        try callers.add("dash", allow: "read")
+        let file = callers.tables
+        try await withRig({ $0.file = file }) { rig async throws in
+            let answer = try await rig.call(
+                "DELETE", "/clash-detection/somewhere/x", [callers.key("dash"), ("x-correlation-id", "u1")])
+            #expect(answer.status == 403)
+            let deletes = try await document(rig, "/status.json")["deletes"]?.array ?? []
+            #expect(deletes.first?["id"]?.string == "u1" && deletes.first?["result"]?.string == "denied")
+        }
+    }
+
+    @Test("every path that admin.public takes is there")
+    func paths() async throws {
+        try await withRig { rig async throws in
+            for path in Config.Admin.paths where path != "/quit" {
+                #expect(try await rig.admin(path).status != 404, "\(path)")
+            }
         }
     }
 

@@ -42,7 +42,7 @@ import Testing
 
     @Test("another user is nobody, and over TCP nobody is known by a user")
     func strangers() async throws {
-        let other = "[[caller]]\nname = \"other\"\nuser = \"\(getuid() + 7)\"\nallow = [\"read\"]\n"
+        let other = "[[caller]]\nname = \"neighbour\"\nuser = \"\(getuid() + 7)\"\nallow = [\"read\"]\n"
         try await withSocket(other) { rig, ask in
             try await ask("GET", rig.list, [])
                 .expectError(401, "HeaderNotFound", reason: "caller-key-missing", target: "Authorization")

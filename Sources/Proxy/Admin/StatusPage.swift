@@ -154,7 +154,9 @@ enum StatusPage {
           table('callers', [['Caller'], ['Requests', 1], ['Sent to Bentley', 1], ['Refused', 1], ['Waits', 1], ['Waited', 1]],
             s.callers.map(c => [c.name, c.requests, c.upstream, c.refused, c.waits, seconds(c.waited_seconds)]), 'nobody has called');
           deletes = s.deletes; drawDeletes();
-          at('taken').textContent = new Date(s.configuration.taken).toLocaleString();
+          const refused = s.configuration.refused;
+          at('taken').textContent = new Date(s.configuration.taken).toLocaleString() + (refused ?
+            `; a later one was refused at ${new Date(refused.time).toLocaleString()}: ${refused.mistakes.join('; ')}` : '');
           at('toml').textContent = s.configuration.toml ?? ''; }
         async function renew() {
           try {

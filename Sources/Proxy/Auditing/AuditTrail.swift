@@ -141,7 +141,8 @@ struct AuditTrail: Sendable {
         // A task of its own: a reload ends the one that waited, and the record is durable before its tool hears all the same.
         _ = await Task { [log] in await log.denied(call, status: status) }.value
         traffic.recorded("denied", "\(status)")
-        if Operation.named(call.operation)?.operationClass == .delete {
+        // Of an unknown operation nothing but a delete is recorded.
+        if Operation.named(call.operation).map({ $0.operationClass == .delete || !$0.isKnown }) ?? true {
             traffic.deletes.addDenied(recent(call, "denied"))
         }
     }

@@ -10,16 +10,20 @@ final class CallerTallies: Sendable {
         var waits = 0
         /// How long they have, in all.
         var waited = Duration.zero
+        /// Calls sent to upstream for its requests, repeats included.
+        var calls = 0
     }
 
     private let tallies = Mutex<[String: Tally]>([:])
 
-    /// A request has waited for its turn; costs nothing for those that have not.
-    func waited(_ caller: String, _ time: Duration) {
-        guard time > .zero else { return }
-        tallies.withLock {
-            $0[caller, default: Tally()].waits += 1
-            $0[caller, default: Tally()].waited += time
+    /// A request has ended that waited so long for its turn, and was sent so often; costs nothing for those that were neither.
+    func ended(_ caller: String, waited time: Duration, calls: Int) {
+        guard time > .zero || calls > 0 else { return }
+        tallies.withLock { tallies in
+            tallies[caller, default: Tally()].calls += calls
+            guard time > .zero else { return }
+            tallies[caller, default: Tally()].waits += 1
+            tallies[caller, default: Tally()].waited += time
         }
     }
 

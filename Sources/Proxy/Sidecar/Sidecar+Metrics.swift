@@ -9,7 +9,11 @@ extension Sidecar {
     /// All samples of this process.
     var samples: [MetricSample] {
         tools.service.samples + connectionSamples + tokenSamples + auditSamples + processSamples
-            + [MetricSample(.build, 1, Self.version, Self.libcurl)]
+            + [
+                MetricSample(
+                    .build, 1, Self.version, Self.libcurl, surroundings.commit.isEmpty ? "unknown" : surroundings.commit
+                )
+            ]
             + (certificates.map { [MetricSample(.tlsExpires, Int($0.secondsLeft))] } ?? [])
     }
 

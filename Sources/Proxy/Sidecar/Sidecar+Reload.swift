@@ -53,7 +53,7 @@ extension Sidecar {
         let isQuieter = surroundings.logSettings.map { $0.isQuieter(log) } ?? false
         if !isQuieter { surroundings.logSettings?.change(to: log) }
         tell(plan, changed, loaded)
-        taken.withLock { $0 = (loaded.effectiveTOML(), environment.wallTime()) }
+        taken.withLock { $0 = Taken(text: loaded.effectiveTOML(), at: environment.wallTime()) }
         if isQuieter { surroundings.logSettings?.change(to: log) }
         return .taken(changed: changed, needsRestart: plan.needsRestart)
     }
@@ -84,6 +84,7 @@ extension Sidecar {
     }
 
     private func refused(_ mistakes: [String]) -> ReloadAnswer {
+        taken.withLock { $0.refused = (environment.wallTime(), mistakes) }
         for mistake in mistakes { logger.error("\(mistake)") }
         logger.error(
             "configuration refused: the former one stays in force", metadata: ["mistakes": "\(mistakes.count)"])

@@ -17,6 +17,7 @@ extension Sidecar {
         let now = environment.wallTime()
         object.add("version", Self.version)
         object.add("libcurl", Self.libcurl)
+        object.add("commit", surroundings.commit.isEmpty ? nil : surroundings.commit)
         object.add("now", RFC3339.text(now, digits: 3))
         object.add("started", RFC3339.text(began, digits: 3))
         object.add("ready", notReadyReasons.isEmpty)
@@ -96,7 +97,7 @@ extension Sidecar {
             var object = JSONObject()
             object.add("name", name)
             object.add("requests", count.all)
-            object.add("upstream", count.upstream)
+            object.add("upstream", wait.calls)
             object.add("refused", count.refused)
             object.add("waits", wait.waits)
             object.add("waited_seconds", seconds: wait.waited)
@@ -127,6 +128,12 @@ extension Sidecar {
         var object = JSONObject()
         object.add("taken", RFC3339.text(taken.at, digits: 3))
         object.add("toml", taken.text.isEmpty ? nil : taken.text)
+        if let refused = taken.refused {
+            var refusal = JSONObject()
+            refusal.add("time", RFC3339.text(refused.at, digits: 3))
+            refusal.add("mistakes", refused.mistakes)
+            object.add("refused", refusal)
+        }
         return object
     }
 }

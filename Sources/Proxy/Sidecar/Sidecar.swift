@@ -31,8 +31,20 @@ package final class Sidecar: Sendable {
         /// The configuration as `check` prints it, without secrets; changed by a reload. Empty: it is not known.
         package var effective = ""
 
+        /// The commit that was built; empty: it is not known.
+        package var commit = ""
+
         /// None of them.
         package init() {}
+    }
+
+    /// A configuration that is in force.
+    struct Taken: Sendable {
+        /// As `check` prints it, without secrets; empty where that is not known.
+        let text: String
+        let at: WallTime
+        /// A later one that was refused, and why, one line each.
+        var refused: (at: WallTime, mistakes: [String])?
     }
 
     /// Where a started proxy listens.
@@ -57,8 +69,8 @@ package final class Sidecar: Sendable {
     let parts: ProcessParts
     let surroundings: Surroundings
     let listening = OpenChannels()
-    /// What was taken last, without secrets, and when.
-    let taken: Mutex<(text: String, at: WallTime)>
+    /// What was taken last, and what was refused since.
+    let taken: Mutex<Taken>
     let began: WallTime
     let tools: ServiceInForce<ProxyService>
     /// Nil where no certificate is configured.
@@ -85,7 +97,7 @@ package final class Sidecar: Sendable {
         self.logger = logger
         self.surroundings = surroundings
         began = environment.wallTime()
-        taken = Mutex((surroundings.effective, began))
+        taken = Mutex(Taken(text: surroundings.effective, at: began))
         certificates = try Certificates(config.listen, environment: environment, logger: logger)
         parts = try ProcessParts(
             config, environment: environment, accessLogDescriptor: accessLogDescriptor, logger: logger)

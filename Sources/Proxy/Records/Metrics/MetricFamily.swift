@@ -125,7 +125,7 @@ struct MetricFamily: Sendable {
 
     static let tlsExpires = MetricFamily(
         "clash_proxy_tls_expires_seconds", .gauge, "Seconds until the certificate of the listeners ends.")
-    static let build = MetricFamily("clash_proxy_build_info", .gauge, "What runs.", ["version", "libcurl"])
+    static let build = MetricFamily("clash_proxy_build_info", .gauge, "What runs.", ["version", "libcurl", "commit"])
     static let processCPU = MetricFamily(
         "process_cpu_seconds_total", .counter, "Processor time that the process has used.")
     static let processResident = MetricFamily(

@@ -48,7 +48,7 @@ final class Traffic: Sendable {
         requests.counter(kind) {
             registry.counter(.requests, caller, kind.operation, Self.digits(kind.status), kind.source.rawValue)
         }.increment()
-        callers.waited(caller, record.times.queueTime)
+        callers.ended(caller, waited: record.times.queueTime, calls: record.attempts)
         total.recordNanoseconds(time.clampedNanoseconds)
         Self.record(record.times.queueTime, parts.queue)
         Self.record(record.times.tokenTime, parts.token)
@@ -63,8 +63,6 @@ final class Traffic: Sendable {
     /// What one caller has asked for since the process began.
     struct Requests: Sendable, Equatable {
         var all = 0
-        /// Answered by upstream.
-        var upstream = 0
         /// Refused by us or by upstream for what limits or rights say: 401, 403, 429.
         var refused = 0
     }
@@ -76,9 +74,6 @@ final class Traffic: Sendable {
                 sample.labels.count == 4
             else { return }
             callers[sample.labels[0], default: Requests()].all += Int(number)
-            if sample.labels[3] == AnswerSource.upstream.rawValue {
-                callers[sample.labels[0], default: Requests()].upstream += Int(number)
-            }
             if ["401", "403", "429"].contains(sample.labels[2]) {
                 callers[sample.labels[0], default: Requests()].refused += Int(number)
             }
