@@ -124,6 +124,27 @@ import Testing
         }
     }
 
+    @Test("a peer that breaks every connection after a few records gets all of them in the end")
+    func breaking() async throws {
+        let origin = ScriptedOrigin { connection in
+            for _ in 0..<3 {
+                _ = try connection.read(until: Array("\"hash\":\"".utf8))
+                try connection.read(exactly: 66)
+            }
+        }
+        defer { origin.stop() }
+        try await withRig { options in
+            options.file = sink("siem", "tcp://127.0.0.1:\(origin.port)")
+        } _: { rig async throws in
+            try await deletes(rig, 6)
+            let lines = try log(rig.auditFolder)
+            try await eventually("all are there") {
+                origin.connections.contains { SinkServer.messages($0.received).contains(lines[lines.count - 1]) }
+            }
+            #expect(firsts(origin.connections.flatMap { SinkServer.messages($0.received) }) == lines)
+        }
+    }
+
     @Test(
         "killed and started again, the proxy goes on where its sinks are: nothing is lost and nothing out of order",
         .enabled(if: Program.isBuilt))

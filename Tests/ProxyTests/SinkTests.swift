@@ -39,10 +39,13 @@ import Testing
         var progress = SinkProgress(at: head(1))
         progress.delivered(head(4), bytes: 1, isConfirmed: false, now: start)
         progress.ended(isClean: true)
-        #expect(progress.position == head(4) && progress.settlesAt == nil)
+        #expect(progress.position == head(4) && progress.settlesAt == nil && !progress.isFragile)
         progress.delivered(head(6), bytes: 1, isConfirmed: false, now: start)
         progress.ended(isClean: false)
         #expect(progress.position == head(4) && progress.sent == head(4) && progress.downSince == nil)
+        #expect(progress.isFragile, "it gets one at a time from now on, until it has proved to read them")
+        progress.delivered(head(5), bytes: 1, isConfirmed: false, now: start)
+        #expect(progress.isFragile && progress.settle(now: start + .seconds(60)) && !progress.isFragile)
     }
 
     @Test("what fails is tried again within five seconds, for ever, and is down since the first failure")

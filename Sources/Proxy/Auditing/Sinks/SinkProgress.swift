@@ -2,11 +2,14 @@
 //
 // Syslog answers nothing. What was written to a connection counts as read when the peer has ended it in good order, when the
 // connection has lived on for a minute since, or when more than buffers on both sides hold was written behind it. If the
-// connection breaks, what does not count is sent again.
+// connection breaks, what does not count is sent again; from then on record by record, so that a peer that breaks every
+// connection after a few of them has read those before it does, and gets on.
 
 import Audit
 
 struct SinkProgress: Sendable {
+    /// The time between two records of a sink that is treated with care.
+    static let breath = Duration.milliseconds(20)
     /// How long a connection must live on for what was written to it to count as read.
     static let patience = Duration.seconds(60)
     /// More than the buffers of both kernels hold (`tcp_wmem` and `tcp_rmem` are 4 and 6 MiB at most unless changed).
@@ -23,6 +26,8 @@ struct SinkProgress: Sendable {
     /// The last that was sent, and need not be sent again unless its connection breaks.
     private(set) var sent: AuditHead
     private var unsure: [Part] = []
+    /// Its last connection broke over what it may not have read: it gets one record at a time.
+    private(set) var isFragile = false
     private var failures = 0
     /// Since when nothing can be sent; nil while it can, or nobody has tried.
     private(set) var downSince: ContinuousClock.Instant?
@@ -41,6 +46,7 @@ struct SinkProgress: Sendable {
 
     /// The connection has ended; in good order the peer has read all that was sent.
     mutating func ended(isClean: Bool) {
+        isFragile = isClean ? false : isFragile || sent != position
         if isClean { position = sent } else { sent = position }
         unsure = []
     }
@@ -65,6 +71,7 @@ struct SinkProgress: Sendable {
             count += 1
         }
         unsure.removeFirst(count)
+        if count > 0 { isFragile = false }
         return count > 0
     }
 

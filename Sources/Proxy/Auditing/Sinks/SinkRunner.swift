@@ -110,7 +110,7 @@ final class SinkRunner: Sendable {
                 await bell.wait(until: retryAt, time)
                 continue
             }
-            let (records, next, trouble) = await read(follower, batch)
+            let (records, next, trouble) = await read(follower, progress.isFragile ? 1 : batch)
             follower = next
             if let trouble {
                 fail(&progress, trouble)
@@ -119,6 +119,8 @@ final class SinkRunner: Sendable {
                 await bell.wait(until: progress.settlesAt, time)
             } else if await send(records, &progress, &batch) == false {
                 await bell.wait(until: time.now() + .seconds(1), time)
+            } else if progress.isFragile {
+                try? await time.sleep(time.now() + SinkProgress.breath)
             }
         }
         if let end = await wire.close() { progress.ended(isClean: end == .clean) }
