@@ -28,6 +28,8 @@ struct AuditStart {
             var checkpoints = CheckpointWriter(
                 signer, file: CheckpointStart(folder: folder, options: options).file, every: options.checkpointEvery,
                 now: options.now(), tell: options.checkpointTrouble)
+            // Whoever has an open log has its checkpoint, too.
+            _ = checkpoints.look(chain.tree, now: options.now())
             opened(core, recovery)
             core.run(&chain, &checkpoints)
             chain.abandon()

@@ -267,6 +267,20 @@ struct ConfigChecks {
                     "audit_sink[\(offset + 1)].name", "\"\(sink.name)\" is also the name of audit_sink[\(first)]",
                     "name it apart")
             }
+            check(sink, "audit_sink[\(offset + 1)]")
+        }
+    }
+
+    private mutating func check(_ sink: Config.AuditSink, _ table: String) {
+        guard let url = sink.url else { return }
+        if url.scheme == .http, !url.address.isLoopback {
+            mistake("\(table).url", "\"\(url.address)\" is plain http, which is for loopback hosts only", "use https")
+        }
+        if sink.tokenFile != nil, !url.isHTTP {
+            mistake("\(table).token_file", "is for https:// sinks only", "take it out")
+        }
+        if sink.caFile != nil, url.scheme != .tls, url.scheme != .https {
+            mistake("\(table).ca_file", "is for tls:// and https:// sinks only", "take it out")
         }
     }
 
@@ -299,7 +313,13 @@ struct ConfigChecks {
             ("alerts.command", config.alerts.command, .program),
             ("rate.state_file", config.rate.stateFile, .state),
         ]
-        for case (let key, let path?, let content) in files where isSound(key) {
+        let ofSinks = config.auditSinks.enumerated().flatMap { offset, sink -> [(String, String?, FileContent)] in
+            let table = "audit_sink[\(offset + 1)]"
+            return [
+                ("\(table).ca_file", sink.caFile, .certificates), ("\(table).token_file", sink.tokenFile, .credential),
+            ]
+        }
+        for case (let key, let path?, let content) in files + ofSinks where isSound(key) {
             guard let problem = problem(path, content) else { continue }
             mistake(key, "\(TOMLNode.quoted(path)): \(problem)", Self.remedy(content))
         }

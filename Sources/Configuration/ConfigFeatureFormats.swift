@@ -195,8 +195,8 @@ extension ConfigFormat where Value == SinkURL {
             throw ValueProblem(
                 "begins with none of tls://, tcp://, udp:// and https://", hidesValue: text.contains("@"))
         }
-        let address = try BaseURL(parsing: "https" + text[mark.lowerBound...])
-        if scheme != .https {
+        let address = try BaseURL(parsing: (scheme == .http ? "http" : "https") + text[mark.lowerBound...])
+        if scheme != .https, scheme != .http {
             guard address.path.isEmpty else { throw ValueProblem("has a path, which syslog has not") }
             guard text[mark.upperBound...].utf8.last.map({ (0x30...0x39).contains($0) }) == true,
                 hasPort(text[mark.upperBound...])
@@ -204,7 +204,7 @@ extension ConfigFormat where Value == SinkURL {
         }
         return SinkURL(scheme: scheme, address: address)
     } write: {
-        guard $0.scheme != .https else { return $0.address.description }
+        guard !$0.isHTTP else { return $0.address.description }
         let host = $0.address.host
         return "\($0.scheme.rawValue)://\(host.contains(":") ? "[\(host)]" : host):\($0.address.effectivePort)"
     }

@@ -95,7 +95,7 @@ extension Config {
     package struct AuditSink: Sendable, Equatable {
         /// Unique; never empty in a loaded configuration.
         package var name = ""
-        /// `tls://`, `tcp://`, `udp://` or `https://`; never nil in a loaded configuration.
+        /// `tls://`, `tcp://`, `udp://`, `https://` or, on loopback, `http://`; never nil in a loaded configuration.
         package var url: SinkURL?
         /// Where a new sink begins.
         package var from = SinkStart.start
@@ -175,10 +175,14 @@ package struct SinkURL: Sendable, Hashable {
         case udp
         /// JSON lines by POST.
         case https
+        /// The same on loopback.
+        case http
     }
 
     /// Protocol.
     package var scheme: Scheme
+    /// Whether it is spoken to by HTTP.
+    package var isHTTP: Bool { scheme == .https || scheme == .http }
     /// Host, port and, for https, a path.
     package var address: BaseURL
 }

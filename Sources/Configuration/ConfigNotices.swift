@@ -14,18 +14,14 @@ extension LoadedConfig {
                 refusals.append(refusal(key, in: draft, as: "caller[\(offset + 1)].\(key.name)"))
             }
         }
-        if !config.auditSinks.isEmpty { refusals.append(refusal("the table", as: "audit_sink[1]")) }
         return refusals
     }
 
     private func refusal<Root>(_ key: ConfigKey<Root>, in root: Root, as name: String) -> ConfigMistake {
-        refusal(key.isSecret ? "the value" : key.write(root).literal, as: name)
-    }
-
-    private func refusal(_ what: String, as name: String) -> ConfigMistake {
         ConfigMistake(
             place: given[name]?.place ?? .builtIn, key: name,
-            problem: "\(what) is not yet in force in this version, and ignoring it would not be safe",
+            problem:
+                "\(key.isSecret ? "the value" : key.write(root).literal) is not yet in force in this version, and ignoring it would not be safe",
             remedy: "take it out to run without it")
     }
 
@@ -67,6 +63,18 @@ extension LoadedConfig {
                     place: given["listen.proxy_protocol"]?.place ?? .builtIn, key: "listen.proxy_protocol",
                     problem: "does nothing but end connections with a preamble while listen.trusted_proxies is empty",
                     remedy: "name the proxies in listen.trusted_proxies"))
+        }
+        for (offset, sink) in config.auditSinks.enumerated() {
+            guard let url = sink.url, url.scheme == .tcp || url.scheme == .udp, !url.address.isLoopback else {
+                continue
+            }
+            let key = "audit_sink[\(offset + 1)].url"
+            warnings.append(
+                ConfigMistake(
+                    place: given[key]?.place ?? .builtIn, key: key,
+                    problem:
+                        "audit records cross the network in plain text, and anybody may answer in the sink's place",
+                    remedy: "use tls:// or https://, or let only your own network see it"))
         }
         return warnings
     }

@@ -92,15 +92,15 @@ extension ConfigKeys {
         .init("issuer.windows", \.windows, .list(.window), "as for callers"),
     ]
 
-    /// The keys of an `[[audit_sink]]`. The table as a whole is a promise.
+    /// The keys of an `[[audit_sink]]`.
     static let auditSink: [ConfigKey<Config.AuditSink>] = [
-        .init("audit_sink.name", \.name, .filled(expects: "a name"), "unique", inForce: false),
+        .init("audit_sink.name", \.name, .filled(expects: "a name"), "unique"),
         .init(
             "audit_sink.url", \.url, .optional(.sink),
-            "tls:// tcp:// udp:// = syslog RFC 5424; https:// = JSON lines by POST", inForce: false),
-        .init("audit_sink.from", \.from, .choice, "start | end: where a new sink begins", inForce: false),
-        .init("audit_sink.ca_file", \.caFile, .optional(.path), "PEM; extra CA bundle", inForce: false),
-        .init("audit_sink.token_file", \.tokenFile, .optional(.path), "https: Bearer", inForce: false),
+            "tls:// tcp:// udp:// = syslog RFC 5424; https:// = JSON lines by POST"),
+        .init("audit_sink.from", \.from, .choice, "start | end: where a new sink begins"),
+        .init("audit_sink.ca_file", \.caFile, .optional(.path), "PEM; extra CA bundle"),
+        .init("audit_sink.token_file", \.tokenFile, .optional(.path), "https: Bearer"),
     ]
 }
 

@@ -37,7 +37,12 @@ extension AuditCommand {
             }
             for finding in verification.findings { say(finding.description.printable) }
             for file in verification.setAside { say("set aside after a crash: \(file.printable)") }
-            if let retired = verification.retired { say("retired by audit.keep: records 1 to \(retired)") }
+            if let retired = verification.retired {
+                say("retired by audit.keep: records 1 to \(retired)")
+                if verification.findings.contains(where: { if case .cutTail = $0 { true } else { false } }) {
+                    say("the head that was given may be that of a record among them")
+                }
+            }
             if let noted, let verdict { say(Self.words(verdict, noted).printable) }
             let isIntact = verification.isIntact && (verdict ?? .holds) == .holds
             let word = isIntact ? "intact" : "NOT INTACT"

@@ -150,6 +150,18 @@ struct ConfigCheckTests {
                 "[[issuer]]\nurl = \"https://h\"\naudience = [\"a\"]\n[token]\nmode = \"passthrough\"",
                 "1: issuer[1]: does not go with token.mode"
             ),
+            (
+                "[[audit_sink]]\nname = \"a\"\nurl = \"http://h/in\"",
+                "3: audit_sink[1].url: \"http://h/in\" is plain http, which is for loopback hosts only"
+            ),
+            (
+                "[[audit_sink]]\nname = \"a\"\nurl = \"tcp://h:1\"\ntoken_file = \"/dev/null\"",
+                "4: audit_sink[1].token_file: is for https:// sinks only"
+            ),
+            (
+                "[[audit_sink]]\nname = \"a\"\nurl = \"udp://h:1\"\nca_file = \"/ca\"",
+                "4: audit_sink[1].ca_file: is for tls:// and https:// sinks only"
+            ),
             ("[[audit_sink]]\nname = \"a\"", "1: audit_sink[1]: has no url"),
         ])
     func relations(text: String, message: String) {

@@ -57,7 +57,6 @@ struct ConfigPromisedKeysTests {
             ("[deletes]\narchive = \"best_effort\"", "deletes.archive"),
             ("[deletes]\narchive_path = \"a\"", "deletes.archive_path"),
             ("[deletes]\narchive_keep = \"8760h\"", "deletes.archive_keep"),
-            ("[[audit_sink]]\nname = \"a\"\nurl = \"tcp://h:514\"", "audit_sink[1]"),
             ("[fleet]\nengine = \"file:/f.db\"", "fleet.engine"),
         ])
     func refused(text: String, key: String) throws {

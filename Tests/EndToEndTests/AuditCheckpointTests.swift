@@ -139,6 +139,30 @@ import Testing
         }
     }
 
+    @Test("audit.keep takes whole files away while the proxy runs, tells it, and leaves a log that verifies")
+    func keep() async throws {
+        try await withSigned(["audit.keep=1h"]) { rig, key async throws in
+            let files = {
+                try FileManager.default.contentsOfDirectory(atPath: rig.auditFolder).filter { $0.hasSuffix(".jsonl") }
+            }
+            let before = try files().count
+            #expect(before > 1)
+            rig.clock.advance(by: .seconds(2 * 3_600))
+            try await eventually("it is told") {
+                rig.applicationLog.text.contains("files of the audit log are retired")
+            }
+            #expect(try files().count < before)
+            #expect(try AuditLogFile.lines(rig.auditFolder).contains { $0.line.event == "retired" })
+            rig.clock.advance(by: .seconds(31))
+            _ = try await rig.deleteRun("none", id: "after")
+            let verified = try await AuditProgram.run(
+                ["audit", "verify", "--path", rig.auditFolder, "--public-key", key]
+                    + ["--checkpoint", rig.auditFolder + "/checkpoint"])
+            #expect(verified.status == 0 && verified.output.contains("retired by audit.keep: records 1 to "))
+            #expect(verified.output.contains(" holds"), "\(verified.output)\(verified.errors)")
+        }
+    }
+
     @Test("a key file that is none, or is missing, is a mistake of the configuration")
     func mistakes() async throws {
         for (file, part) in [("/etc/hostname", "holds no signing key"), ("/nowhere/key", "there is no such file")] {

@@ -13,13 +13,16 @@ enum AuditStartup {
     /// Opens the log of the configuration. Throws `AuditOpenFailure` when another process has the folder, or when it
     /// cannot be written.
     /// With `audit.required = false` that is a warning, and nil.
+    ///
+    /// - Parameter wrote: called when there are new records; must not block.
     static func open(
         _ config: Config, software: String, reader: ObjectReader, environment: Environment, events: EventLog,
-        traffic: Traffic
+        traffic: Traffic, wrote: @escaping @Sendable () -> Void = {}
     ) async throws -> AuditTrail? {
         do {
             return try await openLog(
-                config, software: software, reader: reader, environment: environment, events: events, traffic: traffic)
+                config, software: software, reader: reader, environment: environment, events: events, traffic: traffic,
+                wrote: wrote)
         } catch {
             guard !config.audit.required else { throw error }
             events.logger.warning("nothing is recorded: the audit log cannot be opened: \(error)")
@@ -30,13 +33,14 @@ enum AuditStartup {
 
     private static func openLog(
         _ config: Config, software: String, reader: ObjectReader, environment: Environment, events: EventLog,
-        traffic: Traffic
+        traffic: Traffic, wrote: @escaping @Sendable () -> Void
     ) async throws -> AuditTrail {
         let settings = config.audit
         var options = AuditOptions(
             software: software, rotateBytes: Int64(settings.rotateBytes),
             wallTime: { environment.auditTime }, now: environment.now, healthChanged: { events.audit($0) })
         options.name = NoteName.origin(config.fleet.name.isEmpty ? MachineName.text : config.fleet.name)
+        options.wrote = { _ in wrote() }
         options.checkpointEvery = settings.checkpointEvery
         options.checkpointTrouble = { events.checkpoint(trouble: $0) }
         options.signingKey = try settings.signingKeyFile.map { try signingKey($0, events) }

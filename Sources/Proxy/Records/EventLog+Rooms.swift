@@ -63,6 +63,32 @@ extension EventLog {
         logger.warning("files of the audit log cannot be retired (audit.keep)", metadata: ["error": "\(why)"])
     }
 
+    /// A sink of the audit log broke, or was mended, or something of its own.
+    func sink(_ news: SinkNews) {
+        switch news {
+        case .down(let sink, let trouble):
+            logger.error(
+                "a sink of the audit log is down: records wait on disk and are sent later",
+                metadata: ["sink": "\(sink)", "error": "it \(trouble)"])
+        case .up(let sink, let span):
+            logger.notice(
+                "a sink of the audit log takes records again",
+                metadata: ["sink": "\(sink)", "down_s": "\(span.components.seconds)"])
+        case .positionUnwritten(let sink, let trouble):
+            logger.error(
+                "the position of a sink cannot be noted: after a restart it gets records again",
+                metadata: ["sink": "\(sink)", "error": "\(trouble)"])
+        case .begunAnew(let sink, let why):
+            logger.warning(
+                "a sink of the audit log gets all records from the first on",
+                metadata: ["sink": "\(sink)", "reason": "\(why)"])
+        case .skipped(let sink, let seq):
+            logger.warning(
+                "a record is too long for a datagram and was left out",
+                metadata: ["sink": "\(sink)", "seq": "\(seq)"])
+        }
+    }
+
     /// The keys of an issuer cannot be fetched, or can again.
     ///
     /// - Parameter trouble: what it does; nil: it is over.

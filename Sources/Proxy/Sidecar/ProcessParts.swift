@@ -41,6 +41,8 @@ final class ProcessParts: Sendable {
     private let retries: RetryBudget
     /// The trail of the configuration in force; nil where the log could not be opened and need not be.
     private let trail = Mutex<AuditTrail?>(nil)
+    /// Gets copies of the same log.
+    let sinks: SinkBook
     /// Of the same log.
     private let auditKeeper = Mutex<AuditKeeper?>(nil)
     /// The gate and the cache, as the configuration in force sees them.
@@ -75,6 +77,7 @@ final class ProcessParts: Sendable {
         issuers = IssuerBook(
             documents: CurlDocuments(transport: transport, environment: environment), time: environment.time,
             tell: { [events] in events.issuer($0, $1?.sentence) })
+        sinks = SinkBook(group: group, environment: environment, events: events)
         pseudonym = UpstreamSettings.newPseudonym(environment)
         let pacing = Pacing(
             limits, passesTokens: config.token.mode == .passthrough, time: environment.time,
@@ -121,10 +124,15 @@ final class ProcessParts: Sendable {
     func openAudit(_ config: Config) async throws {
         let trail = try await AuditStartup.open(
             config, software: Sidecar.software, reader: reader(config), environment: environment, events: events,
-            traffic: traffic)
+            traffic: traffic, wrote: { [sinks] in sinks.wrote() })
         self.trail.withLock { $0 = trail }
-        guard let log = trail?.log else { return }
-        let keeper = AuditKeeper(log, time: environment.time, events: events) { .max }
+    }
+
+    /// Begins to send copies of the audit log, and to retire of it what all have who get some.
+    func serveAudit(_ config: Config) {
+        guard let log = audit?.log else { return }
+        sinks.change(to: config, log)
+        let keeper = AuditKeeper(log, time: environment.time, events: events) { [sinks] in sinks.delivered }
         keeper.change(keep: config.audit.keep)
         auditKeeper.withLock { $0 = keeper }
     }
@@ -133,6 +141,7 @@ final class ProcessParts: Sendable {
     func closeAudit() async {
         auditKeeper.withLock { $0 }?.end()
         await audit?.log.close()
+        await sinks.end()
     }
 
     // MARK: One configuration
@@ -201,6 +210,7 @@ final class ProcessParts: Sendable {
             changed.reader = reader(config)
             trail.withLock { $0 = changed }
         }
+        if let log = changed?.log { sinks.change(to: config, log) }
         auditKeeper.withLock { $0 }?.change(keep: config.audit.keep)
         events.changed(windows: limits.windows)
         alerts.change(to: config.alerts)

@@ -40,7 +40,7 @@ extension Sidecar {
             MetricSample(.auditSequence, Int(clamping: status.head.seq)),
             MetricSample(.auditHead, 1, status.noted.hash),
             MetricSample(.auditDegraded, status.health == .ready ? 0 : 1),
-        ]
+        ] + parts.sinks.all.map { MetricSample(.auditSinkLag, $0.lag(behind: status.head), $0.name) }
     }
 
     private var processSamples: [MetricSample] {

@@ -120,6 +120,16 @@ extension Sidecar {
         object.add("seq", Int(clamping: status.head.seq))
         object.add("hash", status.head.hash)
         object.add("open_intents", status.openIntents)
+        object.add(
+            "sinks",
+            parts.sinks.all.map { sink in
+                var object = JSONObject()
+                object.add("name", sink.name)
+                object.add("lag", sink.lag(behind: status.head))
+                object.add("down_seconds", seconds: sink.downSince.map { $0.duration(to: environment.now()) })
+                object.add("trouble", sink.trouble)
+                return object
+            })
         return object
     }
 

@@ -121,6 +121,7 @@ package final class Sidecar: Sendable {
         certificates?.start(parts.activity, parts.alerts)
         let urls = try await startTools(config)
         let admin = try await startAdmin(config)
+        parts.serveAudit(config)
         if let audit = parts.audit {
             settling.withLock {
                 $0 = Task { [logger] in await AuditStartup.settleOpenIntents(audit, logger: logger) }

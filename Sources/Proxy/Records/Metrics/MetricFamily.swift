@@ -107,6 +107,8 @@ struct MetricFamily: Sendable {
     static let auditHead = MetricFamily(
         "clash_proxy_audit_head_info", .gauge,
         "Hash of the newest record as it was when audit.checkpoint_every was over last: for witnesses.", ["hash"])
+    static let auditSinkLag = MetricFamily(
+        "clash_proxy_audit_sink_lag_records", .gauge, "Records that a sink has not been sent yet.", ["sink"])
     static let auditDegraded = MetricFamily(
         "clash_proxy_audit_degraded", .gauge, "1 while the audit log cannot be written.")
 
@@ -142,8 +144,8 @@ struct MetricFamily: Sendable {
         requests, requestSeconds, connections, upstreamCalls, upstreamSaved, windowLimit, windowUsed, queueDepth,
         inFlight, cooldownSeconds, pauses, gateAdmitted, gateWaited, gateRefused, gateUpstreamRefusals, gateWouldWait,
         gateWouldRefuse, cacheRequests, cacheEntries, cacheBytes, cacheEvictions, cachePurged, tokenExpires,
-        tokenRefreshes, auditRecords, auditSequence, auditHead, auditDegraded, spansDropped, alerts, tlsExpires, build,
-        processCPU, processResident, processVirtual, processOpenFiles, processMaxFiles, processStart,
+        tokenRefreshes, auditRecords, auditSequence, auditHead, auditSinkLag, auditDegraded, spansDropped, alerts,
+        tlsExpires, build, processCPU, processResident, processVirtual, processOpenFiles, processMaxFiles, processStart,
     ]
 
     /// Upper bounds of the buckets of a histogram of seconds, in nanoseconds: from a hit to the longest wait.
