@@ -67,10 +67,12 @@ extension EventLog {
     func sink(_ news: SinkNews) {
         switch news {
         case .down(let sink, let trouble):
+            sinkIsDown(sink, "it \(trouble)")
             logger.error(
                 "a sink of the audit log is down: records wait on disk and are sent later",
                 metadata: ["sink": "\(sink)", "error": "it \(trouble)"])
         case .up(let sink, let span):
+            sinkIsUp(sink)
             logger.notice(
                 "a sink of the audit log takes records again",
                 metadata: ["sink": "\(sink)", "down_s": "\(span.components.seconds)"])

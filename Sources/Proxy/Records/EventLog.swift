@@ -212,30 +212,24 @@ final class EventLog: Sendable {
             metadata: ["peer": "\(peer)", "connections": "\(count)"])
     }
 
-    /// A sink of audit records does not work any more, or works again. A minute later it is worth an alert.
+    /// A sink of audit records is down for a minute from now on, which is worth an alert, unless it is up before.
     ///
-    /// - Parameters:
-    ///   - name: from the configuration.
-    ///   - trouble: what is wrong; nil: nothing any more.
-    func sink(_ name: String, _ trouble: String?) {
-        guard let trouble else {
-            guard let waiting = state.withLock({ $0.sinks.removeValue(forKey: name) }) else { return }
-            waiting.cancel()
-            logger.notice("an audit sink takes records again", metadata: ["sink": "\(name)"])
-            alerts?.sinkBack(name)
-            return
-        }
-        let isNews = state.withLock { state in
-            guard state.sinks[name] == nil, !state.hasEnded else { return false }
+    /// - Parameter name: from the configuration.
+    func sinkIsDown(_ name: String, _ trouble: String) {
+        state.withLock { state in
+            guard state.sinks[name] == nil, !state.hasEnded else { return }
             state.sinks[name] = Task.detached { [environment, alerts] in
                 try? await environment.sleep(environment.now() + .seconds(60))
                 if !Task.isCancelled { alerts?.sinkDown(name, trouble) }
             }
-            return true
         }
-        guard isNews else { return }
-        logger.warning(
-            "an audit sink takes no records: they wait on disk", metadata: ["sink": "\(name)", "error": "\(trouble)"])
+    }
+
+    /// It takes records again.
+    func sinkIsUp(_ name: String) {
+        guard let waiting = state.withLock({ $0.sinks.removeValue(forKey: name) }) else { return }
+        waiting.cancel()
+        alerts?.sinkBack(name)
     }
 
     /// Something happened to the token.

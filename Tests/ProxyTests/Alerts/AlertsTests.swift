@@ -124,20 +124,20 @@ private final class FakeWebhook: DocumentPosting {
         let webhook = FakeWebhook()
         let events = EventLog(
             logger: logger, environment: .test(clock), windows: [], alerts: alerts(webhook))
-        events.sink("siem", "no route")
+        events.sink(.down(sink: "siem", trouble: "found no route"))
         try await clock.waitForSleeper(until: clock.now + .seconds(60))
         clock.advance(by: .seconds(59))
-        events.sink("siem", nil)
+        events.sink(.up(sink: "siem", after: .seconds(1)))
         try await clock.waitForNoSleepers()
-        events.sink("siem", "no route")
-        events.sink("siem", "still no route")
+        events.sink(.down(sink: "siem", trouble: "found no route"))
+        events.sink(.down(sink: "siem", trouble: "still found no route"))
         try await clock.waitForSleeper(until: clock.now + .seconds(60))
         clock.advance(by: .seconds(60))
         try await eventually("it is told") { webhook.posts.count == 1 }
-        events.sink("siem", nil)
+        events.sink(.up(sink: "siem", after: .seconds(1)))
         try await eventually("and its end") { webhook.posts.count == 2 }
         #expect(webhook.posts[0].contains(#""kind":"sink","severity":"warning","state":"begun""#))
-        #expect(webhook.posts[0].contains(#""details":{"sink":"siem","error":"no route"}"#))
+        #expect(webhook.posts[0].contains(#""details":{"sink":"siem","error":"it found no route"}"#))
         #expect(webhook.posts[1].contains(#""state":"over""#))
     }
 }
