@@ -18,13 +18,27 @@ import Testing
         #expect(try await socket.receive() == "READY=1\nSTATUS=listening on two lines")
         manager.tell(.stopping)
         #expect(try await socket.receive() == "STOPPING=1")
-        manager.tell(.alive)
+        manager.beat()
         #expect(try await socket.receive() == "WATCHDOG=1")
         manager.tell(.reloading)
         let reloading = try await socket.receive().split(separator: "\n")
         #expect(reloading.first == "RELOADING=1")
         #expect(
             reloading.last?.hasPrefix("MONOTONIC_USEC=") == true && Int64(reloading.last?.dropFirst(15) ?? "") ?? 0 > 0)
+    }
+
+    @Test("where it does not keep up, beats are left out, and what it would wait for in vain waits for it")
+    func full() async throws {
+        let name = "@clash-proxy-test-\(UInt64.random(in: 0 ... .max))"
+        let socket = try DatagramSocket(name)
+        let manager = try #require(ServiceManager(["NOTIFY_SOCKET": name]))
+        // More than any queue of datagrams holds.
+        for _ in 0..<100_000 { manager.beat() }
+        async let told: Void = OffThread.run { manager.tell(.stopping) }
+        var beats = 0
+        while try await socket.receive() == "WATCHDOG=1" { beats += 1 }
+        await told
+        #expect(beats > 0 && beats < 100_000)
     }
 
     @Test("nobody there, or gone, stops nothing")

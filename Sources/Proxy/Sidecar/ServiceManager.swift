@@ -47,6 +47,7 @@ package final class ServiceManager: Sendable {
         self.address = address
         descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { return nil }
+        SocketTimeout.set(sending: 1, on: descriptor)
         watchdog = Self.watchdog(environment, process)
     }
 
@@ -58,10 +59,16 @@ package final class ServiceManager: Sendable {
         return .microseconds(span)
     }
 
-    /// Sends at once or, where the manager does not keep up, not at all.
-    func tell(_ news: News...) {
+    /// Sends; where the manager does not keep up, waits a second at most for it to take what it would wait for in vain.
+    func tell(_ news: News...) { send(news, waits: true) }
+
+    /// Says that all parts answer, at once or, where the manager does not keep up, not at all: it has enough of these to read.
+    func beat() { send([.alive], waits: false) }
+
+    private func send(_ news: [News], waits: Bool) {
         let bytes = Array(news.map(\.text).joined(separator: "\n").utf8)
-        _ = address.withAddress { sendto(descriptor, bytes, bytes.count, Int32(MSG_DONTWAIT | MSG_NOSIGNAL), $0, $1) }
+        let flags = Int32(MSG_NOSIGNAL) | (waits ? 0 : Int32(MSG_DONTWAIT))
+        _ = address.withAddress { sendto(descriptor, bytes, bytes.count, flags, $0, $1) }
     }
 }
 
@@ -73,7 +80,7 @@ extension Sidecar {
         if let span = manager.watchdog {
             let dog = Watchdog(
                 parts.group, parts.transport, round: span / 2, time: environment.time, logger: logger
-            ) { manager.tell(.alive) }
+            ) { manager.beat() }
             watchdog.withLock { $0 = dog }
         }
     }
