@@ -10,7 +10,7 @@ KEY = "cpk_" + "q9Xhqbt0d0pthoAB9XIhAMNrStblbf92m5wf0s9B9Xo"
 TOOL = ["Accept: application/vnd.bentley.itwin-platform.v2+json", f"X-Api-Key: {KEY}"]
 ADDED = ["x-correlation-id", "via", "cache-status", "age"]
 # What the templates of nginx and Envoy say of HTTP/1.1 without TLS.
-PLAIN = {"connections": 4096, "listen": "", "tls": "", "transport_socket": "null", "codec": "HTTP1", "issuer": ""}
+PLAIN = {"connections": 4096, "listen": "", "tls": "", "transport_socket": "null", "codec": "HTTP1"}
 
 
 def head(answer):

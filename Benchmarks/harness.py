@@ -79,7 +79,7 @@ def version(*command):
 def config(template, target, **values):
     """Fills `${…}` in a file of `configs` and writes it; the suffix of the template is added to `target`."""
     template = HERE / "configs" / template
-    values = {"user": "user root;" if os.geteuid() == 0 else "", "token": TOKEN, "list_path": PREFIX,
+    values = {"issuer": "", "user": "user root;" if os.geteuid() == 0 else "", "token": TOKEN, "list_path": PREFIX,
               "detail_path": DETAIL, "upstream_log": "off", **values}
     target = pathlib.Path(target).with_suffix(template.suffix)
     target.write_text(string.Template(template.read_text()).safe_substitute(values))
