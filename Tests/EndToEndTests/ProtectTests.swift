@@ -87,6 +87,32 @@ import Testing
         }
     }
 
+    @Test("while something is protected, a delete has to name what it is about by ids, whatever its body calls it")
+    func namedByIDs() async throws {
+        try await withProtection(of: [Self.run]) { rig, received, callers in
+            let base = "/clash-detection/itwins/\(Self.mine)"
+            let other = "99999999-2222-4333-8444-555555555555"
+            func jobs(_ list: String, _ word: String = "delete") -> String {
+                #"{"jobs":\#(list),"operation":"\#(word)"}"#
+            }
+            let unnamed = [
+                #"["urn:uuid:\#(Self.run)"]"#, #"["x\#(Self.run)"]"#, #"["\#(other),\#(Self.run)"]"#,
+                #"[{"\#(Self.run)":1}]"#, "[]",
+            ]
+            var calls = unnamed.map { ("\(base)/reports/jobs/deletion", jobs($0)) }
+            calls += [("\(base)/tests/jobs/deletion", jobs("[]")), ("\(base)/reports/jobs/deletion", "")]
+            calls += ["remove", "Purge"].map { ("\(base)/reports/jobs", jobs(#"["\#(Self.run)"]"#, $0)) }
+            for (target, body) in calls {
+                try await rig.call("POST", target, [callers.key("free")], body: body)
+                    .expectError(403, "Protected", reason: "protected", "\(target) \(body)")
+            }
+            #expect(received.count == 0, "\(received.all.map(\.requestLine))")
+            let named = jobs(#"["\#(other)"]"#)
+            let target = "\(base)/reports/jobs/deletion"
+            #expect(try await rig.call("POST", target, [callers.key("free")], body: named).status == 200)
+        }
+    }
+
     @Test("nothing in a protected iTwin is deleted, and no delete whose iTwin or body nobody can read")
     func iTwins() async throws {
         let world = Simulator(SimulatorConfiguration())

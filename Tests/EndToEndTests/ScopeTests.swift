@@ -190,6 +190,25 @@ import Testing
         }
     }
 
+    @Test(
+        "a v1 id that does not decode is refused by whatever method, known or not", arguments: ["POST", "PATCH", "GET"])
+    func unknownMethods(method: String) async throws {
+        let received = Received()
+        let server = origin(received) { _, _ in ok }
+        try await withScopes(origin: server) { rig, callers in
+            let body: String? = method == "GET" ? nil : "{}"
+            for collection in ["tests", "runs", "results", "SuppressionRules"] {
+                for id in ["notanid", "vB.", SeededWorld.foreign] {
+                    let target = "/clashdetection/\(collection)/\(id)?projectId=\(Self.mine)"
+                    let answer = try await rig.call(method, target, [callers.key("mine")], body: body)
+                    #expect(answer.status == 403, "\(method) \(target): \(answer.statusLine)")
+                }
+            }
+            #expect(received.count == 0, "\(received.all.map(\.requestLine))")
+        }
+        server.stop()
+    }
+
     @Test("what exists and what does not are refused alike, and a preflight says nothing")
     func nothingTold() async throws {
         try await withScopes(flags: ["listen.cors_origins=https://viewer.example"]) { rig, callers in

@@ -36,7 +36,7 @@ struct FloodGuard {
 
     /// Header blocks may come in so many pieces.
     static let maxContinuations = 64
-    /// DATA that is padded, does not end its stream and holds less counts as empty.
+    /// DATA that does not end its stream and holds less is small; padded, it counts as empty.
     static let leastData = 16
     /// Tools that write bodies piece by piece send small DATA: so much of that counts as one that is empty.
     private static let smallForEmpty = 16
