@@ -23,6 +23,9 @@ package enum APIVersion: String, Sendable, CaseIterable {
     case v2
     /// Anything else.
     case other
+
+    /// What `Accept` asks it for; of anything else, what v2 is asked for.
+    package var mediaType: String { "application/vnd.bentley.itwin-platform.\(self == .v1 ? "v1" : "v2")+json" }
 }
 
 /// Where a call names an iTwin.

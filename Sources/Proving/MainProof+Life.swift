@@ -142,7 +142,7 @@ extension MainProof {
 
     /// In the middle of its first file, whose own proof it is: the folder goes with it.
     private static func changeByte(in folder: String) -> Bool {
-        guard let name = ProofFolder.names(in: folder).first(where: { $0.hasPrefix("audit-") }) else { return false }
+        guard let name = PrivateFolder.names(in: folder).first(where: { $0.hasPrefix("audit-") }) else { return false }
         let file = open("\(folder)/\(name)", O_RDWR | O_NOFOLLOW | O_CLOEXEC)
         guard file >= 0 else { return false }
         defer { close(file) }

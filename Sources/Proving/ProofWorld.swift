@@ -16,7 +16,7 @@ final class ProofWorld: Sendable {
     let simulator: Simulator
     let callers: [ProvenCaller]
     let client: ProofClient
-    let folder: ProofFolder
+    let folder: PrivateFolder
     let log: ProofLog
     let tools: Origin
     let admin: Origin
@@ -31,7 +31,7 @@ final class ProofWorld: Sendable {
     struct Unstartable: Error, CustomStringConvertible { let description: String }
 
     var auditFolder: String { folder.path + "/audit" }
-    var accessLogText: String { ProofFolder.text(of: folder.path + "/access.log") }
+    var accessLogText: String { PrivateFolder.text(of: folder.path + "/access.log") }
 
     /// - Parameters:
     ///   - change: what this world's proxy has otherwise than the configuration.
@@ -51,7 +51,7 @@ final class ProofWorld: Sendable {
                 started.append(issuer)
             }
             let keys = try promised.callers.map { _ in try newKey() }
-            let folder = try ProofFolder(in: parent)
+            let folder = try PrivateFolder(for: "prove", in: parent)
             let surroundings = ProofSurroundings(
                 api: api, issuers: issuers.map(\.1), clientID: "prove", clientSecret: secrets.client,
                 folder: folder.path, adminKey: promised.admin.keySHA256 == nil ? nil : secrets.admin.hash)
@@ -69,7 +69,7 @@ final class ProofWorld: Sendable {
 
     private init(
         _ promised: Config, _ config: Config, _ simulator: Simulator, _ issuers: [Simulator],
-        _ callers: [ProvenCaller], _ folder: ProofFolder, _ secrets: (client: String, admin: String)
+        _ callers: [ProvenCaller], _ folder: PrivateFolder, _ secrets: (client: String, admin: String)
     ) async throws {
         (self.promised, self.simulator, self.issuers, self.callers) = (promised, simulator, issuers, callers)
         (self.folder, clientSecret, adminKey) = (folder, secrets.client, secrets.admin)

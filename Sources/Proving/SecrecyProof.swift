@@ -57,8 +57,8 @@ struct SecrecyProof: Sendable {
 
     private var places: [(String, String)] {
         pages + [("the access log", world.accessLogText), ("the application log", world.log.text)]
-            + ProofFolder.names(in: world.auditFolder).map {
-                ("the audit log", ProofFolder.text(of: "\(world.auditFolder)/\($0)"))
+            + PrivateFolder.names(in: world.auditFolder).map {
+                ("the audit log", PrivateFolder.text(of: "\(world.auditFolder)/\($0)"))
             }
     }
 

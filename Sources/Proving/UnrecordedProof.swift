@@ -2,6 +2,7 @@
 
 import Configuration
 import Glibc
+import Ground
 import HTTPTypes
 import Simulator
 

@@ -4,12 +4,13 @@ import ArgumentParser
 import Crypto
 import FoundationEssentials
 import Glibc
+import Ground
 import SwiftASN1
 import X509
 
 /// A self-signed certificate for this machine's loopback names, with its key, in a folder of its own.
 struct DemoCertificate {
-    private let folder: TemporaryFolder
+    private let folder: PrivateFolder
     /// PEM; what tools have to trust.
     var path: String { folder.path + "/certificate.pem" }
     private var keyPath: String { folder.path + "/key.pem" }
@@ -19,7 +20,7 @@ struct DemoCertificate {
     private static let hour: TimeInterval = 3_600
 
     init() throws {
-        folder = try TemporaryFolder()
+        folder = try TemporaryFolder.make()
         do {
             let key = Certificate.PrivateKey(P256.Signing.PrivateKey())
             try Self.write(try Self.certificate(key).serializeAsPEM().pemString, path)

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Configuration
 import Glibc
+import Ground
 import Proxy
 import Simulator
 
@@ -30,7 +31,7 @@ struct DemoCommand: AsyncParsableCommand {
             complain("the simulator cannot start: \(error)")
             throw ExitCode.failure
         }
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryFolder.make()
         defer { folder.remove() }
         let certificate = tls ? try DemoCertificate() : nil
         defer { certificate?.remove() }

@@ -196,7 +196,7 @@ struct ObjectReader: Sendable {
         guard let authorization = await authorization(reading) else { return nil }
         var request = UpstreamRequest(origin: sender.settings.origin, target: target)
         request.fields.append(authorization)
-        request.fields[.accept] = "application/vnd.bentley.itwin-platform.\(version == .v1 ? "v1" : "v2")+json"
+        request.fields[.accept] = version.mediaType
         request.fields[.correlationID] = reading.correlationID
         request.fields[.acceptEncoding] = "identity"
         request.decodesContent = true

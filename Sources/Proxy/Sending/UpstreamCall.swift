@@ -92,8 +92,7 @@ struct UpstreamCall {
         (call.turn.token, call.turn.peer) = (turn.token, turn.peer)
         call.request.target = target
         call.request.body = .none
-        call.request.fields[.accept] =
-            "application/vnd.bentley.itwin-platform.\(match.operation.version == .v1 ? "v1" : "v2")+json"
+        call.request.fields[.accept] = match.operation.version.mediaType
         call.request.fields[.acceptEncoding] = "identity"
         for name in [HTTPField.Name.contentType, .prefer] { call.request.fields[name] = nil }
         call.request.decodesContent = true
