@@ -10,6 +10,8 @@ public struct AuditRecovery: Sendable {
     public let setAside: [String]
     /// Intents without outcome, oldest first.
     public let openIntents: [AuditOpenIntent]
+    /// Names of the checkpoints in the folder that the log was found to contradict, by this process or an earlier one.
+    package let disputed: [String]
     /// What the log's checkpoints are verified with; nil where none are signed.
     package let verifierKey: NoteVerifierKey?
 }
@@ -57,9 +59,12 @@ struct AuditStart {
                 now: options.wallTime)
             chain.tree = scanned.tree
             try writeOpened(&chain, found, notes)
+            let disputed = try AuditOpenFailure.wrapping { () throws(FileFailure) in
+                try CheckpointStart(folder: folder, options: options).disputed
+            }
             let recovery = AuditRecovery(
                 previousHead: found.head, notes: notes, setAside: found.setAside, openIntents: scanned.openIntents,
-                verifierKey: signer?.verifier)
+                disputed: disputed, verifierKey: signer?.verifier)
             return (chain, signer, recovery)
         } catch {
             options.fileSystem.close(lock.file)

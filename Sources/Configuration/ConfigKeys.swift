@@ -3,6 +3,12 @@
 // but does nothing yet; whoever builds the feature removes the word.
 
 enum ConfigKeys {
+    /// What this proxy shows others about itself; secret keys besides.
+    static let credentials: Set = [
+        "token.client_id", "token.client_secret", "token.client_secret_file", "token.state_file",
+        "upstream.proxy_credentials_file", "audit.signing_key_file",
+    ]
+
     /// Environment variables are this, the section, `_` and the key, all in capitals.
     static let variablePrefix = "CLASH_PROXY_"
 

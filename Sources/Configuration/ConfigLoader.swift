@@ -32,14 +32,18 @@ struct GivenValue: Sendable {
 /// Turns sources into a configuration.
 package enum ConfigLoader {
     /// Loads `sources`. Precedence: flags, environment, file, default.
-    /// - Parameter problem: why the file at a path is not what a key needs, nil if it is; asked once for every file
-    ///   the configuration names.
+    /// - Parameters:
+    ///   - judgesSecrets: false where no credential is used: one that is not at hand is no mistake then, and is left out.
+    ///   - problem: why the file at a path is not what a key needs, nil if it is; asked once for every file the configuration
+    ///     names.
     /// - Throws: every mistake that was found, in the order of the file.
     package static func load(
-        _ sources: ConfigSources, problem: (String, FileContent) -> String? = ConfigSources.problem
+        _ sources: ConfigSources, judgesSecrets: Bool = true,
+        problem: (String, FileContent) -> String? = ConfigSources.problem
     ) throws(ConfigMistakes) -> LoadedConfig {
         let gathered = GatheredValues(sources)
         var reader = ConfigReader(environment: sources.environment, folder: sources.folder)
+        reader.judgesSecrets = judgesSecrets
         reader.mistakes = gathered.mistakes
         reader.remark(strangers: gathered.strangers)
         for key in ConfigKeys.all {
@@ -49,9 +53,10 @@ package enum ConfigLoader {
         reader.readTables(gathered)
         reader.faulty.formUnion(gathered.doubtful)
         reader.settle()
+        if !judgesSecrets { reader.faulty.formUnion(ConfigKeys.credentials) }
         if !gathered.lacksFile {
             var checks = ConfigChecks(config: reader.config, given: reader.given, faulty: reader.faulty)
-            checks.run(problem)
+            checks.run { judgesSecrets || !$1.isCredential ? problem($0, $1) : nil }
             reader.mistakes += checks.mistakes
         }
         return try reader.result(sources)
@@ -111,6 +116,8 @@ struct ConfigReader {
     var remarks: [ConfigMistake] = []
     /// Keys whose value is not to be trusted; `caller` stands for all of the callers.
     var faulty: Set<String> = []
+    /// Whether a credential has to be at hand.
+    var judgesSecrets = true
 
     init(environment: [String: String], folder: String) {
         self.environment = environment
@@ -147,6 +154,7 @@ struct ConfigReader {
             try key.read(node, &self[keyPath: root])
         } catch {
             faulty.insert(name)
+            if !judgesSecrets, key.isSecret || ConfigKeys.credentials.contains(name) { return }
             for problem in error.all { mistakes.append(mistake(key, raw, name, problem)) }
         }
     }

@@ -21,6 +21,14 @@ package enum FileContent: Sendable {
     /// This user can run it.
     case program
 
+    /// Whether it is a secret of this proxy's.
+    var isCredential: Bool {
+        switch self {
+        case .credential, .userAndPassword, .signingKey: true
+        case .any, .certificates, .state, .program: false
+        }
+    }
+
     /// What is wrong with these bytes; nil when nothing is.
     func problem(_ bytes: [UInt8]) -> String? {
         switch self {

@@ -18,7 +18,7 @@ package enum KeyGenerator {
     }
 
     /// Every key begins so; secret scanners can find what leaks.
-    package static let prefix = "cpk_"
+    package static let prefix = KeyForm.prefix
 
     /// Makes a key for the caller `name` that may do `allow` to `itwins` by `operations`, each a list with commas; the
     /// last two nil: all.

@@ -11,6 +11,20 @@ package enum TextFile {
 
     /// The file's text without trailing line ends. Throws when it cannot be read, is empty or far too large.
     package static func read(_ path: String) throws -> String {
+        var bytes = try Self.bytes(path)
+        while let last = bytes.last, last == 0x0A || last == 0x0D { bytes.removeLast() }
+        return try text(bytes)
+    }
+
+    /// The file's text, every byte of it. Throws as `read` does.
+    package static func readWhole(_ path: String) throws -> String { try text(bytes(path)) }
+
+    private static func text(_ bytes: [UInt8]) throws -> String {
+        guard !bytes.isEmpty, let text = String(validating: bytes, as: UTF8.self) else { throw Unreadable() }
+        return text
+    }
+
+    private static func bytes(_ path: String) throws -> [UInt8] {
         let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
         guard descriptor >= 0 else { throw Unreadable() }
         defer { close(descriptor) }
@@ -25,8 +39,6 @@ package enum TextFile {
             if count == 0 { break }
             bytes += chunk[..<count]
         }
-        while let last = bytes.last, last == 0x0A || last == 0x0D { bytes.removeLast() }
-        guard !bytes.isEmpty, let text = String(validating: bytes, as: UTF8.self) else { throw Unreadable() }
-        return text
+        return bytes
     }
 }

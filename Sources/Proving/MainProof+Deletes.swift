@@ -55,8 +55,11 @@ extension MainProof {
         let shows = forwarded(world.calls(in: iTwin).shows(report))
         let all = world.callers.filter { $0.foreign == nil || $0.itwins.contains { $0.text == iTwin } }
             .flatMap { reader in shows.filter { reader.may($0.operation) }.map { (reader, $0) } }
-        return Array(all.prefix(12))
+        return Array(all.prefix(Self.mostReaders(ofCallers: world.callers.count)))
     }
+
+    /// How many read while each of so many callers deletes: with many, all of that together would take too long.
+    static func mostReaders(ofCallers count: Int) -> Int { min(12, max(2, 96 / max(count, 1))) }
 
     private func firstThatShows(
         _ report: String, _ calls: ProofCalls, _ readers: [(ProvenCaller, ProofCall)], _ id: String

@@ -89,32 +89,47 @@ extension MainProof {
         guard !readers.isEmpty else {
             return table.add(.drainLosesNothing, .notApplicable("no caller may read: there is nothing to lose"))
         }
-        world.simulator.inject(.executeThenHang, where: RequestFilter(target: "prove=drain"), times: nil)
-        let count = 6
-        let answers = await withTaskGroup(of: ProofAnswer.self) { group in
+        let count = drainedCalls
+        world.simulator.inject(.executeThenHang, where: RequestFilter(target: "prove=drain"), times: count)
+        let (answers, running) = await withTaskGroup(of: (String, ProofAnswer).self) { group in
             for number in 0..<count {
                 let (caller, call) = readers[number % readers.count]
-                group.addTask {
-                    await world.send(call.with("prove=drain-\(number)"), as: caller, id: "prove-drain-\(number)")
-                }
+                let id = "prove-drain-\(number)"
+                group.addTask { (id, await world.send(call.with("prove=drain-\(number)"), as: caller, id: id)) }
             }
             for _ in 0..<100 where !Task.isCancelled {
                 if world.simulator.recorded(RequestFilter(target: "prove=drain")).count >= count { break }
                 try? await Task.sleep(for: .milliseconds(10))
             }
+            // What a limit holds back is refused at the end, which loses nothing.
+            let running = Set(
+                world.simulator.recorded(RequestFilter(target: "prove=drain")).compactMap {
+                    $0[header: "x-correlation-id"]
+                })
             async let drained = world.drain()
             // They are answered when the end has begun, and not before.
-            try? await Task.sleep(for: .seconds(1))
+            try? await Task.sleep(for: min(.seconds(1), promised.upstream.firstByteTimeout / 3))
+            world.simulator.clearFaults()
             world.simulator.releaseHeld()
             if await !drained { table.add(.drainLosesNothing, .fail("the drain was cut short")) }
-            return await group.reduce(into: [ProofAnswer]()) { $0.append($1) }
+            return (await group.reduce(into: [(String, ProofAnswer)]()) { $0.append($1) }, running)
         }
-        let lost = answers.filter { $0.status != 200 || !$0.isWhole }
+        let judged = answers.filter { running.contains($0.0) }.map(\.1)
+        guard !judged.isEmpty else {
+            return table.add(
+                .drainLosesNothing, .fail("no read was under way when the end began: \(answers[0].1.shown)"))
+        }
+        let lost = judged.filter { $0.status != 200 || !$0.isWhole }
         table.add(
             .drainLosesNothing,
             lost.isEmpty
-                ? .pass("\(count) reads under way at the end were all answered")
-                : .fail("of \(count) reads under way, \(lost.count) were lost: \(lost[0].shown)"))
+                ? .pass("\(judged.count) reads under way at the end were all answered")
+                : .fail("of \(judged.count) reads under way, \(lost.count) were lost: \(lost[0].shown)"))
+    }
+
+    /// As many as the configuration carries at once.
+    private var drainedCalls: Int {
+        max(1, min(6, promised.rate.maxInFlight, promised.upstream.maxConnections, promised.listen.maxConnections))
     }
 
     /// It is whole, and a changed byte shows.

@@ -33,8 +33,10 @@ final class ProofClient: Sendable {
     private let heard = Mutex("")
     private static let mostHeard = 16 << 20
 
-    init() throws(CurlSetupFailure) {
-        transport = try CurlTransport(CurlTransport.Configuration(maxConnections: 64, connectTimeout: .seconds(3)))
+    /// - Parameter connections: at most so many at once, 64 whatever is asked for.
+    init(connections: Int) throws(CurlSetupFailure) {
+        transport = try CurlTransport(
+            CurlTransport.Configuration(maxConnections: min(max(connections, 1), 64), connectTimeout: .seconds(3)))
     }
 
     /// All that was answered so far.

@@ -76,7 +76,8 @@ final class ProofWorld: Sendable {
         let (log, file) = (ProofLog(), try folder.create("access.log"))
         (self.log, accessLog) = (log, file)
         do {
-            client = try ProofClient()
+            // No more than the proxy takes: what is beyond that is refused, which is no part of any proof.
+            client = try ProofClient(connections: promised.listen.maxConnections)
             sidecar = try await Sidecar(config, accessLogDescriptor: file, logger: log.logger)
             let addresses = try await sidecar.start()
             guard let tools = Origin(url: addresses.tools), let admin = addresses.admin.flatMap({ Origin(url: $0) })

@@ -68,6 +68,13 @@ struct ClientBook: Sendable {
         return max(wait, coolDowns.turn(ofCall: Double(turns), in: lane, interval: interval, now: now) - now)
     }
 
+    /// How much of the fullest of its windows is used, 0...1 and more.
+    var share: Double {
+        (windows.windows + runWindows.windows).map { paced in
+            Double(paced.window.spent + paced.window.reserved - paced.assumed) / Double(max(paced.window.limit, 1))
+        }.max() ?? 0
+    }
+
     /// Nobody uses it, it counts nothing and holds nobody: nothing is lost with it.
     var isIdle: Bool {
         users == 0 && windows.isUnspent && runWindows.isUnspent

@@ -105,6 +105,17 @@ struct ClientBooks: Sendable {
         return books[index]
     }
 
+    /// The book of the client that has used most of one of its windows, brought to `now`: what operators are shown. What
+    /// unknown tokens have is no client's budget.
+    mutating func busiest(now: Nanoseconds) -> ClientBook {
+        var busiest = Self.own
+        for index in books.indices where index != Self.newcomers || !passesTokens {
+            bring(index, to: now)
+            if books[index].share > books[busiest].share { busiest = index }
+        }
+        return books[busiest]
+    }
+
     /// When the next call may go that is none of the urgent ones, lanes aside, as far as all calls have that in common.
     func openingOfAll(now: Nanoseconds) -> Nanoseconds {
         passesTokens ? now : books[Self.own].openingOfAll(now: now)

@@ -206,6 +206,14 @@ package final class Gate: Sendable {
         }
     }
 
+    /// What is left of the configured windows; where tools bring their own tokens, to the client that has used most.
+    package var busiestBudget: GateBudget {
+        settle { state, now in
+            let turn = state.passed(now: now)
+            return (state.busiestBudget(now: now), turn)
+        }
+    }
+
     /// How it stands now.
     package var statistics: GateStatistics {
         settle { state, now in

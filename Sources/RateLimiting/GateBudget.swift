@@ -34,8 +34,23 @@ package struct GateBudget: Sendable, Equatable {
 extension GateState {
     /// How it stands at `now`, to which it must have been brought.
     mutating func budget(for request: GateRequest, now: Nanoseconds) -> GateBudget {
-        let book = books.book(of: request.token, now: now)
         let limits = books.limits(of: request.token)
+        return budget(
+            books.book(of: request.token, now: now), limits.windows, limits.runWindows,
+            own: callers.windows(of: request, now: now).map {
+                .init($0.limit, $0.window, isForRuns: false, opening: $0.window.opening(ofCall: 1, now: now), now: now)
+            }, now: now)
+    }
+
+    /// What operators are shown: the configured windows, with the use of the client that has used most.
+    mutating func busiestBudget(now: Nanoseconds) -> GateBudget {
+        budget(books.busiest(now: now), limits.windows, limits.runWindows, own: [], now: now)
+    }
+
+    private func budget(
+        _ book: ClientBook, _ limits: [GateWindow], _ runLimits: [GateWindow], own: [GateBudget.Window],
+        now: Nanoseconds
+    ) -> GateBudget {
         func windows(_ set: WindowSet, _ limits: [GateWindow], isForRuns: Bool) -> [GateBudget.Window] {
             zip(limits, set.windows).map { limit, paced in
                 let opening = paced.opening(now: now, pace: set.pace)
@@ -45,11 +60,9 @@ extension GateState {
             }
         }
         return GateBudget(
-            windows: windows(book.windows, limits.windows, isForRuns: false)
-                + windows(book.runWindows, limits.runWindows, isForRuns: true),
-            own: callers.windows(of: request, now: now).map {
-                .init($0.limit, $0.window, isForRuns: false, opening: $0.window.opening(ofCall: 1, now: now), now: now)
-            },
+            windows: windows(book.windows, limits, isForRuns: false)
+                + windows(book.runWindows, runLimits, isForRuns: true),
+            own: own,
             pauses: book.coolDowns.entries.filter { $0.end > now }.map {
                 .init(
                     scope: $0.scope, cause: $0.cause, remaining: .nanoseconds($0.end - now), strikes: $0.strikes)

@@ -53,7 +53,8 @@ package struct GateStatistics: Sendable, Equatable {
     package let inFlight: Int
     /// Calls that wait.
     package let queued: Queued
-    /// All windows of the proxy's own client, those for runs last.
+    /// All windows of the proxy's own client, those for runs last; where tools bring their own tokens, of the client that has
+    /// used most.
     package let windows: [Window]
     /// Those that hold or are opening.
     package let pauses: [Pause]
@@ -77,7 +78,9 @@ extension GateState {
                     reserved: paced.window.reserved)
             }
         }
-        let own = books.books[ClientBooks.own]
+        // Of a copy: who looks passes no time.
+        var books = books
+        let own = books.busiest(now: now)
         return GateStatistics(
             inFlight: places.taken,
             queued: .init(

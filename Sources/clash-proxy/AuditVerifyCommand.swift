@@ -59,12 +59,12 @@ extension AuditCommand {
                 complain("--public-key \(error)".printable)
                 throw ExitCode.failure
             }
-            guard let text = try? TextFile.read(file) else {
+            guard let text = try? TextFile.readWhole(file) else {
                 complain("the checkpoint \(file) cannot be read".printable)
                 throw ExitCode.failure
             }
             do throws(NoteProblem) {
-                return try Checkpoint(parsing: text + "\n", key: key)
+                return try Checkpoint(parsing: text, key: key)
             } catch {
                 complain("the checkpoint \(file) \(error)".printable)
                 throw ExitCode.failure

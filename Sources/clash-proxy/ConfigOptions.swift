@@ -36,11 +36,10 @@ struct ConfigOptions: ParsableArguments {
     /// Loads a configuration that may be served with, to hold its promises against it: no credential of Bentley's has to be at
     /// hand for that.
     func loadToProve() throws -> LoadedConfig {
-        var environment = ["CLASH_CLIENT_ID": "prove", "CLASH_CLIENT_SECRET": "prove"]
-        environment.merge(ProcessEnvironment.variables()) { $1 }
         do throws(ConfigMistakes) {
-            let sources = try ConfigSources.read(config: config, environment: environment, flags: settings)
-            return try ConfigLoader.load(sources).servable()
+            let sources = try ConfigSources.read(
+                config: config, environment: ProcessEnvironment.variables(), flags: settings)
+            return try ConfigLoader.load(sources, judgesSecrets: false).servable()
         } catch {
             complain(error.description)
             throw ExitStatus.configuration

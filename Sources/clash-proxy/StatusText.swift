@@ -94,7 +94,16 @@ struct StatusText {
         let state = Self.cell(audit?["state"], 0)
         return [
             "\(state == "ready" ? state : coloured(state, "31")), \(Self.cell(audit?["seq"], 0)) records in \(Self.cell(audit?["path"], 0))"
-        ]
+        ] + (audit?["sinks"]?.array ?? []).map(sink)
+    }
+
+    private func sink(_ sink: JSON) -> String {
+        let lag = sink["lag"]?.number ?? 0
+        let line =
+            "copies to \(Self.cell(sink["name"], 0)): \(lag > 0 ? "\(Self.whole(lag)) records behind" : "up to date")"
+        guard sink["state"]?.string == "down" else { return line }
+        let down = "; down for \(Self.cell(sink["down_seconds"], 0)) s: it \(Self.cell(sink["trouble"], 0))"
+        return coloured(line + down, "31")
     }
 
     private var configuration: [String] {

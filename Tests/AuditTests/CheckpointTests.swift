@@ -108,7 +108,15 @@ struct CheckpointTests {
         let again = try await AuditLog.open(folder: "audit", options: options())
         #expect(again.recovery.notes.contains { $0.contains("checkpoint.disputed-1") }, "\(again.recovery.notes)")
         #expect(try self.note("checkpoint.disputed-1") == note)
+        #expect(again.recovery.disputed == ["checkpoint.disputed-1"])
         await again.close()
+        let third = try await AuditLog.open(folder: "audit", options: options())
+        #expect(third.recovery.disputed == ["checkpoint.disputed-1"], "as long as it is there")
+        await third.close()
+        disk.delete("checkpoint.disputed-1")
+        let fourth = try await AuditLog.open(folder: "audit", options: options())
+        #expect(fourth.recovery.disputed.isEmpty)
+        await fourth.close()
         #expect(try reader.verify(checkpoint()) == .holds)
     }
 

@@ -170,6 +170,17 @@ import Testing
         }
     }
 
+    @Test("protected: each protected object is told, and named, whoever asks how often for another")
+    func eachProtected() async throws {
+        let ids = ["11111111-2222-4333-8444-555555555555", "11111111-2222-4333-8444-666666666666"]
+        let flag = "deletes.protect=\(ids.joined(separator: ","))"
+        try await withReceiver(change: { $0.flags += [flag] }) { rig, receiver async throws in
+            for id in ids + ids { #expect(try await rig.deleteReport(id, id: "x-\(id)").status == 403) }
+            try await eventually("both") { try receiver.count("protected") == 2 }
+            #expect(try receiver.all.filter { $0.kind == "protected" }.map { $0.details["object"] } == ids)
+        }
+    }
+
     @Test("certificate: it ends within 14 days, and another one is in force")
     func certificate() async throws {
         let receiver = AlertReceiver()

@@ -95,6 +95,10 @@ import Testing
                 let held = try await verify(note, key: key)
                 #expect(held.status == 0 && held.output.contains(" holds"), "\(held.output)\(held.errors)")
             }
+            // C2SP signed-note wants each line to end.
+            try String(text(old).dropLast()).write(toFile: folder.path + "/open", atomically: false, encoding: .utf8)
+            let open = try await verify(folder.path + "/open", key: key)
+            #expect(open.status == 1 && open.errors.contains("is no signed note"), "\(open.output)\(open.errors)")
             let stranger = try await AuditProgram.run([
                 "audit", "keygen", folder.path + "/other", "--config", "/dev/null",
             ])
@@ -137,6 +141,62 @@ import Testing
             _ = try await rig.deleteRun("none", id: "c-2")
             #expect(try await heads() == head(noted))
         }
+    }
+
+    @Test("a checkpoint that cannot be written is an alert and a word of /readyz, until it can again")
+    func unwritable() async throws {
+        let receiver = AlertReceiver()
+        defer { receiver.stop() }
+        try await withSigned([receiver.flag]) { rig, _ async throws in
+            let place = rig.auditFolder + "/checkpoint"
+            try FileManager.default.removeItem(atPath: place)
+            try FileManager.default.createDirectory(atPath: place + "/x", withIntermediateDirectories: true)
+            rig.clock.advance(by: .seconds(31))
+            _ = try await rig.deleteRun("none", id: "without")
+            let alert = try await receiver.alert("audit")
+            #expect(alert.text.contains("checkpoint") && alert.state == "begun")
+            let ready = try await rig.admin("/readyz")
+            #expect(ready.status == 200 && ready.text.contains("degraded"), "\(ready.text)")
+            #expect(ready.text.contains("the checkpoint of the audit log cannot be written"), "\(ready.text)")
+            try FileManager.default.removeItem(atPath: place)
+            rig.clock.advance(by: .seconds(31))
+            _ = try await rig.deleteRun("none", id: "with")
+            _ = try await receiver.alert("audit", "over")
+            #expect(try await rig.admin("/readyz").text == "{\"status\":\"ready\"}\n")
+        }
+    }
+
+    @Test("a log that contradicts its checkpoint is an alert, and degraded for as long as the checkpoint is kept there")
+    func disputed() async throws {
+        let receiver = AlertReceiver()
+        defer { receiver.stop() }
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        let made = try await AuditProgram.run(
+            ["audit", "keygen", "\(folder.path)/key", "--path", "\(folder.path)/none", "--config", "/dev/null"])
+        #expect(made.status == 0)
+        let flags = ["audit.path=\(folder.path)/audit", "audit.signing_key_file=\(folder.path)/key"]
+        func run(_ flags: [String], _ body: @escaping (Rig) async throws -> Void) async throws {
+            try await withRig({ $0.flags = flags }) { rig async throws in
+                _ = try await rig.deleteRun("none", id: "one")
+                try await body(rig)
+                _ = await rig.drain()
+            }
+        }
+        try await run(flags) { _ in }
+        for name in try FileManager.default.contentsOfDirectory(atPath: folder.path + "/audit")
+        where name.hasSuffix(".jsonl") {
+            try FileManager.default.removeItem(atPath: "\(folder.path)/audit/\(name)")
+        }
+        try await run([flags[0]]) { _ in }
+        for _ in 0..<2 {
+            try await run(flags + [receiver.flag]) { rig in
+                let ready = try await rig.admin("/readyz").text
+                #expect(ready.contains("degraded") && ready.contains("checkpoint.disputed-1"), "\(ready)")
+            }
+        }
+        let alert = try await receiver.alert("audit")
+        #expect(alert.severity == "critical" && alert.details["files"] == "checkpoint.disputed-1")
     }
 
     @Test("audit.keep takes whole files away while the proxy runs, tells it, and leaves a log that verifies")

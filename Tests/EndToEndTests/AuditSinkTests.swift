@@ -2,6 +2,7 @@
 
 import FoundationEssentials
 import Glibc
+import Ground
 import Proxy
 import Simulator
 import TestSupport
@@ -121,6 +122,39 @@ import Testing
             }
             let second = origin.connections.dropFirst().flatMap { SinkServer.messages($0.received) }
             #expect(try firsts(second) == log(rig.auditFolder), "from the first on: nobody says that it was read")
+        }
+    }
+
+    @Test("a peer that takes a connection, reads nothing for hours and is killed gets all of it again")
+    func hung() async throws {
+        let mayDie = Latch()
+        let origin = ScriptedOrigin { connection in
+            if connection.index == 0 {
+                mayDie.wait()
+                connection.reset()
+            } else {
+                connection.readUntilClosed()
+            }
+        }
+        defer { origin.stop() }
+        try await withRig { options in
+            options.file = sink("siem", "tcp://127.0.0.1:\(origin.port)")
+        } _: { rig async throws in
+            for index in 0..<4 { _ = try await rig.deleteRun("none-\(index)", id: "c-\(index)") }
+            try await caughtUp(rig, "siem")
+            for _ in 0..<4 {
+                rig.clock.advance(by: .seconds(3_600))
+                _ = try await rig.deleteRun("none", id: "later")
+            }
+            try await caughtUp(rig, "siem")
+            mayDie.open()
+            try await eventually("all are there") {
+                rig.clock.advance(by: .seconds(1))
+                let lines = try log(rig.auditFolder)
+                return origin.connections.dropFirst().contains { SinkServer.messages($0.received).last == lines.last }
+            }
+            let second = origin.connections.dropFirst().flatMap { SinkServer.messages($0.received) }
+            #expect(try firsts(second) == log(rig.auditFolder))
         }
     }
 
@@ -248,16 +282,7 @@ import Testing
     func datagrams() async throws {
         let socket = Glibc.socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
         defer { close(socket) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let port =
-            withUnsafeMutablePointer(to: &address) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    bind(socket, $0, length) == 0 && getsockname(socket, $0, &length) == 0
-                }
-            } ? UInt16(bigEndian: address.sin_port) : 0
+        let port = Self.bindUDP(socket)
         try await withRig { options in
             options.file = sink("udp", "udp://127.0.0.1:\(port)")
             options.flags = ["audit.snapshot=true"]
@@ -266,19 +291,31 @@ import Testing
             #expect(try await rig.deleteReport(report, id: "c-1").status == 202)
             let lines = try AuditLogFile.lines(rig.auditFolder)
             #expect(lines.contains { $0.snapshot != nil })
-            let received = try await onThread {
-                var (texts, buffer) = ([String](), [UInt8](repeating: 0, count: 65_536))
-                var limit = timeval(tv_sec: 20, tv_usec: 0)
-                setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
-                while texts.count < lines.count, case let count = recv(socket, &buffer, buffer.count, 0), count > 0 {
-                    texts.append(String(decoding: buffer[..<count], as: UTF8.self))
-                }
-                return texts
-            }
+            let received = try await Self.receive(socket, lines.count)
             let expected = lines.map { line in
                 line.snapshot.map { line.text.replacing(",\"snapshot\":\($0)", with: "") } ?? line.text
             }
             #expect(received.map(SinkServer.body) == expected)
+        }
+    }
+
+    @Test("UDP: a delete with a reason too long for a datagram is there all the same, cut, and says so")
+    func longDatagram() async throws {
+        let socket = Glibc.socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
+        defer { close(socket) }
+        let port = Self.bindUDP(socket)
+        try await withRig { options in
+            options.file = sink("udp", "udp://127.0.0.1:\(port)")
+        } _: { rig async throws in
+            // Each of them is one escape of six bytes in the record.
+            let reason = String(repeating: "\u{85}", count: 13_000)
+            _ = try await rig.deleteRun("none", id: "long-1", [("X-Audit-Reason", reason)])
+            let lines = try AuditLogFile.lines(rig.auditFolder)
+            #expect(lines.contains { $0.text.utf8.count > 65_507 })
+            let received = try await Self.receive(socket, lines.count)
+            let bodies = received.map(SinkServer.body)
+            #expect(bodies.count == lines.count)
+            #expect(bodies.filter { $0.contains("long-1") && $0.contains("\"cut\":[\"reason\"]") }.count == 2)
         }
     }
 
@@ -322,6 +359,73 @@ import Testing
         try await second.stop()
     }
 
+    @Test("status and status page say of each sink how far behind it is, and since when it is down")
+    func status() async throws {
+        let server = try await SinkServer()
+        try await withRig { options in
+            options.file = sink("good", "tcp://127.0.0.1:\(server.port)") + sink("dead", "tcp://127.0.0.1:1")
+        } _: { rig async throws in
+            try await deletes(rig, 1)
+            try await caughtUp(rig, "good")
+            try await eventually("it is told") { rig.applicationLog.text.contains("a sink of the audit log is down") }
+            rig.clock.advance(by: .milliseconds(200))
+            let status = try #require(JSON(Array(try await rig.admin("/status.json").text.utf8)))
+            let sinks = try #require(status["audit"]?["sinks"]?.array)
+            #expect(
+                sinks.map { $0["name"]?.string } == ["good", "dead"]
+                    && sinks.map { $0["state"]?.string } == ["up", "down"])
+            #expect(sinks[0]["lag"]?.number == 0 && sinks[1]["lag"]?.number == 3 && sinks[1]["down_seconds"] != nil)
+            #expect(sinks[1]["trouble"]?.string == "cannot be reached: connection refused")
+            #expect(try await rig.admin("/").text.contains("Copies to "))
+            guard Program.isBuilt else { return }
+            let printed = try await AuditProgram.run(["status", "--set", "admin.address=127.0.0.1:\(rig.adminPort)"])
+                .output
+            #expect(
+                printed.contains("copies to good: up to date")
+                    && printed.contains("copies to dead: 3 records behind; down for "))
+        }
+        try await server.stop()
+    }
+
+    @Test(
+        "a sink with another url under its old name goes on where it was, which is told; and what it missed for good as well"
+    )
+    func moved() async throws {
+        let (first, second) = (try await SinkServer(), try await SinkServer())
+        try await withRig { options in
+            options.file = sink("a", "tcp://127.0.0.1:\(first.port)")
+            options.flags = ["audit.rotate_bytes=64KiB"]
+        } _: { rig async throws in
+            try await deletes(rig, 2)
+            try await caughtUp(rig, "a")
+            await rig.reload(
+                ["audit.rotate_bytes=64KiB", "audit.keep=1d"], file: sink("b", "tcp://127.0.0.1:\(second.port)"))
+            try await eventually("it has ended") {
+                FileManager.default.fileExists(atPath: rig.auditFolder + "/sink-a.position")
+            }
+            try await deletes(rig, 6)
+            try await caughtUp(rig, "b")
+            // Files go that are older, and that those sinks have which are served.
+            await rig.reload(["audit.rotate_bytes=64KiB", "audit.keep=1d"], file: "")
+            rig.clock.advance(by: .seconds(3 * 86_400))
+            try await eventually("files are retired") {
+                rig.clock.advance(by: .seconds(3_600))
+                return rig.applicationLog.text.contains("are retired (audit.keep)")
+            }
+            await rig.reload(
+                ["audit.rotate_bytes=64KiB", "audit.keep=1d"], file: sink("a", "tcp://127.0.0.1:\(second.port)"))
+            try await eventually("both are told") {
+                let log = rig.applicationLog.text
+                return log.contains("has another url, and goes on where it was")
+                    && log.contains("lacks records that were retired")
+            }
+            let gap = try #require(rig.applicationLog.lines.first { $0.contains("lacks records") })
+            #expect(gap.contains("first_record=") && gap.contains("last_record="), "\(gap)")
+        }
+        try await first.stop()
+        try await second.stop()
+    }
+
     @Test("sinks that are down, or take nothing, hold up the end of the proxy by no more than a second")
     func drain() async throws {
         let silent = ScriptedOrigin { connection in
@@ -343,4 +447,30 @@ import Testing
 
     /// Longer than a proxy waits.
     private static func hold() throws { sleep(8) }
+
+    /// Binds a socket to a free port of loopback.
+    private static func bindUDP(_ socket: Int32) -> UInt16 {
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        return withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(socket, $0, length) == 0 && getsockname(socket, $0, &length) == 0
+            }
+        } ? UInt16(bigEndian: address.sin_port) : 0
+    }
+
+    /// So many datagrams, or those that have come when none comes for 20 s.
+    private static func receive(_ socket: Int32, _ count: Int) async throws -> [String] {
+        try await onThread {
+            var (texts, buffer) = ([String](), [UInt8](repeating: 0, count: 65_536))
+            var limit = timeval(tv_sec: 20, tv_usec: 0)
+            setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+            while texts.count < count, case let bytes = recv(socket, &buffer, buffer.count, 0), bytes > 0 {
+                texts.append(String(decoding: buffer[..<bytes], as: UTF8.self))
+            }
+            return texts
+        }
+    }
 }

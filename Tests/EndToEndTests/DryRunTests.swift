@@ -139,4 +139,109 @@ import Testing
             #expect(rig.simulator.recorded(RequestFilter(method: "POST", target: "/clash")).isEmpty)
         }
     }
+
+    @Test(
+        "what a delete is about that cannot be told is a 400, and never an answer without objects",
+        arguments: [
+            [("Content-Encoding", "gzip")], [("Content-Type", "application/json; charset=utf-16")], [],
+        ])
+    func untold(headers: [(String, String)]) async throws {
+        try await withRig { rig async throws in
+            let target = "\(rig.v2)/reports/jobs/deletion"
+            let bodies =
+                headers.isEmpty
+                ? [nil, "", "{}", #"{"jobs":[],"operation":"delete"}"#, "{\"jobs\":["]
+                : [
+                    #"{"jobs":["\#(rig.simulator.reportIDs(iTwin: rig.iTwin)[0])"],"operation":"delete"}"#
+                ]
+            for body in bodies {
+                let answer = try await rig.call("POST", target, headers + [Self.ask], body: body)
+                answer.expectError(400, "InvalidRequest", reason: "invalid-request", target: "Prefer", body ?? "none")
+                #expect(answer["preference-applied"] == "dry-run")
+                #expect(answer.text.contains("cannot be told"), "\(answer.text)")
+            }
+            #expect(rig.simulator.recorded(RequestFilter(target: "/clash")).isEmpty)
+        }
+    }
+
+    @Test("who may delete and not read learns that an object is there, and nothing else of it")
+    func blind() async throws {
+        try await withScopes {
+            try $0.add("delete-only", allow: "delete")
+            try $0.add("narrow", allow: "read,delete", operations: "v2.reports.delete,v2.tests.*")
+        } _: { rig, callers in
+            let report = delete(rig, "reports", rig.simulator.reportIDs(iTwin: rig.iTwin)[0])
+            let test = delete(rig, "tests", rig.simulator.testIDs(iTwin: rig.iTwin)[0])
+            for (caller, call, sees) in [
+                ("delete-only", report, false), ("delete-only", test, false), ("narrow", report, false),
+                ("narrow", test, true), ("free", report, true),
+            ] {
+                let answer = try await rig.call(call.0, call.1, [callers.key(caller), Self.ask], body: call.2)
+                #expect(answer.status == 200 && answer.text.contains("\"found\":true"), "\(answer.text)")
+                let isShown = !answer.text.contains("\"name\":null,\"status\":null")
+                #expect(isShown == sees, "\(caller): \(answer.text)")
+                if !sees { #expect(!answer.text.contains("createdAt"), "\(answer.text)") }
+            }
+        }
+    }
+
+    @Test("a dry run of many objects looks at ten, and never at more than its caller's own windows have room for")
+    func many() async throws {
+        var callers = ScopedCallers()
+        try callers.add("few", line: "windows = [\"5/1h\"]")
+        try callers.add("free")
+        let file = callers.tables
+        try await withRig({ $0.file = file }) { rig async throws in
+            let ids = (0..<100).map { "00000000-0000-4000-8000-\(100_000_000_000 + $0)" }
+            let body = "{\"jobs\":[\(ids.map { "\"\($0)\"" }.joined(separator: ","))],\"operation\":\"delete\"}"
+            for (caller, looks) in [("few", 5), ("free", 10)] {
+                rig.simulator.clearRecorded()
+                let answer = try await rig.call(
+                    "POST", "\(rig.v2)/reports/jobs/deletion", [callers.key(caller), Self.ask], body: body)
+                #expect(answer.status == 200, "\(answer.text)")
+                #expect(rig.simulator.recorded(RequestFilter(target: "/clash")).count == looks)
+                #expect(answer.text.components("\"found\":false") == looks)
+                #expect(answer.text.components("\"found\":null") == 100 - looks)
+                #expect(answer.text.components("not looked at") == 100 - looks)
+            }
+        }
+    }
+
+    @Test("every answer to a dry run says that it is one, and a refusal by budget how long it would hold")
+    func said() async throws {
+        var callers = ScopedCallers()
+        try callers.add("clean")
+        try callers.add("reader", allow: "read")
+        let file = callers.tables
+        try await withRig { options in
+            options.file = file
+            options.flags = ["audit.delete_budget=1/1h", "rate.max_wait=1s"]
+        } _: { rig async throws in
+            let reports = rig.simulator.reportIDs(iTwin: rig.iTwin)
+            let call = delete(rig, "reports", reports[0])
+            let key = callers.key("clean")
+            #expect(try await rig.call(call.0, call.1, [key], body: call.2).status == 202)
+            let real = delete(rig, "reports", reports[1])
+            let spent = try await rig.call(real.0, real.1, [key, Self.ask], body: real.2)
+            let refused = try await rig.call(real.0, real.1, [key], body: real.2)
+            #expect(refused.status == 429 && refused["preference-applied"] == nil)
+            #expect(spent.text.contains("Try again in 3600 s."), "\(spent.text)")
+            rig.simulator.inject(.plainText500, where: RequestFilter(method: "GET"), times: nil)
+            for (caller, status) in [(key, 502), (callers.key("reader"), 403), (("X-Api-Key", "strange"), 401)] {
+                let answer = try await rig.call(real.0, real.1, [caller, Self.ask], body: real.2)
+                #expect(answer.status == status, "\(answer.text)")
+                #expect(answer["preference-applied"] == "dry-run", "\(status)")
+            }
+            let run = try await rig.call(
+                "POST", "\(rig.v2)/tests/\(rig.simulator.testIDs(iTwin: rig.iTwin)[0])/runs",
+                [callers.key("reader"), Self.ask],
+                body: "{}")
+            #expect(run.status == 403 && run["preference-applied"] == nil, "it is no delete: \(run.text)")
+        }
+    }
+}
+
+extension String {
+    /// How often `part` stands in it.
+    fileprivate func components(_ part: String) -> Int { ranges(of: part).count }
 }

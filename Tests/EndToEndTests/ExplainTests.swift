@@ -148,4 +148,45 @@ import Testing
             }
         }
     }
+
+    @Test("a refusal names what its tool was told, and the record of a refused delete")
+    func told() async throws {
+        var callers = ScopedCallers()
+        try callers.add("reader", allow: "read")
+        try callers.add("clean", allow: "read, delete")
+        let file = callers.tables
+        let id = Simulator(SimulatorConfiguration()).reportIDs(iTwin: SeededWorld.mine)[0]
+        try await withRig { options in
+            options.file = file
+            options.flags = ["deletes.protect=[\"\(id)\"]"]
+        } _: { rig async throws in
+            for (caller, code) in [("reader", "InsufficientPermissions"), ("clean", "Protected")] {
+                let answer = try await rig.deleteReport(id, id: "no-\(caller)", [callers.key(caller)])
+                #expect(answer.status == 403)
+                let document = try await explained(rig, "no-\(caller)")
+                let message = try #require(document["answer"]?["message"]?.string, "\(document)")
+                #expect(answer.text.contains(code) && answer.text.contains(message), "\(message)")
+                #expect(document["summary"]?.string?.contains(message) == true)
+                let seq = try #require(document["audit"]?["denied"]?.number)
+                let line = try #require(
+                    try AuditLogFile.lines(rig.auditFolder).first { $0.text.hasPrefix("{\"seq\":\(Int(seq)),") })
+                #expect(line.text.contains("\"event\":\"denied\"") && line.text.contains("no-\(caller)"))
+            }
+        }
+    }
+
+    @Test("a 504 of only-if-cached says that the cache had nothing, and why")
+    func onlyIfCached() async throws {
+        try await withCache { number, _ in
+            .bytes(numbered(number))
+        } _: { rig, _ in
+            let answer = try await rig.get(
+                Path.reports, [("Cache-Control", "only-if-cached"), ("x-correlation-id", "oic")])
+            #expect(answer.status == 504)
+            let document = try await explained(rig, "oic")
+            #expect(
+                document["cache"]?["result"]?.string == "miss" && document["cache"]?["reason"]?.string == "uri-miss")
+            #expect(document["answer"]?["message"]?.string?.contains("only-if-cached") == true)
+        }
+    }
 }

@@ -98,6 +98,27 @@ import Testing
         }
     }
 
+    @Test("callers' refusals are all of ours, whatever their status")
+    func refusals() async throws {
+        var callers = ScopedCallers()
+        try callers.add("clean", allow: "read, delete")
+        let file = callers.tables
+        try await withRig { options in
+            options.file = file
+            options.flags = ["audit.require_reason=true", "audit.delete_budget=1/1h"]
+        } _: { rig async throws in
+            let key = callers.key("clean")
+            let why = ("X-Audit-Reason", "old")
+            for (headers, status) in [([key], 428), ([key], 428), ([key, why], 202), ([key, why], 429)] {
+                let report = rig.simulator.reportIDs(iTwin: rig.iTwin)[0]
+                #expect(try await rig.deleteReport(report, id: "r", headers).status == status)
+            }
+            try await eventually("all have ended") { rig.accessLog.lines.count == 4 }
+            let tally = try await document(rig, "/status.json")["callers"]?.array?.first
+            #expect(tally?["requests"]?.number == 4 && tally?["refused"]?.number == 3, "\(tally as Any)")
+        }
+    }
+
     @Test("every path that admin.public takes is there")
     func paths() async throws {
         try await withRig { rig async throws in
@@ -186,6 +207,7 @@ import Testing
                     && answer.text.contains("<style nonce=\"\(nonce)\">"))
             #expect(!answer.text.contains("http://") || !answer.text.contains(" src="))
             #expect(!answer.text.contains("innerHTML") && !answer.text.contains("eval("))
+            #expect(answer.text.contains("signal: AbortSignal.timeout("), "it waits for no answer for ever")
             let again = try await rig.admin("/")
             #expect(again["Content-Security-Policy"] != policy, "a nonce is used once")
         }

@@ -106,4 +106,22 @@ import Testing
             for client in clients { #expect(try await client.answer().status == 200) }
         }
     }
+
+    @Test("operators are shown the configured windows with the busiest client's use, not the tenth of unknown tokens")
+    func shown() async throws {
+        try await withLimits(["token.mode=passthrough", "rate.windows=5000/1m", "rate.run_windows=10/1s"]) { rig, _ in
+            for (number, client) in ["quiet", "busy", "busy", "busy"].enumerated() {
+                let answer = try await rig.get(
+                    "\(Path.tests)?n=\(number)", [token(client == "busy" ? 1 : 0, of: client)])
+                #expect(answer.status == 200)
+            }
+            let metrics = try await rig.admin("/metrics").text
+            #expect(metrics.contains("clash_proxy_window_used{window=\"5000/1m\"} 3\n"), "\(metrics)")
+            let status = try await rig.admin("/status.json").text
+            #expect(
+                status.contains(#""windows":[{"window":"5000/1m","limit":5000,"used":3,"remaining":4997,"#), "\(status)"
+            )
+            #expect(status.contains(#"{"window":"run 10/1s","limit":10,"used":0,"#) && !status.contains("500/1m\""))
+        }
+    }
 }

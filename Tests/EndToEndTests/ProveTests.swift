@@ -114,6 +114,36 @@ import Testing
         #expect(!rows.contains { $0.verdict.word == "fail" }, "\(rows)")
     }
 
+    @Test(
+        "limits that are small are no lost calls at the end",
+        arguments: [
+            ["rate.max_in_flight=1", "upstream.max_connections=1"], ["listen.max_connections=2"],
+            ["rate.max_queue=1"], ["rate.max_wait=1s", "rate.max_in_flight=1"], ["upstream.first_byte_timeout=1s"],
+        ])
+    func smallLimits(flags: [String]) async throws {
+        let rows = try await prove(try Self.config("", flags), only: [.drainLosesNothing])
+        #expect(rows.map(\.verdict.word) == ["pass"], "\(rows)")
+    }
+
+    @Test("no credential has to be at hand: what stands for one and is not set, or not there, is no mistake")
+    func withoutSecrets() throws {
+        let file = """
+            [token]
+            client_id = "${NOPE}"
+            client_secret = "${NOPE}"
+            [alerts]
+            webhook = "https://${NOPE}/x"
+            """
+        func load(_ file: String, _ flags: [String] = []) throws -> Config {
+            let sources = ConfigSources(file: ConfigSources.File(name: "proxy.conf", text: file), flags: flags)
+            return try ConfigLoader.load(sources, judgesSecrets: false).config
+        }
+        #expect(try load(file, ["rate.windows=7/1s"]).rate.windows.map(\.limit) == [7])
+        #expect(try load("", ["token.client_secret_file=/nowhere/secret"]).token.mode == .clientCredentials)
+        #expect(throws: ConfigMistakes.self) { try load(file, ["rate.windows=none"]) }
+        #expect(throws: ConfigMistakes.self) { try Self.config(file) }
+    }
+
     struct Sabotage: Sendable, CustomTestStringConvertible {
         let promise: Promise
         let caller: String
@@ -177,6 +207,15 @@ import Testing
         let rows = try await prove(try Self.config(), limit: .milliseconds(1))
         #expect(
             !rows.isEmpty && rows.contains { $0.verdict.word == "fail" && $0.verdict.why.contains("could not be run") })
+    }
+
+    @Test("the calls of the proof of deletes are bounded, however many callers there are")
+    func bounded() {
+        for count in 1...100 {
+            let readers = MainProof.mostReaders(ofCallers: count)
+            #expect((2...12).contains(readers) && readers * count <= max(96, 2 * count))
+        }
+        #expect(MainProof.mostReaders(ofCallers: 5) == 12)
     }
 
     @Test("there is a call for every documented operation")

@@ -33,6 +33,62 @@ import Testing
         }
     }
 
+    @Test(
+        "a key where none belongs - in a query, a path, an id, a reason - is in no log, no span's path, no record and no page"
+    )
+    func misplaced() async throws {
+        let made = try KeyGenerator.make(name: "tool", allow: "read,write,run,delete")
+        let key = made.key.withValue { $0 }
+        let own = "a-key-of-somebodys-own-making-4711"
+        let collector = ScriptedOrigin { connection in
+            while true {
+                _ = try connection.readRequest()
+                try connection.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            }
+        }
+        defer { collector.stop() }
+        let hash = KeyHash(hashing: own).hex
+        try await withRig { options in
+            options.file = made.table + "[[caller]]\nname = \"own\"\nkey_sha256 = \"\(hash)\"\nallow = [\"read\"]\n"
+            options.flags = [
+                "log.level=trace", "cache.enabled=true", "traces.endpoint=\(collector.url)/v1/traces",
+                "traces.sample=1",
+            ]
+        } _: { rig in
+            let tool = ("X-Api-Key", key)
+            let odd = "%63pk%5F" + key.dropFirst(4)
+            for (index, target) in [
+                rig.list + "&\(key)", rig.list + "&\(key)=1", rig.list + "&\(odd)", "/clashdetection/runs/\(key)",
+                "/clashdetection/runs/\(odd)",
+            ].enumerated() {
+                _ = try await rig.get(target, [tool, ("x-correlation-id", "q-\(index)")])
+            }
+            let named = try await rig.get(rig.list, [tool, ("x-correlation-id", key)])
+            #expect(named.status == 200 && named["x-correlation-id"]?.count == 36)
+            let bearer = try await rig.get(
+                rig.list + "&\(own)", [("Authorization", "Bearer \(own)"), ("x-correlation-id", own)])
+            #expect(bearer.status == 200)
+            let id = try #require(bearer["x-correlation-id"])
+            #expect(id != own)
+            let reason = ("X-Audit-Reason", "because of \(key)")
+            _ = try await rig.call(
+                "DELETE", "/clashdetection/runs/x?\(key)", [tool, reason, ("x-correlation-id", "d-1")])
+            try await eventually("the log is complete") { rig.accessLog.lines.count == 8 }
+            var seen = rig.accessLog.text + rig.applicationLog.text
+            seen += try AuditLogFile.lines(rig.auditFolder).map(\.text).joined()
+            for id in (0..<5).map({ "q-\($0)" }) + ["d-1", id] {
+                seen += try await rig.admin("/explain?id=\(id)").text
+            }
+            seen += try await rig.admin("/status.json").text
+            #expect(seen.contains("cpk_***"))
+            for secret in [key, String(key.dropFirst(4)), own] {
+                #expect(!seen.contains(secret), "\(seen.split(separator: "\n").filter { $0.contains(secret) })")
+            }
+            _ = await rig.drain()
+            #expect(!collector.receivedText.contains(key.dropFirst(4)) && collector.receivedText.contains("url.path"))
+        }
+    }
+
     /// One call of each kind of trouble; all bytes that came back.
     @discardableResult
     private func provoke(_ rig: Rig, _ key: String) async throws -> String {

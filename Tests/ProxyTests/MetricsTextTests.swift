@@ -46,6 +46,11 @@ import Testing
         arguments: [
             (nil, false), ("*/*", false), ("text/plain, application/openmetrics-text; q=0", false),
             ("text/plain", false), ("application/openmetrics-text; version=1.0.0", true),
+            ("text/plain;q=0.9, application/openmetrics-text;q=0.2", false),
+            ("application/openmetrics-text;q=0.2, text/plain;q=0.1", true),
+            ("application/openmetrics-text ; q=0.5 , */*;q=0.8", false),
+            ("application/openmetrics-text;q=0.000", false),
+            ("application/openmetrics-text, text/plain", true), ("text/*, application/openmetrics-text;q=0.9", false),
             ("application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1", true),
         ] as [(String?, Bool)])
     func negotiation(accept: String?, isOpen: Bool) {

@@ -104,6 +104,12 @@ import Testing
         for good in ["a", "A-z_0.9", String(repeating: "x", count: 128)] {
             #expect(CorrelationID.choose(good, environment) == good)
         }
+        let taken: HTTPFields = [.authorization: "Bearer 0123456789abcdef"]
+        for bad in ["cpk_0123", "x.CPK_0123", "0123456789abcdef"] {
+            #expect(
+                CorrelationID.choose(bad, environment, not: taken) == "01234567-89ab-4def-bedc-ba9876543210", "\(bad)")
+        }
+        #expect(CorrelationID.choose("0123", environment, not: taken) == "0123")
         for bad in [nil, "", " ", "a b", "a,b", "é", "a\n", String(repeating: "x", count: 129)] {
             #expect(CorrelationID.choose(bad, environment) == "01234567-89ab-4def-bedc-ba9876543210")
         }

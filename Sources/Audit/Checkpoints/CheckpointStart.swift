@@ -25,6 +25,13 @@ struct CheckpointStart {
         return try? Checkpoint(parsing: note, key: signer.verifier)
     }
 
+    /// Names of the checkpoints that were put aside, and are still there.
+    var disputed: [String] {
+        get throws(FileFailure) {
+            try options.fileSystem.list(folder.path).filter { $0.hasPrefix("checkpoint.disputed-") }.sorted()
+        }
+    }
+
     /// Puts a checkpoint aside that the log contradicts; what to tell of it.
     func dispute(_ checkpoint: Checkpoint) throws(FileFailure) -> String {
         var number = 1

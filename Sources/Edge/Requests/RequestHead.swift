@@ -86,7 +86,8 @@ package final class RequestHead: Sendable {
         guard head.uri.utf8.count <= Self.maxTargetBytes else {
             throw WireFailure(.targetTooLong, "The request target is longer than \(Self.maxTargetBytes) bytes.")
         }
-        fieldBytes = head.headers.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count + 4 }
+        fieldBytes =
+            bytes.map(Self.fieldBytes) ?? head.headers.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count + 4 }
         var fields = try Self.checkedFields(head.headers, bytes)
         let isHTTP10 = head.version.minor == 0
         let (target, authorityText, isAbsoluteForm) = try Self.splitTarget(
@@ -148,6 +149,13 @@ package final class RequestHead: Sendable {
             }
         }
         return fields
+    }
+
+    /// How long the lines of a head are, as they came: a byte that is no UTF-8 is three in a text.
+    private static func fieldBytes(_ head: ByteBuffer) -> Int {
+        let bytes = head.readableBytesView
+        let requestLine = bytes.firstIndex(of: UInt8(ascii: "\n")).map { $0 + 1 - bytes.startIndex } ?? 0
+        return max(bytes.count - requestLine - 2, 0)
     }
 
     /// The values of the lines of a head, byte for byte, without the blanks around them.

@@ -43,7 +43,7 @@ enum StatusPage {
         header { display: flex; flex-wrap: wrap; gap: .25rem 1rem; align-items: baseline; margin-bottom: 1rem; }
         main { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem), 1fr)); gap: 1rem; }
         section { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: 1rem; min-width: 0; }
-        .wide { grid-column: 1 / -1; }
+        .wide { grid-column: 1 / -1; } .old { opacity: .6; }
         .quiet { color: var(--quiet); } .good { color: var(--good); } .warn { color: var(--warn); } .bad { color: var(--bad); }
         .scroll { overflow-x: auto; }
         table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
@@ -150,7 +150,9 @@ enum StatusPage {
           fill('cache', s.cache.enabled ? [['Answers', s.cache.entries], ['Memory', `${bytes(s.cache.bytes)} of ${bytes(s.cache.max_bytes)}`],
             ['Calls saved by hits', s.cache.saved_by_hit], ['By shared fetches', s.cache.saved_by_flight]] : [['State', 'turned off']]);
           fill('audit', [['State', s.audit.state, s.audit.state === 'ready' ? 'good' : 'bad'], ['Records', s.audit.seq],
-            ['Newest', s.audit.hash], ['Open intents', s.audit.open_intents], ['Where', s.audit.path]]);
+            ['Newest', s.audit.hash], ['Open intents', s.audit.open_intents], ['Where', s.audit.path],
+            ...(s.audit.sinks ?? []).map(k => [`Copies to ${k.name}`, (k.lag ? `${k.lag} records behind` : 'up to date')
+              + (k.state === 'down' ? `; down for ${seconds(k.down_seconds)}: it ${k.trouble}` : ''), k.state === 'down' ? 'bad' : 'good'])]);
           table('callers', [['Caller'], ['Requests', 1], ['Sent to Bentley', 1], ['Refused', 1], ['Waits', 1], ['Waited', 1]],
             s.callers.map(c => [c.name, c.requests, c.upstream, c.refused, c.waits, seconds(c.waited_seconds)]), 'nobody has called');
           deletes = s.deletes; drawDeletes();
@@ -158,13 +160,18 @@ enum StatusPage {
           at('taken').textContent = new Date(s.configuration.taken).toLocaleString() + (refused ?
             `; a later one was refused at ${new Date(refused.time).toLocaleString()}: ${refused.mistakes.join('; ')}` : '');
           at('toml').textContent = s.configuration.toml ?? ''; }
+        let last = null;
+        function lost(why) {
+          const text = why + (last ? `; what stands below is of ${last.toLocaleTimeString()}` : '');
+          if (at('state').textContent !== text) at('state').textContent = text;
+          at('state').className = 'bad'; document.querySelector('main').classList.toggle('old', last !== null); }
         async function renew() {
           try {
-            const answer = await fetch(location.origin + '/status.json', { cache: 'no-store' });
-            if (answer.status === 401) { at('state').textContent = 'this needs the admin key'; at('state').className = 'bad'; return; }
-            if (!answer.ok) throw new Error(answer.status);
-            draw(await answer.json());
-          } catch { at('state').textContent = 'the proxy does not answer; asked again every few seconds'; at('state').className = 'bad'; }
+            const answer = await fetch(location.origin + '/status.json', { cache: 'no-store', signal: AbortSignal.timeout(4000) });
+            if (answer.status === 401) lost('this needs the admin key; asked again every few seconds');
+            else if (!answer.ok) throw new Error(answer.status);
+            else { draw(await answer.json()); last = new Date(); document.querySelector('main').classList.remove('old'); }
+          } catch { lost('the proxy does not answer; asked again every few seconds'); }
           setTimeout(renew, document.hidden ? 5000 : 3000); }
         at('search').addEventListener('input', drawDeletes);
         renew();

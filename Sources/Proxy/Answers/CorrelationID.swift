@@ -2,13 +2,26 @@
 
 import Edge
 import Ground
+import HTTPTypes
 
 enum CorrelationID {
-    /// The tool's own id if it is 1–128 of `[A-Za-z0-9._-]`, else a new random UUID (version 4).
-    static func choose(_ offered: String?, _ environment: Environment) -> String {
-        if let offered, OfferedID.isAcceptable(offered) { return offered }
+    /// The tool's own id if it is 1–128 of `[A-Za-z0-9._-]` and no key, else a new random UUID (version 4).
+    ///
+    /// - Parameter fields: of its request: what came as a key or token there is no id.
+    static func choose(_ offered: String?, _ environment: Environment, not fields: HTTPFields = [:]) -> String {
+        if let offered, OfferedID.isAcceptable(offered), !KeyForm.isIn(offered), !isCredential(offered, fields) {
+            return offered
+        }
         let (high, low) = environment.randomBits()
         return uuid(high, low)
+    }
+
+    private static func isCredential(_ id: String, _ fields: HTTPFields) -> Bool {
+        [HTTPField.Name.apiKey, .authorization].contains { name in
+            fields[values: name].contains {
+                $0.utf8.count >= id.utf8.count && $0.split(separator: " ").contains(id[...])
+            }
+        }
     }
 
     /// RFC 9562 version 4 layout of 122 random bits.

@@ -41,7 +41,8 @@ extension Failure {
         return Array((text + "}}").utf8)
     }
 
-    private var messageWithWait: String {
+    /// With when to try again.
+    var messageWithWait: String {
         guard let retryAfter else { return message }
         let stop = message.hasSuffix(".") ? "" : "."
         return "\(message)\(stop) Try again in \(retryAfter.wholeSecondsUp) s."

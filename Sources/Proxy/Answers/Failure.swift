@@ -89,6 +89,9 @@ package struct Failure: Error, Sendable {
     /// What the gate said, where it is the reason.
     var refusal: Gate.Refusal?
 
+    /// The protected id that the call names, where that is the reason.
+    var protectedID: String?
+
     /// What it wants is a place among those for answers too large to hold.
     var isForLongPlace = false
 

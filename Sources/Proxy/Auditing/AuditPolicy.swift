@@ -4,6 +4,7 @@ import Audit
 import ClashAPI
 import Configuration
 import Edge
+import Ground
 import HTTPTypes
 
 /// The configured part of auditing. Immutable.
@@ -31,10 +32,10 @@ struct AuditPolicy: Sendable {
     func call(_ match: OperationMatch, _ visit: Visit, _ caller: Caller?) -> AuditCall {
         AuditCall(
             id: visit.correlationID, operation: match.operation.name,
-            method: visit.head.method.rawValue, target: visit.head.target, objects: match.objectIDs,
+            method: visit.head.method.rawValue, target: KeyForm.hidden(visit.head.target), objects: match.objectIDs,
             itwin: match.itwin ?? "",
             caller: AuditCaller(caller ?? .anonymous, address: visit.record.peer),
-            reason: visit.fields.text(of: .auditReason) ?? "")
+            reason: KeyForm.hidden(visit.fields.text(of: .auditReason) ?? ""))
     }
 
     /// Throws 400 when a delete names more objects, or longer ids, than a record can hold.

@@ -46,6 +46,7 @@ enum AuditStartup {
         options.signingKey = try settings.signingKeyFile.map { try signingKey($0, events) }
         let log = try await AuditLog.open(folder: settings.path, options: options)
         for note in log.recovery.notes { events.logger.warning("audit log: \(note)") }
+        if !log.recovery.disputed.isEmpty { events.alerts?.logDisputed(log.recovery.disputed) }
         if let verifier = log.recovery.verifierKey { events.checkpoints(by: verifier, key: options.signingKey?.name) }
         let budget = DeleteBudget(settings.deleteBudget)
         // What earlier processes already spent.

@@ -136,15 +136,17 @@ struct AuditTrail: Sendable {
         }
     }
 
-    /// The proxy refused an audited call: 403, 428 or 429.
-    func denied(_ call: AuditCall, status: Int) async {
+    /// The proxy refused an audited call: 403, 428 or 429. The number of its record; nil where it is not durable.
+    func denied(_ call: AuditCall, status: Int) async -> UInt64? {
         // A task of its own: a reload ends the one that waited, and the record is durable before its tool hears all the same.
-        _ = await Task { [log] in await log.denied(call, status: status) }.value
+        let written = await Task { [log] in await log.denied(call, status: status) }.value
         traffic.recorded("denied", "\(status)")
         // Of an unknown operation nothing but a delete is recorded.
         if Operation.named(call.operation).map({ $0.operationClass == .delete || !$0.isKnown }) ?? true {
             traffic.deletes.addDenied(recent(call, "denied"))
         }
+        if case .durable(let seq) = written { return seq }
+        return nil
     }
 
     private func fate(of entry: AuditEntry) async -> ObjectFate {

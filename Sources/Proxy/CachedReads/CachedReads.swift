@@ -114,7 +114,10 @@ final class CachedReads: Sendable {
         _ visit: Visit, _ call: UpstreamCall, _ query: PageQuery, until deadline: ContinuousClock.Instant
     ) async throws(FlowExit) -> ReadAnswer {
         let forwarding = forwarding(query, visit.lookup)
-        if query.directives.onlyIfCached { throw .failed(.notCached) }
+        if query.directives.onlyIfCached {
+            visit.record.cache = .missing(forwarding)
+            throw .failed(.notCached)
+        }
         // Who would only wait to be told to wait is told at once.
         if let pause = gate.pause(for: call.turn), environment.now() + pause > deadline,
             let refusal = gate.refusal(of: call.turn)

@@ -229,7 +229,9 @@ final class ProxyService: RequestHandling {
         }
         let bound = NIOLoopBound(visit, eventLoop: visit.wire.executor.eventLoop)
         Task(executorPreference: visit.wire.executor) { [self] in
-            await flow.auditing(bound.value) { await denied() }
+            if let seq = await flow.auditing(bound.value, { await denied() }) {
+                bound.value.record.steps.append(.denied(seq: seq))
+            }
             end(bound.value, failure)
         }
     }
@@ -249,6 +251,7 @@ final class ProxyService: RequestHandling {
             peer: desk.proxies.client(of: request).address, started: environment.now())
         if let method = request.method { record.method = method }
         record.detail = failure.message
+        record.message = failure.message
         return lastAnswer(Failure(failure), &record, toHead: request.isHead)
     }
 

@@ -29,6 +29,7 @@ extension RequestFlow {
             try audit?.policy.checkObjects(match)
             try OwnTag.checkMatch(visit.fields)
             guard isDryRun else { return }
+            try DryRun.checkObjects(match, isProtected: refusal?.reason == .protected)
             refusal = refusal ?? audit?.refusal(of: match, visit)
             visit.dryRun = refusal.map { .wouldBeRefused($0) } ?? .wouldBeSent
         } catch {
@@ -38,7 +39,7 @@ extension RequestFlow {
 
     /// Records what was refused with 403 before its caller was asked for, if it is recorded whatever its body says; nil
     /// where there is nothing to record. Its body is nobody's to read.
-    func deniedUnasked(_ visit: Visit) -> (@Sendable () async -> Void)? {
+    func deniedUnasked(_ visit: Visit) -> (@Sendable () async -> UInt64?)? {
         let route = visit.admission.route
         guard let audit, ClashAPI.checkTarget(visit.head.target) == nil, audit.policy.records(unread: route),
             let call = audit.call(route.resolve(headers: visit.fields), visit, nil)
@@ -58,7 +59,9 @@ extension RequestFlow {
         guard let audit, let call = visit.auditCall, visit.facts.attempts == 0 else { return }
         let status = failure.reason.row(.v2).status.code
         guard [403, 428, 429].contains(status) else { return }
-        await auditing(visit) { await audit.denied(call, status: status) }
+        if let seq = await auditing(visit, { await audit.denied(call, status: status) }) {
+            visit.record.steps.append(.denied(seq: seq))
+        }
     }
 
     /// A delete that comes no further because upstream is down is recorded all the same, as not sent.

@@ -381,6 +381,7 @@ final class RequestFlow: Sendable {
             fields[.serverTiming] = facts.times.serverTiming(of: environment.now() - visit.record.started)
         }
         facts.addRateLimit(to: &fields)
+        if isDryRun(visit) { fields[.preferenceApplied] = "dry-run" }
         visit.wire.respond(answer.status, fields, body: answer.body)
         finish(visit, .refused(failure.reason))
     }

@@ -19,6 +19,8 @@ enum CacheVerdict: Sendable, Equatable {
     case forwarded(Forwarding, Fate, isRefreshed: Bool)
     /// The cache had no say; `isRead`: but it might have had one.
     case passed(isRead: Bool)
+    /// Nothing stored will do, and upstream was not to be asked (`only-if-cached`).
+    case missing(Forwarding)
     /// A read has proved that a delete was carried out, and the proxy says so in upstream's place.
     case settled
 
@@ -49,7 +51,7 @@ enum CacheVerdict: Sendable, Equatable {
         case .forwarded(_, .collapsed, _): Word(result: "collapsed")
         case .forwarded(_, .streamed, _): Word(result: "streamed")
         case .forwarded(_, .notStored(let reason), _): Word(result: "not-stored", reason: reason.rawValue)
-        case .passed, .settled: nil
+        case .passed, .settled, .missing: nil
         }
     }
 
@@ -58,7 +60,7 @@ enum CacheVerdict: Sendable, Equatable {
         switch self {
         case .hit, .stale: .cache
         case .forwarded, .passed: .upstream
-        case .settled: .proxy
+        case .settled, .missing: .proxy
         }
     }
 
@@ -71,6 +73,9 @@ enum CacheVerdict: Sendable, Equatable {
             .forwarded(
                 forwarding.why, stored: fate == .stored, collapsed: fate == .collapsed,
                 status: isRefreshed ? 304 : nil, detail: fate.reason?.rawValue ?? forwarding.detail?.rawValue)
+        case .missing(let forwarding):
+            .forwarded(
+                forwarding.why, stored: false, collapsed: false, status: nil, detail: forwarding.detail?.rawValue)
         case .passed(let isRead):
             .forwarded(isRead ? .bypass : .method, stored: false, collapsed: false, status: nil, detail: nil)
         case .settled:

@@ -2,6 +2,7 @@
 
 import Audit
 import Logging
+import Synchronization
 
 extension EventLog {
     /// The audit log broke, or was mended.
@@ -33,6 +34,8 @@ extension EventLog {
 
     /// The checkpoint of the audit log could not be written; nil: it could again.
     func checkpoint(trouble: String?) {
+        checkpointTrouble.withLock { $0 = trouble }
+        alerts?.checkpoint(trouble)
         if let trouble {
             logger.error("the checkpoint of the audit log cannot be written", metadata: ["error": "\(trouble)"])
         } else {
@@ -80,14 +83,18 @@ extension EventLog {
             logger.error(
                 "the position of a sink cannot be noted: after a restart it gets records again",
                 metadata: ["sink": "\(sink)", "error": "\(trouble)"])
+        case .gap(let sink, let first, let last):
+            logger.warning(
+                "a sink of the audit log lacks records that were retired while it was not served (audit.keep)",
+                metadata: ["sink": "\(sink)", "first_record": "\(first)", "last_record": "\(last)"])
+        case .moved(let sink, let record):
+            logger.notice(
+                "a sink of the audit log has another url, and goes on where it was: give it another name to begin anew",
+                metadata: ["sink": "\(sink)", "behind_record": "\(record)"])
         case .begunAnew(let sink, let why):
             logger.warning(
                 "a sink of the audit log gets all records from the first on",
                 metadata: ["sink": "\(sink)", "reason": "\(why)"])
-        case .skipped(let sink, let seq):
-            logger.warning(
-                "a record is too long for a datagram and was left out",
-                metadata: ["sink": "\(sink)", "seq": "\(seq)"])
         }
     }
 

@@ -15,6 +15,8 @@ final class EventLog: Sendable {
     let environment: Environment
     /// What should wake somebody is told there as well; nil: nobody is to be.
     let alerts: Alerts?
+    /// Why the audit log's checkpoint cannot be written; nil while it can.
+    let checkpointTrouble = Mutex<String?>(nil)
     private let tiers: TierWatch
     private let state = Mutex(State())
 

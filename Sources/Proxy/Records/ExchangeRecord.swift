@@ -68,6 +68,8 @@ struct ExchangeRecord: Sendable {
     var upstreamID: String?
     /// For the log; holds no secret.
     var detail = ""
+    /// What its tool was told where an error of ours was the answer.
+    var message = ""
     /// What happened on its way that does not always happen.
     var steps: [CallStep] = []
     /// What the cache was asked for; nil where it was not.

@@ -8,8 +8,10 @@ enum SinkNews: Sendable, Equatable {
     case up(sink: String, after: Duration)
     /// Where it is cannot be noted on disk.
     case positionUnwritten(sink: String, trouble: String)
+    /// Records that it had not got are gone from the log (`audit.keep`): from the first to the last of these.
+    case gap(sink: String, first: UInt64, last: UInt64)
+    /// Its url is another one now, and it goes on behind this record.
+    case moved(sink: String, behind: UInt64)
     /// It begins anew, for this reason.
     case begunAnew(sink: String, why: String)
-    /// A record was too long for it.
-    case skipped(sink: String, seq: UInt64)
 }

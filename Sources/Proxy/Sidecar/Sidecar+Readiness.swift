@@ -1,6 +1,7 @@
 // What readiness says: whether work can be taken, and what does not work although it can.
 
 import Audit
+import Synchronization
 import Tokens
 
 extension Sidecar {
@@ -20,6 +21,15 @@ extension Sidecar {
         if let audit = parts.audit {
             if case .broken(let trouble) = audit.log.status.health {
                 reasons.append("the audit log cannot be written, deletes are refused: \(trouble.detail)")
+            }
+            if let trouble = audit.events.checkpointTrouble.withLock({ $0 }) {
+                reasons.append("the checkpoint of the audit log cannot be written: \(trouble)")
+            }
+            if !audit.log.recovery.disputed.isEmpty {
+                reasons.append(
+                    "the audit log contradicts a checkpoint that was signed over it, kept as "
+                        + "\(audit.log.recovery.disputed.joined(separator: ", ")): find out who changed the log, take the file "
+                        + "away and start anew")
             }
         } else {
             reasons.append("the audit log could not be opened; deletes are not recorded")

@@ -2,10 +2,8 @@
 
 import Audit
 import Caching
-import ClashAPI
 import Configuration
 import Ground
-import HTTPTypes
 import RateLimiting
 import Synchronization
 import Tokens
@@ -23,7 +21,7 @@ extension Sidecar {
         object.add("ready", notReadyReasons.isEmpty)
         object.add("troubles", notReadyReasons + degradedReasons)
         object.add("token", tokenStatus)
-        let (gate, budget) = (parts.gate.statistics, parts.gate.budget(for: Self.anyRead))
+        let (gate, budget) = (parts.gate.statistics, parts.gate.busiestBudget)
         object.add("windows", budget.windows.map { Self.windowStatus($0, now) })
         object.add("cooldowns", gate.pauses.map(\.json))
         object.add("queue", queueStatus(gate))
@@ -34,10 +32,6 @@ extension Sidecar {
         object.add("configuration", configurationStatus)
         return object
     }
-
-    /// Whose budget is that of all.
-    private static let anyRead = GateRequest(
-        ClashAPI.match(method: .get, target: "/clash-detection/itwins").resolve(), .anonymous, wait: nil)
 
     private var tokenStatus: JSONObject {
         var object = JSONObject()
@@ -125,6 +119,7 @@ extension Sidecar {
             parts.sinks.all.map { sink in
                 var object = JSONObject()
                 object.add("name", sink.name)
+                object.add("state", sink.downSince == nil ? "up" : "down")
                 object.add("lag", sink.lag(behind: status.head))
                 object.add("down_seconds", seconds: sink.downSince.map { $0.duration(to: environment.now()) })
                 object.add("trouble", sink.trouble)

@@ -25,10 +25,12 @@ final class Protection: Sendable {
                 "The body of this delete cannot be read, and some objects may not be deleted (deletes.protect): "
                     + "send it as one JSON text in UTF-8, without a coding.")
         }
-        if match.firstNamed(of: ids, body, headers: fields) != nil {
-            throw Failure(
+        if let id = match.firstNamed(of: ids, body, headers: fields) {
+            var failure = Failure(
                 .protected,
                 "The call would delete what is protected, or something in an iTwin that is (deletes.protect).")
+            failure.protectedID = id.text
+            throw failure
         }
         if match.deletesByID, match.objectIDs.isEmpty || match.objectIDs.contains(where: { AnyID($0) == nil }) {
             throw Failure(

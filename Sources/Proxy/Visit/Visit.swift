@@ -4,6 +4,7 @@ import Audit
 import Caching
 import ClashAPI
 import Edge
+import Ground
 import HTTPTypes
 
 /// One request, from the front desk to its one end. Confined to its connection's event loop.
@@ -53,12 +54,12 @@ final class Visit {
         self.query = query
         trace = tracer?.begin(wire.head.fields)
         record = ExchangeRecord(
-            correlationID: CorrelationID.choose(wire.offeredID, environment), peer: client.address,
-            started: began ?? environment.now())
+            correlationID: CorrelationID.choose(wire.offeredID, environment, not: wire.head.fields),
+            peer: client.address, started: began ?? environment.now())
         record.trace = trace?.id
         if wire.needsRoom { wire.room = UnsentRoom(in: held, for: admission.caller.id) }
         record.method = wire.head.method.rawValue
-        record.path = wire.head.path
+        record.path = KeyForm.hidden(wire.head.path)
         record.caller = admission.caller.name
         record.via = admission.caller.via.word
         record.person = admission.caller.person.map { ($0.issuer, $0.subject) }
@@ -114,6 +115,7 @@ final class Visit {
     /// Writes down why it gets an error of our own, or what is stored in its place.
     func note(_ failure: Failure) {
         record.detail = failure.detail
+        record.message = failure.messageWithWait
         if let refusal = failure.refusal { record.steps.append(.refused(refusal)) }
     }
 

@@ -140,4 +140,37 @@ private final class FakeWebhook: DocumentPosting {
         #expect(webhook.posts[0].contains(#""details":{"sink":"siem","error":"it found no route"}"#))
         #expect(webhook.posts[1].contains(#""state":"over""#))
     }
+
+    @Test("what is critical passes a delivery that hangs, and what waits; what is about one thing stays in its order")
+    func urgent() async throws {
+        let gate = Latch()
+        let first = Latch()
+        let told = Mutex<[String]>([])
+        let lane = AlertLane { _, _ in }
+        lane.change { json in
+            let text = String(decoding: json, as: UTF8.self)
+            told.withLock { $0.append(text) }
+            if text == "hangs" { await gate.wait() }
+            if text == "down" { await first.wait() }
+            return nil
+        }
+        func add(_ subject: String, _ severity: Alert.Severity, _ text: String) {
+            lane.add(
+                Alert(kind: .token, subject: subject, severity: severity, text: text, details: []), Array(text.utf8))
+        }
+        add("a", .warning, "hangs")
+        try await eventually("it is under way") { told.withLock { $0 } == ["hangs"] }
+        add("b", .warning, "waits")
+        add("c", .critical, "down")
+        add("c", .info, "back")
+        add("c", .critical, "down again")
+        add("d", .critical, "other")
+        try await eventually("two passed") { Set(told.withLock { $0 }) == ["hangs", "down", "other"] }
+        first.open()
+        gate.open()
+        await lane.end()
+        let order = told.withLock { $0 }
+        #expect(order.count == 6 && order.contains("waits"))
+        #expect(order.filter { ["down", "back", "down again"].contains($0) } == ["down", "back", "down again"])
+    }
 }

@@ -19,7 +19,7 @@ final class SinkBook: Sendable {
     private struct State {
         var runners: [(sink: Config.AuditSink, runner: SinkRunner)] = []
         /// By name those that were taken out last: they may still be ending.
-        var former: [String: SinkRunner] = [:]
+        var former: [String: (url: SinkURL?, runner: SinkRunner)] = [:]
         /// A sink could not be set up, so it has nothing.
         var isLacking = false
         var hasEnded = false
@@ -45,7 +45,7 @@ final class SinkBook: Sendable {
         let wanted = config.auditSinks
         let (present, gone, former) = state.withLock { state in
             let gone = state.runners.filter { !wanted.contains($0.sink) }
-            for (sink, runner) in gone { state.former[sink.name] = runner }
+            for (sink, runner) in gone { state.former[sink.name] = (sink.url, runner) }
             return (state.runners, gone, state.former)
         }
         var runners: [(sink: Config.AuditSink, runner: SinkRunner)] = []
@@ -53,7 +53,9 @@ final class SinkBook: Sendable {
             if let same = present.first(where: { $0.sink == sink }) {
                 runners.append(same)
             } else if let runner = runner(sink, config, log) {
-                runner.start(after: former[sink.name], at: position(sink, config.audit.path, log))
+                let last = former[sink.name]
+                let isMoved = last.map { $0.url != sink.url } ?? false
+                runner.start(after: last?.runner, at: position(sink, config.audit.path, log, isMoved: isMoved))
                 runners.append((sink, runner))
             }
         }
@@ -86,7 +88,7 @@ final class SinkBook: Sendable {
 
     /// Where a sink begins: where it was, or as the configuration says.
     private func position(
-        _ sink: Config.AuditSink, _ folder: String, _ log: AuditLog
+        _ sink: Config.AuditSink, _ folder: String, _ log: AuditLog, isMoved: Bool
     ) -> @Sendable () -> AuditHead {
         { [events, head = log.status.head] in
             do throws(AuditReadFailure) {
@@ -101,12 +103,24 @@ final class SinkBook: Sendable {
                     events.sink(.begunAnew(sink: sink.name, why: "its position is that of another log"))
                     return .empty
                 }
+                if isMoved { events.sink(.moved(sink: sink.name, behind: known.seq)) }
+                if let first = try Self.firstRecord(after: known, folder, log), first > known.seq + 1 {
+                    events.sink(.gap(sink: sink.name, first: known.seq + 1, last: first - 1))
+                }
                 return known
             } catch {
                 events.sink(.begunAnew(sink: sink.name, why: error.description))
                 return .empty
             }
         }
+    }
+
+    /// The number of the first record of the log behind a position; nil where there is none.
+    private static func firstRecord(
+        after known: AuditHead, _ folder: String, _ log: AuditLog
+    ) throws(AuditReadFailure) -> UInt64? {
+        var follower = LogFollower(folder: folder, after: known.seq)
+        return try follower.read(upTo: log.status.head.seq, maxRecords: 1, maxBytes: 0).first?.head.seq
     }
 
     private func wire(_ sink: Config.AuditSink, _ config: Config, _ bell: SinkBell) -> (any SinkWire)? {
@@ -116,10 +130,7 @@ final class SinkBook: Sendable {
             switch url.scheme {
             case .tls, .tcp:
                 return try SyslogStream(url, caFile: sink.caFile, format: format, group: group) { bell.ring() }
-            case .udp:
-                return SyslogDatagrams(url, format: format, group: group) { [events] in
-                    events.sink(.skipped(sink: sink.name, seq: $0.seq))
-                }
+            case .udp: return SyslogDatagrams(url, format: format, group: group)
             case .https, .http:
                 var settings = try CurlTransport.Configuration(config.upstream, maxConnections: 1)
                 settings.connectTimeout = .seconds(4)

@@ -1,17 +1,19 @@
 // How far a sink is, as a value: what it surely has, what is on its way, when to try again. No I/O, no clock.
 //
-// Syslog answers nothing. What was written to a connection counts as read when the peer has ended it in good order, when the
-// connection has lived on for a minute since, or when more than buffers on both sides hold was written behind it. If the
-// connection breaks, what does not count is sent again; from then on record by record, so that a peer that breaks every
-// connection after a few of them has read those before it does, and gets on.
+// Syslog answers nothing. What was written to a connection counts as read when the peer has ended it in good order, or when more
+// than buffers on both sides hold was written behind it, and never for the time that has gone by: a peer can take connections
+// and read nothing for hours. If the connection breaks, what does not count is sent again; for a while record by record, so
+// that a peer that breaks every connection after a few of them has read those before it does, and gets on.
 
 import Audit
 
 struct SinkProgress: Sendable {
     /// The time between two records of a sink that is treated with care.
     static let breath = Duration.milliseconds(20)
-    /// How long a connection must live on for what was written to it to count as read.
+    /// How long a connection must live on for its sink to get many records at once again.
     static let patience = Duration.seconds(60)
+    /// Parts of fewer bytes are one.
+    private static let partBytes = 64 << 10
     /// More than the buffers of both kernels hold (`tcp_wmem` and `tcp_rmem` are 4 and 6 MiB at most unless changed).
     static let buffers = 16 << 20
 
@@ -41,7 +43,12 @@ struct SinkProgress: Sendable {
     /// - Parameter isConfirmed: whether the sink has said that it has them.
     mutating func delivered(_ last: AuditHead, bytes: Int, isConfirmed: Bool, now: ContinuousClock.Instant) {
         (sent, failures, downSince, retryAt) = (last, 0, nil, nil)
-        if isConfirmed { position = last } else { unsure.append(Part(last: last, bytes: bytes, at: now)) }
+        guard !isConfirmed else { return position = last }
+        if let part = unsure.last, part.bytes + bytes <= Self.partBytes {
+            (unsure[unsure.count - 1].last, unsure[unsure.count - 1].bytes) = (last, part.bytes + bytes)
+        } else {
+            unsure.append(Part(last: last, bytes: bytes, at: now))
+        }
     }
 
     /// The connection has ended; in good order the peer has read all that was sent.
@@ -62,19 +69,16 @@ struct SinkProgress: Sendable {
 
     /// Takes into account what counts as read by now; whether the position has moved.
     mutating func settle(now: ContinuousClock.Instant) -> Bool {
+        if let oldest = unsure.first, oldest.at + Self.patience <= now { isFragile = false }
         var behind = unsure.reduce(0) { $0 + $1.bytes }
         var count = 0
         for part in unsure {
             behind -= part.bytes
-            guard part.at + Self.patience <= now || behind > Self.buffers else { break }
+            guard behind > Self.buffers else { break }
             position = part.last
             count += 1
         }
         unsure.removeFirst(count)
-        if count > 0 { isFragile = false }
         return count > 0
     }
-
-    /// When something will count as read that does not yet.
-    var settlesAt: ContinuousClock.Instant? { unsure.first.map { $0.at + Self.patience } }
 }

@@ -116,7 +116,7 @@ final class SinkRunner: Sendable {
                 fail(&progress, trouble)
             } else if records.isEmpty {
                 if isEnding { break }
-                await bell.wait(until: progress.settlesAt, time)
+                await bell.wait(until: nil, time)
             } else if await send(records, &progress, &batch) == false {
                 await bell.wait(until: time.now() + .seconds(1), time)
             } else if progress.isFragile {

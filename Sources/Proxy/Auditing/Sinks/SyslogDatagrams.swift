@@ -14,16 +14,11 @@ final class SyslogDatagrams: SinkWire {
     private let port: Int
     private let format: SyslogFormat
     private let group: any EventLoopGroup
-    private let skipped: @Sendable (AuditHead) -> Void
     private let open = Mutex<(any Channel)?>(nil)
 
-    /// - Parameter skipped: told of a record that is too long for a datagram.
-    init(
-        _ url: SinkURL, format: SyslogFormat, group: any EventLoopGroup,
-        skipped: @escaping @Sendable (AuditHead) -> Void
-    ) {
+    init(_ url: SinkURL, format: SyslogFormat, group: any EventLoopGroup) {
         (host, port) = (url.address.host, url.address.effectivePort)
-        (self.format, self.group, self.skipped) = (format, group, skipped)
+        (self.format, self.group) = (format, group)
     }
 
     func send(_ records: [FollowedRecord]) async throws(SinkTrouble) -> Int? {
@@ -33,10 +28,7 @@ final class SyslogDatagrams: SinkWire {
             if let known = open.withLock({ $0 }) { channel = known } else { channel = try await connect() }
             guard let address = channel.remoteAddress else { throw SinkTrouble("has no address") }
             for record in records {
-                guard let message = format.datagram(record) else {
-                    skipped(record.head)
-                    continue
-                }
+                let message = format.datagram(record)
                 count += message.count
                 try await channel.writeAndFlush(
                     AddressedEnvelope(remoteAddress: address, data: ByteBuffer(bytes: message))

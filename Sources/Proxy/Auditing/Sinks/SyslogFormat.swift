@@ -31,10 +31,10 @@ struct SyslogFormat: Sendable {
         out += record.line
     }
 
-    /// A message for a datagram of its own, without snapshot; nil where it is too long all the same.
-    func datagram(_ record: FollowedRecord) -> [UInt8]? {
-        let message = Array(header(record).utf8) + record.withoutSnapshot
-        return message.count <= Self.maxDatagram ? message : nil
+    /// A message for a datagram of its own, without snapshot, and cut where it is too long all the same.
+    func datagram(_ record: FollowedRecord) -> [UInt8] {
+        let header = Array(header(record).utf8)
+        return header + record.shortened(to: Self.maxDatagram - header.count)
     }
 
     private func header(_ record: FollowedRecord) -> String {

@@ -117,7 +117,7 @@ final class SyslogStream: SinkWire {
             try await watch.ready(on: made.eventLoop).get()
         } catch {
             made.close(promise: nil)
-            throw SinkTrouble("makes no TLS connection (ca_file adds an authority): \(SyslogWatch.words(error))")
+            throw SinkTrouble("makes no TLS connection: \(SyslogWatch.words(error)) (ca_file adds an authority)")
         }
         state.withLock { $0.channel = made }
         // It may have ended before it was known here.
@@ -128,7 +128,11 @@ final class SyslogStream: SinkWire {
     private func bootstrap(_ watch: SyslogWatch) -> ClientBootstrap {
         ClientBootstrap(group: group).connectTimeout(Self.connecting)
             .channelOption(.allowRemoteHalfClosure, value: true)
+            // After a quiet minute, each quarter of a minute (TCP_KEEPIDLE and TCP_KEEPINTVL, seconds): what stands between
+            // forgets no connection, over whose end all would be sent again.
             .channelOption(.socketOption(.so_keepalive), value: 1)
+            .channelOption(.tcpOption(.init(rawValue: 4)), value: 60)
+            .channelOption(.tcpOption(.init(rawValue: 5)), value: 15)
             // A peer that acknowledges nothing for half a minute is gone (milliseconds).
             .channelOption(.tcpOption(.init(rawValue: 18)), value: 30_000)
             .channelInitializer { [tls, host] channel in

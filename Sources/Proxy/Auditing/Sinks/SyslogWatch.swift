@@ -1,5 +1,6 @@
 // What can be seen of a peer that never answers: that the handshake is done, and how it ends the connection.
 
+import Glibc
 import NIOCore
 import NIOPosix
 import NIOSSL
@@ -62,14 +63,29 @@ final class SyslogWatch: Sendable {
     /// In words for a log.
     static func words(_ error: any Error) -> String {
         switch error {
-        case let error as IOError: "\(error)"
+        case let error as IOError: String(cString: strerror(error.errnoCode)).lowercased()
         case let error as NIOConnectionError:
             error.connectionErrors.first.map { words($0.error) } ?? "its name cannot be resolved"
+        case is SocketAddressError: "its name cannot be resolved"
         case ChannelError.connectTimeout: "no connection within 4 s"
-        case let error as NIOSSLError: "\(error)"
         case is ChannelError: "the connection ended"
-        default: "\(error)"
+        case NIOSSLError.handshakeFailed(let cause): handshake("\(cause)")
+        case let error as NIOSSLExtraError where error == .failedToValidateHostname:
+            "its certificate names another host"
+        case is NIOSSLError, is NIOSSLExtraError, is BoringSSLError: "TLS broke off"
+        default: "the connection failed"
         }
+    }
+
+    /// BoringSSL's word for it, without where in its sources that is: "… OPENSSL_internal:WRONG_VERSION_NUMBER at …".
+    private static func handshake(_ dump: String) -> String {
+        if dump.contains("CERTIFICATE_VERIFY_FAILED") {
+            return "its certificate is not trusted, has ended, or names another host"
+        }
+        if dump.contains("WRONG_VERSION_NUMBER") { return "it speaks no TLS" }
+        let word = dump.split(separator: "OPENSSL_internal:").dropFirst().first?.prefix { $0.isLetter || $0 == "_" }
+        return word.map { "the handshake failed, \($0.lowercased().replacing("_", with: " "))" }
+            ?? "the handshake failed"
     }
 
     private final class Handler: ChannelInboundHandler, Sendable {

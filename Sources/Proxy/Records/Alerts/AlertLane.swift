@@ -1,4 +1,5 @@
-// One way to the operators: alerts in their order, one at a time, a bounded number waiting, beside everything else.
+// One way to the operators: alerts in their order, one at a time, a bounded number waiting, beside everything else. What is
+// critical goes ahead, and beside one that hangs.
 
 import CoreMetrics
 import Ground
@@ -9,13 +10,26 @@ final class AlertLane: Sendable {
     /// How one alert is delivered; nil, or why it was not.
     typealias Delivery = @Sendable (_ json: [UInt8]) async -> String?
 
+    /// What is told one after the other: that it has begun, and that it is over.
+    private struct Topic: Hashable {
+        let kind: Alert.Kind
+        let subject: String
+
+        init(_ alert: Alert) { (kind, subject) = (alert.kind, alert.subject) }
+    }
+
     private struct State {
         var waiting: [(alert: Alert, json: [UInt8])] = []
-        var task: Task<Void, Never>?
+        /// Deliveries, by what they are about.
+        var underWay: [Topic: Task<Void, Never>] = [:]
+        /// What is not critical goes by itself.
+        var isBusy = false
         var delivery: Delivery?
         var hasEnded = false
     }
 
+    /// Deliveries at once: one of whatever it is, the others of what is critical.
+    private static let most = 4
     /// Alerts that may wait.
     static let capacity = 64
 
@@ -45,39 +59,57 @@ final class AlertLane: Sendable {
             guard state.delivery != nil, !state.hasEnded else { return nil }
             guard state.waiting.count < Self.capacity else { return false }
             state.waiting.append((alert, json))
-            if state.task == nil { state.task = Task.detached { await self.run() } }
+            begin(&state)
             return true
         }
         if fits == false { done(alert, .dropped) }
     }
 
-    private func run() async {
-        while true {
-            let next = state.withLock { state -> (Alert, [UInt8], Delivery)? in
-                guard let delivery = state.delivery, let first = state.waiting.first else {
-                    (state.waiting, state.task) = ([], nil)
-                    return nil
-                }
-                state.waiting.removeFirst()
-                return (first.alert, first.json, delivery)
+    /// Begins what can be begun.
+    private func begin(_ state: inout State) {
+        guard let delivery = state.delivery else { return state.waiting = [] }
+        while state.underWay.count < Self.most, let index = Self.next(state) {
+            let (alert, json) = state.waiting.remove(at: index)
+            let takesPlace = !state.isBusy
+            state.isBusy = true
+            state.underWay[Topic(alert)] = Task.detached {
+                let trouble = await delivery(json)
+                self.done(alert, trouble.map { .failed($0) } ?? .delivered)
+                self.ended(alert, hadPlace: takesPlace)
             }
-            guard let (alert, json, delivery) = next else { return }
-            let trouble = await delivery(json)
-            done(alert, trouble.map { .failed($0) } ?? .delivered)
+        }
+    }
+
+    /// The first that is critical, else the first; nil where nothing may go now.
+    private static func next(_ state: State) -> Int? {
+        var held = Set(state.underWay.keys)
+        var first: Int?
+        for (index, entry) in state.waiting.enumerated() where held.insert(Topic(entry.alert)).inserted {
+            if entry.alert.severity == .critical { return index }
+            first = first ?? index
+        }
+        return state.isBusy ? nil : first
+    }
+
+    private func ended(_ alert: Alert, hadPlace: Bool) {
+        state.withLock { state in
+            state.underWay[Topic(alert)] = nil
+            if hadPlace { state.isBusy = false }
+            begin(&state)
         }
     }
 
     /// Nothing is taken any more. Returns when what waits is delivered; a cancelled task gives that up.
     func end() async {
-        let task = state.withLock { state in
-            state.hasEnded = true
-            return state.task
-        }
+        state.withLock { $0.hasEnded = true }
         await withTaskCancellationHandler {
-            await task?.value
+            while let task = state.withLock({ $0.underWay.values.first }) { await task.value }
         } onCancel: {
-            state.withLock { $0.waiting = [] }
-            task?.cancel()
+            let tasks = state.withLock { state in
+                state.waiting = []
+                return Array(state.underWay.values)
+            }
+            for task in tasks { task.cancel() }
         }
     }
 }

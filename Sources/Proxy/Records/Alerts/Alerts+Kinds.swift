@@ -73,6 +73,23 @@ extension Alerts {
 
     func auditMended() { over(.audit, Self.log, "the audit log is written again") }
 
+    /// The checkpoint cannot be written; nil: it can again.
+    func checkpoint(_ trouble: String?) {
+        let subject = "checkpoint"
+        guard let trouble else { return over(.audit, subject, "the checkpoint of the audit log is written again") }
+        begun(
+            .audit, subject, .warning,
+            "the checkpoint of the audit log cannot be written: what is recorded from now on can be cut off unseen",
+            [.init("error", trouble)])
+    }
+
+    /// The log is not the one whose checkpoints these are.
+    func logDisputed(_ names: [String]) {
+        begun(
+            .audit, "disputed", .critical, "the audit log contradicts a checkpoint that was signed over it",
+            [.init("files", names.joined(separator: " "))])
+    }
+
     func sinkDown(_ name: String, _ error: String) {
         begun(
             .sink, name, .warning, "copies of the audit records have not got to a sink for a minute",
@@ -109,8 +126,11 @@ extension Alerts {
                 details, lasts: false)
         case .protected:
             begun(
-                .protected, "\(record.caller) \(record.operation) \(record.path)", .warning,
-                "a delete of what is protected was refused", details, lasts: false)
+                .protected, failure.protectedID ?? "\(record.caller) \(record.operation) \(record.path)", .warning,
+                failure.protectedID == nil
+                    ? "a delete that could be of what is protected was refused"
+                    : "a delete of what is protected was refused",
+                [.init("object", failure.protectedID)] + details, lasts: false)
         default: break
         }
     }

@@ -27,12 +27,19 @@ struct CacheKeyText {
 
     private var target: Substring { parts.count > 1 ? parts[1] : "" }
 
-    private var path: String { String(target.prefix { $0 != "?" }) }
+    private var path: String { KeyForm.hidden(String(target.prefix { $0 != "?" })) }
 
     private var query: [String] {
         target.drop { $0 != "?" }.dropFirst().split(separator: "&")
-            .map { FormText.pairs(String($0.prefix { $0 != "=" })).first?.name ?? "" }
+            .map { Self.shown(FormText.pairs(String($0.prefix { $0 != "=" })).first?.name ?? "") }
     }
+
+    /// The API's names are short; what is as long as a key may be one that somebody took for a name.
+    private static func shown(_ name: String) -> String {
+        name.utf8.count > longestName || KeyForm.isIn(name) ? "***" : name
+    }
+
+    private static let longestName = 31
 
     /// Those that the request has.
     private var fields: [String] {

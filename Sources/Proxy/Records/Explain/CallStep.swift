@@ -17,6 +17,8 @@ enum CallStep: Sendable {
     case recorded(seq: UInt64)
     /// The gate refused it.
     case refused(Gate.Refusal)
+    /// Its refusal stands in the audit log under this number.
+    case denied(seq: UInt64)
 }
 
 extension CallStep {
@@ -44,6 +46,9 @@ extension CallStep {
         case .recorded(let seq):
             object.add("step", "recorded")
             object.add("seq", Int(clamping: seq))
+        case .denied(let seq):
+            object.add("step", "denied")
+            object.add("seq", Int(clamping: seq))
         case .refused(let refusal):
             object.add("step", "refused")
             object.add("reason", refusal.reason.rawValue)
@@ -65,6 +70,7 @@ extension CallStep {
         case .repeated(let cause, let pause): return "It was sent again \(pause.tenths) ms after \(cause)."
         case .tokenReplaced: return "Bentley refused the token, and a new one was fetched."
         case .recorded(let seq): return "Its intent is record \(seq) of the audit log."
+        case .denied(let seq): return "Its refusal is record \(seq) of the audit log."
         case .refused(let refusal):
             let what = refusal.wait.map { " by \($0.obstacle.text)\($0.queueText)" } ?? ""
             let when = refusal.retryAfter.map { "; it would have fitted in about \($0.wholeSecondsUp) s" } ?? ""

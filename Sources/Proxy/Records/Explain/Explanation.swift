@@ -48,9 +48,14 @@ final class Explanation: Sendable {
     private var cache: JSONObject? {
         guard let verdict = record.cache else { return nil }
         var object = JSONObject()
-        object.add("result", verdict.word?.result ?? "bypass")
-        object.add("reason", verdict.word?.reason)
-        object.add("cache_status", verdict.status.headerValue)
+        if case .missing(let forwarding) = verdict {
+            object.add("result", "miss")
+            object.add("reason", forwarding.why.rawValue)
+        } else {
+            object.add("result", verdict.word?.result ?? "bypass")
+            object.add("reason", verdict.word?.reason)
+            object.add("cache_status", verdict.status.headerValue)
+        }
         object.add("key", record.key.map { CacheKeyText($0).json })
         return object
     }
@@ -61,7 +66,7 @@ final class Explanation: Sendable {
         let steps = record.steps.filter { step in
             switch step {
             case .waited, .refusedUpstream, .repeated, .refused: true
-            case .tokenReplaced, .recorded: false
+            case .tokenReplaced, .recorded, .denied: false
             }
         }
         object.add("steps", steps.map(\.json))
@@ -78,6 +83,7 @@ final class Explanation: Sendable {
     private var audit: JSONObject {
         var object = wait(record.times.auditTime)
         for case .recorded(let seq) in record.steps { object.add("intent", Int(clamping: seq)) }
+        for case .denied(let seq) in record.steps { object.add("denied", Int(clamping: seq)) }
         return object
     }
 
@@ -93,11 +99,18 @@ final class Explanation: Sendable {
         object.add("status", record.status)
         object.add("source", record.source.rawValue)
         object.add("outcome", outcome.text)
+        object.add("message", message)
         object.add("detail", record.detail.isEmpty ? nil : record.detail)
         object.add("bytes", record.bytesOut)
         object.add("total_ms", milliseconds: total)
         object.add("other_ms", milliseconds: record.times.otherTime(of: total))
         return object
+    }
+
+    /// What its tool was told by us.
+    private var message: String? {
+        guard case .refused = outcome, !record.message.isEmpty else { return nil }
+        return KeyForm.hidden(record.message)
     }
 
     private func wait(_ time: Duration) -> JSONObject {
@@ -123,11 +136,17 @@ final class Explanation: Sendable {
         case let word?:
             let reason = word.reason.map { " (\($0))" } ?? ""
             sentences.append("The cache: \(word.result)\(reason), \(record.cache?.status.headerValue ?? "").")
-        case nil: break
+        case nil:
+            if case .missing(let forwarding)? = record.cache {
+                sentences.append(
+                    "The cache had no answer that will do (\(forwarding.why.rawValue)), and nobody else was to be asked."
+                )
+            }
         }
         sentences += record.steps.compactMap(\.sentence)
         if record.attempts > 1 { sentences.append("It was sent \(record.attempts) times.") }
-        if !record.detail.isEmpty { sentences.append("Detail: \(record.detail)") }
+        if let message { sentences.append("Its tool was told: \(message)") }
+        if !record.detail.isEmpty, record.detail != message { sentences.append("Detail: \(record.detail)") }
         return sentences.joined(separator: " ")
     }
 

@@ -30,13 +30,21 @@ enum MetricsFormat: Sendable {
     case prometheus
     case openMetrics
 
-    /// What the client would rather read. Prometheus names OpenMetrics only where it knows it.
+    /// What the client would rather read (RFC 9110 section 12.5.1); where it is all the same to it, what it names.
     init(accept: String?) {
-        let wanted = (accept ?? "").lowercased().split(separator: ",").first {
-            $0.contains("application/openmetrics-text")
-        }
-        let isRefused = wanted?.split(separator: ";").contains { $0.filter { $0 != " " } == "q=0" } ?? false
-        self = wanted != nil && !isRefused ? .openMetrics : .prometheus
+        let ranges = (accept ?? "").lowercased().split(separator: ",").map(Self.range)
+        func quality(_ type: String) -> Double? { ranges.filter { $0.type == type }.map(\.quality).max() }
+        let any = quality("*/*")
+        let open = quality("application/openmetrics-text") ?? 0
+        let plain = quality("text/plain") ?? quality("text/*") ?? any ?? 0
+        self = open > 0 && open >= plain ? .openMetrics : .prometheus
+    }
+
+    /// A media range without its other parameters, and its weight.
+    private static func range(_ text: Substring) -> (type: String, quality: Double) {
+        let parts = text.split(separator: ";").map { $0.filter { $0 != " " && $0 != "\t" } }
+        let weight = parts.dropFirst().last { $0.hasPrefix("q=") }
+        return (parts.first ?? "", weight.map { Double($0.dropFirst(2)) ?? 0 } ?? 1)
     }
 
     var contentType: String {

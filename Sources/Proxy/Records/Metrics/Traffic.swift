@@ -70,9 +70,13 @@ final class Traffic: Sendable {
     /// What one caller has asked for since the process began.
     struct Requests: Sendable, Equatable {
         var all = 0
-        /// Refused by us or by upstream for what limits or rights say: 401, 403, 429.
+        /// Refused for what limits, rights or rules say: by upstream with 401, 403 or 429, by us with 409, 422, 428 or 503
+        /// as well.
         var refused = 0
     }
+
+    private static let refusals: Set = ["401", "403", "429"]
+    private static let ownRefusals: Set = ["409", "422", "428", "503"]
 
     /// By the labels of callers.
     var requestsByCaller: [String: Requests] {
@@ -81,7 +85,8 @@ final class Traffic: Sendable {
                 sample.labels.count == 4
             else { return }
             callers[sample.labels[0], default: Requests()].all += Int(number)
-            if ["401", "403", "429"].contains(sample.labels[2]) {
+            let isOurs = sample.labels[3] == AnswerSource.proxy.rawValue
+            if Self.refusals.contains(sample.labels[2]) || isOurs && Self.ownRefusals.contains(sample.labels[2]) {
                 callers[sample.labels[0], default: Requests()].refused += Int(number)
             }
         }

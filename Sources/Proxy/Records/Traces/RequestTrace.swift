@@ -124,7 +124,8 @@ struct RequestTrace: Sendable {
                 .call(
                     TracedCall(
                         method: request.method.rawValue, server: request.origin.url, host: request.origin.host,
-                        port: request.origin.port, path: String(Substring(path)), operation: operation, resend: resend,
+                        port: request.origin.port, path: KeyForm.hidden(String(Substring(path))), operation: operation,
+                        resend: resend,
                         status: status, failure: failure)),
                 as: id, from: began, to: now)
         }
