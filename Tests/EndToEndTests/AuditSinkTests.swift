@@ -130,7 +130,7 @@ import Testing
         let mayDie = Latch()
         let origin = ScriptedOrigin { connection in
             if connection.index == 0 {
-                mayDie.wait()
+                _ = mayDie.waitBlocking(seconds: 60)
                 connection.reset()
             } else {
                 connection.readUntilClosed()

@@ -233,9 +233,8 @@ import Testing
                 #expect(answer["preference-applied"] == "dry-run", "\(status)")
             }
             let run = try await rig.call(
-                "POST", "\(rig.v2)/tests/\(rig.simulator.testIDs(iTwin: rig.iTwin)[0])/runs",
-                [callers.key("reader"), Self.ask],
-                body: "{}")
+                "POST", "\(rig.v2)/runs/jobs", [callers.key("reader"), Self.ask],
+                body: #"{"jobs":[],"operation":"run"}"#)
             #expect(run.status == 403 && run["preference-applied"] == nil, "it is no delete: \(run.text)")
         }
     }

@@ -3,6 +3,7 @@
 import ClashAPI
 import Configuration
 import Ground
+import RateLimiting
 import Simulator
 import TestSupport
 import Testing

@@ -94,4 +94,17 @@ struct TextTests {
         out.append(12_345, digits: 2)
         #expect(String(decoding: out, as: UTF8.self) == "18446744073709551615 00745")
     }
+
+    @Test("a key is found however it is written, hidden alone where that can be, and nothing else is")
+    func keys() {
+        for (text, hidden) in [
+            ("/runs/cpk_AbC-_9/x", "/runs/cpk_***/x"), ("a=CPK_x&cpk_y z", "a=cpk_***&cpk_*** z"), ("cpk_", "cpk_***"),
+            ("/runs/%63pk%5Fabc", "***"), ("%43PK_1", "***"),
+        ] {
+            #expect(KeyForm.isIn(text) && KeyForm.hidden(text) == hidden, "\(text)")
+        }
+        for text in ["", "cpk", "cp_k", "c_pk", "/clash-detection/itwins/a_b/x%20y", "%", "%zz_", "xpk_a"] {
+            #expect(!KeyForm.isIn(text) && KeyForm.hidden(text) == text, "\(text)")
+        }
+    }
 }

@@ -95,8 +95,7 @@ final class SinkBook: Sendable {
                 guard let known = try SinkPosition(folder: folder, sink: sink.name).read() else {
                     return sink.from == .start ? .empty : head
                 }
-                if known == .empty { return known }
-                var follower = LogFollower(folder: folder, after: known.seq - 1)
+                var follower = LogFollower(folder: folder, after: max(known.seq, 1) - 1)
                 let found = try follower.read(upTo: known.seq, maxRecords: 1, maxBytes: 0).first?.head
                 // Of what was retired nothing can be said.
                 guard known.seq <= log.status.head.seq, found == nil || found == known else {
