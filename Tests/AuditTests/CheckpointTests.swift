@@ -113,7 +113,7 @@ struct CheckpointTests {
         let third = try await AuditLog.open(folder: "audit", options: options())
         #expect(third.recovery.disputed == ["checkpoint.disputed-1"], "as long as it is there")
         await third.close()
-        disk.delete("checkpoint.disputed-1")
+        disk.delete("audit/checkpoint.disputed-1")
         let fourth = try await AuditLog.open(folder: "audit", options: options())
         #expect(fourth.recovery.disputed.isEmpty)
         await fourth.close()

@@ -399,21 +399,21 @@ import Testing
             try await deletes(rig, 2)
             try await caughtUp(rig, "a")
             await rig.reload(
-                ["audit.rotate_bytes=64KiB", "audit.keep=1d"], file: sink("b", "tcp://127.0.0.1:\(second.port)"))
+                ["audit.rotate_bytes=64KiB", "audit.keep=24h"], file: sink("b", "tcp://127.0.0.1:\(second.port)"))
             try await eventually("it has ended") {
                 FileManager.default.fileExists(atPath: rig.auditFolder + "/sink-a.position")
             }
             try await deletes(rig, 6)
             try await caughtUp(rig, "b")
             // Files go that are older, and that those sinks have which are served.
-            await rig.reload(["audit.rotate_bytes=64KiB", "audit.keep=1d"], file: "")
+            await rig.reload(["audit.rotate_bytes=64KiB", "audit.keep=24h"], file: "")
             rig.clock.advance(by: .seconds(3 * 86_400))
             try await eventually("files are retired") {
                 rig.clock.advance(by: .seconds(3_600))
                 return rig.applicationLog.text.contains("are retired (audit.keep)")
             }
             await rig.reload(
-                ["audit.rotate_bytes=64KiB", "audit.keep=1d"], file: sink("a", "tcp://127.0.0.1:\(second.port)"))
+                ["audit.rotate_bytes=64KiB", "audit.keep=24h"], file: sink("a", "tcp://127.0.0.1:\(second.port)"))
             try await eventually("both are told") {
                 let log = rig.applicationLog.text
                 return log.contains("has another url, and goes on where it was")

@@ -29,7 +29,7 @@ final class AlertLane: Sendable {
     }
 
     /// Deliveries at once: one of whatever it is, the others of what is critical.
-    private static let most = 4
+    private let most: Int
     /// Alerts that may wait.
     static let capacity = 64
 
@@ -45,8 +45,10 @@ final class AlertLane: Sendable {
         case dropped
     }
 
-    /// - Parameter done: called on any thread.
-    init(done: @escaping @Sendable (Alert, Result) -> Void) { self.done = done }
+    /// - Parameters:
+    ///   - most: deliveries at once.
+    ///   - done: called on any thread.
+    init(most: Int = 4, done: @escaping @Sendable (Alert, Result) -> Void) { (self.most, self.done) = (most, done) }
 
     /// How alerts are delivered from now on; nil: not at all.
     func change(to delivery: Delivery?) { state.withLock { $0.delivery = delivery } }
@@ -68,7 +70,7 @@ final class AlertLane: Sendable {
     /// Begins what can be begun.
     private func begin(_ state: inout State) {
         guard let delivery = state.delivery else { return state.waiting = [] }
-        while state.underWay.count < Self.most, let index = Self.next(state) {
+        while state.underWay.count < most, let index = Self.next(state) {
             let (alert, json) = state.waiting.remove(at: index)
             let takesPlace = !state.isBusy
             state.isBusy = true

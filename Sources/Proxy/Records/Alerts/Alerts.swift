@@ -31,7 +31,8 @@ final class Alerts: Sendable {
         let log = AlertLog(registry: registry, logger: logger, environment: environment)
         self.log = log
         webhook = AlertLane { log.done("alerts.webhook", $0, $1) }
-        command = AlertLane { log.done("alerts.command", $0, $1) }
+        // Programs may work on one file.
+        command = AlertLane(most: 1) { log.done("alerts.command", $0, $1) }
         state = Mutex(State(timer: DeadlineTimer(time: environment.time)))
     }
 
