@@ -242,13 +242,13 @@ import Testing
         let folder = try TemporaryFolder()
         defer { folder.remove() }
         let path = try program(folder, "echo x >>runs; [ -e quick ] && exit 0; sleep 1000 & echo $! >child; wait")
+        let ids = ["11111111-2222-4333-8444-555555555555", "11111111-2222-4333-8444-666666666666"]
         try await withRig { options in
-            options.flags = ["alerts.command=\(path)", "deletes.protect=11111111-2222-4333-8444-555555555555"]
+            options.flags = ["alerts.command=\(path)", "deletes.protect=\(ids.joined(separator: ","))"]
         } _: { rig async throws in
-            let target = "11111111-2222-4333-8444-555555555555"
-            #expect(try await rig.deleteReport(target, id: "c").status == 403)
+            #expect(try await rig.deleteReport(ids[0], id: "c").status == 403)
             try await eventually("it runs") { text(folder.path + "/child").hasSuffix("\n") }
-            #expect(try await rig.call("DELETE", "\(rig.v2)/reports/\(target)").status == 403)
+            #expect(try await rig.call("DELETE", "\(rig.v2)/reports/\(ids[1])").status == 403)
             #expect(text(folder.path + "/runs") == "x\n", "one at a time")
             try Data().write(to: URL(filePath: folder.path + "/quick"))
             rig.clock.advance(by: .seconds(10))
