@@ -176,10 +176,9 @@ enum ConfigKeys {
         .init("cache.stale_if_error", \.cache.staleIfError, span, "hard upper bound of staleness"),
         .init(
             "cache.walks", \.cache.walks, .flag,
-            "serve any $top of the paged lists from fetches of the largest page", inForce: false),
+            "serve any $top of the paged lists from fetches of the largest page"),
         .init(
-            "cache.prefetch", \.cache.prefetch, .flag, "fetch a walk's next page while the budget idles",
-            inForce: false),
+            "cache.prefetch", \.cache.prefetch, .flag, "fetch a walk's next page while the budget idles"),
     ]
 
     private static let rate: [ConfigKey<Config>] = [

@@ -288,7 +288,7 @@ struct ConfigCheckTests {
         #expect(loaded.refusals.compactMap(\.key) == guards)
         #expect(
             loaded.warnings.map(\.problem) == [
-                "set, but not yet in force in this version: cache.walks, fleet.max_members"
+                "set, but not yet in force in this version: fleet.max_members"
             ])
         #expect(try loadConfig().refusals.isEmpty)
         #expect(try loadConfig().warnings.isEmpty)

@@ -77,6 +77,8 @@ struct ConfigPromisedKeysTests {
             [cache]
             walks = false
             prefetch = false
+            [fleet]
+            max_members = 7
             [alerts]
             webhook = "https://hooks.example.com/T/B/secret?x=y"
             budget_at = [50]
@@ -89,7 +91,7 @@ struct ConfigPromisedKeysTests {
         #expect(
             loaded.warnings.map(\.description) == [
                 "set, but not yet in force in this version: "
-                    + "cache.walks, cache.prefetch"
+                    + "fleet.max_members"
             ])
         #expect(!loaded.effectiveTOML().contains("secret?x"))
         let shipped = try ConfigLoader.load(

@@ -187,6 +187,8 @@ private func startRig(_ options: RigOptions) async throws -> Rig {
         "audit.snapshot=false",
         // Likewise; the cache tests turn it on.
         "cache.enabled=false",
+        // A page that a tool asks for is what upstream is asked for; the tests of walks turn them on.
+        "cache.walks=false",
         // Nothing waits for its turn; the rate tests set limits.
         "rate.windows=1000000/1s", "rate.run_windows=1000000/1s",
     ]

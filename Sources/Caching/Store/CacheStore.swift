@@ -37,6 +37,23 @@ package final class CacheStore: Sendable {
         let number: UInt64
     }
 
+    /// A page that walks are cut out of.
+    package struct WalkPage: Sendable {
+        /// The page.
+        package let answer: CachedAnswer
+        /// Of its picture.
+        package let generation: UInt64
+        /// How long it stays fresh; negative when it has expired.
+        package let ttl: Duration
+        /// Whether a newer picture has come, beside which this one is kept for its walkers.
+        package let isReplaced: Bool
+
+        /// A page. See the properties.
+        package init(answer: CachedAnswer, generation: UInt64, ttl: Duration, isReplaced: Bool) {
+            (self.answer, self.generation, self.ttl, self.isReplaced) = (answer, generation, ttl, isReplaced)
+        }
+    }
+
     /// What it holds.
     package struct Statistics: Sendable, Equatable {
         /// Stored answers.
@@ -66,11 +83,14 @@ package final class CacheStore: Sendable {
     }
 
     /// An empty cache. Into how many shards it is divided is settled here; every limit can be changed later.
-    package init(limits: CacheLimits) {
+    ///
+    /// - Parameter generations: tools get to see the generations of lists, which are counted from there: another process should
+    ///   count others.
+    package init(limits: CacheLimits, countingFrom generations: UInt64 = 0) {
         // A shard is to hold a few of the largest entries, lest one of them empties it.
         let count = min(max(limits.maxBytes / max(4 * limits.maxEntryBytes, 1), 1), 16)
         let capacity = limits.maxBytes / count
-        shards = (0..<count).map { _ in LockedShard(capacity: capacity) }
+        shards = (0..<count).map { _ in LockedShard(capacity: capacity, countingFrom: generations) }
         limitsInForce = Mutex(limits)
     }
 
@@ -121,6 +141,13 @@ package final class CacheStore: Sendable {
             .sorted { $0.receivedAt > $1.receivedAt }
     }
 
+    /// The page that pages of a walk are cut out of.
+    ///
+    /// - Parameter generation: of the picture that the walk goes on with; 0: of the present one.
+    package func walkPage(_ key: CacheKey, of generation: UInt64, now: Instant) -> WalkPage? {
+        shard(key).withLock { $0.walkPage(key, of: generation, now: now) }
+    }
+
     // MARK: Storing
 
     /// A fetch begins: what is invalidated from now on cannot be stored by it.
@@ -150,10 +177,19 @@ package final class CacheStore: Sendable {
             // By what this answer says it depends on, not by what is noted: that may be an older answer's word.
             let variant = vary.isEmpty ? key : key.variant(Vary.key(vary, of: request))
             let reason = shard.store(
-                answer, under: variant, began: ticket.generation, number: ticket.number, completed: begun)
+                answer, under: variant, began: ticket.generation, number: ticket.number, completed: begun, now: now)
             if reason == nil { shard.setVary(vary, for: key, number: ticket.number) }
             return reason
         }
+    }
+
+    /// Keeps an answer that was made of stored ones, if those are still here and in the picture `generation`. What drops one of
+    /// them drops it as well: its tags are to be theirs.
+    package func store(
+        _ answer: CachedAnswer, under key: CacheKey, madeOf sources: [(key: CacheKey, answer: CachedAnswer)],
+        generation: UInt64
+    ) {
+        shard(key).withLock { $0.store(answer, under: key, madeOf: sources, generation: generation) }
     }
 
     /// Puts the refreshed form of a stored answer in its place (304). Says why not, if not.
@@ -225,6 +261,17 @@ package final class CacheStore: Sendable {
         return count
     }
 
+    /// An answer that is about to be stored shows that single objects with these tags are not any more as they are stored: drops
+    /// them. Nil if the answer itself may be untrue by now; else a ticket to store it with, to be given back like others.
+    package func overtake(_ objects: TagSet, by answer: TagSet, _ ticket: Ticket) -> Ticket? {
+        guard let epoch = log.record(.tagged(objects), by: answer, since: ticket.epoch) else { return nil }
+        let count = shards.reduce(0) { sum, shard in
+            sum + shard.withLock { $0.purge(.tagged(objects), onlyItems: true) }
+        }
+        purged.add(count, ordering: .relaxed)
+        return Ticket(epoch: epoch, generation: ticket.generation, number: ticket.number)
+    }
+
     /// Drops what is too old to be given to anybody for any reason, unless that was done within the last minute: what
     /// nobody may see any more is not to be held either.
     @discardableResult
@@ -260,7 +307,9 @@ package final class CacheStore: Sendable {
 private final class LockedShard: Sendable {
     private let shard: Mutex<Shard>
 
-    init(capacity: Int) { shard = Mutex(Shard(capacity: capacity)) }
+    init(capacity: Int, countingFrom generations: ListBook.Generation) {
+        shard = Mutex(Shard(capacity: capacity, countingFrom: generations))
+    }
 
     func withLock<Result: Sendable>(_ body: (inout Shard) -> Result) -> Result { shard.withLock { body(&$0) } }
 }

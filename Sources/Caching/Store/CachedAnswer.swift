@@ -11,12 +11,15 @@ package struct ListPage: Sendable, Equatable {
     package let isFirst: Bool
     /// How many rows the whole list has, where the page says so.
     package let count: Int?
+    /// Whether pages of walks are cut out of it. Such a page is kept for walkers of its picture when that has been replaced.
+    package let isForWalks: Bool
 
     /// A page of `list`.
-    package init(list: CacheKey, isFirst: Bool, count: Int? = nil) {
+    package init(list: CacheKey, isFirst: Bool, count: Int? = nil, isForWalks: Bool = false) {
         self.list = list
         self.isFirst = isFirst
         self.count = count
+        self.isForWalks = isForWalks
     }
 }
 

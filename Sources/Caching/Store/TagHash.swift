@@ -35,6 +35,16 @@ package struct TagSet: Sendable, Equatable {
         sorted = unique
     }
 
+    private init(sorted: [TagHash]) { self.sorted = sorted }
+
+    /// The tags of both.
+    package func union(_ others: TagSet) -> TagSet {
+        if others.sorted == sorted { return self }
+        var unique: [TagHash] = []
+        for hash in (sorted + others.sorted).sorted() where unique.last != hash { unique.append(hash) }
+        return TagSet(sorted: unique)
+    }
+
     var count: Int { sorted.count }
     var isEmpty: Bool { sorted.isEmpty }
     var elements: [TagHash] { sorted }

@@ -57,11 +57,16 @@ struct PageCache: Sendable {
     private(set) var lifetimes: PageLifetimes
     let recentTimeout = RecentTimeout()
     let runs = StartedRuns()
+    let walked = WalkedLists()
+    /// Who waits for a change.
+    let watches: PageWatches
     let environment: Environment
 
     init(_ config: Config.Cache, environment: Environment) {
-        store = CacheStore(limits: CacheLimits(config))
+        // Tools carry generations in their tokens, over a restart too: half of the numbers are before the beginning.
+        store = CacheStore(limits: CacheLimits(config), countingFrom: environment.randomBits().0 >> 8)
         flights = FlightTable(time: environment.time)
+        watches = PageWatches(time: environment.time)
         lifetimes = PageLifetimes(config)
         self.environment = environment
     }
@@ -70,7 +75,10 @@ struct PageCache: Sendable {
     /// off, it holds nothing.
     func changed(to config: Config.Cache) -> PageCache {
         store.limits = CacheLimits(config)
-        if !config.enabled { store.invalidate(.everything, now: environment.now()) }
+        if !config.enabled {
+            store.invalidate(.everything, now: environment.now())
+            watches.poke()
+        }
         var changed = self
         changed.lifetimes = PageLifetimes(config)
         return changed
@@ -88,6 +96,7 @@ struct PageCache: Sendable {
         if let status, Self.wasRefused(status) { return nil }
         // Before anything is dropped: what is stored from now on is to know of it.
         let run = match.operation.countsAsRun ? runs.started(match, now: environment.now()) : nil
+        if match.operation.isCancel || match.operationClass == .delete { runs.ended(match.objectIDs) }
         let invalidation = status == nil ? match.invalidationOfUnknownOutcome() : match.invalidation()
         let now = environment.now()
         switch invalidation.reach {
@@ -101,6 +110,7 @@ struct PageCache: Sendable {
                 .tagged(tags), deleted: deletedObjects(match), vanished: vanishedIDs(match), now: now)
         }
         flights.detachSent()
+        watches.poke()
         return run
     }
 
@@ -128,7 +138,10 @@ struct PageCache: Sendable {
 
     /// An operator wants something dropped. Returns how many stored answers that were.
     func purge(_ request: PurgeRequest) -> Int {
-        defer { flights.detachSent() }
+        defer {
+            flights.detachSent()
+            watches.poke()
+        }
         return store.invalidate(request.invalidation, now: environment.now())
     }
 

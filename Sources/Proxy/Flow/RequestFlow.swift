@@ -72,6 +72,7 @@ final class RequestFlow: Sendable {
         do throws(FlowExit) {
             // Its body is here, its class settled and permitted.
             let call = try await classify(visit)
+            if case .badToken = visit.query?.walk { throw FlowExit.failed(.badWalkToken) }
             if let dryRun = visit.dryRun {
                 try await answer(dryRun, call, visit)
             } else if let query = visit.query, query.mayBeFetched, let reads {
@@ -87,6 +88,10 @@ final class RequestFlow: Sendable {
                 }
             } else {
                 try refuseIfOnlyCached(visit)
+                // Upstream knows no token of ours.
+                if case .page(let walk) = visit.query?.walk, walk.query.token != nil {
+                    throw FlowExit.failed(.badWalkToken)
+                }
                 let deadline = environment.now() + min(call.turn.wait ?? sender.maxWait, sender.maxWait)
                 try await waitingForLongPlace(call, visit, until: deadline) { call throws(FlowExit) in
                     var permit = try await turn(call, visit)

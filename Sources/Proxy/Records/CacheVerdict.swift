@@ -13,6 +13,10 @@ struct Forwarding: Sendable, Equatable {
 enum CacheVerdict: Sendable, Equatable {
     /// Answered with what is stored and fresh; `ttl`: for how many seconds more.
     case hit(ttl: Int)
+    /// A page of a walk that was cut out of what is stored; `ttl` as for hits.
+    case walked(ttl: Int)
+    /// Answered after a wait for a change; `ttl` as for hits.
+    case waited(ttl: Int)
     /// Answered with what is stored in place of something newer. A negative `ttl` says for how long it has been stale.
     case stale(StaleReason, ttl: Int)
     /// Upstream was asked. `isRefreshed`: it confirmed what was stored.
@@ -44,6 +48,8 @@ enum CacheVerdict: Sendable, Equatable {
     var word: Word? {
         switch self {
         case .hit: Word(result: "hit")
+        case .walked: Word(result: "walk")
+        case .waited: Word(result: "wait")
         case .stale(let why, _): Word(result: "stale", reason: why.rawValue)
         case .forwarded(_, .stored, _): Word(result: "stored")
         case .forwarded(_, .collapsed, _): Word(result: "collapsed")
@@ -56,7 +62,7 @@ enum CacheVerdict: Sendable, Equatable {
     /// Who answered.
     var source: AnswerSource {
         switch self {
-        case .hit, .stale: .cache
+        case .hit, .walked, .waited, .stale: .cache
         case .forwarded, .passed: .upstream
         case .settled: .proxy
         }
@@ -66,6 +72,8 @@ enum CacheVerdict: Sendable, Equatable {
     var status: CacheStatus {
         switch self {
         case .hit(let ttl): .hit(ttl: ttl)
+        case .walked(let ttl): .made(ttl: ttl, by: .walk)
+        case .waited(let ttl): .made(ttl: ttl, by: .wait)
         case .stale(let why, let ttl): ttl < 0 ? .stale(ttl: ttl, detail: why) : .hit(ttl: ttl)
         case .forwarded(let forwarding, let fate, let isRefreshed):
             .forwarded(

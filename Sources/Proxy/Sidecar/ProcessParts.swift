@@ -144,6 +144,9 @@ final class ProcessParts: Sendable {
         await sinks.end()
     }
 
+    /// Who waits for a page to change.
+    var watches: PageWatches { inForce.withLock { $0.cache }.watches }
+
     // MARK: One configuration
 
     /// What serves tools under a configuration, out of what there is.
@@ -160,7 +163,8 @@ final class ProcessParts: Sendable {
             sender: sender, links: links,
             reads: CachedReads(
                 cache: cache, sender: sender, links: links, maxWait: config.rate.maxWait, isOn: config.cache.enabled,
-                counts: counts, environment: environment), audit: audit, heldBytes: config.cache.maxEntryBytes,
+                walks: config.cache.walks, prefetches: config.cache.prefetch, counts: counts, environment: environment),
+            audit: audit, heldBytes: config.cache.maxEntryBytes,
             minRate: config.listen.minRate,
             environment: environment, accessLog: accessOutput.log(config.log),
             knowsCallers: !config.callers.isEmpty || !config.issuers.isEmpty, tracer: tracer(config))

@@ -66,6 +66,7 @@ extension Sidecar {
         await listening.closeListener()
         await letWhatHasComeBegin()
         activity.drain()
+        parts.watches.drain()
         var finished = await waitUntilQuiet(activity, within: config.drainTimeout)
         if !finished, activity.runningExchanges == 0 {
             // Nobody waits for anything: connections that are just being closed are nothing that is broken off.

@@ -20,6 +20,8 @@ final class Visit {
     let trace: RequestTrace?
     /// What the cache was found to hold when it was asked and had no answer to give; nil while it was not asked.
     var lookup: CacheStore.Lookup?
+    /// How a page of a paged list is served; nil: it is none, or the cache has not been asked.
+    var walkMode: WalkMode?
     /// What its line in the access log will say.
     var record: ExchangeRecord
     /// What the audit log says about this call, when its kind is recorded and no intent stands there yet.
@@ -34,6 +36,8 @@ final class Visit {
     var refusalAnew: ((Visit) -> Failure?)?
     /// Why it ends although it was let in: what has come in force while it waited.
     private(set) var withdrawal: Failure?
+    /// Whether it waits for a change.
+    var isWaiting = false
     private var madeProgress: CallProgress?
     private let held: HeldBytes
     private var room: HeldRoom?

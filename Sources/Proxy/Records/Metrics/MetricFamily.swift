@@ -81,6 +81,8 @@ struct MetricFamily: Sendable {
     static let cacheRequests = MetricFamily(
         "clash_proxy_cache_requests_total", .counter, "Reads by what the cache did with them, and why.",
         ["result", "reason"])
+    static let waitingReads = MetricFamily(
+        "clash_proxy_waiting_reads", .gauge, "Reads that wait for a change (`Prefer: wait`).")
     static let cacheEntries = MetricFamily("clash_proxy_cache_entries", .gauge, "Stored answers.")
     static let cacheBytes = MetricFamily("clash_proxy_cache_bytes", .gauge, "Memory that stored answers take.")
     static let cacheEvictions = MetricFamily(
@@ -143,7 +145,8 @@ struct MetricFamily: Sendable {
     static let all: [MetricFamily] = [
         requests, requestSeconds, connections, upstreamCalls, upstreamSaved, windowLimit, windowUsed, queueDepth,
         inFlight, cooldownSeconds, pauses, gateAdmitted, gateWaited, gateRefused, gateUpstreamRefusals, gateWouldWait,
-        gateWouldRefuse, cacheRequests, cacheEntries, cacheBytes, cacheEvictions, cachePurged, tokenExpires,
+        gateWouldRefuse, cacheRequests, waitingReads, cacheEntries, cacheBytes, cacheEvictions, cachePurged,
+        tokenExpires,
         tokenRefreshes, auditRecords, auditSequence, auditHead, auditSinkLag, auditDegraded, spansDropped, alerts,
         tlsExpires, build, processCPU, processResident, processVirtual, processOpenFiles, processMaxFiles, processStart,
     ]
