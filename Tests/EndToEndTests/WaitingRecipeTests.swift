@@ -14,7 +14,7 @@ import Testing
         let runner = try #require(Self.runners[language])
         let program = try Self.program(language)
         guard Shell.has(String(runner.prefix { $0 != " " }), "curl") else { return }
-        func page(_ status: Int) -> String {
+        @Sendable func page(_ status: Int) -> String {
             json(#"{"metadata":{"id":"r","configurationId":"t","status":\#(status)},"report":{}}"#)
         }
         try await withCache([]) { _, _ in

@@ -229,4 +229,34 @@ import Testing
             #expect(page.cacheStatus.hasSuffix("; detail=upstream-error"), "\(page.cacheStatus)")
         }
     }
+
+    // MARK: Whose they are
+
+    @Test("in pass-through mode each token walks pictures of its own")
+    func passThrough() async throws {
+        try await withList(ListOrigin(60), ["token.mode=passthrough"]) { rig, origin async throws in
+            let (one, other) = ([("Authorization", "Bearer one")], [("Authorization", "Bearer other")])
+            let walk = try await rig.walk(Self.first, "reports", one)
+            #expect(walk.pages.count == 6 && origin.count == 2)
+            let token = try #require(walk.pages[0].next(at: rig.host))
+            let cached = [("Cache-Control", "only-if-cached")]
+            #expect(try await rig.get(token, one + cached).status == 200)
+            #expect(try await rig.get(token, other + cached).status == 504)
+            #expect(ids(try await rig.get(token, other).rows("reports")).first == "r10" && origin.count == 3)
+            let sent = Set(origin.received.all.flatMap { $0.values("Authorization") })
+            #expect(sent == ["Bearer one", "Bearer other"])
+        }
+    }
+
+    @Test("a walk whose answers upstream forbids to keep is walked as upstream has it")
+    func notKept() async throws {
+        let list = ListOrigin(30)
+        try await withCache(["cache.walks=true"]) { number, request in
+            guard case .bytes(let text) = list.script(number, request) else { return .silence }
+            return .bytes(text.replacing("\r\n\r\n", with: "\r\nCache-Control: no-store\r\n\r\n"))
+        } _: { rig, _ async throws in
+            let walk = try await rig.walk("\(Path.reports)?$top=10", "reports")
+            #expect(ids(walk.rows) == (0..<30).map { "r\($0)" })
+        }
+    }
 }

@@ -117,7 +117,7 @@ struct PageQuery: Sendable {
 }
 
 /// What a fetched page is made fit for.
-enum PageShape: Sendable {
+indirect enum PageShape: Sendable {
     case asItIs
     /// Its links lead on by tokens of this proxy.
     case ownLinks(WalkRequest)

@@ -6,7 +6,7 @@ import Edge
 import HTTPTypes
 
 /// What a read asks of a paged list.
-enum WalkAsk: Sendable {
+indirect enum WalkAsk: Sendable {
     case page(WalkRequest)
     /// It carries a token of this proxy that is garbled, of another list, or in a query that is not understood.
     case badToken
