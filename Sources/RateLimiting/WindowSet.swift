@@ -97,7 +97,8 @@ struct WindowSet: Sendable {
         for (index, sends) in sends.enumerated() where index < windows.count {
             let window = windows[index].window
             windows[index] = PacedWindow(
-                GateWindow(limit: window.limit, span: .nanoseconds(window.span)), after: sends, isHeld: isHeld, now: now)
+                GateWindow(limit: window.limit, span: .nanoseconds(window.span)), after: sends, isHeld: isHeld, now: now
+            )
         }
         let longest = sends.max { $0.reduce(0) { $0 + $1.count } < $1.reduce(0) { $0 + $1.count } } ?? []
         for send in longest.sorted(by: { $0.age > $1.age }) {

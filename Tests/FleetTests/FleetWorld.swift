@@ -153,7 +153,8 @@ struct FleetWorld {
     }
 
     private mutating func delay() -> Int {
-        !isCalm && chance.happens(oneIn: 100) ? Int.random(in: 0...400, using: &chance) : Int.random(in: 0...2, using: &chance)
+        !isCalm && chance.happens(oneIn: 100)
+            ? Int.random(in: 0...400, using: &chance) : Int.random(in: 0...2, using: &chance)
     }
 
     private mutating func deliver() {

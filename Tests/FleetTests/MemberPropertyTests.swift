@@ -26,7 +26,9 @@ struct MemberPropertyTests {
             world.step(demand: 12)
             guard world.chance.happens(oneIn: 4000) else { continue }
             switch Int.random(in: 0..<6, using: &world.chance) {
-            case 0: world.stop(Int.random(in: 0..<3, using: &world.chance), for: Int.random(in: 1...2500, using: &world.chance))
+            case 0:
+                world.stop(
+                    Int.random(in: 0..<3, using: &world.chance), for: Int.random(in: 1...2500, using: &world.chance))
             case 1: world.engineDown(for: Int.random(in: 1...5000, using: &world.chance))
             case 2: world.failOver(behind: nil, skew: Int.random(in: -100...100, using: &world.chance))
             case 3: world.failOver(behind: Int.random(in: 0...8, using: &world.chance), skew: world.skew)
@@ -47,7 +49,9 @@ struct MemberPropertyTests {
             world.step(demand: 12)
             guard world.chance.happens(oneIn: 3000) else { continue }
             switch Int.random(in: 0..<3, using: &world.chance) {
-            case 0: world.stop(Int.random(in: 0..<3, using: &world.chance), for: Int.random(in: 1...2500, using: &world.chance))
+            case 0:
+                world.stop(
+                    Int.random(in: 0..<3, using: &world.chance), for: Int.random(in: 1...2500, using: &world.chance))
             case 1: world.engineDown(for: Int.random(in: 1...5000, using: &world.chance))
             default: world.restart(Int.random(in: 0..<3, using: &world.chance), isBuried: true)
             }

@@ -44,7 +44,9 @@ package final class FileLedger: FleetLedger, FleetPages {
         let slash = path.lastIndex(of: "/") ?? path.startIndex
         let folder = slash == path.startIndex ? "/" : String(path[..<slash])
         if let name = NetworkFileSystem.name(of: folder) {
-            throw .unsafe("\(path) lies on \(name), where locks and mapped memory do not hold between hosts: name a file on a local disk, or use Redis")
+            throw .unsafe(
+                "\(path) lies on \(name), where locks and mapped memory do not hold between hosts: name a file on a local disk, or use Redis"
+            )
         }
         return (SharedFolder.real(folder) ?? folder) + "/" + path[path.index(after: slash)...]
     }
@@ -221,7 +223,8 @@ package final class FileLedger: FleetLedger, FleetPages {
     private func perform<Answer: Sendable>(
         _ job: @escaping @Sendable (FileStore) throws(FleetError) -> Answer
     ) async throws(FleetError) -> Answer {
-        let answer = await withCheckedContinuation { (continuation: CheckedContinuation<Result<Answer, FleetError>, Never>) in
+        let answer = await withCheckedContinuation {
+            (continuation: CheckedContinuation<Result<Answer, FleetError>, Never>) in
             let isTaken = worker.thread.submit { [worker] in
                 let answer = Result { () throws(FleetError) in try job(worker.store) }
                 self.counters.withLock { $0 = worker.store.counters }

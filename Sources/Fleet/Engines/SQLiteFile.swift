@@ -25,7 +25,9 @@ final class SQLiteFile {
 
     /// Whether the open file is the one that lies at the path.
     var isCurrent: Bool {
-        guard database != nil, let identity, let there = FileStatus(path: path, followsLinks: false) else { return false }
+        guard database != nil, let identity, let there = FileStatus(path: path, followsLinks: false) else {
+            return false
+        }
         return there.device == identity.device && there.inode == identity.inode
     }
 
@@ -50,7 +52,8 @@ final class SQLiteFile {
                     throw .foreign("\(path) is a database of another program: name another file in fleet.engine")
                 }
                 guard version == Self.layout else {
-                    throw .foreign("\(path) was written by another version of clash-proxy: move it away, or stop the others")
+                    throw .foreign(
+                        "\(path) was written by another version of clash-proxy: move it away, or stop the others")
                 }
             }
             try execute("PRAGMA journal_mode=WAL")

@@ -26,7 +26,11 @@ extension Ledger {
             let before = windows[index].sum
             windows[index].merge(report.sent[index], of: member.bits, now: now)
             let more = windows[index].sum - before
-            if policy.windows[index].isForRuns { moreRuns = max(moreRuns, more) } else { moreCalls = max(moreCalls, more) }
+            if policy.windows[index].isForRuns {
+                moreRuns = max(moreRuns, more)
+            } else {
+                moreCalls = max(moreCalls, more)
+            }
         }
         calls += moreCalls
         runs += moreRuns

@@ -195,7 +195,11 @@ package final class FleetSeat: Sendable {
 
     private func joined(_ answer: MemberState.Answer?) {
         let started = core.withLock { core in core.started.take() }
-        if case .failed(let error) = answer { started?.resume(returning: error) } else { started?.resume(returning: nil) }
+        if case .failed(let error) = answer {
+            started?.resume(returning: error)
+        } else {
+            started?.resume(returning: nil)
+        }
     }
 
     private func answer(to question: MemberState.Question) async -> MemberState.Answer {

@@ -189,7 +189,10 @@ package struct MemberState: Sendable {
         waiters = waiters.filter { waiter in
             // What it has asked for may be granted yet: then that is dropped.
             guard share.take(isRun: waiter.ask.isRun, now: now) else { return true }
-            actions.append(.give(waiter.ticket, until: now + Nanoseconds(settings.policy.useWithin(isRun: waiter.ask.isRun)) * 1_000_000))
+            actions.append(
+                .give(
+                    waiter.ticket,
+                    until: now + Nanoseconds(settings.policy.useWithin(isRun: waiter.ask.isRun)) * 1_000_000))
             return false
         }
     }

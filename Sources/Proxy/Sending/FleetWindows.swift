@@ -16,7 +16,9 @@ struct FleetWindows: Sendable {
             FleetAsk(
                 caller: FleetHash.of(request.caller), weight: isUrgent ? 1000 : request.weight, count: 1,
                 isRun: request.countsAsRun,
-                scopes: [CoolDownScope.api(request.api).fleetText, CoolDownScope.operation(request.operation).fleetText]),
+                scopes: [
+                    CoolDownScope.api(request.api).fleetText, CoolDownScope.operation(request.operation).fleetText,
+                ]),
             deadline: deadline)
     }
 
@@ -26,7 +28,8 @@ struct FleetWindows: Sendable {
     /// Upstream told this process a pause.
     func paused(_ closing: Gate.Closing) {
         let pause = FleetPause(
-            scope: closing.scope.fleetText, cause: closing.cause.rawValue, left: closing.remaining.wholeMilliseconds + 1)
+            scope: closing.scope.fleetText, cause: closing.cause.rawValue, left: closing.remaining.wholeMilliseconds + 1
+        )
         // Nobody waits for it: the call that was refused waits for the pause itself.
         Task.detached { [seat] in try? await seat.ledger.pause(pause, by: seat.id) }
     }
