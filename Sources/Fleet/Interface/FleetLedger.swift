@@ -9,6 +9,10 @@ package protocol FleetLedger: Sendable {
     /// For people: `memory`, `file:/path`, `redis://host:6379` (never with credentials).
     var engine: String { get }
 
+    /// Whether members that cannot ask the engine may go by their shares now, where no part of the windows is reserved for that:
+    /// then nobody is granted anything meanwhile. Asked before each event of a member, so it neither blocks nor costs.
+    var membersGoAlone: Bool { get }
+
     /// Takes part from now on, or again under the same id.
     ///
     /// - Throws: `.policyDiffers` and `.full` while others live; `.foreign`, `.unsafe`, `.cut`.

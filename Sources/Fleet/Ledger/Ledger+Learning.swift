@@ -21,9 +21,19 @@ extension Ledger {
     ) throws(FleetError) -> FleetView {
         guard members[member] != nil else { throw .unknownMember }
         noticeLoss(seen: seen, server: server, now: now)
+        var (moreCalls, moreRuns) = (0, 0)
         for index in windows.indices where index < report.sent.count {
+            let before = windows[index].sum
             windows[index].merge(report.sent[index], of: member.bits, now: now)
+            let more = windows[index].sum - before
+            if policy.windows[index].isForRuns {
+                moreRuns = max(moreRuns, more)
+            } else {
+                moreCalls = max(moreCalls, more)
+            }
         }
+        calls += moreCalls
+        runs += moreRuns
         trim(now: now)
         if members[member]?.reported != epoch {
             for index in windows.indices {
