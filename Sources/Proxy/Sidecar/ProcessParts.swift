@@ -35,6 +35,8 @@ final class ProcessParts: Sendable {
     let held: HeldBytes
     let waiting = WaitingCalls()
     let settling = SettlingTasks()
+    /// Made with the audit log, in whose folder it keeps its file.
+    private let once = Mutex<OnlyOnce?>(nil)
     let counts = CachedReads.Counts()
     let accessOutput: AccessOutput
     private let origin: Origin
@@ -147,7 +149,30 @@ final class ProcessParts: Sendable {
             config, software: Sidecar.software, reader: reader(config), environment: environment, events: events,
             traffic: traffic, wrote: { [sinks] in sinks.wrote() })
         self.trail.withLock { $0 = trail }
+        openKeys(config)
     }
+
+    /// Idempotency keys are kept beside the log. Where that cannot be, calls with a key are refused.
+    private func openKeys(_ config: Config) {
+        let onlyOnce = OnlyOnce(
+            folder: config.audit.path, environment: environment,
+            notes: { [events] notes in for note in notes { events.logger.warning("idempotency keys: \(note)") } },
+            tell: { [events] in events.keys(trouble: $0) })
+        once.withLock { $0 = onlyOnce }
+    }
+
+    /// Where there is none yet, as in a service that is made to be looked at, none can bring a key.
+    var onlyOnce: OnlyOnce {
+        once.withLock { once in
+            if let once { return once }
+            let none = OnlyOnce(folder: nil, environment: environment)
+            once = none
+            return none
+        }
+    }
+
+    /// Of starts of runs.
+    func settler(_ config: Config) -> StartSettler { StartSettler(reader: reader(config), environment: environment) }
 
     /// Begins to send copies of the audit log, and to retire of it what all have who get some.
     func serveAudit(_ config: Config) {
@@ -161,6 +186,7 @@ final class ProcessParts: Sendable {
     /// Closes the audit log, after the last of its work.
     func closeAudit() async {
         auditKeeper.withLock { $0 }?.end()
+        await onlyOnce.close()
         await audit?.log.close()
         await sinks.end()
     }
@@ -181,7 +207,8 @@ final class ProcessParts: Sendable {
             sender: sender, links: links,
             reads: CachedReads(
                 cache: cache, sender: sender, links: links, maxWait: config.rate.maxWait, isOn: config.cache.enabled,
-                counts: counts, environment: environment), audit: audit, heldBytes: config.cache.maxEntryBytes,
+                counts: counts, environment: environment), audit: audit, onlyOnce: onlyOnce,
+            settler: settler(config), heldBytes: config.cache.maxEntryBytes,
             minRate: config.listen.minRate,
             environment: environment, accessLog: accessOutput.log(config.log),
             knowsCallers: !config.callers.isEmpty || !config.issuers.isEmpty, tracer: tracer(config))
