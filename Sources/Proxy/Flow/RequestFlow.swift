@@ -47,13 +47,14 @@ final class RequestFlow: Sendable {
     let knowsCallers: Bool
     /// Nil where nothing is traced.
     let tracer: Tracer?
+    let guards: DeleteGuards
 
     init(
         sender: UpstreamSender, links: LinkSettings, reads: CachedReads?, audit: AuditTrail?, heldBytes: Int,
         minRate: Int, environment: Environment, accessLog: AccessLog?, knowsCallers: Bool = false,
-        tracer: Tracer? = nil
+        tracer: Tracer? = nil, guards: DeleteGuards = DeleteGuards()
     ) {
-        self.tracer = tracer
+        (self.tracer, self.guards) = (tracer, guards)
         self.knowsCallers = knowsCallers
         traffic = sender.traffic
         self.heldBytes = heldBytes
@@ -87,6 +88,7 @@ final class RequestFlow: Sendable {
                 }
             } else {
                 try refuseIfOnlyCached(visit)
+                try await passGuards(call, visit)
                 let deadline = environment.now() + min(call.turn.wait ?? sender.maxWait, sender.maxWait)
                 try await waitingForLongPlace(call, visit, until: deadline) { call throws(FlowExit) in
                     var permit = try await turn(call, visit)
@@ -211,7 +213,8 @@ final class RequestFlow: Sendable {
         }
         let asked = environment.now()
         defer { progress.spent(.audit, from: asked, to: environment.now()) }
-        let entry = try await audit.begin(recorded, call.match, reading, snapshot, budgetTakenAt: taken)
+        let entry = try await audit.begin(
+            recorded, call.match, reading, snapshot, budgetTakenAt: taken, guarded: visit.guarded)
         visit.auditCall = nil
         if let entry { progress.note(.recorded(seq: entry.receipt.seq)) }
         return entry
