@@ -145,6 +145,27 @@ struct RedisNewsTests {
         }
     }
 
+    @Test("pages may be shown when a lease was taken, and no longer when there is a gap or the lease is over")
+    func pages() async throws {
+        let server = try await RedisProcess()
+        defer { server.end() }
+        let ledger = RedisLedger(RedisServers(port: server.port), maxLag: .seconds(3600))
+        var news = ledger.news(for: two).makeAsyncIterator()
+        #expect(!ledger.mayShowPages)
+        #expect(try await next(&news) { _ in false } == .gap)
+        #expect(!ledger.mayShowPages)
+        #expect(isLease(try await next(&news) { _ in false }))
+        #expect(ledger.mayShowPages)
+        try await server.say("FLUSHALL")
+        #expect(try await next(&news, but: isLease) == .gap)
+        #expect(!ledger.mayShowPages)
+        let short = RedisLedger(RedisServers(port: server.port), maxLag: .milliseconds(100))
+        var others = short.news(for: one).makeAsyncIterator()
+        #expect(isLease(try await next(&others) { $0 == .gap }))
+        server.end()
+        try await eventually("the lease is over") { !short.mayShowPages }
+    }
+
     @Test("news end with the member")
     func leave() async throws {
         let server = try await RedisProcess()

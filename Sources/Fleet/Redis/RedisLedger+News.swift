@@ -17,7 +17,7 @@ extension RedisLedger {
         bytes.reserveCapacity(tags.count * 8)
         for tag in tags { withUnsafeBytes(of: tag.bigEndian) { bytes += $0 } }
         let packed = bytes
-        var answer = try await ask(scripts.invalidate, "the script that invalidates", within: times.must) {
+        var answer = try await ask(scripts.invalidate, "the script that invalidates", within: times.soon) {
             [.text($0), .member(member), .bytes(packed), .text(everything ? "1" : "0")]
         }
         let (number, born) = (try answer.number(), try answer.text())
@@ -55,7 +55,13 @@ extension RedisLedger {
         continuation.onTermination = { _ in task.cancel() }
         let former = core.withLock { $0.readers.updateValue(task, forKey: member) }
         former?.cancel()
-        return stream
+        // A lease begins when it is taken, for then all that came before it has been done.
+        return AsyncStream { [weak self] in
+            var news = stream.makeAsyncIterator()
+            let next = await news.next()
+            if let next { self?.taken(next) }
+            return next
+        }
     }
 
     /// Milliseconds for which somebody may still show what this news named; nil where that is not known.

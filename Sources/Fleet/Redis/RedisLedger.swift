@@ -26,6 +26,11 @@ package final class RedisLedger: FleetLedger {
     }
 
     package let engine: String
+    /// Never: others may be granted calls meanwhile.
+    package var membersGoAlone: Bool { false }
+    /// Until when stored pages may be shown: nanoseconds from `start`.
+    private let lease = Atomic<Nanoseconds>(0)
+    private let start: ContinuousClock.Instant
     private let servers: RedisServers
     let keys: RedisKeys
     let scripts: RedisScripts
@@ -55,6 +60,7 @@ package final class RedisLedger: FleetLedger {
         self.servers = servers
         self.maxLag = maxLag
         self.time = time
+        start = time.now()
         self.times = times
         let names = servers.servers.map(\.text).joined(separator: ",")
         engine =
@@ -68,6 +74,9 @@ package final class RedisLedger: FleetLedger {
     }
 
     deinit { end() }
+
+    /// Returns when there is a link, or none for now; after two seconds at the latest.
+    package func linked() async { _ = try? await link.line(within: .seconds(2)) }
 
     // MARK: Members
 
@@ -138,6 +147,21 @@ package final class RedisLedger: FleetLedger {
     }
 
     // MARK: Inside
+
+    /// Whether the news that were taken last are young enough to show stored pages.
+    var mayShowPages: Bool {
+        start.duration(to: time.now()).clampedNanoseconds < lease.load(ordering: .acquiring)
+    }
+
+    /// Whoever takes this has done what all earlier news ask for.
+    func taken(_ news: FleetNews) {
+        switch news {
+        case .current(let asOf):
+            lease.store(start.duration(to: asOf + maxLag).clampedNanoseconds, ordering: .releasing)
+        case .gap: lease.store(0, ordering: .releasing)
+        case .invalidated, .paused: break
+        }
+    }
 
     private func policy(of member: FleetMemberID) -> FleetPolicy? { core.withLock { $0.policies[member] } }
 

@@ -80,8 +80,9 @@ extension RedisScript {
         if not call('ZSCORE', KEYS[2], id) or num('nw') ~= #KEYS - 7 then return {'unknown'} end
         W = open(C.spec)
         noticeLoss(tonumber(ARGV[3]))
+        local calls, runs = 0, 0
         for i, w in ipairs(W) do
-          local slots = {}
+          local before, slots = w.sum, {}
           for age, count in string.gmatch(ARGV[3 + 2 * i], '(%d+):(%d+)') do
             age, count = tonumber(age), tonumber(count)
             if age < w.counted and count > 0 then
@@ -89,8 +90,11 @@ extension RedisScript {
               slots[slot] = (slots[slot] or 0) + count
             end
           end
-          for slot, count in pairs(slots) do set(w, slot, id, function(before) return max(before, count) end) end
+          for slot, count in pairs(slots) do set(w, slot, id, function(known) return max(known, count) end) end
+          if w.runs then runs = max(runs, w.sum - before) else calls = max(calls, w.sum - before) end
         end
+        put('calls', num('calls') + calls)
+        put('runs', num('runs') + runs)
         for _, w in ipairs(W) do trim(w) end
         if tonumber(call('HGET', KEYS[3], id .. ':r') or '0') ~= num('epoch') then
           for i, w in ipairs(W) do

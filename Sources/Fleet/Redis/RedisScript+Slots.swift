@@ -92,12 +92,7 @@ extension RedisScript {
     static let claimText = """
         local v = call('HMGET', KEYS[8], 'owner', 'note', 'value')
         if v[3] then return {'settled', v[3]} end
-        if v[1] and v[1] ~= ARGV[2] then
-          local heard = tonumber(call('ZSCORE', KEYS[2], v[1]) or '0')
-          if heard > now - LIFE then return {'open', v[2]} end
-        elseif v[1] then
-          return {'open', v[2]}
-        end
+        if v[1] and v[1] ~= ARGV[2] then return {'open', v[2]} end
         call('HSET', KEYS[8], 'owner', ARGV[2], 'note', ARGV[3])
         call('PEXPIRE', KEYS[8], ARGV[4])
         return {'ok'}
@@ -105,10 +100,9 @@ extension RedisScript {
 
     /// ARGV: run id, member, value, milliseconds to keep.
     static let settleText = """
-        local owner = call('HGET', KEYS[8], 'owner')
-        if owner and owner ~= ARGV[2] then return {'fenced'} end
         if ARGV[3] == '' then
-          call('DEL', KEYS[8])
+          local v = call('HMGET', KEYS[8], 'owner', 'value')
+          if v[1] == ARGV[2] and not v[2] then call('DEL', KEYS[8]) end
         else
           call('HSET', KEYS[8], 'owner', ARGV[2], 'value', ARGV[3])
           call('HDEL', KEYS[8], 'note')

@@ -96,7 +96,7 @@ final class ProcessParts: Sendable {
         health = UpstreamHealth(
             transport: transport, origin: origin, gate: pacing.gate, events: events, environment: environment)
         retries = RetryBudget()
-        fleet = try FleetStart.seat(config, version: Sidecar.version, time: environment.time)
+        fleet = try FleetStart.seat(config, version: Sidecar.version, group: group, time: environment.time)
         // Where tools bring their own tokens, each of those has windows of its own.
         fleetWindows = config.token.mode == .passthrough ? nil : fleet.map { FleetWindows(seat: $0) }
         activity = Activity(maxConnections: config.listen.maxConnections)
@@ -135,6 +135,7 @@ final class ProcessParts: Sendable {
     /// Takes its place in the fleet. Throws what forbids that.
     func joinFleet() async throws {
         guard let fleet else { return }
+        await FleetStart.linked(fleet)
         do throws(FleetError) {
             try await fleet.take(
                 FleetWindows.ears(gate, events) { [events] word in
