@@ -149,6 +149,10 @@ import Testing
                 "ERR Error running script (call to f_1): @user_script:7: @user_script: 7: -READONLY You can't write",
                 .readOnly
             ),
+            (
+                "ERR Error running script (call to f_3b5e8f74c1802c54ea624c5ebcea63096e92c0cf): @user_script:203: "
+                    + "@user_script: 203: -READONLY You can't write against a read only replica. ", .readOnly
+            ),
             ("LOADING Redis is loading the dataset in memory", .loading),
             ("OOM command not allowed when used memory > 'maxmemory'.", .outOfMemory),
             ("ERR Error running script: @user_script:1: OOM command not allowed", .outOfMemory),

@@ -43,7 +43,8 @@ struct FakeRedis {
         RedisLedger(
             RedisServers(port: port), fleet: "0123456789abcdef", maxLag: .milliseconds(500), group: testLoops,
             time: .system,
-            times: RedisLedger.Times(soon: .milliseconds(50), must: must, link: link), clock: .server)
+            times: RedisLedger.Times(soon: .milliseconds(50), tell: .milliseconds(50), must: must, link: link),
+            clock: .server)
     }
 
     /// Joins and returns why it could not.

@@ -117,7 +117,7 @@ struct RedisLedgerTests {
     func promotion() async throws {
         let primary = try await RedisProcess()
         defer { primary.end() }
-        let replica = try await RedisProcess(["--replicaof", "127.0.0.1 \(primary.port)"])
+        let replica = try await RedisProcess(["--replicaof", "127.0.0.1", "\(primary.port)"])
         defer { replica.end() }
         let servers = RedisServers(
             [RedisServer(host: "127.0.0.1", port: replica.port), RedisServer(host: "127.0.0.1", port: primary.port)],
@@ -147,7 +147,7 @@ struct RedisLedgerTests {
     func demotion() async throws {
         let first = try await RedisProcess()
         defer { first.end() }
-        let second = try await RedisProcess(["--replicaof", "127.0.0.1 \(first.port)"])
+        let second = try await RedisProcess(["--replicaof", "127.0.0.1", "\(first.port)"])
         defer { second.end() }
         let servers = RedisServers(
             [first, second].map { RedisServer(host: "127.0.0.1", port: $0.port) }, database: 0, credentials: nil,

@@ -166,6 +166,26 @@ struct RedisNewsTests {
         try await eventually("the lease is over") { !short.mayShowPages }
     }
 
+    @Test("what could not be told is told when the engine answers again, as everything")
+    func untold() async throws {
+        let server = try await RedisProcess(["--user", "clash", "on", ">letmein", "~*", "+@all"])
+        defer { server.end() }
+        let cut = RedisLedger(
+            RedisServers(port: server.port, credentials: RedisCredentials(file: Array("clash:letmein".utf8))))
+        let other = RedisLedger(RedisServers(port: server.port))
+        _ = try await cut.join(FleetHello(1, .sample()))
+        var news = other.news(for: two).makeAsyncIterator()
+        #expect(try await next(&news) { _ in false } == .gap)
+        try await server.say("ACL SETUSER clash -evalsha -eval")
+        let told = await result { () throws(FleetError) in try await cut.invalidate([7], everything: false, by: one) }
+        guard case .failure(.cut) = told else { throw NeverHappened(what: "a cut: \(told)") }
+        try await server.say("ACL SETUSER clash +evalsha +eval")
+        _ = try await cut.acquire([], by: one, seen: 0)
+        guard case .invalidated(_, [], true) = try await next(&news, but: isLease) else {
+            throw NeverHappened(what: "everything")
+        }
+    }
+
     @Test("news end with the member")
     func leave() async throws {
         let server = try await RedisProcess()

@@ -46,7 +46,7 @@ extension RedisLedger {
     convenience init(_ servers: RedisServers, maxLag: Duration = .milliseconds(500), soon: Duration = .seconds(5)) {
         self.init(
             servers, fleet: "0123456789abcdef", maxLag: maxLag, group: testLoops, time: .system,
-            times: Times(soon: soon, must: .seconds(5), link: .seconds(10)), clock: .server)
+            times: Times(soon: soon, tell: soon, must: .seconds(5), link: .seconds(10)), clock: .server)
     }
 }
 

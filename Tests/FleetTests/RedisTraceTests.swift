@@ -61,6 +61,46 @@ struct RedisTraceTests {
     }
 }
 
+extension RedisTraceTests {
+    @Test("a server whose clock is put back an hour counts what it counted, and for no longer")
+    func clock() async throws {
+        let server = try await RedisProcess()
+        defer { server.end() }
+        let connection = try await RedisTrace.connect(server.port)
+        defer { connection.close() }
+        let scripts = RedisScripts(clock: .told)
+        let keys = RedisKeys(fleet: "0123456789abcdef")
+        let policy = FleetPolicy(windows: [FleetWindow(limit: 20, span: 1000)], maxMembers: 2, reserve: 0)
+        let hello = FleetHello(1, policy)
+        func at(_ now: Int) async throws -> FleetGrant {
+            let asks = [FleetAsk(2)].redisArguments(server: "s", member: hello.id, seen: 0)
+            let value = try await connection.run(
+                scripts.acquire, keys: keys.common + keys.windows(1), asks + [.number(now)], within: .seconds(5))
+            var answer = try RedisAnswer(value, to: "acquire")
+            let view = try answer.view().view
+            return try answer.grant(view, asks: 1)
+        }
+        var now = 1_800_000_000_000
+        _ = try await connection.run(
+            scripts.join, keys: keys.common + keys.windows(16), hello.redisArguments(server: "s") + [.number(now)],
+            within: .seconds(5))
+        now += 400
+        var granted = 0
+        for _ in 0..<30 {
+            granted += try await at(now).granted[0]
+            now += 30
+        }
+        #expect(granted > 15)
+        let used = try await at(now).view.used[0]
+        now -= 3_600_000
+        let after = try await at(now)
+        #expect(after.view.used[0] >= used && after.view.members == [hello.id])
+        now += policy.windows[0].counted + 2 * policy.windows[0].slot
+        let later = try await at(now)
+        #expect(later.granted == [2] && later.view.used == [2])
+    }
+}
+
 /// Both, and who asks them.
 struct RedisTrace {
     private var random: SeededGenerator

@@ -8,7 +8,10 @@ public final class RedisProcess: Sendable {
     /// For `enabled(if:)`.
     public static let isInstalled = path != nil
 
-    private static let path: String? = ["/usr/bin/redis-server", "/usr/local/bin/redis-server"].first {
+    /// Another server can be tested by naming it in `CLASH_TEST_REDIS`.
+    private static let path: String? = [
+        ownEnvironment()["CLASH_TEST_REDIS"] ?? "", "/usr/bin/redis-server", "/usr/local/bin/redis-server",
+    ].first {
         (place: String) in
         access(place, X_OK) == 0
     }
@@ -27,17 +30,32 @@ public final class RedisProcess: Sendable {
     ///   - password: by which `say` enters.
     public init(port: Int = 0, _ options: [String] = [], isTLS: Bool = false, password: String? = nil) async throws {
         guard let path = Self.path else { throw RawClient.Trouble(description: "redis-server is not installed") }
-        self.port = port == 0 ? Self.freePort() : port
         self.password = password
-        let ports = isTLS ? ["--port", "0", "--tls-port", "\(self.port)"] : ["--port", "\(self.port)"]
-        let words =
-            [path] + ports + [
-                "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", "/tmp", "--daemonize", "no",
-                "--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "0", "--repl-diskless-load", "swapdb",
-            ] + options
-        process = Mutex(try spawn(path, words))
-        let port = self.port
-        try await eventually("redis-server listens on \(port)") { (try? RawClient(port: port)) != nil }
+        var attempt = 0
+        while true {
+            let number = port == 0 ? try Self.freePort() : port
+            let ports = isTLS ? ["--port", "0", "--tls-port", "\(number)"] : ["--port", "\(number)"]
+            let words =
+                [path] + ports + [
+                    "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", "/tmp", "--daemonize", "no",
+                    "--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "0", "--repl-diskless-load", "swapdb",
+                ] + options
+            let process = try spawn(path, words)
+            var hasEnded = false
+            try await eventually("redis-server listens on \(number)") {
+                var status: Int32 = 0
+                hasEnded = waitpid(process, &status, WNOHANG) == process
+                return hasEnded || (try? RawClient(port: number)) != nil
+            }
+            if !hasEnded {
+                self.port = number
+                self.process = Mutex(process)
+                return
+            }
+            // Somebody else was quicker to take the port.
+            attempt += 1
+            if attempt == 5 { throw RawClient.Trouble(description: "redis-server ends at once: \(words)") }
+        }
     }
 
     deinit { end() }
@@ -70,9 +88,9 @@ public final class RedisProcess: Sendable {
     }
 
     /// A port that was free a moment ago.
-    public static func freePort() -> Int {
-        let before = ScriptedOrigin { _ in }
-        defer { before.stop() }
-        return before.port
+    public static func freePort() throws -> Int {
+        let (descriptor, port) = ScriptedOrigin.listen(backlog: 1)
+        close(descriptor)
+        return port
     }
 }

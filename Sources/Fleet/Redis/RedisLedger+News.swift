@@ -17,11 +17,22 @@ extension RedisLedger {
         bytes.reserveCapacity(tags.count * 8)
         for tag in tags { withUnsafeBytes(of: tag.bigEndian) { bytes += $0 } }
         let packed = bytes
-        var answer = try await ask(scripts.invalidate, "the script that invalidates", within: times.soon) {
-            [.text($0), .member(member), .bytes(packed), .text(everything ? "1" : "0")]
+        do throws(FleetError) {
+            var answer = try await ask(scripts.invalidate, "the script that invalidates", within: times.tell) {
+                [.text($0), .member(member), .bytes(packed), .text(everything ? "1" : "0")]
+            }
+            let (number, born) = (try answer.number(), try answer.text())
+            return RedisNewsID(number: number, born: born, member: member.text, longest: try answer.number()).text
+        } catch {
+            _ = core.withLock { $0.untold.insert(member) }
+            throw error
         }
-        let (number, born) = (try answer.number(), try answer.text())
-        return RedisNewsID(number: number, born: born, member: member.text, longest: try answer.number()).text
+    }
+
+    /// The engine answers this member: what it could not tell before it tells now. Not what it was, but that it was something.
+    func tellUntold(by member: FleetMemberID) {
+        guard core.withLock({ $0.untold.remove(member) != nil }) else { return }
+        Task { [weak self] in _ = try? await self?.invalidate([], everything: true, by: member) }
     }
 
     package func applied(_ id: String, by member: FleetMemberID) async throws(FleetError) {
@@ -66,7 +77,7 @@ extension RedisLedger {
 
     /// Milliseconds for which somebody may still show what this news named; nil where that is not known.
     private func timeToWait(_ news: RedisNewsID, _ lag: Duration) async -> Int? {
-        var answer = try? await ask(scripts.awaited, "the script that waits", within: times.soon) {
+        var answer = try? await ask(scripts.awaited, "the script that waits", within: times.tell) {
             [.text($0), .text(news.member), .number(news.number), .text(news.born), .number(lag.wholeMilliseconds)]
         }
         guard let left = try? answer?.number(), left >= 0 else { return nil }

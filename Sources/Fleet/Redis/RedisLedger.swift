@@ -12,8 +12,10 @@ import Synchronization
 package final class RedisLedger: FleetLedger {
     /// How long the engine may take for an answer.
     struct Times: Sendable {
-        /// For grants and what is like them: who waits longer is better off with its own share.
-        var soon: Duration = .milliseconds(50)
+        /// For grants. Longer than a member waits before it goes by its own share.
+        var soon: Duration = .milliseconds(200)
+        /// For what calls and deletes wait for on their way.
+        var tell: Duration = .milliseconds(50)
         /// For what has to be asked.
         var must: Duration = .milliseconds(500)
         /// For the link, when a member joins.
@@ -23,6 +25,8 @@ package final class RedisLedger: FleetLedger {
     struct Core {
         var policies: [FleetMemberID: FleetPolicy] = [:]
         var readers: [FleetMemberID: Task<Void, Never>] = [:]
+        /// Who could not tell what it made untrue.
+        var untold: Set<FleetMemberID> = []
     }
 
     package let engine: String
@@ -93,6 +97,7 @@ package final class RedisLedger: FleetLedger {
         let (view, _) = try answer.view()
         let joined = try answer.joined(view)
         core.withLock { $0.policies[hello.id] = hello.policy }
+        tellUntold(by: hello.id)
         return joined
     }
 
@@ -104,7 +109,9 @@ package final class RedisLedger: FleetLedger {
             scripts.acquire, keys: keys.windows(policy.windows.count), "the script that grants", within: times.soon
         ) { asks.redisArguments(server: $0, member: member, seen: seen) }
         let (view, _) = try answer.view()
-        return try answer.grant(view, asks: asks.count)
+        let grant = try answer.grant(view, asks: asks.count)
+        tellUntold(by: member)
+        return grant
     }
 
     package func report(
@@ -140,6 +147,7 @@ package final class RedisLedger: FleetLedger {
         }
         let (reader, isLast) = core.withLock { core in
             core.policies[member] = nil
+            core.untold.remove(member)
             return (core.readers.removeValue(forKey: member), core.policies.isEmpty)
         }
         reader?.cancel()

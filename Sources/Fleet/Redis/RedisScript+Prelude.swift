@@ -117,8 +117,38 @@ extension RedisScript {
           put('inv', num('inv') + 1)
           put('last', call('XADD', KEYS[6], 'MAXLEN', '~', '10000', '*', 'n', C.inv, ...))
         end
+        -- The server's clock was put back: what lies ahead of it is as if it had been now, or it would count, and close, for as
+        -- long as the clock needs to get there again.
+        local function noticeClock()
+          local before = num('at')
+          put('at', now)
+          if now >= before - 1000 then return end
+          for _, w in ipairs(W) do
+            local entries = entriesOf(w)
+            for _, entry in ipairs(entries) do call('HDEL', w.key, text(entry[1])) end
+            w.lo, w.hi, w.sum = nil, nil, 0
+            for _, entry in ipairs(entries) do
+              for member, count in string.gmatch(entry[2], '(%x+):(%d+)') do
+                add(w, tonumber(count), member, min(entry[1] * w.slot, now))
+              end
+            end
+            w.tat = min(w.tat, now * 1000 + max(w.tat - before * 1000, 0))
+            w.dirty = true
+          end
+          for _, member in ipairs(call('ZRANGEBYSCORE', KEYS[2], '(' .. text(now), '+inf')) do
+            call('ZADD', KEYS[2], text(now), member)
+          end
+          local pauses = call('HGETALL', KEYS[4])
+          for i = 1, #pauses, 2 do
+            local till, cause = string.match(pauses[i + 1], '^(%d+) (.*)$')
+            call('HSET', KEYS[4], pauses[i], text(min(tonumber(till), now + max(tonumber(till) - before, 0))) .. ' ' .. cause)
+          end
+          call('DEL', KEYS[5])
+          put('ls', min(num('ls'), now)); put('lu', min(num('lu'), now + LEARN))
+        end
         -- Another server, or a number that is greater than ours: something was forgotten.
         local function noticeLoss(seen)
+          noticeClock()
           if seen <= num('seq') and C.rid == ARGV[1] then return end
           put('rid', ARGV[1])
           put('seq', max(num('seq'), seen) + 1)

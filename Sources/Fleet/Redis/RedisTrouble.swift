@@ -51,9 +51,9 @@ package enum RedisTrouble: Error, Sendable, Equatable {
 
     /// From an error reply.
     init(reply: String) {
+        // What is looked for may stand far behind: errors within scripts say first where they happened.
         let text = Self.printable(reply)
-        let word = text.prefix { $0 != " " }
-        switch word {
+        switch reply.prefix(while: { $0 != " " }) {
         case "NOAUTH": self = .passwordNeeded
         case "WRONGPASS": self = .passwordRefused
         case "NOPERM": self = .notPermitted(text)
@@ -66,21 +66,21 @@ package enum RedisTrouble: Error, Sendable, Equatable {
         case "MASTERDOWN", "TRYAGAIN", "NOREPLICAS", "UNBLOCKED", "UNKILLABLE": self = .unsettled(text)
         case "WRONGTYPE": self = .wrongType
         case "NOSCRIPT": self = .noScript
-        default: self = Self.byWords(text)
+        default: self = Self.byWords(reply, text)
         }
     }
 
     /// Refusals whose first word says nothing: errors within a script, and those of older servers.
-    private static func byWords(_ text: String) -> RedisTrouble {
-        if text.contains("WRONGTYPE") { return .wrongType }
-        if text.contains("READONLY") || text.contains("read only replica") { return .readOnly }
-        if text.contains("OOM ") || text.contains("command not allowed when used memory") { return .outOfMemory }
-        if text.contains("MISCONF") { return .cannotSave }
-        if text.contains("NOPERM") || text.contains("The user executing the script can't") {
+    private static func byWords(_ reply: String, _ text: String) -> RedisTrouble {
+        if reply.contains("WRONGTYPE") { return .wrongType }
+        if reply.contains("READONLY") || reply.contains("read only replica") { return .readOnly }
+        if reply.contains("OOM ") || reply.contains("command not allowed when used memory") { return .outOfMemory }
+        if reply.contains("MISCONF") { return .cannotSave }
+        if reply.contains("NOPERM") || reply.contains("The user executing the script can't") {
             return .notPermitted(text)
         }
-        if text.contains("CROSSSLOT") || text.contains("non local key in a cluster") { return .clustered(text) }
-        if text.contains("invalid password") || text.contains("without any password configured") {
+        if reply.contains("CROSSSLOT") || reply.contains("non local key in a cluster") { return .clustered(text) }
+        if reply.contains("invalid password") || reply.contains("without any password configured") {
             return .passwordRefused
         }
         return .refused(text)
