@@ -33,6 +33,8 @@ final class ConnectionHandler: ChannelInboundHandler {
     private var current: Exchange?
     /// What the tool's kernel had not acknowledged when that was last looked at; nil while the tool is not waited for.
     private var bytesLeft: Int?
+    /// Writes of answers that the socket has not taken whole.
+    private var openWrites = 0
     private(set) var isWritable = true
     private let timer = LazyTimer()
     private var isGoingOn = false
@@ -291,15 +293,19 @@ extension ConnectionHandler: ExchangeConnection {
 
     func send(_ bytes: ByteBuffer, flush: Bool) {
         guard let context, !isClosed else { return }
-        context.write(wrapOutboundOut(bytes), promise: nil)
-        if flush { context.flush() }
+        guard flush else { return context.write(wrapOutboundOut(bytes), promise: nil) }
+        // To ask the channel what it holds back would cost each answer three times as much.
+        let promise = context.eventLoop.makePromise(of: Void.self)
+        openWrites += 1
+        promise.futureResult.assumeIsolated().whenComplete { [self] _ in openWrites -= 1 }
+        context.writeAndFlush(wrapOutboundOut(bytes), promise: promise)
     }
 
     func exchangeFinished(_ exchange: Exchange, isReusable: Bool) {
         guard exchange === current else { return }
         current = nil
         let isAnswered = exchange.hasAnswered && !exchange.wasAborted
-        guard isAnswered, let context, unsentBytes > 0 else { return finished(isReusable, isAnswered) }
+        guard isAnswered, let context, openWrites > 0 else { return finished(isReusable, isAnswered) }
         // The request is over, but its answer is not out: until it is, the tool is waited for, and nothing else begins.
         waits(for: .room)
         let activity = proxy.activity
@@ -318,11 +324,10 @@ extension ConnectionHandler: ExchangeConnection {
         if case .lingering = state.phase { linger() } else { close() }
     }
 
-    var unacknowledgedBytes: Int { unsentBytes + (context.map { SocketQueue.unacknowledged($0.channel) } ?? 0) }
-
-    /// What the socket has not taken of what was written.
-    private var unsentBytes: Int {
-        (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+    var unacknowledgedBytes: Int {
+        guard let channel = context?.channel else { return 0 }
+        let unsent = (try? channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+        return unsent + SocketQueue.unacknowledged(channel)
     }
 }
 
