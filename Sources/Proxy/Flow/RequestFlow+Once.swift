@@ -137,7 +137,8 @@ extension RequestFlow {
         _ entry: AuditEntry?, _ lead: OnceLead
     ) async throws(FlowExit) -> Answer {
         let (status, progress) = (response.status.code, visit.progress)
-        guard (200..<300).contains(status) || (400..<500).contains(status) else {
+        // A gateway that gave up waiting (408) does not know what became of it either.
+        guard (200..<300).contains(status) || (400..<500).contains(status) && status != 408 else {
             if lead.call.isStart {
                 await response.discard()
                 return try await settleStart(

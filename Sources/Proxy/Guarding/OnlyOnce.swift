@@ -175,9 +175,9 @@ final class OnlyOnce: Sendable {
     /// To be called right before the call is sent: its key is bound to it on disk when this returns, and no other start's run
     /// is taken for its own. Throws 503 where the key cannot be bound; a start without one waits for no disk that fails.
     func bind(_ lead: OnceLead) async throws(Failure) {
-        let (key, test) = (lead.call.key?.id, lead.number == nil ? nil : lead.call.start?.test)
+        let key = lead.call.key?.id
         let records = shelf.state.withLock { state in
-            let crowded = test.map { state.keys.crowd($0, by: key) } ?? []
+            let crowded = lead.number == nil ? [] : state.keys.crowd(lead.call.start?.test, by: key)
             let isCrowded = lead.number.map { state.starts.isCrowded($0) } ?? false
             let own = key.flatMap {
                 state.keys.bind($0, start: lead.call.start, known: lead.known, isCrowded: isCrowded)

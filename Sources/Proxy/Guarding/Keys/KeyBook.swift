@@ -117,11 +117,13 @@ struct KeyBook: Sendable {
     }
 
     /// A start of a test is about to be sent: the records that keep its run from being taken for that of another start.
-    mutating func crowd(_ test: String, by id: String?) -> [Record] {
+    ///
+    /// - Parameter test: nil: it may be any.
+    mutating func crowd(_ test: String?, by id: String?) -> [Record] {
         unanswered.compactMap { other in
-            guard other != id, let claim = entries[other]?.claim, claim.start?.test == test, !claim.isCrowded else {
-                return nil
-            }
+            guard other != id, let claim = entries[other]?.claim, let its = claim.start?.test, !claim.isCrowded,
+                test == nil || test == its
+            else { return nil }
             entries[other]?.claim.isCrowded = true
             return .crowded(other)
         }
