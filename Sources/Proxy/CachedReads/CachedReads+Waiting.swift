@@ -11,13 +11,15 @@ extension CachedReads {
     func lasts(_ answer: CachedAnswer, _ query: PageQuery, isList: Bool) -> Duration {
         let now = environment.now()
         let ttl = answer.timeToLive(at: now)
+        // What is never fresh would be asked for without end.
+        guard ttl > .zero else { return listLook }
         guard isList else { return max(ttl, Self.shortestLook) }
         return max(min(ttl, listLook - answer.age(at: now)), Self.shortestLook)
     }
 
     /// Lists that are waited for are looked at so often at least.
     private var listLook: Duration { min(cache.lifetimes.inProgress, .seconds(5)) }
-    private static let shortestLook = Duration.milliseconds(250)
+    private static let shortestLook = Duration.milliseconds(50)
 
     /// Looks at a page for all who wait for it: at what is stored, where that is new enough, else at upstream, as the tool that
     /// `visit` is of would.
@@ -58,7 +60,7 @@ extension StoredReply {
     var isFresh: Bool {
         switch verdict {
         case .hit, .walked, .waited: true
-        case .stale, .forwarded, .passed, .settled: false
+        case .stale, .forwarded, .passed, .settled, .replayed: false
         }
     }
 }
