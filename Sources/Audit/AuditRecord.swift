@@ -6,7 +6,7 @@ public struct AuditRecord: Sendable, Equatable {
     public var seq: UInt64
     /// When it was written.
     public var time: AuditTime
-    /// `opened`, `intent`, `outcome`, `denied`, `recovered`, `retired` or `closed`.
+    /// `opened`, `intent`, `outcome`, `denied`, `recovered`, `witness`, `retired` or `closed`.
     public var event: String
     /// The call; in `opened`, `retired` and `closed` only its `reason` says something.
     public var call: AuditCall
@@ -22,6 +22,8 @@ public struct AuditRecord: Sendable, Equatable {
     public var attempts: Int?
     /// Milliseconds.
     public var duration: Int?
+    /// The head of another log.
+    public var witness: AuditWitness?
 
     /// Reads a line, without its line end; nil if it is no record. Hashes are not looked at.
     init?(_ line: Span<UInt8>) {
@@ -51,6 +53,7 @@ public struct AuditRecord: Sendable, Equatable {
         case "result": result = line.string(member)
         case "attempts": attempts = line.integer(member)
         case "duration_ms": duration = line.integer(member)
+        case "witness": witness = AuditWitness(member, of: line)
         default: break
         }
     }

@@ -5,7 +5,7 @@ import Ground
 
 /// What a record is about; the value of its `event` member.
 enum RecordEvent: String, Sendable, CaseIterable {
-    case opened, intent, outcome, denied, recovered, retired, closed
+    case opened, intent, outcome, denied, recovered, witness, retired, closed
 }
 
 /// The members of a call, encoded once and used by all of its records. Each fragment begins with a comma.

@@ -151,7 +151,7 @@ struct WriterState: Sendable {
                     notSent.append(WriterEntry(id: 0, draft: .notSent(entry.draft.call, intent: seq)))
                 }
             case .outcome: openIntents -= 1
-            case .opened, .denied, .recovered, .retired, .closed: break
+            case .opened, .denied, .recovered, .witness, .retired, .closed: break
             }
             settlements.append(Settlement(id: entry.id, verdict: .written(seq: seq)))
         }

@@ -196,9 +196,6 @@ enum ConfigKeys {
         .init(
             "rate.observe", \.rate.observe, .flag,
             "hold nothing, pass 429s as they are, count what would have waited"),
-        .init(
-            "rate.state_file", \.rate.stateFile, .optional(.path), "carries upstream's pauses over a restart",
-            needsRestart: true),
     ]
 
     private static let fleet: [ConfigKey<Config>] = [
@@ -225,7 +222,7 @@ enum ConfigKeys {
             inForce: false, needsRestart: true),
         .init(
             "fleet.max_lag", \.fleet.maxLag, timeout,
-            "how long a member answers from its cache without hearing from the engine", inForce: false,
+            "how long a member answers from its cache without hearing from the engine",
             needsRestart: true),
         .init(
             "fleet.share_pages", \.fleet.sharePages, .flag,

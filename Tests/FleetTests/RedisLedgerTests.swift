@@ -184,8 +184,8 @@ struct RedisLedgerTests {
 
     /// What docs/fleet.md says that a user needs.
     private static let commands =
-        "info role select hmget eval evalsha xread time hget hgetall hset hsetnx hdel hvals hlen zadd zrem zscore zcard zrange "
-        + "zrangebyscore xadd del pexpire"
+        "info role select hmget eval evalsha xread time hget hgetall hset hsetnx hdel hvals hlen hexists hincrby zadd "
+        + "zrem zscore zcard zrange zrangebyscore xadd del pexpire"
 
     @Test("a user with nothing but the commands that docs/fleet.md names can do all of it")
     func commands() async throws {
@@ -205,6 +205,7 @@ struct RedisLedgerTests {
         let sent = [[FleetCount(age: 1, count: 1)], [], []]
         _ = try await ledger.report(FleetReport(sent: sent, peers: [], others: [0, 0, 0]), by: id, seen: 0)
         _ = try await ledger.spendDelete(of: 1, limit: 1, span: 1000, log: 1, spent: [], by: id)
+        try await ledger.returnDelete(of: 1, log: 1, by: id)
         _ = try await ledger.witness(FleetHead(log: "a", seq: 1, hash: "b", time: "c"), by: id)
         _ = try await ledger.takeSignIn(lease: 60_000, by: id)
         try await ledger.putSignIn([1], after: 0, by: id)

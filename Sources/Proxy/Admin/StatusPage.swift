@@ -69,6 +69,7 @@ enum StatusPage {
         <section aria-labelledby="h-token"><h2 id="h-token">Token</h2><dl id="token"></dl></section>
         <section aria-labelledby="h-cache"><h2 id="h-cache">Cache</h2><dl id="cache"></dl></section>
         <section aria-labelledby="h-audit"><h2 id="h-audit">Audit log</h2><dl id="audit"></dl></section>
+        <section aria-labelledby="h-fleet"><h2 id="h-fleet">Fleet</h2><dl id="fleet"></dl></section>
         <section class="wide" aria-labelledby="h-callers"><h2 id="h-callers">Callers</h2>
         <div class="scroll" tabindex="0" role="region" aria-labelledby="h-callers"><table id="callers"></table></div></section>
         <section class="wide" aria-labelledby="h-deletes"><h2 id="h-deletes">Latest deletes</h2>

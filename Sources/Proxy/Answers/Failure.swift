@@ -34,6 +34,8 @@ package enum FailureReason: String, Sendable, CaseIterable {
     case deleteBudgetExceeded = "delete-budget-exceeded"
     case auditReasonRequired = "audit-reason-required"
     case auditUnavailable = "audit-unavailable"
+    /// What only the fleet can answer cannot be asked.
+    case fleetUnavailable = "fleet-unavailable"
     case tokenUnavailable = "token-unavailable"
     case issuerUnavailable = "issuer-unavailable"
     case overloaded

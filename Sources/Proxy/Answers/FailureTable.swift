@@ -47,6 +47,7 @@ extension FailureReason {
         case .deleteBudgetExceeded: make(.tool, .tooManyRequests, "DeleteBudgetExceeded", "http_request_denied")
         case .auditReasonRequired: make(.tool, .preconditionRequired, "AuditReasonRequired", "http_request_denied")
         case .auditUnavailable: make(.proxy, .serviceUnavailable, "AuditUnavailable", "proxy_configuration_error")
+        case .fleetUnavailable: make(.proxy, .serviceUnavailable, "FleetUnavailable", "destination_unavailable")
         case .tokenUnavailable: make(.proxy, .serviceUnavailable, "TokenUnavailable", "proxy_configuration_error")
         case .issuerUnavailable: make(.proxy, .serviceUnavailable, "IssuerUnavailable", "proxy_configuration_error")
         case .overloaded: make(.proxy, .serviceUnavailable, "Overloaded", "connection_limit_reached")

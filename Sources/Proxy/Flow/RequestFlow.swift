@@ -198,7 +198,7 @@ final class RequestFlow: Sendable {
             correlationID: recorded.id, caller: recorded.caller.name, authorization: call.authorization,
             token: call.turn.token,
             trace: call.trace)
-        let taken = try audit.takeBudget(recorded, call.match)
+        let taken = try await audit.takeBudget(recorded, call.match)
         let snapshot: [UInt8]?
         do throws(FlowExit) {
             snapshot = try await self.snapshot(call, reading, audit.reader, progress, &permit)
@@ -243,17 +243,20 @@ final class RequestFlow: Sendable {
         let progress = visit.progress
         let response: UpstreamResponse
         var beginning: [UInt8] = []
+        if call.match.operationClass != .read { await reads?.cache.willWrite(call.match) }
         do throws(FlowExit) {
             response = try await sender.deliver(call, credential, &permit, progress) { () throws(FlowExit) in
                 try visit.checkAnew()
             }
             if entry != nil { beginning = try await whole(response, call, progress) }
         } catch {
-            if progress.facts.wasSent { reads?.cache.invalidate(after: call.match, status: progress.facts.lastStatus) }
+            if progress.facts.wasSent {
+                await reads?.cache.invalidateEverywhere(after: call.match, status: progress.facts.lastStatus)
+            }
             guard let audit, let entry else { throw error }
             return try await settle(error, call, entry, audit, progress)
         }
-        let run = reads?.cache.invalidate(after: call.match, status: response.status.code)
+        let run = await reads?.cache.invalidateEverywhere(after: call.match, status: response.status.code)
         guard let audit, let entry else { return .upstream(response, beginning: [], startedRun: run) }
         let asked = environment.now()
         defer { progress.spent(.audit, from: asked, to: environment.now()) }
@@ -262,7 +265,7 @@ final class RequestFlow: Sendable {
             return .upstream(response, beginning: beginning, startedRun: run)
         }
         await response.discard()
-        return settledAsDone(call)
+        return await settledAsDone(call)
     }
 
     /// The body of the answer to a recorded call, to its end. One that breaks off leaves open what became of the call, unless its head
@@ -300,14 +303,14 @@ final class RequestFlow: Sendable {
             throw error
         }
         switch await audit.unanswered(entry, attempts: facts.attempts, otherwise: failure) {
-        case .done: return settledAsDone(call)
+        case .done: return await settledAsDone(call)
         case .failed(let failure): throw .failed(failure)
         }
     }
 
     /// What was cached while nobody knew is not true any more either.
-    private func settledAsDone(_ call: UpstreamCall) -> Answer {
-        reads?.cache.invalidate(after: call.match, status: nil)
+    private func settledAsDone(_ call: UpstreamCall) async -> Answer {
+        await reads?.cache.invalidateEverywhere(after: call.match, status: nil)
         return .settledAsDone
     }
 
