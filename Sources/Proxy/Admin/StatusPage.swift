@@ -152,6 +152,9 @@ enum StatusPage {
             ['Calls saved by hits', s.cache.saved_by_hit], ['By shared fetches', s.cache.saved_by_flight]] : [['State', 'turned off']]);
           fill('audit', [['State', s.audit.state, s.audit.state === 'ready' ? 'good' : 'bad'], ['Records', s.audit.seq],
             ['Newest', s.audit.hash], ['Open intents', s.audit.open_intents], ['Where', s.audit.path]]);
+          fill('fleet', !s.fleet.engine ? [['State', 'alone']] : [['Engine', s.fleet.engine],
+            ['State', s.fleet.cut ? `cut off: ${s.fleet.cut}` : 'together', s.fleet.cut ? 'bad' : 'good'],
+            ...s.fleet.members.map(m => [m.self ? 'This member' : 'Member', `${m.name}, heard ${seconds(m.heard_seconds)} ago`])]);
           table('callers', [['Caller'], ['Requests', 1], ['Sent to Bentley', 1], ['Refused', 1], ['Waits', 1], ['Waited', 1]],
             s.callers.map(c => [c.name, c.requests, c.upstream, c.refused, c.waits, seconds(c.waited_seconds)]), 'nobody has called');
           deletes = s.deletes; drawDeletes();
