@@ -64,6 +64,27 @@ struct DemoTour: Sendable {
         """
     }
 
+    /// What several proxies do as one.
+    func fleet(_ proxy: String, _ others: [String], admin: String) -> String {
+        let path = "/clash-detection/itwins/\(iTwin)/tests/\(test)"
+        return """
+            Further members of the same fleet: \(others.joined(separator: " "))
+
+            # F1. Who shares the windows? Answers: every member, and what all of them have used
+            \(ProcessEnvironment.executable) fleet status --set admin.address=\(admin.dropFirst(7))
+
+            # F2. Read a test through another member, twice. Answers: "clash-proxy; hit" at the second
+            for i in 1 2; do \(curl) -i -H "X-Api-Key: $CLASH_KEY" '\(others[0])\(path)' | grep -i '^cache-status'; done
+
+            # F3. Delete it through the first. Answers: 202
+            \(curl) -H "X-Api-Key: $CLASH_KEY" -w '\\n%{http_code}\\n' -X POST -H 'Content-Type: application/json' \\
+              -d '{"jobs":["\(test)"],"operation":"delete"}' '\(proxy)/clash-detection/itwins/\(iTwin)/tests/jobs/deletion'
+
+            # F4. It is gone everywhere. Answers: 404
+            \(curl) -o /dev/null -H "X-Api-Key: $CLASH_KEY" -w '%{http_code}\\n' '\(others[0])\(path)'
+            """
+    }
+
     /// What tokens, cache and rate do for a tool.
     private func reads(_ base: String, _ proxy: String, _ admin: String) -> String {
         let next = #"python3 -c 'import json,sys; print(json.load(sys.stdin)["_links"]["next"]["href"])'"#

@@ -6,7 +6,7 @@ import TestSupport
 
 /// A running `clash-proxy`.
 final class Program: Sendable {
-    private let process: pid_t
+    let process: pid_t
     private let log: CapturedLog
     private let hasEnded = Mutex(false)
 

@@ -124,6 +124,13 @@ struct MetricFamily: Sendable {
     static let auditDegraded = MetricFamily(
         "clash_proxy_audit_degraded", .gauge, "1 while the audit log cannot be written.")
 
+    // MARK: Others
+
+    static let fleetMembers = MetricFamily(
+        "clash_proxy_fleet_members", .gauge, "Sidecars that share the windows, this one among them.")
+    static let fleetCut = MetricFamily(
+        "clash_proxy_fleet_cut", .gauge, "1 while the fleet's engine cannot be asked.")
+
     // MARK: Ourselves, told to others
 
     static let spansDropped = MetricFamily(
@@ -157,8 +164,9 @@ struct MetricFamily: Sendable {
         idempotencyKeys, windowLimit, windowUsed, queueDepth,
         inFlight, cooldownSeconds, pauses, gateAdmitted, gateWaited, gateRefused, gateUpstreamRefusals, gateWouldWait,
         gateWouldRefuse, cacheRequests, cacheEntries, cacheBytes, cacheEvictions, cachePurged, tokenExpires,
-        tokenRefreshes, auditRecords, auditSequence, auditHead, auditSinkLag, auditDegraded, spansDropped, alerts,
-        tlsExpires, build, processCPU, processResident, processVirtual, processOpenFiles, processMaxFiles, processStart,
+        tokenRefreshes, auditRecords, auditSequence, auditHead, auditSinkLag, auditDegraded, fleetMembers,
+        fleetCut, spansDropped, alerts, tlsExpires, build, processCPU, processResident, processVirtual,
+        processOpenFiles, processMaxFiles, processStart,
     ]
 
     /// Upper bounds of the buckets of a histogram of seconds, in nanoseconds: from a hit to the longest wait.
