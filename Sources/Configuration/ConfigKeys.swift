@@ -273,7 +273,7 @@ enum ConfigKeys {
             "ids (iTwin, test, report, run; v1 or v2) that nobody may delete through this proxy"),
         .init(
             "deletes.approval", \.deletes.approval, .choice,
-            "none | second: a delete waits for another caller's approval", inForce: false, guardsAccess: true),
+            "none | second: a delete waits for another caller's approval"),
         .init(
             "deletes.archive", \.deletes.archive, .choice,
             "off | best_effort | required: whole report or result before it is deleted", inForce: false,

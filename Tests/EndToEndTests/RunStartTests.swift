@@ -158,6 +158,20 @@ import Testing
         }
     }
 
+    @Test("the same start under two keys is two starts, and so is one that differs in its body or In-Place")
+    func different() async throws {
+        try await withRig { rig async throws in
+            rig.simulator.inject(.executeThenHang, where: RequestFilter(method: "POST", target: "/runs"), times: nil)
+            async let first = rig.start("v2", id: "a", [("Idempotency-Key", "a")])
+            async let second = rig.start("v2", id: "b", [("Idempotency-Key", "b")])
+            async let third = rig.start("v2", id: "c", [("Idempotency-Key", "c"), ("In-Place", "True")])
+            #expect(await rig.simulator.waitForRequests(3, where: RequestFilter(method: "POST", target: "/runs")))
+            rig.simulator.releaseHeld()
+            for answer in try await [first, second, third] { #expect(answer.status == 200, "\(answer.text)") }
+            #expect(rig.startsSent == 3)
+        }
+    }
+
     @Test("a tool that leaves before its start is sent leaves it to the next; after that its answer is the next one's")
     func leaving() async throws {
         try await withRig { rig async throws in

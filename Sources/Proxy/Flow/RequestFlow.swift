@@ -51,14 +51,14 @@ final class RequestFlow: Sendable {
     let knowsCallers: Bool
     /// Nil where nothing is traced.
     let tracer: Tracer?
+    let guards: DeleteGuards
 
     init(
         sender: UpstreamSender, links: LinkSettings, reads: CachedReads?, audit: AuditTrail?, onlyOnce: OnlyOnce,
         settler: StartSettler, heldBytes: Int, minRate: Int, environment: Environment, accessLog: AccessLog?,
-        knowsCallers: Bool = false,
-        tracer: Tracer? = nil
+        knowsCallers: Bool = false, tracer: Tracer? = nil, guards: DeleteGuards = DeleteGuards()
     ) {
-        self.tracer = tracer
+        (self.tracer, self.guards) = (tracer, guards)
         self.knowsCallers = knowsCallers
         traffic = sender.traffic
         self.heldBytes = heldBytes
@@ -94,6 +94,7 @@ final class RequestFlow: Sendable {
                 }
             } else {
                 try refuseIfOnlyCached(visit)
+                try await passGuards(call, visit)
                 let deadline = environment.now() + min(call.turn.wait ?? sender.maxWait, sender.maxWait)
                 try await once(call, visit, until: deadline) { call, lead throws(FlowExit) in
                     try await waitingForLongPlace(call, visit, until: deadline) { call throws(FlowExit) in
@@ -220,7 +221,8 @@ final class RequestFlow: Sendable {
         }
         let asked = environment.now()
         defer { progress.spent(.audit, from: asked, to: environment.now()) }
-        let entry = try await audit.begin(recorded, call.match, reading, snapshot, budgetTakenAt: taken)
+        let entry = try await audit.begin(
+            recorded, call.match, reading, snapshot, budgetTakenAt: taken, guarded: visit.guarded)
         visit.auditCall = nil
         if let entry { progress.note(.recorded(seq: entry.receipt.seq)) }
         return entry

@@ -101,6 +101,25 @@ extension EventLog {
         }
     }
 
+    /// A delete waits for somebody's approval.
+    func approvalAsked(_ id: String, _ call: AuditCall) {
+        logger.notice("a delete waits for an approval", metadata: facts(of: call, approval: id))
+    }
+
+    /// Somebody has decided about it.
+    func approvalDecided(_ id: String, _ call: AuditCall, isApproved: Bool, by: AuditCaller) {
+        var facts = facts(of: call, approval: id)
+        facts["by"] = "\(by.name)"
+        logger.notice(isApproved ? "a delete is approved" : "a delete is denied", metadata: facts)
+    }
+
+    private func facts(of call: AuditCall, approval: String) -> Logger.Metadata {
+        [
+            "approval": "\(approval)", "id": "\(call.id)", "caller": "\(call.caller.name)",
+            "operation": "\(call.operation)",
+        ]
+    }
+
     /// The keys of an issuer cannot be fetched, or can again.
     ///
     /// - Parameter trouble: what it does; nil: it is over.

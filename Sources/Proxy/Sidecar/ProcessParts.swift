@@ -45,6 +45,8 @@ final class ProcessParts: Sendable {
     private let trail = Mutex<AuditTrail?>(nil)
     /// Gets copies of the same log.
     let sinks: SinkBook
+    /// In the same log.
+    private let approvals = Mutex<Approvals?>(nil)
     /// Of the same log.
     private let auditKeeper = Mutex<AuditKeeper?>(nil)
     /// The gate and the cache, as the configuration in force sees them.
@@ -129,6 +131,17 @@ final class ProcessParts: Sendable {
             traffic: traffic, wrote: { [sinks] in sinks.wrote() })
         self.trail.withLock { $0 = trail }
         openKeys(config)
+        guard let trail else { return }
+        let approvals = Approvals(trail.log, environment: environment, events: events, traffic: traffic)
+        if config.deletes.approval == .second { try approvals.recall(from: config.audit.path) }
+        self.approvals.withLock { $0 = approvals }
+    }
+
+    /// What stands before deletes under a configuration.
+    private func guards(_ config: Config) -> DeleteGuards {
+        guard config.deletes.approval == .second else { return DeleteGuards() }
+        let approvals = approvals.withLock { $0 }
+        return DeleteGuards(approvals: approvals, lacksLog: approvals == nil)
     }
 
     /// Idempotency keys are kept beside the log. Where that cannot be, calls with a key are refused.
@@ -190,7 +203,8 @@ final class ProcessParts: Sendable {
             settler: settler(config), heldBytes: config.cache.maxEntryBytes,
             minRate: config.listen.minRate,
             environment: environment, accessLog: accessOutput.log(config.log),
-            knowsCallers: !config.callers.isEmpty || !config.issuers.isEmpty, tracer: tracer(config))
+            knowsCallers: !config.callers.isEmpty || !config.issuers.isEmpty, tracer: tracer(config),
+            guards: guards(config))
         return ProxyService(
             desk: desk, flow: flow, activity: activity, held: held,
             preambles: PreambleRules(config.listen) { [events] in events.preambleRefused($0, peer: $1) },
@@ -228,6 +242,7 @@ final class ProcessParts: Sendable {
     func change(to config: Config) throws -> ProxyService {
         let endpoint = try Self.tokenEndpoint(config, transport, environment)
         let changed = try audit.map { try AuditStartup.changed($0, to: config) }
+        if config.deletes.approval == .second { try approvals.withLock { $0 }?.recall(from: config.audit.path) }
         credentials.source?.change(to: TokenSource.Configuration(config.token), endpoint: endpoint)
         let (limits, desk) = (GateLimits(config), desk(config))
         // Before wider limits let go what waits.
