@@ -91,7 +91,7 @@ struct ClashProxy: AsyncParsableCommand {
             ServeCommand.self, CheckCommand.self, LoginCommand.self, DemoCommand.self, SimulateCommand.self,
             KeyCommand.self, StatusCommand.self, ExplainCommand.self, ProveCommand.self, CacheCommand.self,
             HealthCommand.self,
-            AuditCommand.self,
+            AuditCommand.self, ApprovalsCommand.self,
         ],
         defaultSubcommand: ServeCommand.self
     )

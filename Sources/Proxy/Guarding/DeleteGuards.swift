@@ -6,4 +6,6 @@ struct DeleteGuards: Sendable {
     var approvals: Approvals?
     /// Whether deletes need an approval, though no log could be opened that would hold it: none is sent.
     var lacksLog = false
+    /// Nil where nothing is kept.
+    var archiver: Archiver?
 }
