@@ -4,7 +4,6 @@ import FoundationEssentials
 import Glibc
 import Proxy
 import Simulator
-import Synchronization
 import TestSupport
 import Testing
 
@@ -26,12 +25,13 @@ import Testing
             for round in 0..<8 {
                 let program = try Program(arguments)
                 let port = try await program.port()
-                let isOver = Mutex(false)
+                let isOver = Latch()
+                let nap = Duration.milliseconds(Int.random(in: 5...150, using: &random))
                 await withTaskGroup(of: Void.self) { group in
                     for (index, report) in reports.enumerated() where index % 8 <= round {
                         group.addTask {
                             let team = Team(rig: rig, callers: callers, port: port)
-                            while !isOver.withLock({ $0 }) {
+                            while !isOver.isOpen {
                                 // What is cut off by the kill throws.
                                 guard
                                     let answer = try? await team.delete(report, "tool", id: "r\(round)-\(index)")
@@ -41,8 +41,8 @@ import Testing
                             }
                         }
                     }
-                    try? await Task.sleep(for: .milliseconds(Int.random(in: 5...150, using: &random)))
-                    isOver.withLock { $0 = true }
+                    try? await Task.sleep(for: nap)
+                    isOver.open()
                     program.kill()
                     await group.waitForAll()
                 }

@@ -8,4 +8,8 @@ struct DeleteGuards: Sendable {
     var lacksLog = false
     /// Nil where nothing is kept.
     var archiver: Archiver?
+
+    var wantsApproval: Bool { lacksLog || approvals != nil }
+    /// Whether there is one at all.
+    var areUp: Bool { wantsApproval || archiver != nil }
 }
