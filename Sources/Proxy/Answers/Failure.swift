@@ -32,6 +32,8 @@ package enum FailureReason: String, Sendable, CaseIterable {
     case upstreamInvalidResponse = "upstream-invalid-response"
     case upstreamTimeout = "upstream-timeout"
     case outcomeUnknown = "outcome-unknown"
+    case requestInProgress = "request-in-progress"
+    case idempotencyKeyReused = "idempotency-key-reused"
     case deleteBudgetExceeded = "delete-budget-exceeded"
     case auditReasonRequired = "audit-reason-required"
     case approvalRequired = "approval-required"

@@ -44,6 +44,9 @@ extension FailureReason {
         case .upstreamInvalidResponse: make(.upstream, .badGateway, "UpstreamInvalidResponse", "http_protocol_error")
         case .upstreamTimeout: make(.upstream, .gatewayTimeout, "UpstreamTimeout", "http_response_timeout")
         case .outcomeUnknown: make(.upstream, .gatewayTimeout, "OutcomeUnknown", "http_response_incomplete")
+        case .requestInProgress: make(.tool, .conflict, "RequestInProgress", "http_request_denied")
+        case .idempotencyKeyReused:
+            make(.tool, .unprocessableContent, "IdempotencyKeyReused", "http_request_denied")
         case .deleteBudgetExceeded: make(.tool, .tooManyRequests, "DeleteBudgetExceeded", "http_request_denied")
         case .auditReasonRequired: make(.tool, .preconditionRequired, "AuditReasonRequired", "http_request_denied")
         case .approvalRequired: make(.tool, .preconditionRequired, "ApprovalRequired", "http_request_denied")

@@ -164,7 +164,8 @@ struct AuditTrail: Sendable {
         }
     }
 
-    private func close(_ entry: AuditEntry, _ result: AuditResult, status: Int?, attempts: Int) async {
+    /// The outcome of a call, however it was found out.
+    func close(_ entry: AuditEntry, _ result: AuditResult, status: Int?, attempts: Int) async {
         await log.append(
             AuditOutcome(
                 result: result, status: status, attempts: attempts, duration: environment.now() - entry.began),

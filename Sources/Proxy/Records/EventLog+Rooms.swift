@@ -51,6 +51,16 @@ extension EventLog {
             metadata: ["log": "\(verifier.name)", "key": "\(key)"])
     }
 
+    /// Idempotency keys cannot be kept; nil: they can again.
+    func keys(trouble: String?) {
+        if let trouble {
+            logger.error(
+                "idempotency keys cannot be kept: calls that bring one are refused", metadata: ["error": "\(trouble)"])
+        } else {
+            logger.notice("idempotency keys are kept again")
+        }
+    }
+
     /// Files of the audit log were taken away as `audit.keep` says.
     func retired(files: Int, last: UInt64) {
         logger.notice(

@@ -6,6 +6,7 @@ import ClashAPI
 import Configuration
 import CurlTransport
 import Edge
+import Fleet
 import Ground
 import Logging
 import NIOCore
@@ -34,6 +35,8 @@ final class ProcessParts: Sendable {
     let held: HeldBytes
     let waiting = WaitingCalls()
     let settling = SettlingTasks()
+    /// Made with the audit log, in whose folder it keeps its file.
+    private let once = Mutex<OnlyOnce?>(nil)
     let counts = CachedReads.Counts()
     let accessOutput: AccessOutput
     private let origin: Origin
@@ -41,6 +44,10 @@ final class ProcessParts: Sendable {
     private let retries: RetryBudget
     /// The trail of the configuration in force; nil where the log could not be opened and need not be.
     private let trail = Mutex<AuditTrail?>(nil)
+    /// This process's place among several; nil: it is alone.
+    let fleet: FleetSeat?
+    /// The same, where its calls go by the fleet's windows.
+    private let fleetWindows: FleetWindows?
     /// Gets copies of the same log.
     let sinks: SinkBook
     let archive: ArchiveStore
@@ -94,6 +101,9 @@ final class ProcessParts: Sendable {
         health = UpstreamHealth(
             transport: transport, origin: origin, gate: pacing.gate, events: events, environment: environment)
         retries = RetryBudget()
+        fleet = try FleetStart.seat(config, version: Sidecar.version, group: group, time: environment.time)
+        // Where tools bring their own tokens, each of those has windows of its own.
+        fleetWindows = config.token.mode == .passthrough ? nil : fleet.map { FleetWindows(seat: $0) }
         activity = Activity(maxConnections: config.listen.maxConnections)
         adminActivity = Activity(maxConnections: config.admin.maxConnections)
         held = HeldBytes(limit: config.listen.maxHeldBytes, largestBody: config.listen.maxBodyBytes)
@@ -127,6 +137,20 @@ final class ProcessParts: Sendable {
     var gate: Gate { inForce.withLock { $0.pacing.gate } }
     var cache: PageCache { inForce.withLock { $0.cache } }
 
+    /// Takes its place in the fleet. Throws what forbids that.
+    func joinFleet() async throws {
+        guard let fleet else { return }
+        await FleetStart.linked(fleet)
+        do throws(FleetError) {
+            try await fleet.take(
+                FleetWindows.ears(gate, events) { [events] word in
+                    events.fleet(word)
+                })
+        } catch {
+            throw FleetRefusal(description: "fleet.engine: \(error.text)")
+        }
+    }
+
     /// Opens the audit log. Throws when it cannot be and must.
     func openAudit(_ config: Config) async throws {
         let trail = try await AuditStartup.open(
@@ -136,6 +160,7 @@ final class ProcessParts: Sendable {
         if config.deletes.archive != .off {
             await OffThread.run { [archive] in archive.prepare(isRequired: config.deletes.archive == .required) }
         }
+        openKeys(config)
         guard let trail else { return }
         let approvals = Approvals(trail.log, environment: environment, events: events, traffic: traffic)
         if config.deletes.approval == .second { try approvals.recall(from: config.audit.path) }
@@ -154,6 +179,28 @@ final class ProcessParts: Sendable {
         return guards
     }
 
+    /// Idempotency keys are kept beside the log. Where that cannot be, calls with a key are refused.
+    private func openKeys(_ config: Config) {
+        let onlyOnce = OnlyOnce(
+            folder: config.audit.path, environment: environment,
+            notes: { [events] notes in for note in notes { events.logger.warning("idempotency keys: \(note)") } },
+            tell: { [events] in events.keys(trouble: $0) })
+        once.withLock { $0 = onlyOnce }
+    }
+
+    /// Where there is none yet, as in a service that is made to be looked at, none can bring a key.
+    var onlyOnce: OnlyOnce {
+        once.withLock { once in
+            if let once { return once }
+            let none = OnlyOnce(folder: nil, environment: environment)
+            once = none
+            return none
+        }
+    }
+
+    /// Of starts of runs.
+    func settler(_ config: Config) -> StartSettler { StartSettler(reader: reader(config), environment: environment) }
+
     /// Begins to send copies of the audit log, and to retire of it what all have who get some.
     func serveAudit(_ config: Config) {
         guard let log = audit?.log else { return }
@@ -171,6 +218,7 @@ final class ProcessParts: Sendable {
     func closeAudit() async {
         auditKeeper.withLock { $0 }?.end()
         archiveKeeper.withLock { $0 }?.end()
+        await onlyOnce.close()
         await audit?.log.close()
         await sinks.end()
     }
@@ -191,7 +239,8 @@ final class ProcessParts: Sendable {
             sender: sender, links: links,
             reads: CachedReads(
                 cache: cache, sender: sender, links: links, maxWait: config.rate.maxWait, isOn: config.cache.enabled,
-                counts: counts, environment: environment), audit: audit, heldBytes: config.cache.maxEntryBytes,
+                counts: counts, environment: environment), audit: audit, onlyOnce: onlyOnce,
+            settler: settler(config), heldBytes: config.cache.maxEntryBytes,
             minRate: config.listen.minRate,
             environment: environment, accessLog: accessOutput.log(config.log),
             knowsCallers: !config.callers.isEmpty || !config.issuers.isEmpty, tracer: tracer(config),
@@ -217,7 +266,8 @@ final class ProcessParts: Sendable {
             settings: settings, transport: transport, credentials: credentials,
             pacing: inForce.withLock { $0.pacing }, health: health,
             retries: RetryPolicy(budget: retries, backoff: Backoff(), environment: environment),
-            maxWait: config.rate.maxWait, events: events, traffic: traffic, environment: environment, budget: budget)
+            maxWait: config.rate.maxWait, events: events, traffic: traffic, environment: environment, budget: budget,
+            fleet: fleetWindows)
     }
 
     private func reader(_ config: Config) -> ObjectReader {

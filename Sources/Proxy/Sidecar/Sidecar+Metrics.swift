@@ -8,7 +8,7 @@ import Tokens
 extension Sidecar {
     /// All samples of this process.
     var samples: [MetricSample] {
-        tools.service.samples + connectionSamples + tokenSamples + auditSamples + processSamples
+        tools.service.samples + connectionSamples + tokenSamples + auditSamples + keySamples + processSamples
             + [
                 MetricSample(
                     .build, 1, Self.version, Self.libcurl, surroundings.commit.isEmpty ? "unknown" : surroundings.commit
@@ -41,6 +41,14 @@ extension Sidecar {
             MetricSample(.auditHead, 1, status.noted.hash),
             MetricSample(.auditDegraded, status.health == .ready ? 0 : 1),
         ] + parts.sinks.all.map { MetricSample(.auditSinkLag, $0.lag(behind: status.head), $0.name) }
+    }
+
+    private var keySamples: [MetricSample] {
+        let counts = parts.onlyOnce.counts
+        return [
+            MetricSample(.idempotencyKeys, counts.keys - counts.open, "answered"),
+            MetricSample(.idempotencyKeys, counts.open, "open"),
+        ]
     }
 
     private var processSamples: [MetricSample] {

@@ -31,6 +31,7 @@ extension Sidecar {
         object.add("callers", callerStatus)
         object.add("deletes", parts.traffic.deletes.all.reversed().map(\.json))
         object.add("audit", auditStatus)
+        object.add("idempotency", idempotencyStatus)
         object.add("configuration", configurationStatus)
         return object
     }
@@ -130,6 +131,15 @@ extension Sidecar {
                 object.add("trouble", sink.trouble)
                 return object
             })
+        return object
+    }
+
+    private var idempotencyStatus: JSONObject {
+        let counts = parts.onlyOnce.counts
+        var object = JSONObject()
+        object.add("keys", counts.keys)
+        object.add("open", counts.open)
+        object.add("trouble", parts.onlyOnce.trouble)
         return object
     }
 

@@ -102,6 +102,7 @@ package final class Sidecar: Sendable {
         parts = try ProcessParts(
             config, environment: environment, accessLogDescriptor: accessLogDescriptor, logger: logger)
         try await parts.openAudit(config)
+        try await parts.joinFleet()
         tools = ServiceInForce(try parts.service(config))
     }
 
@@ -124,7 +125,12 @@ package final class Sidecar: Sendable {
         parts.serveAudit(config)
         if let audit = parts.audit {
             settling.withLock {
-                $0 = Task { [logger] in await AuditStartup.settleOpenIntents(audit, logger: logger) }
+                let (onlyOnce, settler) = (parts.onlyOnce, parts.settler(config))
+                $0 = Task { [logger] in
+                    await AuditStartup.settleOpenIntents(audit, logger: logger) {
+                        await onlyOnce.settleLeftBehind($0, settler)
+                    }
+                }
             }
         }
         let addresses = Addresses(allTools: urls, admin: admin)
