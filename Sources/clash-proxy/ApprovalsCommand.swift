@@ -122,9 +122,10 @@ enum ApprovalText {
         func text(_ name: String) -> String { approval[name]?.string ?? "" }
         let caller = approval["caller"]?["name"]?.string ?? ""
         let objects = (approval["objects"]?.array ?? []).compactMap(\.string).joined(separator: " ")
+        let wait = text("state") == "waiting" ? ", to be decided until \(text("expires"))" : ""
         var lines = [
             text("id"),
-            "  asked    \(text("asked")) by \(caller), to be decided until \(text("expires"))",
+            "  asked    \(text("asked")) by \(caller)\(wait)",
             "  delete   \(text("operation")) \(objects)" + (text("itwin").isEmpty ? "" : " in iTwin \(text("itwin"))"),
         ]
         if !text("reason").isEmpty { lines.append("  reason   \(text("reason"))") }

@@ -91,6 +91,23 @@ import Testing
         }
     }
 
+    @Test("what is read to be kept is a call like others: it counts in the windows, and what has no turn is not kept")
+    func counted() async throws {
+        try await withScopes(flags: ["deletes.archive=required"]) {
+            try $0.add("tool", line: "windows = [\"3/1h\"]\n")
+        } _: { rig, callers in
+            let team = Team(rig: rig, callers: callers)
+            let reports = rig.simulator.reportIDs(iTwin: rig.iTwin)
+            #expect(try await team.delete(reports[1], "tool", id: "first").status == 202)
+            let me = try await rig.get("/_proxy/me", [team.key("tool")]).text
+            #expect(me.contains(#""used":2,"remaining":1"#), "\(me)")
+            _ = try await rig.get("\(rig.v2)/reports/\(reports[2])", [team.key("tool")])
+            let refused = try await team.delete(reports[2], "tool", id: "late")
+            refused.expectError(503, "ArchiveUnavailable", reason: "archive-unavailable", retryAfter: 3000...3600)
+            #expect(rig.sent.count == 3 && rig.simulator.reportExists(reports[2]))
+        }
+    }
+
     @Test("where upstream says that it is not there, there is nothing to keep, and the delete goes on")
     func missing() async throws {
         try await withArchive("required") { rig async throws in
