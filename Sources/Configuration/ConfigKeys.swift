@@ -273,14 +273,11 @@ enum ConfigKeys {
             "none | second: a delete waits for another caller's approval"),
         .init(
             "deletes.archive", \.deletes.archive, .choice,
-            "off | best_effort | required: whole report or result before it is deleted", inForce: false,
-            guardsAccess: true),
+            "off | best_effort | required: whole report or result before it is deleted"),
         .init(
-            "deletes.archive_path", \.deletes.archivePath, .path, "a folder", inForce: false, guardsAccess: true,
-            needsRestart: true),
+            "deletes.archive_path", \.deletes.archivePath, .path, "a folder", needsRestart: true),
         .init(
-            "deletes.archive_keep", \.deletes.archiveKeep, .optional(age), "e.g. \"8760h\"; \"\" = for ever",
-            inForce: false, guardsAccess: true),
+            "deletes.archive_keep", \.deletes.archiveKeep, .optional(age), "e.g. \"8760h\"; \"\" = for ever"),
     ]
 
     private static let alerts: [ConfigKey<Config>] = [

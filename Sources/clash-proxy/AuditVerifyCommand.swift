@@ -21,6 +21,9 @@ extension AuditCommand {
         var with: [String] = []
         @Option(help: "The verifier key that `audit keygen` printed, for --checkpoint.")
         var publicKey: String?
+        @Flag(name: .customLong("archive"), help: "Looks at every archived file (deletes.archive), too.")
+        var looksAtArchive = false
+        @OptionGroup var archive: ArchiveOptions
 
         func validate() throws {
             guard (checkpoint == nil) == (publicKey == nil) else {
@@ -31,9 +34,11 @@ extension AuditCommand {
         func run() async throws {
             let noted = try checkpoint.map(read)
             let reader = try folder.reader()
-            let (verification, verdict): (AuditVerification, CheckpointVerdict?)
+            let archived = looksAtArchive ? try archive.folder(folder.options) : nil
+            let (verification, verdict, isArchived): (AuditVerification, CheckpointVerdict?, Bool)
             do throws(AuditReadFailure) {
                 verification = try reader.verify(head: head)
+                isArchived = if let archived { try ArchiveVerification.run(reader, archived) } else { true }
                 verdict = if let noted { try reader.verify(noted) } else { nil }
             } catch {
                 complain(error.description.printable)
@@ -49,7 +54,7 @@ extension AuditCommand {
             }
             if let noted, let verdict { say(Self.words(verdict, noted).printable) }
             let isWitnessed = try held(reader)
-            let isIntact = verification.isIntact && (verdict ?? .holds) == .holds && isWitnessed
+            let isIntact = verification.isIntact && (verdict ?? .holds) == .holds && isWitnessed && isArchived
             let word = isIntact ? "intact" : "NOT INTACT"
             say("\(word): \(verification.records) records in \(verification.files) files, head \(verification.head)")
             guard isIntact else { throw ExitCode.failure }

@@ -92,7 +92,7 @@ struct ClashProxy: AsyncParsableCommand {
             KeyCommand.self, StatusCommand.self, ExplainCommand.self, ProveCommand.self, CacheCommand.self,
             FleetCommand.self,
             HealthCommand.self,
-            AuditCommand.self,
+            AuditCommand.self, ApprovalsCommand.self,
         ],
         defaultSubcommand: ServeCommand.self
     )

@@ -91,7 +91,8 @@ struct DemoCommand: AsyncParsableCommand {
         let settings = [
             "listen.address=127.0.0.1:\(port)", "admin.address=127.0.0.1:0", "upstream.url=\(upstream.apiURL)",
             "token.token_url=\(upstream.tokenURL)", "token.client_id=demo", "token.client_secret=demo-secret",
-            "audit.path=\(audit)", "log.level=warning",
+            "audit.path=\(audit)", "deletes.archive=required", "deletes.archive_path=\(audit)/archive",
+            "log.level=warning",
         ]
         do throws(ConfigMistakes) {
             return try ConfigLoader.load(

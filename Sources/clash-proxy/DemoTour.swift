@@ -26,7 +26,8 @@ struct DemoTour: Sendable {
         viewerKey = try KeyGenerator.make(name: "viewer", itwins: simulator.iTwinIDs.last)
         let iTwin = simulator.iTwinIDs.first ?? ""
         self.iTwin = iTwin
-        report = simulator.reportIDs(iTwin: iTwin).first ?? ""
+        // The first is one of 40 MB.
+        report = simulator.reportIDs(iTwin: iTwin).dropFirst().first ?? ""
         test = simulator.testIDs(iTwin: iTwin).first ?? ""
         iModel = simulator.repositoryIDs(iTwin: iTwin).first ?? ""
         simulatorURL = upstream.apiURL
@@ -119,7 +120,7 @@ struct DemoTour: Sendable {
           '\(base)/runs/jobs'
 
         # 8. Delete a report, and say why. Answers: 202
-        \(curl) -H "X-Api-Key: $CLASH_KEY" -H 'X-Audit-Reason: superseded' -w '\\n%{http_code}\\n' -X POST \\
+        \(curl) -H "X-Api-Key: $CLASH_KEY" -H 'x-correlation-id: demo-delete' -H 'X-Audit-Reason: superseded' -w '\\n%{http_code}\\n' -X POST \\
           -H 'Content-Type: application/json' -d '{"jobs":["\(report)"],"operation":"delete"}' \\
           '\(base)/reports/jobs/deletion'
 
@@ -128,16 +129,19 @@ struct DemoTour: Sendable {
 
         # 10. Who deleted it? The audit log knew before the call was sent. Answers: a row with "demo", "deleted" and "superseded"
         \(ProcessEnvironment.executable) audit list --path \(audit) --object \(report)
+
+        # 11. It was the wrong one. What it was is archived (deletes.archive). Answers: all of it, with its "metadata"
+        \(ProcessEnvironment.executable) audit restore demo-delete --path \(audit) --archive-path \(audit)/archive
         """
     }
 
     /// What is refused.
     private func limits(_ base: String, _ proxy: String) -> String {
         """
-        # 11. What the proxy does not know it does not forward. Answers: 404 OperationNotFound
+        # 12. What the proxy does not know it does not forward. Answers: 404 OperationNotFound
         \(curl) -H "X-Api-Key: $CLASH_KEY" -w '\\n%{http_code}\\n' '\(proxy)/anything/else'
 
-        # 12. A caller can be bound to iTwins, and this is none of the viewer's. Answers: 403 "InsufficientPermissions", and why
+        # 13. A caller can be bound to iTwins, and this is none of the viewer's. Answers: 403 "InsufficientPermissions", and why
         \(curl) -H "X-Api-Key: $VIEWER_KEY" -w '\\n%{http_code}\\n' '\(base)/reports'
         """
     }

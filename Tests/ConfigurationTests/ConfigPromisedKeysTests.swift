@@ -53,10 +53,7 @@ struct ConfigPromisedKeysTests {
     @Test(
         "what would leave a door open or a promise unkept is refused while it is not in force",
         arguments: [
-            ("[deletes]\narchive = \"best_effort\"", "deletes.archive"),
-            ("[deletes]\narchive_path = \"a\"", "deletes.archive_path"),
-            ("[deletes]\narchive_keep = \"8760h\"", "deletes.archive_keep"),
-            ("[fleet]\nengine = \"file:/f.db\"", "fleet.engine"),
+            ("[fleet]\nengine = \"file:/f.db\"", "fleet.engine")
         ])
     func refused(text: String, key: String) throws {
         let refusals = try loadConfig(text).refusals

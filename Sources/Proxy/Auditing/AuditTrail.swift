@@ -98,7 +98,8 @@ struct AuditTrail: Sendable {
             if error.cause == .cancelled { throw .callerLeft }
             traffic.recorded("intent", "unwritten")
             // Only deletes must not go unrecorded; the rest is recorded as far as possible.
-            guard isDelete, policy.settings.required else { return nil }
+            // An approval is used up by its record alone.
+            guard isDelete, policy.settings.required || guarded.approval != nil else { return nil }
             if let taken { giveBackBudget(call, match, takenAt: taken) }
             throw .failed(Failure(error))
         }

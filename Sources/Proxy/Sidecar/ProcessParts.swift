@@ -50,6 +50,9 @@ final class ProcessParts: Sendable {
     private let fleetWindows: FleetWindows?
     /// Gets copies of the same log.
     let sinks: SinkBook
+    let archive: ArchiveStore
+    /// Of both.
+    private let archiveKeeper = Mutex<ArchiveKeeper?>(nil)
     /// In the same log.
     private let approvals = Mutex<Approvals?>(nil)
     /// Of the same log, where there is a fleet; with its task.
@@ -85,6 +88,8 @@ final class ProcessParts: Sendable {
             json: SpanJSON(version: Sidecar.version, instance: traceIDs.nextTrace().text),
             dropped: traffic.registry.counter(.spansDropped), tell: { [events] in events.traces($0) })
         credentials = try Self.credentials(config, transport, environment, events)
+        archive = ArchiveStore(
+            ArchiveFolder(path: config.deletes.archivePath), environment: environment, events: events)
         issuers = IssuerBook(
             documents: CurlDocuments(transport: transport, environment: environment), time: environment.time,
             tell: { [events] in events.issuer($0, $1?.sentence) })
@@ -166,6 +171,9 @@ final class ProcessParts: Sendable {
             config, software: Sidecar.software, reader: reader(config), environment: environment, events: events,
             traffic: traffic, fleet: fleet, wrote: { [sinks] in sinks.wrote() })
         self.trail.withLock { $0 = trail }
+        if config.deletes.archive != .off {
+            await OffThread.run { [archive] in archive.prepare(isRequired: config.deletes.archive == .required) }
+        }
         openKeys(config)
         guard let trail else { return }
         let approvals = Approvals(trail.log, environment: environment, events: events, traffic: traffic)
@@ -175,9 +183,14 @@ final class ProcessParts: Sendable {
 
     /// What stands before deletes under a configuration.
     private func guards(_ config: Config) -> DeleteGuards {
-        guard config.deletes.approval == .second else { return DeleteGuards() }
-        let approvals = approvals.withLock { $0 }
-        return DeleteGuards(approvals: approvals, lacksLog: approvals == nil)
+        var guards = DeleteGuards()
+        if config.deletes.archive != .off {
+            guards.archiver = Archiver(store: archive, isRequired: config.deletes.archive == .required)
+        }
+        guard config.deletes.approval == .second else { return guards }
+        guards.approvals = approvals.withLock { $0 }
+        guards.lacksLog = guards.approvals == nil
+        return guards
     }
 
     /// Idempotency keys are kept beside the log. Where that cannot be, calls with a key are refused.
@@ -209,6 +222,10 @@ final class ProcessParts: Sendable {
         let keeper = AuditKeeper(log, time: environment.time, events: events) { [sinks] in sinks.delivered }
         keeper.change(keep: config.audit.keep)
         auditKeeper.withLock { $0 = keeper }
+        let archiveKeeper = ArchiveKeeper(
+            archive, log, in: config.audit.path, time: environment.time, events: events)
+        archiveKeeper.change(keep: config.deletes.archiveKeep)
+        self.archiveKeeper.withLock { $0 = archiveKeeper }
         guard let fleet, let identity = try? AuditReader(folder: config.audit.path).identity() else { return }
         let witness = HeadWitness(
             log, identity: identity, seat: fleet, environment: environment, logger: events.logger)
@@ -218,6 +235,7 @@ final class ProcessParts: Sendable {
     /// Closes the audit log, after the last of its work.
     func closeAudit() async {
         auditKeeper.withLock { $0 }?.end()
+        archiveKeeper.withLock { $0 }?.end()
         if let (witness, task) = witness.withLock({ $0 }) {
             task.cancel()
             await task.value
@@ -300,6 +318,7 @@ final class ProcessParts: Sendable {
         }
         if let log = changed?.log { sinks.change(to: config, log) }
         auditKeeper.withLock { $0 }?.change(keep: config.audit.keep)
+        archiveKeeper.withLock { $0 }?.change(keep: config.deletes.archiveKeep)
         events.changed(windows: limits.windows)
         alerts.change(to: config.alerts)
         transport.change(connectTimeout: config.upstream.connectTimeout)

@@ -112,7 +112,7 @@ struct MetricFamily: Sendable {
 
     static let auditRecords = MetricFamily(
         "clash_proxy_audit_records_total", .counter,
-        "Records of this process's calls: what was about to be sent (intent), what came of it (outcome), what was refused (denied).",
+        "Records of this process's calls: what was about to be sent (intent), what came of it (outcome), what was refused (denied), and what became of approvals (approval_asked, approved, approval_denied).",
         ["event", "result"])
     static let auditSequence = MetricFamily(
         "clash_proxy_audit_seq", .gauge, "Number of the newest record in the audit log.")
