@@ -9,7 +9,8 @@ import Tokens
 extension Sidecar {
     /// All samples of this process.
     var samples: [MetricSample] {
-        tools.service.samples + connectionSamples + tokenSamples + auditSamples + keySamples + fleetSamples + processSamples
+        tools.service.samples + connectionSamples + tokenSamples + auditSamples + keySamples + fleetSamples
+            + processSamples
             + [
                 MetricSample(
                     .build, 1, Self.version, Self.libcurl, surroundings.commit.isEmpty ? "unknown" : surroundings.commit
