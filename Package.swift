@@ -82,7 +82,7 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
-        // zlib, which libcurl brings along: codings are taken off, never put on.
+        // zlib, which libcurl brings along.
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         // Calls of libc that Swift does not see.
         .systemLibrary(name: "CAudit"),

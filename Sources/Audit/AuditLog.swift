@@ -145,7 +145,7 @@ public final class AuditLog: Sendable {
             .tooLarge, "the record needs up to \(draft.maxBytes) bytes; \(core.options.maxRecordBytes) are allowed")
     }
 
-    private func durability(of verdict: WriterState.Verdict) -> AuditDurability {
+    func durability(of verdict: WriterState.Verdict) -> AuditDurability {
         switch verdict {
         case .written(let seq): .durable(seq: seq)
         case .kept(let trouble): .kept(trouble)

@@ -6,7 +6,7 @@ public struct AuditRecord: Sendable, Equatable {
     public var seq: UInt64
     /// When it was written.
     public var time: AuditTime
-    /// `opened`, `intent`, `outcome`, `denied`, `recovered`, `approval_asked`, `approved`, `approval_denied`,
+    /// `opened`, `intent`, `outcome`, `denied`, `recovered`, `witness`, `approval_asked`, `approved`, `approval_denied`,
     /// `archive_removed`, `retired` or `closed`.
     public var event: String
     /// The call; in `opened`, `archive_removed`, `retired` and `closed` only its `reason` says something.
@@ -27,6 +27,8 @@ public struct AuditRecord: Sendable, Equatable {
     public var attempts: Int?
     /// Milliseconds.
     public var duration: Int?
+    /// The head of another log.
+    public var witness: AuditWitness?
 
     /// Reads a line, without its line end; nil if it is no record. Hashes are not looked at.
     init?(_ line: Span<UInt8>) {
@@ -58,6 +60,7 @@ public struct AuditRecord: Sendable, Equatable {
         case "result": result = line.string(member)
         case "attempts": attempts = line.integer(member)
         case "duration_ms": duration = line.integer(member)
+        case "witness": witness = AuditWitness(member, of: line)
         default: break
         }
     }

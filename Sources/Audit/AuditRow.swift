@@ -84,7 +84,7 @@ struct RowJoin {
     mutating func take(_ record: AuditRecord) -> AuditRow? {
         guard let event = RecordEvent(rawValue: record.event), filter.admits(record.call) else { return nil }
         switch event {
-        case .opened, .archiveRemoved, .retired, .closed: return nil
+        case .opened, .witness, .archiveRemoved, .retired, .closed: return nil
         case .intent:
             open[record.seq] = AuditRow(
                 seq: record.seq, time: record.time, call: record.call, result: "open", archive: record.archive,

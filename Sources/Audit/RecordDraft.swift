@@ -5,7 +5,7 @@ import Ground
 
 /// What a record is about; the value of its `event` member.
 enum RecordEvent: String, Sendable, CaseIterable {
-    case opened, intent, outcome, denied, recovered, retired, closed
+    case opened, intent, outcome, denied, recovered, witness, retired, closed
     case approvalAsked = "approval_asked"
     case approved
     case approvalDenied = "approval_denied"
@@ -16,7 +16,7 @@ enum RecordEvent: String, Sendable, CaseIterable {
     var permits: Bool {
         switch self {
         case .intent, .approvalAsked, .approved, .approvalDenied, .archiveRemoved: true
-        case .opened, .outcome, .denied, .recovered, .retired, .closed: false
+        case .opened, .outcome, .denied, .recovered, .witness, .retired, .closed: false
         }
     }
 }

@@ -152,7 +152,7 @@ struct WriterState: Sendable {
                 }
             case .outcome: openIntents -= 1
             case .approvalAsked, .approved, .approvalDenied, .archiveRemoved: waitingIntents -= 1
-            case .opened, .denied, .recovered, .retired, .closed: break
+            case .opened, .denied, .recovered, .witness, .retired, .closed: break
             }
             settlements.append(Settlement(id: entry.id, verdict: .written(seq: seq)))
         }

@@ -333,7 +333,6 @@ struct ConfigChecks {
             ("fleet.ca_file", config.fleet.caFile, .certificates), ("fleet.key_file", config.fleet.keyFile, .any),
             ("audit.signing_key_file", config.audit.signingKeyFile, .signingKey),
             ("alerts.command", config.alerts.command, .program),
-            ("rate.state_file", config.rate.stateFile, .state),
         ]
         let ofSinks = config.auditSinks.enumerated().flatMap { offset, sink -> [(String, String?, FileContent)] in
             let table = "audit_sink[\(offset + 1)]"
@@ -351,7 +350,6 @@ struct ConfigChecks {
         switch content {
         case .any: "name a file that this user can read"
         case .program: "name a program that this user can run, without arguments (no shell looks at it)"
-        case .state: "name a file of its own for it, which need not be there yet"
         case .certificates: "name a file with PEM certificates that this user can read"
         case .credential: "name a file that this user can read, with the secret alone on its one line"
         case .userAndPassword: "name a file that this user can read, with user:password alone on its one line"

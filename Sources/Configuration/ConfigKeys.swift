@@ -195,9 +195,6 @@ enum ConfigKeys {
         .init(
             "rate.observe", \.rate.observe, .flag,
             "hold nothing, pass 429s as they are, count what would have waited"),
-        .init(
-            "rate.state_file", \.rate.stateFile, .optional(.path), "carries upstream's pauses over a restart",
-            needsRestart: true),
     ]
 
     private static let fleet: [ConfigKey<Config>] = [
@@ -208,10 +205,10 @@ enum ConfigKeys {
         .init(
             "fleet.password_file", \.fleet.passwordFile, .optional(.path),
             "Redis AUTH (\"user:password\" or \"password\"; the first colon separates, one line end is dropped)",
-            inForce: false, needsRestart: true),
+            needsRestart: true),
         .init(
             "fleet.ca_file", \.fleet.caFile, .optional(.path), "rediss://; verification cannot be turned off",
-            inForce: false, needsRestart: true),
+            needsRestart: true),
         .init(
             "fleet.name", \.fleet.name, .anyText,
             "of this member; empty: host and pid (in checkpoints the host alone)", needsRestart: true),
@@ -221,10 +218,10 @@ enum ConfigKeys {
         .init(
             "fleet.offline_reserve", \.fleet.offlineReserve, .percent,
             "Redis only: of every window but run_windows, for members cut off from the engine; \"0%\", or a share below one call: hold, never send",
-            inForce: false, needsRestart: true),
+            needsRestart: true),
         .init(
             "fleet.max_lag", \.fleet.maxLag, timeout,
-            "how long a member answers from its cache without hearing from the engine", inForce: false,
+            "how long a member answers from its cache without hearing from the engine",
             needsRestart: true),
         .init(
             "fleet.share_pages", \.fleet.sharePages, .flag,
@@ -275,14 +272,11 @@ enum ConfigKeys {
             "none | second: a delete waits for another caller's approval"),
         .init(
             "deletes.archive", \.deletes.archive, .choice,
-            "off | best_effort | required: whole report or result before it is deleted", inForce: false,
-            guardsAccess: true),
+            "off | best_effort | required: whole report or result before it is deleted"),
         .init(
-            "deletes.archive_path", \.deletes.archivePath, .path, "a folder", inForce: false, guardsAccess: true,
-            needsRestart: true),
+            "deletes.archive_path", \.deletes.archivePath, .path, "a folder", needsRestart: true),
         .init(
-            "deletes.archive_keep", \.deletes.archiveKeep, .optional(age), "e.g. \"8760h\"; \"\" = for ever",
-            inForce: false, guardsAccess: true),
+            "deletes.archive_keep", \.deletes.archiveKeep, .optional(age), "e.g. \"8760h\"; \"\" = for ever"),
     ]
 
     private static let alerts: [ConfigKey<Config>] = [

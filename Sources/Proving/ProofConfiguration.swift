@@ -66,7 +66,6 @@ extension Config {
         deletes.archivePath = surroundings.folder + "/archive"
         (alerts.webhook, alerts.command, traces.endpoint) = (nil, nil, nil)
         fleet.engine = nil
-        rate.stateFile = nil
         log.access = true
         shutdown.readyDelay = .zero
         shutdown.drainTimeout = min(shutdown.drainTimeout, .seconds(4))

@@ -231,11 +231,6 @@ struct ClientBooks: Sendable {
         return (closing, index >= Self.firstClient ? owners[index - Self.firstClient].client : nil)
     }
 
-    /// A pause of the proxy's own client that was kept over a restart.
-    mutating func restore(_ scope: CoolDownScope, cause: LimitCause, now: Nanoseconds, end: Nanoseconds) {
-        books[Self.own].coolDowns.restore(scope, cause: cause, now: now, end: end)
-    }
-
     /// See `Gate.othersSent`.
     mutating func othersSent(calls: Int, runs: Int, now: Nanoseconds) {
         bring(Self.own, to: now)

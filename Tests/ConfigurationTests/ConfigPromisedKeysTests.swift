@@ -22,7 +22,7 @@ struct ConfigPromisedKeysTests {
                 + "authorize_url redirect_port refresh_before state_file",
             "cache": "enabled max_bytes max_entry_bytes ttl_list ttl_in_progress ttl_terminal ttl_stable "
                 + "stale_while_revalidate stale_if_error walks prefetch",
-            "rate": "windows run_windows max_in_flight max_wait max_queue observe state_file",
+            "rate": "windows run_windows max_in_flight max_wait max_queue observe",
             "fleet": "engine password_file ca_file name max_members offline_reserve max_lag share_pages key_file",
             "audit": "path required snapshot require_reason also delete_budget rotate_bytes keep signing_key_file "
                 + "checkpoint_every",
@@ -53,10 +53,7 @@ struct ConfigPromisedKeysTests {
     @Test(
         "what would leave a door open or a promise unkept is refused while it is not in force",
         arguments: [
-            ("[deletes]\narchive = \"best_effort\"", "deletes.archive"),
-            ("[deletes]\narchive_path = \"a\"", "deletes.archive_path"),
-            ("[deletes]\narchive_keep = \"8760h\"", "deletes.archive_keep"),
-            ("[fleet]\nengine = \"file:/f.db\"", "fleet.engine"),
+            ("[fleet]\nengine = \"file:/f.db\"", "fleet.engine")
         ])
     func refused(text: String, key: String) throws {
         let refusals = try loadConfig(text).refusals

@@ -73,7 +73,7 @@ import Testing
             "upstream.url=https://other.example.com",
             "upstream.link_prefixes=https://x.example.com", "upstream.allow_prefixes=/x",
             "upstream.max_connections=17", "upstream.http2=true", "upstream.ca_file=/x", "token.state_file=/x",
-            "rate.state_file=/x", "fleet.name=me", "audit.path=/x", "audit.rotate_bytes=1MiB",
+            "fleet.name=me", "audit.path=/x", "audit.rotate_bytes=1MiB",
         ])
     func restart(flag: String) throws {
         let running = try loadConfig().config

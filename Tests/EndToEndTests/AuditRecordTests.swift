@@ -237,10 +237,10 @@ import Testing
         } _: { rig async throws in
             let tests = rig.simulator.testIDs(iTwin: rig.iTwin)
             let repository = rig.simulator.repositoryIDs(iTwin: rig.iTwin)[0]
-            let running = rig.simulator.addReport(iTwin: rig.iTwin) ?? ""
             let run = #"{"jobs":[{"testId":"\#(tests[0])","iModelId":"\#(repository)"}],"operation":"run"}"#
             #expect(try await rig.get(rig.list).status == 200)
             #expect(try await rig.call("POST", "\(rig.v2)/runs/jobs", [("In-Place", "True")], body: run).status == 200)
+            let running = rig.simulator.addReport(iTwin: rig.iTwin) ?? ""
             let cancel = #"{"jobs":["\#(running)"],"operation":"cancel"}"#
             #expect(try await rig.call("POST", "\(rig.v2)/runs/jobs/cancellation", body: cancel).status == 202)
             #expect(try rig.records().isEmpty)

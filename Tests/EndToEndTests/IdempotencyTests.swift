@@ -106,6 +106,24 @@ import Testing
         }
     }
 
+    @Test("in pass-through mode a key is that of the token that the call goes upstream with")
+    func tokens() async throws {
+        try await withRig { options in
+            options.flags = ["token.mode=passthrough"]
+        } _: { rig async throws in
+            func make(_ token: String) async throws -> RawResponse {
+                let headers = Self.key("k") + [("Authorization", "Bearer \(token)")]
+                return try await rig.call("POST", "\(rig.v2)/tests", headers, body: Self.test("t"))
+            }
+            for token in [rig.simulator.issueToken(), rig.simulator.issueToken()] {
+                let first = try await make(token)
+                #expect(first.status == 201 && first["Idempotent-Replayed"] == nil, "\(first.text)")
+                #expect(try await make(token)["Idempotent-Replayed"] == "true")
+            }
+            #expect(rig.testsSent == 2)
+        }
+    }
+
     @Test("upstream's refusal is kept; a token or a limit that it refused, and what was never sent, are not")
     func refusals() async throws {
         try await withRig { rig async throws in

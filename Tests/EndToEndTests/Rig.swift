@@ -182,7 +182,7 @@ private func startRig(_ options: RigOptions) async throws -> Rig {
     let flags = [
         "listen.address=127.0.0.1:0", "admin.address=127.0.0.1:0", "upstream.url=\(api)",
         "token.token_url=\(upstream.tokenURL)", "token.client_id=demo", "token.client_secret=demo-secret",
-        "shutdown.drain_timeout=5s", "audit.path=\(folder.path)/audit",
+        "shutdown.drain_timeout=5s", "audit.path=\(folder.path)/audit", "deletes.archive_path=\(folder.path)/archive",
         // One call of a tool is then one call upstream; the audit tests turn it on.
         "audit.snapshot=false",
         // Likewise; the cache tests turn it on.

@@ -51,6 +51,38 @@ import Testing
     }
 
     @Test(
+        "carried out and answered with a 5xx: the run is found, on the first of several pages too",
+        arguments: [500, 502, 504])
+    func serverErrors(status: Int) async throws {
+        let started = Mutex(false)
+        let received = Received()
+        let test = "aaaaaaaa-0000-4000-8000-000000000001"
+        let server = origin(received) { _, request in
+            if request.requestLine.hasPrefix("POST") {
+                started.withLock { $0 = true }
+                return json("{}", status: "\(status) Trouble")
+            }
+            func row(_ id: String, _ time: String) -> String {
+                #"{"id":"\#(id)","configurationId":"\#(test)","executed":"\#(time)","jobId":"\#(id)","status":0}"#
+            }
+            let new = started.withLock { $0 } ? [row("new", "2026-01-01T00:00:02Z")] : []
+            let rows = (new + [row("old", "2026-01-01T00:00:01Z")]).joined(separator: ",")
+            return json(#"{"reports":[\#(rows)],"_links":{"next":{"href":"https://api.bentley.com/2"}}}"#)
+        }
+        try await withRig(origin: server) { rig async throws in
+            let answer = try await rig.settling(isSimulated: false) {
+                try await rig.call(
+                    "POST", "\(rig.v2)/runs/jobs", [("x-correlation-id", "odd")],
+                    body: #"{"jobs":[{"testId":"\#(test)"}],"operation":"run"}"#)
+            }
+            #expect(answer.status == 200 && answer.text.contains(#""clashReportId":"new""#), "\(answer.text)")
+            #expect(try rig.story(of: "odd") == ["intent", "outcome started"])
+            #expect(try rig.records(of: "odd").last?.line.status == status)
+            #expect(received.all.count { $0.requestLine.hasPrefix("POST") } == 1)
+        }
+    }
+
+    @Test(
         "a run in place goes on under its report's id, and is found by the work behind it",
         arguments: ["True", "Force"])
     func inPlace(mode: String) async throws {
@@ -158,6 +190,20 @@ import Testing
         }
     }
 
+    @Test("the same start under two keys is two starts, and so is one that differs in its body or In-Place")
+    func different() async throws {
+        try await withRig { rig async throws in
+            rig.simulator.inject(.executeThenHang, where: RequestFilter(method: "POST", target: "/runs"), times: nil)
+            async let first = rig.start("v2", id: "a", [("Idempotency-Key", "a")])
+            async let second = rig.start("v2", id: "b", [("Idempotency-Key", "b")])
+            async let third = rig.start("v2", id: "c", [("Idempotency-Key", "c"), ("In-Place", "True")])
+            #expect(await rig.simulator.waitForRequests(3, where: RequestFilter(method: "POST", target: "/runs")))
+            rig.simulator.releaseHeld()
+            for answer in try await [first, second, third] { #expect(answer.status == 200, "\(answer.text)") }
+            #expect(rig.startsSent == 3)
+        }
+    }
+
     @Test("a tool that leaves before its start is sent leaves it to the next; after that its answer is the next one's")
     func leaving() async throws {
         try await withRig { rig async throws in
@@ -171,7 +217,8 @@ import Testing
             rig.simulator.releaseHeld()
             #expect(try await second.status == 200)
             #expect(rig.startsSent == 1)
-            #expect(try rig.story(of: "left") == ["intent", "outcome started"])
+            // A call whose tool has left waits for no disk.
+            try await eventually("its outcome") { try rig.story(of: "left") == ["intent", "outcome started"] }
         }
     }
 

@@ -1,5 +1,6 @@
 // Texts that only members can read, each in its own place.
 
+import Ground
 import TestSupport
 import Testing
 
@@ -51,5 +52,47 @@ import Testing
         #expect(FleetSeal(key: Array(key.dropLast())) == nil)
         #expect(FleetSeal(key: key + [0]) == nil)
         #expect("\(seal)\(String(reflecting: seal))" == "a seala seal")
+    }
+}
+
+@Suite struct SealedSignInTests {
+    private let ledger = MemoryLedger(time: .system)
+
+    private func hands(_ member: UInt64, key: UInt8 = 1, fleet: String = "f") throws -> SealedSignIn {
+        SealedSignIn(
+            ledger, member: FleetMemberID(member),
+            seal: try #require(FleetSeal(key: [UInt8](repeating: key, count: 32))), fleet: fleet)
+    }
+
+    @Test("a rotated token goes from member to member, and never lies in the clear")
+    func rotation() async throws {
+        let (one, two) = (try hands(1), try hands(2))
+        let first = try await one.take(lease: 60_000)
+        #expect(first == SealedSignIn.Holding(generation: 0, token: nil, lease: 60_000, busy: 0))
+        let token = Array("a refresh token".utf8)
+        try await one.put(token, after: 0)
+        let next = try await two.take(lease: 60_000)
+        #expect(next == SealedSignIn.Holding(generation: 1, token: token, lease: 60_000, busy: 0))
+        #expect(try await one.take(lease: 60_000).lease == nil)
+        let kept = try await ledger.takeSignIn(lease: 1, by: FleetMemberID(2)).sealed
+        #expect(!String(decoding: kept, as: UTF8.self).contains("refresh"))
+        try await two.release()
+        #expect(try await one.take(lease: 60_000).lease == 60_000)
+    }
+
+    @Test("what was sealed with another key, for another fleet or generation is foreign, and is let go of")
+    func foreign() async throws {
+        let one = try hands(1)
+        _ = try await one.take(lease: 60_000)
+        try await one.put([1, 2, 3], after: 0)
+        for other in [try hands(2, key: 2), try hands(2, fleet: "g")] {
+            let taken = await result { () throws(FleetError) in try await other.take(lease: 60_000) }
+            guard case .failure(.foreign) = taken else { throw NeverHappened(what: "foreign: \(taken)") }
+        }
+        // An older token in the place of a newer one.
+        let old = try await ledger.takeSignIn(lease: 60_000, by: FleetMemberID(1)).sealed
+        try await ledger.putSignIn(old, after: 1, by: FleetMemberID(1))
+        let taken = await result { () throws(FleetError) in try await one.take(lease: 60_000) }
+        guard case .failure(.foreign) = taken else { throw NeverHappened(what: "foreign: \(taken)") }
     }
 }

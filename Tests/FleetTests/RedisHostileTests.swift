@@ -31,7 +31,6 @@ struct FakeRedis {
         case ("INFO", "memory"): bulk("maxmemory_policy:noeviction\r\n")
         case ("INFO", _): bulk("role:master\r\n")
         case ("ROLE", _): "*3\r\n\(bulk("master")):0\r\n*0\r\n"
-        case ("CONFIG", _): "*0\r\n"
         case ("HMGET", _): "*2\r\n$-1\r\n$-1\r\n"
         default: nil
         }

@@ -182,12 +182,46 @@ struct RedisLedgerTests {
         #expect(why.contains("maxmemory-policy allkeys-lru") && why.hasSuffix("set it to noeviction"))
     }
 
+    /// What docs/fleet.md says that a user needs.
+    private static let commands =
+        "info role select hmget eval evalsha xread time hget hgetall hset hsetnx hdel hvals hlen hexists hincrby zadd "
+        + "zrem zscore zcard zrange zrangebyscore xadd del pexpire"
+
+    @Test("a user with nothing but the commands that docs/fleet.md names can do all of it")
+    func commands() async throws {
+        let server = try await RedisProcess(
+            ["--user", "clash", "on", ">letmein", "~cp1:*", "-@all"]
+                + Self.commands.split(separator: " ").map { "+\($0)" })
+        defer { server.end() }
+        let ledger = RedisLedger(
+            RedisServers(port: server.port, credentials: RedisCredentials(file: Array("clash:letmein".utf8))))
+        let id = try await joined(ledger)
+        var news = ledger.news(for: id).makeAsyncIterator()
+        #expect(await news.next(isolation: #isolation) == .gap)
+        let told = try await ledger.invalidate([1], everything: false, by: id)
+        try await ledger.applied(told, by: id)
+        await ledger.awaitApplied(told, maxLag: .zero)
+        try await ledger.pause(FleetPause(scope: "*", cause: "a limit", left: 5), by: id)
+        let sent = [[FleetCount(age: 1, count: 1)], [], []]
+        _ = try await ledger.report(FleetReport(sent: sent, peers: [], others: [0, 0, 0]), by: id, seen: 0)
+        _ = try await ledger.spendDelete(of: 1, limit: 1, span: 1000, log: 1, spent: [], by: id)
+        try await ledger.returnDelete(of: 1, log: 1, by: id)
+        _ = try await ledger.witness(FleetHead(log: "a", seq: 1, hash: "b", time: "c"), by: id)
+        _ = try await ledger.takeSignIn(lease: 60_000, by: id)
+        try await ledger.putSignIn([1], after: 0, by: id)
+        try await ledger.releaseSignIn(by: id)
+        #expect(try await ledger.claim([1], note: [2], keep: 60_000, by: id) == .taken)
+        try await ledger.settle([1], [3], keep: 60_000, by: id)
+        #expect(try await ledger.members(asking: id).map(\.id) == [id])
+        await ledger.leave(id)
+        #expect(try await server.say("ACL LOG") == "*0\r\n")
+    }
+
     @Test("user and password, right, wrong and missing: in words, and never shown")
     func passwords() async throws {
         let server = try await RedisProcess(
             [
-                "--requirepass", "open sesame", "--user", "clash", "on", ">letmein", "~cp1:*", "+@all", "-config",
-                "-role",
+                "--requirepass", "open sesame", "--user", "clash", "on", ">letmein", "~cp1:*", "+@all", "-role",
             ],
             password: "\"open sesame\"")
         defer { server.end() }

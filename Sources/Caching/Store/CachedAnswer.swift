@@ -2,6 +2,7 @@
 
 import HTTPTypes
 import NIOCore
+import Synchronization
 
 /// A page's place in its list.
 package struct ListPage: Sendable, Equatable {
@@ -54,6 +55,8 @@ package final class CachedAnswer: Sendable {
     package let rendering: (any AnswerRendering)?
     /// Bytes really held, keys and bookkeeping included.
     let cost: Int
+    /// Where several processes show the same pages: since when what it shows is unchanged. Set before it is stored.
+    private let shared = Mutex<SharedStamp?>(nil)
 
     /// Puts an answer together. See the properties.
     package init(
@@ -75,6 +78,17 @@ package final class CachedAnswer: Sendable {
         cost =
             Self.overhead + fieldBytes + body.cost + (rendering?.byteCount ?? 0) + digest.utf8.count
             + (tags.count + objects.count) * MemoryLayout<TagHash>.stride + (page?.list.byteCount ?? 0)
+    }
+
+    func begin(with stamp: SharedStamp) { shared.withLock { $0 = stamp } }
+
+    /// Whether no process has made untrue what it shows.
+    func isCurrent(_ freshness: any SharedFreshness) -> Bool {
+        shared.withLock { stamp in
+            guard var known = stamp, freshness.isCurrent(&known, { tags.hashes }) else { return false }
+            stamp = known
+            return true
+        }
     }
 
     /// Until when it is fresh.

@@ -3,7 +3,7 @@
 
 /// A tag such as `report:ID`, hashed (FNV-1a).
 package struct TagHash: Hashable, Comparable, Sendable {
-    private let value: UInt64
+    let value: UInt64
 
     /// Hashes a tag as it is spelled.
     package init(_ tag: String) {
@@ -34,6 +34,9 @@ package struct TagSet: Sendable, Equatable {
         for hash in hashes where unique.last != hash { unique.append(hash) }
         sorted = unique
     }
+
+    /// The hashes, for who compares them elsewhere.
+    package var hashes: [UInt64] { sorted.map(\.value) }
 
     private init(sorted: [TagHash]) { self.sorted = sorted }
 

@@ -28,7 +28,11 @@ package final class FileLedger: FleetLedger, FleetPages {
         let path = try Self.resolved(path)
         engine = "file:" + path
         self.time = time
-        let store = FileStore(path: path, wallTime: time.wallTime, machine: { MachineClock.milliseconds() })
+        // The same for all processes; where tests move time, they move it too.
+        let machine: @Sendable () -> Int = {
+            MachineClock.milliseconds() + ContinuousClock.now.duration(to: time.now()).wholeMilliseconds
+        }
+        let store = FileStore(path: path, wallTime: time.wallTime, machine: machine)
         do throws(NamedThread.Failure) {
             worker = Worker(try WorkThread("fleet-file"), store)
         } catch {
@@ -88,9 +92,15 @@ package final class FileLedger: FleetLedger, FleetPages {
     // MARK: Pages
 
     package var mayShow: Bool { mapped?.mayShow ?? false }
-    package func stamp(of tags: [UInt64]) -> FleetStamp { mapped?.stamp(of: tags) ?? FleetStamp(everything: 0, own: 0) }
+    package var pages: any FleetPages { self }
 
-    package func isCurrent(_ stamp: inout FleetStamp, _ tags: [UInt64]) -> Bool {
+    package func moment() -> FleetMoment { mapped?.moment() ?? FleetMoment(any: 0, counters: []) }
+
+    package func stamp(of tags: [UInt64], since moment: FleetMoment) -> FleetStamp? {
+        mapped?.stamp(of: tags, since: moment)
+    }
+
+    package func isCurrent(_ stamp: inout FleetStamp, _ tags: () -> [UInt64]) -> Bool {
         mapped?.isCurrent(&stamp, tags) ?? false
     }
 
@@ -163,6 +173,12 @@ package final class FileLedger: FleetLedger, FleetPages {
             try store.changeExtras { extras, now in
                 extras.spendDelete(of: caller, limit: limit, span: span, log: log, spent: spent, now: now)
             }
+        }
+    }
+
+    package func returnDelete(of caller: UInt64, log: UInt64, by member: FleetMemberID) async throws(FleetError) {
+        try await perform { store throws(FleetError) in
+            try store.changeExtras { extras, _ in extras.returnDelete(of: caller, log: log) }
         }
     }
 

@@ -28,6 +28,8 @@ final class MappedCounters: FleetPages {
     // Proof of safety: mapped before the object is shared, unmapped when nobody has it any more; only cmapped_… touch it.
     private nonisolated(unsafe) let base: UnsafeMutableRawPointer
     private let identity: FileStatus
+    /// Tells stamps of one file from those of another.
+    private let salt: UInt64
     /// Of the machine's clock: when the path was last seen to lead here.
     private let verified: Atomic<Int>
 
@@ -43,6 +45,7 @@ final class MappedCounters: FleetPages {
         }
         self.path = path
         self.descriptor = descriptor
+        salt = (cmapped_load(base + Self.born) ^ identity.inode &<< 40) &* 0x9E37_79B9_7F4A_7C15
         verified = Atomic(MachineClock.milliseconds())
     }
 
@@ -123,27 +126,41 @@ final class MappedCounters: FleetPages {
         _ = cmapped_increment(base + Self.any)
     }
 
-    func stamp(of tags: [UInt64]) -> FleetStamp {
+    func moment() -> FleetMoment {
         // First: what is incremented after it makes the next look compare everything.
-        let any = cmapped_load(base + Self.any)
-        return FleetStamp(everything: any, own: sum(tags))
+        let any = cmapped_load(base + Self.any) &+ salt
+        let counters = [UInt64](unsafeUninitializedCapacity: Self.count + 1) { words, count in
+            for index in 0..<Self.count { words[index] = cmapped_load(base + Self.header + index * 8) }
+            words[Self.count] = cmapped_load(base + Self.everything) &+ salt
+            count = Self.count + 1
+        }
+        return FleetMoment(any: any, counters: counters)
     }
 
-    func isCurrent(_ stamp: inout FleetStamp, _ tags: [UInt64]) -> Bool {
-        let any = cmapped_load(base + Self.any)
-        if any == stamp.everything { return true }
-        guard sum(tags) == stamp.own else { return false }
-        stamp.everything = any
+    func stamp(of tags: [UInt64], since moment: FleetMoment) -> FleetStamp? {
+        // An earlier file's.
+        guard moment.counters.count == Self.count + 1 else { return nil }
+        let own = tags.reduce(moment.counters[Self.count]) { $0 &+ moment.counters[Self.index($1)] }
+        var stamp = FleetStamp(any: moment.any, own: own)
+        return isCurrent(&stamp) { tags } ? stamp : nil
+    }
+
+    func isCurrent(_ stamp: inout FleetStamp, _ tags: () -> [UInt64]) -> Bool {
+        let any = cmapped_load(base + Self.any) &+ salt
+        if any == stamp.any { return true }
+        guard sum(tags()) == stamp.own else { return false }
+        stamp.any = any
         return true
     }
 
     private func sum(_ tags: [UInt64]) -> UInt64 {
-        tags.reduce(cmapped_load(base + Self.everything)) { $0 &+ cmapped_load(counter($1)) }
+        tags.reduce(cmapped_load(base + Self.everything) &+ salt) { $0 &+ cmapped_load(counter($1)) }
     }
 
     private func counter(_ tag: UInt64) -> UnsafeMutableRawPointer {
-        // The hashes of tags need not be evenly spread in their low bits.
-        let mixed = tag &* 0x9E37_79B9_7F4A_7C15
-        return base + Self.header + Int(mixed >> 52) * 8
+        base + Self.header + Self.index(tag) * 8
     }
+
+    /// The hashes of tags need not be evenly spread in their low bits.
+    private static func index(_ tag: UInt64) -> Int { Int((tag &* 0x9E37_79B9_7F4A_7C15) >> 52) }
 }

@@ -23,6 +23,7 @@ package final class MemoryLedger: FleetLedger {
     }
 
     package let engine = "memory"
+    package let pages: any FleetPages = NamedPages { true }
     private let time: Time
     private let start: ContinuousClock.Instant
     private let state = Mutex(State())
@@ -133,6 +134,10 @@ package final class MemoryLedger: FleetLedger {
         try with { state, now in
             state.extras.spendDelete(of: caller, limit: limit, span: span, log: log, spent: spent, now: now)
         }
+    }
+
+    package func returnDelete(of caller: UInt64, log: UInt64, by member: FleetMemberID) async throws(FleetError) {
+        try with { state, _ in state.extras.returnDelete(of: caller, log: log) }
     }
 
     package func witness(_ head: FleetHead, by member: FleetMemberID) async throws(FleetError) -> [FleetHead] {

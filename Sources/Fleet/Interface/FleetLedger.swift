@@ -9,6 +9,9 @@ package protocol FleetLedger: Sendable {
     /// For people: `memory`, `file:/path`, `redis://host:6379` (never with credentials).
     var engine: String { get }
 
+    /// Whether stored pages may be shown.
+    var pages: any FleetPages { get }
+
     /// Whether members that cannot ask the engine may go by their shares now, where no part of the windows is reserved for that:
     /// then nobody is granted anything meanwhile. Asked before each event of a member, so it neither blocks nor costs.
     var membersGoAlone: Bool { get }
@@ -60,6 +63,9 @@ package protocol FleetLedger: Sendable {
     func spendDelete(
         of caller: UInt64, limit: Int, span: Int, log: UInt64, spent: [FleetCount], by member: FleetMemberID
     ) async throws(FleetError) -> Int?
+
+    /// Takes back the last that was counted of this caller by this log: the delete was never sent.
+    func returnDelete(of caller: UInt64, log: UInt64, by member: FleetMemberID) async throws(FleetError)
 
     /// Publishes the head of this member's audit log, and returns the latest of every log.
     func witness(_ head: FleetHead, by member: FleetMemberID) async throws(FleetError) -> [FleetHead]

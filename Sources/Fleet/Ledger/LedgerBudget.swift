@@ -28,4 +28,7 @@ package struct LedgerBudget: Sendable, Equatable {
         window.add(1, of: log, now: now)
         return nil
     }
+
+    /// The last that was counted of a log was never sent.
+    package mutating func giveBack(log: UInt64) { window.removeLast(of: log) }
 }

@@ -31,6 +31,9 @@ struct LedgerExtras: Sendable, Equatable {
         return wait
     }
 
+    /// See `FleetLedger.returnDelete`.
+    mutating func returnDelete(of caller: UInt64, log: UInt64) { budgets[caller]?.giveBack(log: log) }
+
     /// See `FleetLedger.witness`. A head that is behind what was seen of its log is kept as it was, and marked.
     mutating func witness(_ head: FleetHead) -> [FleetHead] {
         if let former = heads[head.log], head.seq < former.seq {

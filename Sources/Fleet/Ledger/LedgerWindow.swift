@@ -43,6 +43,14 @@ package struct LedgerWindow: Sendable, Equatable {
         set(floorDivide(now, slot), member) { $0 + count }
     }
 
+    /// Takes back the last call that is counted of a member.
+    package mutating func removeLast(of member: UInt64) {
+        guard let index = entries.lastIndex(where: { $0.member == member }) else { return }
+        sum -= 1
+        entries[index].count -= 1
+        if entries[index].count <= 0 { entries.remove(at: index) }
+    }
+
     /// Takes what a member says that it sent for true where less is known. What is older than anything that counts is ignored.
     package mutating func merge(_ counts: [FleetCount], of member: UInt64, now: Int) {
         var bySlot: [Int: Int] = [:]

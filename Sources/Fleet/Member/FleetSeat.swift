@@ -129,6 +129,23 @@ package final class FleetSeat: Sendable {
         waiter?.resume(returning: nil)
     }
 
+    /// Who takes part; none where the engine cannot be asked, or does not answer within a quarter of a second.
+    package func members() async -> [FleetMember] {
+        guard standing.cut == nil else { return [] }
+        return await withTaskGroup(of: [FleetMember]?.self) { group in
+            group.addTask { [self] in try? await ledger.members(asking: id) }
+            group.addTask { [time] in
+                try? await time.sleep(time.now() + .milliseconds(250))
+                return nil
+            }
+            defer { group.cancelAll() }
+            return (await group.next() ?? nil) ?? []
+        }
+    }
+
+    /// Returns after so long.
+    package func wait(_ duration: Duration) async { try? await time.sleep(time.now() + duration) }
+
     /// Whether a pass still holds, right before the send.
     package func holds(_ pass: Pass) -> Bool { time.now() < pass.until }
 

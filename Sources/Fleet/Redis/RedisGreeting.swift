@@ -22,14 +22,14 @@ struct RedisGreeting: Sendable, Equatable {
     static func questions(control: String) -> [RedisCommand] {
         [
             RedisCommand("INFO", "server"), RedisCommand("ROLE"), RedisCommand("INFO", "replication"),
-            RedisCommand("INFO", "memory"), RedisCommand("CONFIG", "GET", "maxmemory-policy"),
+            RedisCommand("INFO", "memory"),
             RedisCommand("HMGET", control, "epoch", "seq"),
         ]
     }
 
-    /// From the answers. ROLE and CONFIG may be forbidden, as managed services do: INFO says the same.
+    /// From the answers. ROLE may be forbidden, as managed services do: INFO says the same.
     init(_ answers: [RedisHandler.Answer]) throws(RedisTrouble) {
-        guard answers.count == 6 else { throw .unexpected("INFO") }
+        guard answers.count == 5 else { throw .unexpected("INFO") }
         let server = Self.fields(try answers[0].get())
         guard let runID = server["run_id"], !runID.isEmpty, runID.utf8.count <= 64 else {
             throw .unexpected("INFO server")
@@ -42,8 +42,8 @@ struct RedisGreeting: Sendable, Equatable {
         let replication = (try? answers[2].get()).map(Self.fields) ?? [:]
         isPrimary = try Self.isPrimary(answers[1], replication)
         let memory = (try? answers[3].get()).map(Self.fields) ?? [:]
-        evictionPolicy = (memory["maxmemory_policy"] ?? Self.configured(answers[4])).map(RedisTrouble.printable)
-        (epoch, sequence) = isPrimary ? try Self.state(answers[5]) : (0, 0)
+        evictionPolicy = memory["maxmemory_policy"].map(RedisTrouble.printable)
+        (epoch, sequence) = isPrimary ? try Self.state(answers[4]) : (0, 0)
     }
 
     private static func isPrimary(
@@ -61,11 +61,6 @@ struct RedisGreeting: Sendable, Equatable {
         case "sentinel": throw .sentinel
         default: throw .unexpected("ROLE")
         }
-    }
-
-    private static func configured(_ answer: RedisHandler.Answer) -> String? {
-        guard case .success(let value) = answer, let items = value.items, items.count == 2 else { return nil }
-        return items[1].text
     }
 
     private static func state(_ answer: RedisHandler.Answer) throws(RedisTrouble) -> (Int64, Int64) {

@@ -17,6 +17,13 @@ extension RedisLedger {
         return left < 0 ? nil : left
     }
 
+    package func returnDelete(of caller: UInt64, log: UInt64, by member: FleetMemberID) async throws(FleetError) {
+        _ = try await ask(
+            scripts.giveBack, keys: [keys.deletes(of: FleetMemberID(caller).text)], "the script of the delete budget",
+            within: times.must
+        ) { [.text($0), .text(FleetMemberID(log).text)] }
+    }
+
     package func witness(_ head: FleetHead, by member: FleetMemberID) async throws(FleetError) -> [FleetHead] {
         var answer = try await ask(
             scripts.witness, keys: [keys.witness], "the script that keeps heads", within: times.must

@@ -154,6 +154,9 @@ package final class RedisLedger: FleetLedger {
         if isLast { end() }
     }
 
+    /// Whether the news that were taken last are young enough.
+    package var pages: any FleetPages { NamedPages { [self] in mayShowPages } }
+
     // MARK: Inside
 
     /// Whether the news that were taken last are young enough to show stored pages.

@@ -40,6 +40,31 @@ extension RedisScript {
         return {'ok', left}
         """
 
+    /// `LedgerBudget.giveBack`. ARGV: run id, log.
+    static let giveBackText = """
+        local v = call('HMGET', KEYS[8], 'lo', 'hi', 'sum')
+        local lo, hi = tonumber(v[1] or ''), tonumber(v[2] or '')
+        for i = hi or 0, lo or 1, -1 do
+          local entries = call('HGET', KEYS[8], text(i)) or ''
+          local count = string.match(entries, ARGV[2] .. ':(%d+)')
+          if count then
+            local left = tonumber(count) - 1
+            entries = string.gsub(entries, ARGV[2] .. ':%d+ ', left > 0 and ARGV[2] .. ':' .. text(left) .. ' ' or '')
+            if entries ~= '' then call('HSET', KEYS[8], text(i), entries) else call('HDEL', KEYS[8], text(i)) end
+            call('HINCRBY', KEYS[8], 'sum', -1)
+            while lo <= hi and call('HEXISTS', KEYS[8], text(lo)) == 0 do lo = lo + 1 end
+            while lo <= hi and call('HEXISTS', KEYS[8], text(hi)) == 0 do hi = hi - 1 end
+            if lo <= hi then
+              call('HSET', KEYS[8], 'lo', text(lo), 'hi', text(hi))
+            else
+              call('HDEL', KEYS[8], 'lo', 'hi')
+            end
+            break
+          end
+        end
+        return {'ok'}
+        """
+
     /// `LedgerExtras.witness`. ARGV: run id, log, seq, hash, time. Answers every log's `log seq hash time regressed`.
     static let witnessText = """
         local former = call('HGET', KEYS[8], ARGV[2])

@@ -4,7 +4,7 @@
 struct RedisScripts: Sendable {
     let join, acquire, report, pause, leave, roll: RedisScript
     let invalidate, applied, awaited, watch: RedisScript
-    let spend, witness, takeSignIn, putSignIn, releaseSignIn, claim, settle: RedisScript
+    let spend, giveBack, witness, takeSignIn, putSignIn, releaseSignIn, claim, settle: RedisScript
 
     init(clock: RedisScript.Clock = .server) {
         func script(_ text: String) -> RedisScript { RedisScript(text, clock: clock) }
@@ -19,6 +19,7 @@ struct RedisScripts: Sendable {
         awaited = script(RedisScript.awaitText)
         watch = script(RedisScript.watchText)
         spend = script(RedisScript.spendText)
+        giveBack = script(RedisScript.giveBackText)
         witness = script(RedisScript.witnessText)
         takeSignIn = script(RedisScript.takeSignInText)
         putSignIn = script(RedisScript.putSignInText)

@@ -41,6 +41,8 @@ package enum FailureReason: String, Sendable, CaseIterable {
     case approvalNotFound = "approval-not-found"
     case auditUnavailable = "audit-unavailable"
     case archiveUnavailable = "archive-unavailable"
+    /// What only the fleet can answer cannot be asked.
+    case fleetUnavailable = "fleet-unavailable"
     case tokenUnavailable = "token-unavailable"
     case issuerUnavailable = "issuer-unavailable"
     case overloaded

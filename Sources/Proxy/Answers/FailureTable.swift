@@ -54,6 +54,7 @@ extension FailureReason {
         case .approvalNotFound: make(.tool, .notFound, "ApprovalNotFound", "http_request_error")
         case .archiveUnavailable: make(.proxy, .serviceUnavailable, "ArchiveUnavailable", "proxy_configuration_error")
         case .auditUnavailable: make(.proxy, .serviceUnavailable, "AuditUnavailable", "proxy_configuration_error")
+        case .fleetUnavailable: make(.proxy, .serviceUnavailable, "FleetUnavailable", "destination_unavailable")
         case .tokenUnavailable: make(.proxy, .serviceUnavailable, "TokenUnavailable", "proxy_configuration_error")
         case .issuerUnavailable: make(.proxy, .serviceUnavailable, "IssuerUnavailable", "proxy_configuration_error")
         case .overloaded: make(.proxy, .serviceUnavailable, "Overloaded", "connection_limit_reached")

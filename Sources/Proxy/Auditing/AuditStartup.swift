@@ -3,6 +3,7 @@
 import Audit
 import ClashAPI
 import Configuration
+import Fleet
 import Ground
 import HTTPTypes
 import Logging
@@ -17,12 +18,12 @@ enum AuditStartup {
     /// - Parameter wrote: called when there are new records; must not block.
     static func open(
         _ config: Config, software: String, reader: ObjectReader, environment: Environment, events: EventLog,
-        traffic: Traffic, wrote: @escaping @Sendable () -> Void = {}
+        traffic: Traffic, fleet: FleetSeat? = nil, wrote: @escaping @Sendable () -> Void = {}
     ) async throws -> AuditTrail? {
         do {
             return try await openLog(
                 config, software: software, reader: reader, environment: environment, events: events, traffic: traffic,
-                wrote: wrote)
+                fleet: fleet, wrote: wrote)
         } catch {
             guard !config.audit.required else { throw error }
             events.logger.warning("nothing is recorded: the audit log cannot be opened: \(error)")
@@ -33,7 +34,7 @@ enum AuditStartup {
 
     private static func openLog(
         _ config: Config, software: String, reader: ObjectReader, environment: Environment, events: EventLog,
-        traffic: Traffic, wrote: @escaping @Sendable () -> Void
+        traffic: Traffic, fleet: FleetSeat?, wrote: @escaping @Sendable () -> Void
     ) async throws -> AuditTrail {
         let settings = config.audit
         var options = AuditOptions(
@@ -47,7 +48,9 @@ enum AuditStartup {
         let log = try await AuditLog.open(folder: settings.path, options: options)
         for note in log.recovery.notes { events.logger.warning("audit log: \(note)") }
         if let verifier = log.recovery.verifierKey { events.checkpoints(by: verifier, key: options.signingKey?.name) }
-        let budget = DeleteBudget(settings.deleteBudget)
+        let budget = DeleteBudget(
+            settings.deleteBudget,
+            shared: fleet.map { SharedBudget(seat: $0, log: "\(MachineName.text):\(settings.path)") })
         // What earlier processes already spent.
         for (caller, at) in try recorded(settings, environment) { budget.recall(caller, at: at) }
         return AuditTrail(

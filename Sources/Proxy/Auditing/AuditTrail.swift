@@ -46,10 +46,13 @@ struct AuditTrail: Sendable {
     }
 
     /// Counts a delete against its caller's budget; the moment it was counted at. Throws 429 when it is used up.
-    func takeBudget(_ call: AuditCall, _ match: OperationMatch) throws(FlowExit) -> ContinuousClock.Instant {
+    func takeBudget(_ call: AuditCall, _ match: OperationMatch) async throws(FlowExit) -> ContinuousClock.Instant {
         let now = environment.now()
         do throws(Failure) {
-            if match.operationClass == .delete { try budget.take(call.caller.id, now: now) }
+            if match.operationClass == .delete {
+                try budget.take(call.caller.id, now: now)
+                try await budget.takeShared(call.caller.id, takenAt: now)
+            }
         } catch {
             throw .failed(error)
         }
@@ -95,7 +98,8 @@ struct AuditTrail: Sendable {
             if error.cause == .cancelled { throw .callerLeft }
             traffic.recorded("intent", "unwritten")
             // Only deletes must not go unrecorded; the rest is recorded as far as possible.
-            guard isDelete, policy.settings.required else { return nil }
+            // An approval is used up by its record alone.
+            guard isDelete, policy.settings.required || guarded.approval != nil else { return nil }
             if let taken { giveBackBudget(call, match, takenAt: taken) }
             throw .failed(Failure(error))
         }

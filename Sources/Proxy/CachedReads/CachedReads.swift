@@ -244,6 +244,7 @@ final class CachedReads: Sendable {
         case .fresh(let answer, let ttl):
             return Forwarding(why: .request, detail: query.directives.accept(answer, ttl, environment.now()))
         case .expired: return Forwarding(why: .stale)
+        case .nothing(let why) where lookup.isCutOff: return Forwarding(why: why, detail: .fleetCut)
         case .nothing(let why):
             // It could have waited for what is under way, had it not asked for something newer.
             if let refused = query.directives.refusalOfFetched, cache.flights.hasSent(lookup.variant) {

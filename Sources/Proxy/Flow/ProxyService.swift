@@ -192,7 +192,7 @@ final class ProxyService: RequestHandling {
         OwnFields.add(
             correlationID: visit.correlationID, corsOrigin: visit.admission.corsOrigin, to: &fields)
         visit.wire.respond(.ok, fields, body: body)
-        flow.finish(visit, .answered)
+        flow.finish(visit, visit.wire.callerLeftFirst ? .callerLeft(sent: false) : .answered)
         activity.exchangeEnded()
     }
 

@@ -232,7 +232,7 @@ extension RequestFlow {
             guard let kept = KeptAnswer(lead, row, settler) else {
                 preconditionFailure("a run is found for a start only")
             }
-            let run = reads?.cache.invalidate(after: call.match, status: nil)
+            let run = await reads?.cache.invalidateEverywhere(after: call.match, status: nil)
             await onlyOnce.answered(lead, kept)
             visit.progress.note(.foundRun(row.id))
             traffic.settledStart("started")

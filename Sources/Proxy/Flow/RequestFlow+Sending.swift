@@ -17,6 +17,7 @@ extension RequestFlow {
         let progress = visit.progress
         let response: UpstreamResponse
         var beginning: [UInt8] = []
+        if call.match.operationClass != .read { await reads?.cache.willWrite(call.match) }
         do throws(FlowExit) {
             try await bind(lead, progress)
             response = try await sender.deliver(call, credential, &permit, progress) { () throws(FlowExit) in
@@ -25,12 +26,14 @@ extension RequestFlow {
             if entry != nil || lead != nil { beginning = try await whole(response, call, progress) }
             if lead != nil { try await checkEnd(of: beginning, response, call, progress) }
         } catch {
-            if progress.facts.wasSent { reads?.cache.invalidate(after: call.match, status: progress.facts.lastStatus) }
+            if progress.facts.wasSent {
+                await reads?.cache.invalidateEverywhere(after: call.match, status: progress.facts.lastStatus)
+            }
             if let lead { return try await concluded(error, call, visit, entry, lead) }
             guard let audit, let entry else { throw error }
             return try await settle(error, call, entry, audit, progress)
         }
-        let run = reads?.cache.invalidate(after: call.match, status: response.status.code)
+        let run = await reads?.cache.invalidateEverywhere(after: call.match, status: response.status.code)
         if let lead { return try await concluded(response, beginning, run, call, visit, entry, lead) }
         guard let audit, let entry else { return .upstream(response, beginning: [], startedRun: run) }
         let asked = environment.now()
@@ -40,7 +43,7 @@ extension RequestFlow {
             return .upstream(response, beginning: beginning, startedRun: run)
         }
         await response.discard()
-        return settledAsDone(call)
+        return await settledAsDone(call)
     }
 
     /// The body of the answer to a recorded call, to its end. One that breaks off leaves open what became of the call, unless its head
@@ -93,14 +96,14 @@ extension RequestFlow {
             throw error
         }
         switch await audit.unanswered(entry, attempts: facts.attempts, otherwise: failure) {
-        case .done: return settledAsDone(call)
+        case .done: return await settledAsDone(call)
         case .failed(let failure): throw .failed(failure)
         }
     }
 
     /// What was cached while nobody knew is not true any more either.
-    func settledAsDone(_ call: UpstreamCall) -> Answer {
-        reads?.cache.invalidate(after: call.match, status: nil)
+    func settledAsDone(_ call: UpstreamCall) async -> Answer {
+        await reads?.cache.invalidateEverywhere(after: call.match, status: nil)
         return .settledAsDone
     }
 }

@@ -213,7 +213,7 @@ final class RequestFlow: Sendable {
             correlationID: recorded.id, caller: recorded.caller.name, authorization: call.authorization,
             token: call.turn.token,
             trace: call.trace)
-        let taken = try audit.takeBudget(recorded, call.match)
+        let taken = try await audit.takeBudget(recorded, call.match)
         let snapshot: [UInt8]?
         do throws(FlowExit) {
             snapshot = try await self.snapshot(call, reading, audit.reader, progress, &permit)

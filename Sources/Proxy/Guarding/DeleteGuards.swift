@@ -6,4 +6,10 @@ struct DeleteGuards: Sendable {
     var approvals: Approvals?
     /// Whether deletes need an approval, though no log could be opened that would hold it: none is sent.
     var lacksLog = false
+    /// Nil where nothing is kept.
+    var archiver: Archiver?
+
+    var wantsApproval: Bool { lacksLog || approvals != nil }
+    /// Whether there is one at all.
+    var areUp: Bool { wantsApproval || archiver != nil }
 }

@@ -101,6 +101,38 @@ extension EventLog {
         }
     }
 
+    /// The archive of deletes cannot be written, or can again.
+    ///
+    /// - Parameters:
+    ///   - trouble: what is wrong; nil: it is over.
+    ///   - isNeeded: whether deletes are refused meanwhile.
+    func archive(trouble: String?, isNeeded: Bool) {
+        if let trouble {
+            logger.error("the archive of deletes cannot be written", metadata: ["error": "\(trouble)"])
+            alerts?.archiveBroken(trouble, isNeeded: isNeeded)
+        } else {
+            logger.notice("the archive of deletes is written again")
+            alerts?.archiveMended()
+        }
+    }
+
+    /// What a process that was killed has left unfinished is gone.
+    func archiveCleared(files: Int) {
+        logger.notice("unfinished files of the archive of deletes were removed", metadata: ["files": "\(files)"])
+    }
+
+    /// Old files were taken away as `deletes.archive_keep` says.
+    func archiveRemoved(files: Int) {
+        logger.notice(
+            "files of the archive of deletes are removed (deletes.archive_keep)", metadata: ["files": "\(files)"])
+    }
+
+    /// Files that are old enough had to stay.
+    func archiveNotRemoved(_ why: String) {
+        logger.warning(
+            "files of the archive of deletes cannot be removed (deletes.archive_keep)", metadata: ["error": "\(why)"])
+    }
+
     /// A delete waits for somebody's approval.
     func approvalAsked(_ id: String, _ call: AuditCall) {
         logger.notice("a delete waits for an approval", metadata: facts(of: call, approval: id))

@@ -43,14 +43,15 @@ struct FleetWindows: Sendable {
             adopt: { history in
                 gate.adopt(history.map { $0.map { EarlierSends(age: .milliseconds($0.age), count: $0.count) } })
             },
-            pauses: { pauses in
-                for pause in pauses {
-                    guard let scope = CoolDownScope(fleetText: pause.scope) else { continue }
-                    let cause = LimitCause(rawValue: pause.cause) ?? .unknown
-                    let closing = gate.othersWereRefused(scope, cause: cause, remaining: .milliseconds(pause.left))
-                    if let closing { events.paused(closing, tag: nil) }
-                }
-            }, tell: tell)
+            pauses: { for pause in $0 { heard(pause, gate, events) } }, tell: tell)
+    }
+
+    /// Upstream told somebody a pause.
+    static func heard(_ pause: FleetPause, _ gate: Gate, _ events: EventLog) {
+        guard let scope = CoolDownScope(fleetText: pause.scope) else { return }
+        let cause = LimitCause(rawValue: pause.cause) ?? .unknown
+        let closing = gate.othersWereRefused(scope, cause: cause, remaining: .milliseconds(pause.left))
+        if let closing { events.paused(closing, tag: nil) }
     }
 }
 

@@ -50,8 +50,13 @@ final class ProcessParts: Sendable {
     private let fleetWindows: FleetWindows?
     /// Gets copies of the same log.
     let sinks: SinkBook
+    let archive: ArchiveStore
+    /// Of both.
+    private let archiveKeeper = Mutex<ArchiveKeeper?>(nil)
     /// In the same log.
     private let approvals = Mutex<Approvals?>(nil)
+    /// Of the same log, where there is a fleet; with its task.
+    private let witness = Mutex<(witness: HeadWitness, task: Task<Void, Never>)?>(nil)
     /// Of the same log.
     private let auditKeeper = Mutex<AuditKeeper?>(nil)
     /// The gate and the cache, as the configuration in force sees them.
@@ -83,22 +88,23 @@ final class ProcessParts: Sendable {
             json: SpanJSON(version: Sidecar.version, instance: traceIDs.nextTrace().text),
             dropped: traffic.registry.counter(.spansDropped), tell: { [events] in events.traces($0) })
         credentials = try Self.credentials(config, transport, environment, events)
+        archive = ArchiveStore(
+            ArchiveFolder(path: config.deletes.archivePath), environment: environment, events: events)
         issuers = IssuerBook(
             documents: CurlDocuments(transport: transport, environment: environment), time: environment.time,
             tell: { [events] in events.issuer($0, $1?.sentence) })
         sinks = SinkBook(group: group, environment: environment, events: events)
         pseudonym = UpstreamSettings.newPseudonym(environment)
-        let pacing = Pacing(
-            limits, passesTokens: config.token.mode == .passthrough, time: environment.time,
-            file: config.rate.stateFile.map { RateStateFile(path: $0, logger: logger).file(environment) })
-        inForce = Mutex((pacing, PageCache(config.cache, environment: environment)))
+        let pacing = Pacing(limits, passesTokens: config.token.mode == .passthrough, time: environment.time)
+        fleet = try FleetStart.seat(config, version: Sidecar.version, group: group, time: environment.time)
+        // Where tools bring their own tokens, each of those has windows of its own.
+        fleetWindows = config.token.mode == .passthrough ? nil : fleet.map { FleetWindows(seat: $0) }
+        let shared = fleet.map { SharedPages(seat: $0, maxLag: config.fleet.maxLag) }
+        inForce = Mutex((pacing, PageCache(config.cache, environment: environment, shared: shared)))
         budget = BudgetWatch(pacing.gate, alerts: alerts, environment: environment)
         health = UpstreamHealth(
             transport: transport, origin: origin, gate: pacing.gate, events: events, environment: environment)
         retries = RetryBudget()
-        fleet = try FleetStart.seat(config, version: Sidecar.version, group: group, time: environment.time)
-        // Where tools bring their own tokens, each of those has windows of its own.
-        fleetWindows = config.token.mode == .passthrough ? nil : fleet.map { FleetWindows(seat: $0) }
         activity = Activity(maxConnections: config.listen.maxConnections)
         adminActivity = Activity(maxConnections: config.admin.maxConnections)
         held = HeldBytes(limit: config.listen.maxHeldBytes, largestBody: config.listen.maxBodyBytes)
@@ -136,6 +142,19 @@ final class ProcessParts: Sendable {
     func joinFleet() async throws {
         guard let fleet else { return }
         await FleetStart.linked(fleet)
+        let news = fleet.ledger.news(for: fleet.id)
+        Task.detached { [cache, gate, events] in
+            for await news in news {
+                switch news {
+                case .invalidated(let id, let tags, let everything):
+                    cache.heard(tags, everything: everything)
+                    try? await fleet.ledger.applied(id, by: fleet.id)
+                case .gap: cache.heard([], everything: true)
+                case .paused(let pause): FleetWindows.heard(pause, gate, events)
+                case .current: break
+                }
+            }
+        }
         do throws(FleetError) {
             try await fleet.take(
                 FleetWindows.ears(gate, events) { [events] word in
@@ -150,8 +169,11 @@ final class ProcessParts: Sendable {
     func openAudit(_ config: Config) async throws {
         let trail = try await AuditStartup.open(
             config, software: Sidecar.software, reader: reader(config), environment: environment, events: events,
-            traffic: traffic, wrote: { [sinks] in sinks.wrote() })
+            traffic: traffic, fleet: fleet, wrote: { [sinks] in sinks.wrote() })
         self.trail.withLock { $0 = trail }
+        if config.deletes.archive != .off {
+            await OffThread.run { [archive] in archive.prepare(isRequired: config.deletes.archive == .required) }
+        }
         openKeys(config)
         guard let trail else { return }
         let approvals = Approvals(trail.log, environment: environment, events: events, traffic: traffic)
@@ -161,9 +183,14 @@ final class ProcessParts: Sendable {
 
     /// What stands before deletes under a configuration.
     private func guards(_ config: Config) -> DeleteGuards {
-        guard config.deletes.approval == .second else { return DeleteGuards() }
-        let approvals = approvals.withLock { $0 }
-        return DeleteGuards(approvals: approvals, lacksLog: approvals == nil)
+        var guards = DeleteGuards()
+        if config.deletes.archive != .off {
+            guards.archiver = Archiver(store: archive, isRequired: config.deletes.archive == .required)
+        }
+        guard config.deletes.approval == .second else { return guards }
+        guards.approvals = approvals.withLock { $0 }
+        guards.lacksLog = guards.approvals == nil
+        return guards
     }
 
     /// Idempotency keys are kept beside the log. Where that cannot be, calls with a key are refused.
@@ -195,11 +222,25 @@ final class ProcessParts: Sendable {
         let keeper = AuditKeeper(log, time: environment.time, events: events) { [sinks] in sinks.delivered }
         keeper.change(keep: config.audit.keep)
         auditKeeper.withLock { $0 = keeper }
+        let archiveKeeper = ArchiveKeeper(
+            archive, log, in: config.audit.path, time: environment.time, events: events)
+        archiveKeeper.change(keep: config.deletes.archiveKeep)
+        self.archiveKeeper.withLock { $0 = archiveKeeper }
+        guard let fleet, let identity = try? AuditReader(folder: config.audit.path).identity() else { return }
+        let witness = HeadWitness(
+            log, identity: identity, seat: fleet, environment: environment, logger: events.logger)
+        self.witness.withLock { $0 = (witness, Task.detached { await witness.run() }) }
     }
 
     /// Closes the audit log, after the last of its work.
     func closeAudit() async {
         auditKeeper.withLock { $0 }?.end()
+        archiveKeeper.withLock { $0 }?.end()
+        if let (witness, task) = witness.withLock({ $0 }) {
+            task.cancel()
+            await task.value
+            await witness.exchange()
+        }
         await onlyOnce.close()
         await audit?.log.close()
         await sinks.end()
@@ -280,6 +321,7 @@ final class ProcessParts: Sendable {
         }
         if let log = changed?.log { sinks.change(to: config, log) }
         auditKeeper.withLock { $0 }?.change(keep: config.audit.keep)
+        archiveKeeper.withLock { $0 }?.change(keep: config.deletes.archiveKeep)
         events.changed(windows: limits.windows)
         alerts.change(to: config.alerts)
         transport.change(connectTimeout: config.upstream.connectTimeout)

@@ -2,13 +2,15 @@
 
 import Audit
 import Edge
+import Fleet
 import Ground
 import Tokens
 
 extension Sidecar {
     /// All samples of this process.
     var samples: [MetricSample] {
-        tools.service.samples + connectionSamples + tokenSamples + auditSamples + keySamples + processSamples
+        tools.service.samples + connectionSamples + tokenSamples + auditSamples + keySamples + fleetSamples
+            + processSamples
             + [
                 MetricSample(
                     .build, 1, Self.version, Self.libcurl, surroundings.commit.isEmpty ? "unknown" : surroundings.commit
@@ -48,6 +50,14 @@ extension Sidecar {
         return [
             MetricSample(.idempotencyKeys, counts.keys - counts.open, "answered"),
             MetricSample(.idempotencyKeys, counts.open, "open"),
+        ]
+    }
+
+    /// None without an engine.
+    private var fleetSamples: [MetricSample] {
+        guard let standing = parts.fleet?.standing else { return [] }
+        return [
+            MetricSample(.fleetMembers, standing.members), MetricSample(.fleetCut, standing.cut == nil ? 0 : 1),
         ]
     }
 

@@ -114,11 +114,6 @@ package final class Sidecar: Sendable {
         let config = inForce
         parts.credentials.source?.start()
         parts.issuers.start()
-        // What an earlier process was told of, by way of rate.state_file.
-        for pause in parts.gate.statistics.pauses {
-            parts.events.paused(
-                Gate.Closing(scope: pause.scope, cause: pause.cause, remaining: pause.remaining), tag: nil)
-        }
         certificates?.start(parts.activity, parts.alerts)
         let urls = try await startTools(config)
         let admin = try await startAdmin(config)
@@ -181,7 +176,7 @@ package final class Sidecar: Sendable {
                 await parts.everythingAnsweredIsKept()
                 return parts.traffic.recent.latest($0)?.json.text
             },
-            status: { [weak self] in self?.status.text ?? "{}" },
+            status: { [weak self] in await self?.status().text ?? "{}" },
             reload: { [weak self] in await self?.reload() ?? .notNow("The proxy has stopped.") },
             quit: surroundings.quit)
         return AdminService(

@@ -2,6 +2,7 @@
 
 import HTTPTypes
 import NIOCore
+import Synchronization
 import Testing
 
 @testable import Caching
@@ -87,6 +88,32 @@ import Testing
         #expect(!cache.find(made, request: [:], now: start).isFresh)
     }
 
+    @Test("what another process makes untrue is cut by nobody, old picture or new, and nothing that was made of it is shown")
+    func elsewhere() throws {
+        let others = OtherProcesses()
+        let cache = CacheStore(limits: CacheLimits(), shared: others)
+        let (first, made) = (key("first"), key("made"))
+        store(cache, page("a"), first, at: 0)
+        let old = try #require(cache.walkPage(first, of: 0, now: start)).generation
+        let source = page("b", at: 1)
+        store(cache, source, first, at: 1)
+        let generation = try #require(cache.walkPage(first, of: 0, now: start + .seconds(1))).generation
+        func make() -> Bool {
+            cache.store(page("m"), under: made, madeOf: [(first, source)], generation: generation)
+            return cache.find(made, request: [:], now: start + .seconds(1)).isFresh
+        }
+        #expect(make())
+        others.mayShowNow.withLock { $0 = false }
+        #expect(cache.walkPage(first, of: 0, now: start + .seconds(1)) == nil, "nobody is heard")
+        others.mayShowNow.withLock { $0 = true }
+        others.changes.withLock { $0 += 1 }
+        for picture in [0, old, generation] {
+            #expect(cache.walkPage(first, of: picture, now: start + .seconds(1)) == nil)
+        }
+        #expect(!cache.find(made, request: [:], now: start + .seconds(1)).isFresh)
+        #expect(!make(), "its source is untrue")
+    }
+
     @Test("kept pages are bounded in bytes, and count among those that are held")
     func bounded() throws {
         var shard = Shard(capacity: 40_000)
@@ -103,4 +130,21 @@ import Testing
 
 extension CacheStore.Found {
     fileprivate var isFresh: Bool { if case .fresh = self { true } else { false } }
+}
+
+/// Others that make everything untrue at once.
+private final class OtherProcesses: SharedFreshness {
+    let changes = Mutex<UInt64>(0)
+    let mayShowNow = Mutex(true)
+
+    private var now: UInt64 { changes.withLock { $0 } }
+
+    var mayShow: Bool { mayShowNow.withLock { $0 } }
+    func moment() -> SharedMoment { SharedMoment(any: now, counters: []) }
+
+    func stamp(of tags: [UInt64], since moment: SharedMoment) -> SharedStamp? {
+        moment.any == now ? SharedStamp(any: now, own: now) : nil
+    }
+
+    func isCurrent(_ stamp: inout SharedStamp, _ tags: () -> [UInt64]) -> Bool { stamp.own == now }
 }

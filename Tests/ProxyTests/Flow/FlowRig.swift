@@ -60,7 +60,7 @@ final class FlowRig: Sendable {
         let pacing = Pacing(
             GateLimits(
                 windows: config.rate.windows, runWindows: config.rate.runWindows, maxInFlight: config.rate.maxInFlight,
-                maxWait: config.rate.maxWait), passesTokens: false, time: environment.time, file: nil)
+                maxWait: config.rate.maxWait), passesTokens: false, time: environment.time)
         let health = UpstreamHealth(
             transport: upstream, origin: origin, gate: pacing.gate, events: events, environment: environment)
         let cache = config.cache.enabled ? PageCache(config.cache, environment: environment) : nil

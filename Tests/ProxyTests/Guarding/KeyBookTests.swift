@@ -70,6 +70,15 @@ import Testing
         #expect(book.count == 4)
     }
 
+    @Test("of a thousand places a hundred and ten are for what has no answer yet")
+    func unanswered() {
+        var book = KeyBook(mostKeys: 1_000)
+        for index in 0..<110 { #expect(book.begin(key("\(index)"), id: "", now: 0) == .lead) }
+        #expect(book.begin(key("k"), id: "", now: 0) == .full)
+        book.answered("0", answer())
+        #expect(book.begin(key("k"), id: "", now: 0) == .lead)
+    }
+
     @Test("the oldest answers lose their bodies when there are too many bytes, and nothing else")
     func bytes() {
         var book = KeyBook(mostKeys: 100, mostBytes: 25_000)

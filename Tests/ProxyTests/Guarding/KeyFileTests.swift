@@ -96,6 +96,23 @@ import Testing
         #expect(throws: Never.self) { _ = try read() }
     }
 
+    @Test("a file that was removed, moved away or replaced is not in place")
+    func inPlace() throws {
+        defer { folder.remove() }
+        var notes: [String] = []
+        let file = try KeyFile.open(in: folder.path, notes: &notes) { _ in }
+        var places = [file.isInPlace]
+        rename(path, path + ".aside")
+        places.append(file.isInPlace)
+        // A link to it is not it.
+        symlink(path + ".aside", path)
+        places.append(file.isInPlace)
+        unlink(path)
+        rename(path + ".aside", path)
+        places.append(file.isInPlace)
+        #expect(places == [true, false, false, true])
+    }
+
     @Test("it is made anew in place, and appended to after that")
     func replaced() throws {
         defer { folder.remove() }

@@ -1,5 +1,6 @@
 // Who leads, who waits, and what the next process knows.
 
+import Glibc
 import Ground
 import HTTPTypes
 import TestSupport
@@ -158,6 +159,35 @@ import Testing
             Issue.record("the first word counts")
             return
         }
+    }
+
+    @Test("a file that was removed is made anew with all that is known; without its folder no key can be bound")
+    func removed() async throws {
+        defer { folder.remove() }
+        let once = onlyOnce()
+        let first = try lead(once.enter(call("k")))
+        try await once.bind(first)
+        await once.answered(first, answer)
+        let (path, aside) = (folder.path, folder.path + ".aside")
+        rename(path, aside)
+        let second = try lead(once.enter(call("l")))
+        await #expect(throws: Failure.self) { try await once.bind(second) }
+        await once.notDone(second)
+        #expect(once.trouble != nil)
+        rename(aside, path)
+        unlink("\(path)/\(KeyFile.name)")
+        let third = try lead(once.enter(call("m")))
+        try await once.bind(third)
+        #expect(once.trouble == nil)
+        await once.close()
+        let next = onlyOnce()
+        guard case .replay = next.enter(call("k")), case .settle = next.enter(call("m")),
+            case .lead = next.enter(call("l"))
+        else {
+            Issue.record("the new file has all of it")
+            return
+        }
+        await next.close()
     }
 
     @Test("the file stays bounded however many calls there are")

@@ -77,7 +77,7 @@ struct KeyBook: Sendable {
     private var firstWithBody = 0
 
     /// - Parameters:
-    ///   - mostKeys: no owner has more than half of them.
+    ///   - mostKeys: no owner has more than half of them, and about a tenth of them at most is unanswered.
     ///   - mostBytes: above it the oldest answers lose their bodies.
     init(mostKeys: Int = 100_000, mostBytes: Int = 32 << 20) {
         (self.mostKeys, self.mostBytes) = (mostKeys, mostBytes)
@@ -102,7 +102,9 @@ struct KeyBook: Sendable {
                 return .settle(entry.claim)
             }
         }
-        guard entries.count < mostKeys, owners[key.owner, default: 0] < max(mostKeys / 2, 1) else { return .full }
+        guard entries.count < mostKeys, unanswered.count < mostKeys / 10 + 10,
+            owners[key.owner, default: 0] < max(mostKeys / 2, 1)
+        else { return .full }
         add(Entry(claim: Claim(key: key, time: now, id: id), state: .held, isBound: false))
         return .lead
     }
@@ -141,6 +143,8 @@ struct KeyBook: Sendable {
     mutating func answered(_ id: String, _ answer: KeptAnswer) {
         guard entries[id]?.state == .held else { return }
         entries[id]?.state = .answered(answer)
+        // What there was before it need not be known any more.
+        entries[id]?.claim.known = nil
         unanswered.remove(id)
         bytes += answer.size
         dropBodies()
@@ -170,6 +174,7 @@ struct KeyBook: Sendable {
             if case .answered(let former)? = entries[id]?.state { bytes -= former.size }
             guard entries[id] != nil else { return }
             entries[id]?.state = .answered(answer)
+            entries[id]?.claim.known = nil
             unanswered.remove(id)
             bytes += answer.size
             dropBodies()

@@ -62,6 +62,13 @@ struct KeyFile: ~Copyable {
         close(lock)
     }
 
+    /// Whether what has its name is this file: what is written to one that was removed, or moved away, is there for nobody.
+    var isInPlace: Bool {
+        guard let own = FileStatus(descriptor: descriptor), let named = FileStatus(path: path, followsLinks: false)
+        else { return false }
+        return named.kind == .regular && named.device == own.device && named.inode == own.inode
+    }
+
     /// Writes lines; when this returns they are durable. After a failure the next call cuts off what was half written.
     mutating func append(_ bytes: [UInt8]) throws(Trouble) {
         if isTorn {

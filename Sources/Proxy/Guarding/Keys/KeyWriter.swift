@@ -106,6 +106,7 @@ final class KeyWriter: Sendable {
 
     private func write(_ bytes: [UInt8], _ file: inout KeyFile) -> Bool {
         do throws(KeyFile.Trouble) {
+            if !file.isInPlace { try file.replace(with: snapshot()) }
             try file.append(bytes)
             noteTrouble(nil)
             return true

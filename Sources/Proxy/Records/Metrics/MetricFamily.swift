@@ -114,7 +114,7 @@ struct MetricFamily: Sendable {
 
     static let auditRecords = MetricFamily(
         "clash_proxy_audit_records_total", .counter,
-        "Records of this process's calls: what was about to be sent (intent), what came of it (outcome), what was refused (denied).",
+        "Records of this process's calls: what was about to be sent (intent), what came of it (outcome), what was refused (denied), and what became of approvals (approval_asked, approved, approval_denied).",
         ["event", "result"])
     static let auditSequence = MetricFamily(
         "clash_proxy_audit_seq", .gauge, "Number of the newest record in the audit log.")
@@ -125,6 +125,13 @@ struct MetricFamily: Sendable {
         "clash_proxy_audit_sink_lag_records", .gauge, "Records that a sink has not been sent yet.", ["sink"])
     static let auditDegraded = MetricFamily(
         "clash_proxy_audit_degraded", .gauge, "1 while the audit log cannot be written.")
+
+    // MARK: Others
+
+    static let fleetMembers = MetricFamily(
+        "clash_proxy_fleet_members", .gauge, "Sidecars that share the windows, this one among them.")
+    static let fleetCut = MetricFamily(
+        "clash_proxy_fleet_cut", .gauge, "1 while the fleet's engine cannot be asked.")
 
     // MARK: Ourselves, told to others
 
@@ -158,10 +165,10 @@ struct MetricFamily: Sendable {
         requests, requestSeconds, connections, upstreamCalls, upstreamSaved, repeatedCalls, settledStarts,
         idempotencyKeys, windowLimit, windowUsed, queueDepth,
         inFlight, cooldownSeconds, pauses, gateAdmitted, gateWaited, gateRefused, gateUpstreamRefusals, gateWouldWait,
-        gateWouldRefuse, cacheRequests, waitingReads, cacheEntries, cacheBytes, cacheEvictions, cachePurged,
-        tokenExpires,
-        tokenRefreshes, auditRecords, auditSequence, auditHead, auditSinkLag, auditDegraded, spansDropped, alerts,
-        tlsExpires, build, processCPU, processResident, processVirtual, processOpenFiles, processMaxFiles, processStart,
+        gateWouldRefuse, cacheRequests, waitingReads, cacheEntries, cacheBytes, cacheEvictions, cachePurged, tokenExpires,
+        tokenRefreshes, auditRecords, auditSequence, auditHead, auditSinkLag, auditDegraded, fleetMembers,
+        fleetCut, spansDropped, alerts, tlsExpires, build, processCPU, processResident, processVirtual,
+        processOpenFiles, processMaxFiles, processStart,
     ]
 
     /// Upper bounds of the buckets of a histogram of seconds, in nanoseconds: from a hit to the longest wait.
