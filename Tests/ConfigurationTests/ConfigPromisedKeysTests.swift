@@ -57,7 +57,6 @@ struct ConfigPromisedKeysTests {
             ("[deletes]\narchive = \"best_effort\"", "deletes.archive"),
             ("[deletes]\narchive_path = \"a\"", "deletes.archive_path"),
             ("[deletes]\narchive_keep = \"8760h\"", "deletes.archive_keep"),
-            ("[fleet]\nengine = \"file:/f.db\"", "fleet.engine"),
         ])
     func refused(text: String, key: String) throws {
         let refusals = try loadConfig(text).refusals
