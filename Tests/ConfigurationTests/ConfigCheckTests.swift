@@ -282,13 +282,13 @@ struct ConfigCheckTests {
     @Test("a key that guards access and is not in force stops the start; anything else only warns")
     func notices() throws {
         let loaded = try loadConfig(
-            "[listen]\n\(Self.tls)[cache]\nwalks = false\nttl_list = \"1s\"\n[fleet]\nmax_members = 7")
+            "[listen]\n\(Self.tls)[cache]\nwalks = false\nttl_list = \"1s\"\nprefetch = false")
         let unbuilt = ConfigKeys.all.filter { !$0.inForce }.map(\.dotted)
         let guards = ["listen.tls_certificate", "listen.tls_key"].filter(unbuilt.contains)
         #expect(loaded.refusals.compactMap(\.key) == guards)
         #expect(
             loaded.warnings.map(\.problem) == [
-                "set, but not yet in force in this version: cache.walks, fleet.max_members"
+                "set, but not yet in force in this version: cache.walks, cache.prefetch"
             ])
         #expect(try loadConfig().refusals.isEmpty)
         #expect(try loadConfig().warnings.isEmpty)

@@ -143,7 +143,7 @@ import Testing
 
     @Test("keys that guard access and are not in force cannot be reloaded either")
     func refused() throws {
-        let loaded = try loadConfig("[fleet]\nengine = \"file:/x.db\"")
+        let loaded = try loadConfig("[deletes]\narchive_keep = \"8760h\"")
         #expect(throws: ConfigMistakes.self) { try loaded.servable() }
         #expect(try loadConfig().servable().config == loadConfig().config)
     }
