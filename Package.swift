@@ -244,8 +244,9 @@ let package = Package(
         .testTarget(
             name: "FleetTests",
             dependencies: [
-                "Ground", "Fleet", "TestSupport",
+                "Ground", "Fleet", "TestSupport", "TestCertificates",
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ],

@@ -206,10 +206,10 @@ enum ConfigKeys {
         .init(
             "fleet.password_file", \.fleet.passwordFile, .optional(.path),
             "Redis AUTH (\"user:password\" or \"password\"; the first colon separates, one line end is dropped)",
-            inForce: false, needsRestart: true),
+            needsRestart: true),
         .init(
             "fleet.ca_file", \.fleet.caFile, .optional(.path), "rediss://; verification cannot be turned off",
-            inForce: false, needsRestart: true),
+            needsRestart: true),
         .init(
             "fleet.name", \.fleet.name, .anyText,
             "of this member; empty: host and pid (in checkpoints the host alone)", needsRestart: true),
@@ -219,7 +219,7 @@ enum ConfigKeys {
         .init(
             "fleet.offline_reserve", \.fleet.offlineReserve, .percent,
             "Redis only: of every window but run_windows, for members cut off from the engine; \"0%\", or a share below one call: hold, never send",
-            inForce: false, needsRestart: true),
+            needsRestart: true),
         .init(
             "fleet.max_lag", \.fleet.maxLag, timeout,
             "how long a member answers from its cache without hearing from the engine",
@@ -270,7 +270,7 @@ enum ConfigKeys {
             "ids (iTwin, test, report, run; v1 or v2) that nobody may delete through this proxy"),
         .init(
             "deletes.approval", \.deletes.approval, .choice,
-            "none | second: a delete waits for another caller's approval", inForce: false, guardsAccess: true),
+            "none | second: a delete waits for another caller's approval"),
         .init(
             "deletes.archive", \.deletes.archive, .choice,
             "off | best_effort | required: whole report or result before it is deleted", inForce: false,

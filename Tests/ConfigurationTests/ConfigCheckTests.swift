@@ -282,13 +282,13 @@ struct ConfigCheckTests {
     @Test("a key that guards access and is not in force stops the start; anything else only warns")
     func notices() throws {
         let loaded = try loadConfig(
-            "[listen]\n\(Self.tls)[cache]\nwalks = false\nttl_list = \"1s\"\n[fleet]\noffline_reserve = \"20%\"")
+            "[listen]\n\(Self.tls)[cache]\nwalks = false\nttl_list = \"1s\"\n[fleet]\nkey_file = \"k\"")
         let unbuilt = ConfigKeys.all.filter { !$0.inForce }.map(\.dotted)
         let guards = ["listen.tls_certificate", "listen.tls_key"].filter(unbuilt.contains)
         #expect(loaded.refusals.compactMap(\.key) == guards)
         #expect(
             loaded.warnings.map(\.problem) == [
-                "set, but not yet in force in this version: cache.walks, fleet.offline_reserve"
+                "set, but not yet in force in this version: cache.walks, fleet.key_file"
             ])
         #expect(try loadConfig().refusals.isEmpty)
         #expect(try loadConfig().warnings.isEmpty)

@@ -53,7 +53,6 @@ struct ConfigPromisedKeysTests {
     @Test(
         "what would leave a door open or a promise unkept is refused while it is not in force",
         arguments: [
-            ("[deletes]\napproval = \"second\"", "deletes.approval"),
             ("[deletes]\narchive = \"best_effort\"", "deletes.archive"),
             ("[deletes]\narchive_path = \"a\"", "deletes.archive_path"),
             ("[deletes]\narchive_keep = \"8760h\"", "deletes.archive_keep"),

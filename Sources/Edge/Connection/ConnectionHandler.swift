@@ -33,6 +33,8 @@ final class ConnectionHandler: ChannelInboundHandler {
     private var current: Exchange?
     /// What the tool's kernel had not acknowledged when that was last looked at; nil while the tool is not waited for.
     private var bytesLeft: Int?
+    /// The channel's, which it makes anew for each who asks.
+    private var options: (any NIOSynchronousChannelOptions)?
     private(set) var isWritable = true
     private let timer = LazyTimer()
     private var isGoingOn = false
@@ -52,7 +54,10 @@ final class ConnectionHandler: ChannelInboundHandler {
 
     // MARK: Channel events
 
-    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        options = context.channel.syncOptions
+    }
 
     func channelActive(context: ChannelHandlerContext) {
         // It came while the listener was being closed, too late to be told.
@@ -118,7 +123,7 @@ final class ConnectionHandler: ChannelInboundHandler {
 
     func handlerRemoved(context: ChannelHandlerContext) {
         timer.cancel()
-        self.context = nil
+        (self.context, options) = (nil, nil)
     }
 
     /// The socket's; the decoder's go to `decodedParts`.
@@ -320,10 +325,8 @@ extension ConnectionHandler: ExchangeConnection {
 
     var unacknowledgedBytes: Int { unsentBytes + (context.map { SocketQueue.unacknowledged($0.channel) } ?? 0) }
 
-    /// What the socket has not taken of what was written.
-    private var unsentBytes: Int {
-        (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
-    }
+    /// What the socket has not taken of what was written. A promise for each write would tell as well, and cost more.
+    private var unsentBytes: Int { (try? options?.getOption(.bufferedWritableBytes)) ?? 0 }
 }
 
 extension WireFailure {

@@ -24,7 +24,7 @@ package struct HeadLines {
         count += bytes.count
     }
 
-    /// Text of a value.
+    /// Text of a line or of a value.
     package mutating func put(_ text: StaticString) {
         put(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
@@ -53,12 +53,6 @@ package struct HeadLines {
             }
             put(UnsafeRawBufferPointer(rebasing: room[start...]))
         }
-    }
-
-    /// Begins the line of a field; what is put next is its value.
-    package mutating func begin(_ name: StaticString) {
-        put(name)
-        put(": ")
     }
 
     /// Ends the line of a field.

@@ -13,10 +13,15 @@ extension Duration {
     /// Nanoseconds, at most a century either way; what is finer is cut off.
     @inlinable
     package var clampedNanoseconds: Nanoseconds {
-        let (seconds, attoseconds) = components
-        if abs(seconds) >= Self.century { return seconds.signum() * Self.century * 1_000_000_000 }
-        return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
+        // A century is well within 2^63 nanoseconds. By the words of the number: `components` takes four times as long.
+        let whole = attoseconds
+        let limit = Int128(Self.century) * 1_000_000_000_000_000_000
+        if whole >= limit || whole <= -limit { return (whole < 0 ? -1 : 1) * Self.century * 1_000_000_000 }
+        return Nanoseconds(truncatingIfNeeded: whole / 1_000_000_000)
     }
+
+    /// Seconds, at most a century either way; what is finer is cut off.
+    package var clampedSeconds: Int { Int(clampedNanoseconds / 1_000_000_000) }
 
     /// Milliseconds; what is finer is cut off. What is more than an `Int` holds (292 million years) becomes its limit.
     package var wholeMilliseconds: Int {

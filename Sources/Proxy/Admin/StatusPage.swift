@@ -55,7 +55,7 @@ enum StatusPage {
         input { font: inherit; color: inherit; background: var(--back); border: 1px solid var(--quiet); border-radius: .25rem;
           padding: .25rem .5rem; width: 100%; max-width: 24rem; }
         a { color: var(--bar); } :focus-visible { outline: 3px solid var(--bar); outline-offset: 2px; }
-        pre { overflow-x: auto; margin: 0; } .skip { position: absolute; left: -99rem; } .skip:focus { left: 1rem; }
+        pre { margin: 0; } .skip { position: absolute; left: -99rem; } .skip:focus { left: 1rem; }
         """
 
     private static let body = """
@@ -71,13 +71,13 @@ enum StatusPage {
         <section aria-labelledby="h-audit"><h2 id="h-audit">Audit log</h2><dl id="audit"></dl></section>
         <section aria-labelledby="h-fleet"><h2 id="h-fleet">Fleet</h2><dl id="fleet"></dl></section>
         <section class="wide" aria-labelledby="h-callers"><h2 id="h-callers">Callers</h2>
-        <div class="scroll" tabindex="0" role="region" aria-labelledby="h-callers"><table id="callers"></table></div></section>
+        <div class="scroll" tabindex="0" role="group" aria-label="Table of callers"><table id="callers"></table></div></section>
         <section class="wide" aria-labelledby="h-deletes"><h2 id="h-deletes">Latest deletes</h2>
         <p><label for="search">Search in caller, result, object, id</label><br><input id="search" type="search"></p>
-        <div class="scroll" tabindex="0" role="region" aria-labelledby="h-deletes"><table id="deletes"></table></div></section>
+        <div class="scroll" tabindex="0" role="group" aria-label="Table of deletes"><table id="deletes"></table></div></section>
         <section class="wide" aria-labelledby="h-configuration"><h2 id="h-configuration">Configuration</h2>
         <details><summary>In force since <span id="taken">–</span>, secrets hidden</summary>
-        <div class="scroll" tabindex="0" role="region" aria-labelledby="h-configuration"><pre id="toml"></pre></div></details>
+        <div class="scroll" tabindex="0" role="group" aria-label="Text of the configuration"><pre id="toml"></pre></div></details>
         </section>
         </main>
         """

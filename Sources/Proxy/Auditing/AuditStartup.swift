@@ -98,29 +98,39 @@ enum AuditStartup {
 
     /// Closes intents without outcome as those of today's calls are: by looks at their objects, or as unknown. What is
     /// not settled when its task is cancelled stays open, for the next process.
-    static func settleOpenIntents(_ trail: AuditTrail, logger: Logger) async {
+    ///
+    /// - Parameter start: finds out about a start of a run; nil: nobody knows what came of it.
+    static func settleOpenIntents(
+        _ trail: AuditTrail, logger: Logger, start: @escaping @Sendable (AuditCall) async -> AuditResult? = { _ in nil }
+    ) async {
         await withDiscardingTaskGroup { group in
             for intent in trail.log.recovery.openIntents {
-                group.addTask { await settle(intent, trail, logger) }
+                group.addTask { await settle(intent, trail, logger, start) }
             }
         }
     }
 
-    private static func settle(_ intent: AuditOpenIntent, _ trail: AuditTrail, _ logger: Logger) async {
-        var fate = ObjectFate.unknown
+    private static func settle(
+        _ intent: AuditOpenIntent, _ trail: AuditTrail, _ logger: Logger,
+        _ start: @Sendable (AuditCall) async -> AuditResult?
+    ) async {
+        var result = AuditResult.unknown
         if let match = match(intent.call), match.operationClass == .delete {
-            fate = await trail.reader.settle(
+            result = await trail.reader.settle(
                 match, objects: intent.call.objects,
-                Reading(correlationID: intent.call.id, caller: intent.call.caller.name, authorization: nil))
+                Reading(correlationID: intent.call.id, caller: intent.call.caller.name, authorization: nil)
+            ).result
+        } else if Operation.named(intent.call.operation)?.countsAsRun == true {
+            result = await start(intent.call) ?? .unknown
         }
         if Task.isCancelled { return }
-        await trail.log.recovered(intent, result: fate.result)
-        if fate.result == .unknown { trail.events.alerts?.unknownOutcome(intent.call) }
+        await trail.log.recovered(intent, result: result)
+        if result == .unknown { trail.events.alerts?.unknownOutcome(intent.call) }
         logger.warning(
             "a call of an earlier process had no outcome in the audit log",
             metadata: [
                 "id": "\(intent.call.id)", "caller": "\(intent.call.caller.name)",
-                "result": "\(fate.result.rawValue)",
+                "result": "\(result.rawValue)",
             ])
     }
 

@@ -22,14 +22,12 @@ final class PageHead: AnswerRendering {
 
     /// The line that carries it.
     static func putETag(_ answer: CachedAnswer, base: LinkBase, into head: inout HeadLines) {
-        head.begin("ETag")
-        head.put("\"")
+        head.put("ETag: \"")
         head.put(text: answer.digest)
         if !answer.body.splices.isEmpty {
             head.put("-")
             head.put(text: base.digest)
         }
-        head.put("\"")
-        head.endLine()
+        head.put("\"\r\n")
     }
 }

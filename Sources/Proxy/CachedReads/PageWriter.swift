@@ -3,6 +3,7 @@
 import Caching
 import ClashAPI
 import Edge
+import Ground
 import HTTPTypes
 import NIOCore
 
@@ -28,14 +29,14 @@ struct PageWriter {
         ) { head in
             writeFields(answer, isKnownToTool, query, into: &head)
             if reply.showsAge {
-                head.begin("Age")
-                head.put(number: Int(answer.age(at: now).components.seconds))
+                head.put("Age: ")
+                head.put(number: answer.age(at: now).clampedSeconds)
                 head.endLine()
             }
-            head.begin("Cache-Status")
+            head.put("Cache-Status: ")
             status.put(into: &head)
             head.endLine()
-            head.begin("x-correlation-id")
+            head.put("x-correlation-id: ")
             head.put(text: visit.correlationID)
             head.endLine()
             if reply.cameByCall { writeFacts(visit.facts, visit, into: &head) }

@@ -1,6 +1,7 @@
 // What a read is answered with: a hit, a stale page, a new one, or upstream's answer as it comes.
 
 import Caching
+import Ground
 
 /// The answer to a read.
 enum ReadAnswer: Sendable {
@@ -27,7 +28,7 @@ struct StoredReply: Sendable {
 
     /// Fresh for so much longer.
     init(hit answer: CachedAnswer, ttl: Duration) {
-        self.init(answer, .hit(ttl: max(Int(ttl.components.seconds), 0)), cameByCall: false)
+        self.init(answer, .hit(ttl: max(ttl.clampedSeconds, 0)), cameByCall: false)
     }
 
     /// In place of something newer.

@@ -39,7 +39,7 @@ private final class KnownVisit {
 final class ProxyService: RequestHandling {
     let activity: Activity
     private let desk: FrontDesk
-    private let flow: RequestFlow
+    let flow: RequestFlow
     private let held: HeldBytes
     private let waiting: WaitingCalls
     /// How each caller shows who it is, by its name.
@@ -172,17 +172,25 @@ final class ProxyService: RequestHandling {
 
     /// Answers with a page of this proxy's own, which costs no call.
     private func answer(_ page: OwnPage, _ visit: Visit) {
+        visit.record.operation = page.name
+        visit.record.source = .proxy
+        if case .approval(let id) = page { return decide(id, visit) }
+        if page == .approvals { return listApprovals(visit) }
         let (caller, wallTime) = (visit.admission.caller, environment.wallTime())
         var turn = GateRequest(visit.admission.route.resolve(), caller, wait: nil)
         turn.token = visit.admission.token
         let body = OwnAnswer.body(page, for: caller, flow.sender.pacing.gate.budget(for: turn), wallTime: wallTime)
+        answerOwn(body, visit)
+    }
+
+    /// 200 with a document of our own.
+    func answerOwn(_ body: [UInt8], _ visit: Visit) {
         var fields: HTTPFields = [
-            .contentType: "application/json", .cacheControl: "no-store", .date: HTTPDate.text(wallTime.seconds),
+            .contentType: "application/json", .cacheControl: "no-store",
+            .date: HTTPDate.text(environment.wallTime().seconds),
         ]
         OwnFields.add(
             correlationID: visit.correlationID, corsOrigin: visit.admission.corsOrigin, to: &fields)
-        visit.record.operation = "proxy.\(page.rawValue)"
-        visit.record.source = .proxy
         visit.wire.respond(.ok, fields, body: body)
         flow.finish(visit, .answered)
         activity.exchangeEnded()

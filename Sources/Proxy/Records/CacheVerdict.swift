@@ -21,6 +21,11 @@ enum CacheVerdict: Sendable, Equatable {
     case passed(isRead: Bool)
     /// A read has proved that a delete was carried out, and the proxy says so in upstream's place.
     case settled
+    /// The first answer under the same Idempotency-Key, once more.
+    case replayed
+
+    /// The answer to the same start of a run, which was under way.
+    static let joined = CacheVerdict.forwarded(Forwarding(why: .method), .collapsed, isRefreshed: false)
 
     /// What became of upstream's answer.
     enum Fate: Sendable, Equatable {
@@ -49,7 +54,7 @@ enum CacheVerdict: Sendable, Equatable {
         case .forwarded(_, .collapsed, _): Word(result: "collapsed")
         case .forwarded(_, .streamed, _): Word(result: "streamed")
         case .forwarded(_, .notStored(let reason), _): Word(result: "not-stored", reason: reason.rawValue)
-        case .passed, .settled: nil
+        case .passed, .settled, .replayed: nil
         }
     }
 
@@ -58,7 +63,7 @@ enum CacheVerdict: Sendable, Equatable {
         switch self {
         case .hit, .stale: .cache
         case .forwarded, .passed: .upstream
-        case .settled: .proxy
+        case .settled, .replayed: .proxy
         }
     }
 
@@ -75,6 +80,8 @@ enum CacheVerdict: Sendable, Equatable {
             .forwarded(isRead ? .bypass : .method, stored: false, collapsed: false, status: nil, detail: nil)
         case .settled:
             .forwarded(.method, stored: false, collapsed: false, status: nil, detail: "settled")
+        case .replayed:
+            .forwarded(.method, stored: false, collapsed: false, status: nil, detail: "replayed")
         }
     }
 }

@@ -51,6 +51,16 @@ extension EventLog {
             metadata: ["log": "\(verifier.name)", "key": "\(key)"])
     }
 
+    /// Idempotency keys cannot be kept; nil: they can again.
+    func keys(trouble: String?) {
+        if let trouble {
+            logger.error(
+                "idempotency keys cannot be kept: calls that bring one are refused", metadata: ["error": "\(trouble)"])
+        } else {
+            logger.notice("idempotency keys are kept again")
+        }
+    }
+
     /// Files of the audit log were taken away as `audit.keep` says.
     func retired(files: Int, last: UInt64) {
         logger.notice(
@@ -89,6 +99,25 @@ extension EventLog {
                 "a record is too long for a datagram and was left out",
                 metadata: ["sink": "\(sink)", "seq": "\(seq)"])
         }
+    }
+
+    /// A delete waits for somebody's approval.
+    func approvalAsked(_ id: String, _ call: AuditCall) {
+        logger.notice("a delete waits for an approval", metadata: facts(of: call, approval: id))
+    }
+
+    /// Somebody has decided about it.
+    func approvalDecided(_ id: String, _ call: AuditCall, isApproved: Bool, by: AuditCaller) {
+        var facts = facts(of: call, approval: id)
+        facts["by"] = "\(by.name)"
+        logger.notice(isApproved ? "a delete is approved" : "a delete is denied", metadata: facts)
+    }
+
+    private func facts(of call: AuditCall, approval: String) -> Logger.Metadata {
+        [
+            "approval": "\(approval)", "id": "\(call.id)", "caller": "\(call.caller.name)",
+            "operation": "\(call.operation)",
+        ]
     }
 
     /// The keys of an issuer cannot be fetched, or can again.

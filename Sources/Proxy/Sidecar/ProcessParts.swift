@@ -35,6 +35,8 @@ final class ProcessParts: Sendable {
     let held: HeldBytes
     let waiting = WaitingCalls()
     let settling = SettlingTasks()
+    /// Made with the audit log, in whose folder it keeps its file.
+    private let once = Mutex<OnlyOnce?>(nil)
     let counts = CachedReads.Counts()
     let accessOutput: AccessOutput
     private let origin: Origin
@@ -50,6 +52,8 @@ final class ProcessParts: Sendable {
     let sinks: SinkBook
     /// Of the same log, where there is a fleet; with its task.
     private let witness = Mutex<(witness: HeadWitness, task: Task<Void, Never>)?>(nil)
+    /// In the same log.
+    private let approvals = Mutex<Approvals?>(nil)
     /// Of the same log.
     private let auditKeeper = Mutex<AuditKeeper?>(nil)
     /// The gate and the cache, as the configuration in force sees them.
@@ -87,7 +91,7 @@ final class ProcessParts: Sendable {
         sinks = SinkBook(group: group, environment: environment, events: events)
         pseudonym = UpstreamSettings.newPseudonym(environment)
         let pacing = Pacing(limits, passesTokens: config.token.mode == .passthrough, time: environment.time)
-        fleet = try FleetStart.seat(config, version: Sidecar.version, time: environment.time)
+        fleet = try FleetStart.seat(config, version: Sidecar.version, group: group, time: environment.time)
         // Where tools bring their own tokens, each of those has windows of its own.
         fleetWindows = config.token.mode == .passthrough ? nil : fleet.map { FleetWindows(seat: $0) }
         let shared = fleet.map { SharedPages(seat: $0, maxLag: config.fleet.maxLag) }
@@ -145,6 +149,7 @@ final class ProcessParts: Sendable {
                 }
             }
         }
+        await FleetStart.linked(fleet)
         do throws(FleetError) {
             try await fleet.take(
                 FleetWindows.ears(gate, events) { [events] word in
@@ -161,7 +166,41 @@ final class ProcessParts: Sendable {
             config, software: Sidecar.software, reader: reader(config), environment: environment, events: events,
             traffic: traffic, fleet: fleet, wrote: { [sinks] in sinks.wrote() })
         self.trail.withLock { $0 = trail }
+        openKeys(config)
+        guard let trail else { return }
+        let approvals = Approvals(trail.log, environment: environment, events: events, traffic: traffic)
+        if config.deletes.approval == .second { try approvals.recall(from: config.audit.path) }
+        self.approvals.withLock { $0 = approvals }
     }
+
+    /// What stands before deletes under a configuration.
+    private func guards(_ config: Config) -> DeleteGuards {
+        guard config.deletes.approval == .second else { return DeleteGuards() }
+        let approvals = approvals.withLock { $0 }
+        return DeleteGuards(approvals: approvals, lacksLog: approvals == nil)
+    }
+
+    /// Idempotency keys are kept beside the log. Where that cannot be, calls with a key are refused.
+    private func openKeys(_ config: Config) {
+        let onlyOnce = OnlyOnce(
+            folder: config.audit.path, environment: environment,
+            notes: { [events] notes in for note in notes { events.logger.warning("idempotency keys: \(note)") } },
+            tell: { [events] in events.keys(trouble: $0) })
+        once.withLock { $0 = onlyOnce }
+    }
+
+    /// Where there is none yet, as in a service that is made to be looked at, none can bring a key.
+    var onlyOnce: OnlyOnce {
+        once.withLock { once in
+            if let once { return once }
+            let none = OnlyOnce(folder: nil, environment: environment)
+            once = none
+            return none
+        }
+    }
+
+    /// Of starts of runs.
+    func settler(_ config: Config) -> StartSettler { StartSettler(reader: reader(config), environment: environment) }
 
     /// Begins to send copies of the audit log, and to retire of it what all have who get some.
     func serveAudit(_ config: Config) {
@@ -184,6 +223,7 @@ final class ProcessParts: Sendable {
             await task.value
             await witness.exchange()
         }
+        await onlyOnce.close()
         await audit?.log.close()
         await sinks.end()
     }
@@ -204,10 +244,12 @@ final class ProcessParts: Sendable {
             sender: sender, links: links,
             reads: CachedReads(
                 cache: cache, sender: sender, links: links, maxWait: config.rate.maxWait, isOn: config.cache.enabled,
-                counts: counts, environment: environment), audit: audit, heldBytes: config.cache.maxEntryBytes,
+                counts: counts, environment: environment), audit: audit, onlyOnce: onlyOnce,
+            settler: settler(config), heldBytes: config.cache.maxEntryBytes,
             minRate: config.listen.minRate,
             environment: environment, accessLog: accessOutput.log(config.log),
-            knowsCallers: !config.callers.isEmpty || !config.issuers.isEmpty, tracer: tracer(config))
+            knowsCallers: !config.callers.isEmpty || !config.issuers.isEmpty, tracer: tracer(config),
+            guards: guards(config))
         return ProxyService(
             desk: desk, flow: flow, activity: activity, held: held,
             preambles: PreambleRules(config.listen) { [events] in events.preambleRefused($0, peer: $1) },
@@ -246,6 +288,7 @@ final class ProcessParts: Sendable {
     func change(to config: Config) throws -> ProxyService {
         let endpoint = try Self.tokenEndpoint(config, transport, environment)
         let changed = try audit.map { try AuditStartup.changed($0, to: config) }
+        if config.deletes.approval == .second { try approvals.withLock { $0 }?.recall(from: config.audit.path) }
         credentials.source?.change(to: TokenSource.Configuration(config.token), endpoint: endpoint)
         let (limits, desk) = (GateLimits(config), desk(config))
         // Before wider limits let go what waits.

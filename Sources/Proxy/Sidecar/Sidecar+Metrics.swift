@@ -9,7 +9,8 @@ import Tokens
 extension Sidecar {
     /// All samples of this process.
     var samples: [MetricSample] {
-        tools.service.samples + connectionSamples + tokenSamples + auditSamples + fleetSamples + processSamples
+        tools.service.samples + connectionSamples + tokenSamples + auditSamples + fleetSamples + keySamples
+            + processSamples
             + [
                 MetricSample(
                     .build, 1, Self.version, Self.libcurl, surroundings.commit.isEmpty ? "unknown" : surroundings.commit
@@ -49,6 +50,14 @@ extension Sidecar {
         guard let standing = parts.fleet?.standing else { return [] }
         return [
             MetricSample(.fleetMembers, standing.members), MetricSample(.fleetCut, standing.cut == nil ? 0 : 1),
+        ]
+    }
+
+    private var keySamples: [MetricSample] {
+        let counts = parts.onlyOnce.counts
+        return [
+            MetricSample(.idempotencyKeys, counts.keys - counts.open, "answered"),
+            MetricSample(.idempotencyKeys, counts.open, "open"),
         ]
     }
 

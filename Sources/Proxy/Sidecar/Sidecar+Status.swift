@@ -35,6 +35,7 @@ extension Sidecar {
         object.add("deletes", parts.traffic.deletes.all.reversed().map(\.json))
         object.add("audit", auditStatus)
         object.add("fleet", fleet)
+        object.add("idempotency", idempotencyStatus)
         object.add("configuration", configurationStatus)
         return object
     }
@@ -166,6 +167,15 @@ extension Sidecar {
                 object.add("used", used)
                 return object
             })
+        return object
+    }
+
+    private var idempotencyStatus: JSONObject {
+        let counts = parts.onlyOnce.counts
+        var object = JSONObject()
+        object.add("keys", counts.keys)
+        object.add("open", counts.open)
+        object.add("trouble", parts.onlyOnce.trouble)
         return object
     }
 

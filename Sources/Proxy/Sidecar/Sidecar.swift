@@ -120,7 +120,12 @@ package final class Sidecar: Sendable {
         parts.serveAudit(config)
         if let audit = parts.audit {
             settling.withLock {
-                $0 = Task { [logger] in await AuditStartup.settleOpenIntents(audit, logger: logger) }
+                let (onlyOnce, settler) = (parts.onlyOnce, parts.settler(config))
+                $0 = Task { [logger] in
+                    await AuditStartup.settleOpenIntents(audit, logger: logger) {
+                        await onlyOnce.settleLeftBehind($0, settler)
+                    }
+                }
             }
         }
         let addresses = Addresses(allTools: urls, admin: admin)

@@ -28,6 +28,8 @@ final class Visit {
     var fetchIsSent: (() -> Bool)?
     /// What its body has made of it; nil until it was let through.
     var settled: (match: OperationMatch, body: [UInt8]?)?
+    /// What was done for a delete before it may be sent.
+    var guarded = GuardedDelete()
     /// What is known of a delete that its tool only asks about; nil for all else.
     var dryRun: DryRunVerdict?
     /// What the rules in force have against it, where they are no longer those that it was let in by.

@@ -86,7 +86,9 @@ final class FlowRig: Sendable {
             reads: cache.map {
                 CachedReads(
                     cache: $0, sender: sender, links: links, maxWait: config.rate.maxWait, environment: environment)
-            }, audit: audit, heldBytes: 1 << 20, minRate: config.listen.minRate, environment: environment,
+            }, audit: audit, onlyOnce: OnlyOnce(folder: config.audit.path, environment: environment),
+            settler: StartSettler(reader: reader, environment: environment), heldBytes: 1 << 20,
+            minRate: config.listen.minRate, environment: environment,
             accessLog: AccessLog(format: .text, writer: accessWriter))
         service = ProxyService(
             desk: FrontDesk(config, pseudonym: settings.pseudonym), flow: flow, activity: Activity(maxConnections: 1),

@@ -43,6 +43,18 @@ struct MetricFamily: Sendable {
         "clash_proxy_upstream_saved_total", .counter,
         "Answers that cost no call of their own: out of the cache (hit), or another request's (flight).", ["by"])
 
+    static let repeatedCalls = MetricFamily(
+        "clash_proxy_repeated_calls_total", .counter,
+        "Calls that were not sent because they were another one's again: starts of the same run (joined), and by their Idempotency-Key (replayed, in_progress, reused).",
+        ["by"])
+    static let settledStarts = MetricFamily(
+        "clash_proxy_settled_starts_total", .counter,
+        "Starts of runs whose answer was lost, by what the runs of their test have shown (started, unknown).",
+        ["result"])
+    static let idempotencyKeys = MetricFamily(
+        "clash_proxy_idempotency_keys", .gauge,
+        "Idempotency-Keys of the last 24 hours: answered, and under way or of unknown outcome (open).", ["state"])
+
     // MARK: Gate
 
     static let windowLimit = MetricFamily(
@@ -148,7 +160,8 @@ struct MetricFamily: Sendable {
 
     /// All of them, in the order in which they are shown.
     static let all: [MetricFamily] = [
-        requests, requestSeconds, connections, upstreamCalls, upstreamSaved, windowLimit, windowUsed, queueDepth,
+        requests, requestSeconds, connections, upstreamCalls, upstreamSaved, repeatedCalls, settledStarts,
+        idempotencyKeys, windowLimit, windowUsed, queueDepth,
         inFlight, cooldownSeconds, pauses, gateAdmitted, gateWaited, gateRefused, gateUpstreamRefusals, gateWouldWait,
         gateWouldRefuse, cacheRequests, cacheEntries, cacheBytes, cacheEvictions, cachePurged, tokenExpires,
         tokenRefreshes, auditRecords, auditSequence, auditHead, auditSinkLag, auditDegraded, fleetMembers,
