@@ -97,7 +97,7 @@ extension AuditReader {
             case .intent: if let record = AuditRecord(line), record.approval != nil { body(record) }
             case .outcome:
                 if let record = AuditRecord(line), record.result == AuditResult.notSent.rawValue { body(record) }
-            case .opened, .denied, .recovered, .archiveRemoved, .retired, .closed: break
+            case .opened, .denied, .recovered, .witness, .archiveRemoved, .retired, .closed: break
             }
             return true
         }
