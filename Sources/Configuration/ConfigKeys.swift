@@ -205,7 +205,7 @@ enum ConfigKeys {
         .init(
             "fleet.engine", \.fleet.engine, .optional(.engine),
             "\"\" alone in memory | file:/path.db | redis://host:6379/0 | rediss://… ; several hosts: redis://h1:6379,h2:6379/0",
-            inForce: false, guardsAccess: true, needsRestart: true),
+            guardsAccess: true, needsRestart: true),
         .init(
             "fleet.password_file", \.fleet.passwordFile, .optional(.path),
             "Redis AUTH (\"user:password\" or \"password\"; the first colon separates, one line end is dropped)",
@@ -218,7 +218,7 @@ enum ConfigKeys {
             "of this member; empty: host and pid (in checkpoints the host alone)", needsRestart: true),
         .init(
             "fleet.max_members", \.fleet.maxMembers, .count(1...1000), "so many sidecars share the windows at most",
-            inForce: false, needsRestart: true),
+            needsRestart: true),
         .init(
             "fleet.offline_reserve", \.fleet.offlineReserve, .percent,
             "Redis only: of every window but run_windows, for members cut off from the engine; \"0%\", or a share below one call: hold, never send",

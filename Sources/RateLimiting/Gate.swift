@@ -266,7 +266,7 @@ package final class Gate: Sendable {
         }
     }
 
-    private func settle<Answer>(_ event: (inout GateState, Nanoseconds) -> (Answer, GateState.Turn)) -> Answer {
+    func settle<Answer>(_ event: (inout GateState, Nanoseconds) -> (Answer, GateState.Turn)) -> Answer {
         settleCore { core, now in event(&core.state, now) }
     }
 

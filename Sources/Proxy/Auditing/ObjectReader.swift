@@ -133,6 +133,9 @@ struct ObjectReader: Sendable {
         } catch {
             return error.reason == .deadline || error.reason == .coolDown ? nil : .nothing
         }
+        if let fleet = sender.fleet, !sender.pacing.observes {
+            guard let pass = await fleet.pass(request, deadline: end), fleet.holds(pass) else { return nil }
+        }
         guard let place = permit.trySend() else { return .nothing }
         guard let response = await read(target, version, reading, permit, place) else { return .nothing }
         defer { response.body.cancel() }

@@ -6,6 +6,7 @@ import ClashAPI
 import Configuration
 import CurlTransport
 import Edge
+import Fleet
 import Ground
 import Logging
 import NIOCore
@@ -43,6 +44,10 @@ final class ProcessParts: Sendable {
     private let retries: RetryBudget
     /// The trail of the configuration in force; nil where the log could not be opened and need not be.
     private let trail = Mutex<AuditTrail?>(nil)
+    /// This process's place among several; nil: it is alone.
+    let fleet: FleetSeat?
+    /// The same, where its calls go by the fleet's windows.
+    private let fleetWindows: FleetWindows?
     /// Gets copies of the same log.
     let sinks: SinkBook
     /// In the same log.
@@ -91,6 +96,9 @@ final class ProcessParts: Sendable {
         health = UpstreamHealth(
             transport: transport, origin: origin, gate: pacing.gate, events: events, environment: environment)
         retries = RetryBudget()
+        fleet = try FleetStart.seat(config, version: Sidecar.version, group: group, time: environment.time)
+        // Where tools bring their own tokens, each of those has windows of its own.
+        fleetWindows = config.token.mode == .passthrough ? nil : fleet.map { FleetWindows(seat: $0) }
         activity = Activity(maxConnections: config.listen.maxConnections)
         adminActivity = Activity(maxConnections: config.admin.maxConnections)
         held = HeldBytes(limit: config.listen.maxHeldBytes, largestBody: config.listen.maxBodyBytes)
@@ -123,6 +131,20 @@ final class ProcessParts: Sendable {
     var audit: AuditTrail? { trail.withLock { $0 } }
     var gate: Gate { inForce.withLock { $0.pacing.gate } }
     var cache: PageCache { inForce.withLock { $0.cache } }
+
+    /// Takes its place in the fleet. Throws what forbids that.
+    func joinFleet() async throws {
+        guard let fleet else { return }
+        await FleetStart.linked(fleet)
+        do throws(FleetError) {
+            try await fleet.take(
+                FleetWindows.ears(gate, events) { [events] word in
+                    events.fleet(word)
+                })
+        } catch {
+            throw FleetRefusal(description: "fleet.engine: \(error.text)")
+        }
+    }
 
     /// Opens the audit log. Throws when it cannot be and must.
     func openAudit(_ config: Config) async throws {
@@ -226,7 +248,8 @@ final class ProcessParts: Sendable {
             settings: settings, transport: transport, credentials: credentials,
             pacing: inForce.withLock { $0.pacing }, health: health,
             retries: RetryPolicy(budget: retries, backoff: Backoff(), environment: environment),
-            maxWait: config.rate.maxWait, events: events, traffic: traffic, environment: environment, budget: budget)
+            maxWait: config.rate.maxWait, events: events, traffic: traffic, environment: environment, budget: budget,
+            fleet: fleetWindows)
     }
 
     private func reader(_ config: Config) -> ObjectReader {

@@ -5,6 +5,7 @@ import Audit
 import Configuration
 import CurlTransport
 import Edge
+import Fleet
 import Ground
 import Logging
 import NIOCore
@@ -111,6 +112,7 @@ extension Sidecar {
             parts.activity.closeAll()
         }
         await parts.closeAudit()
+        await parts.fleet?.leave()
         parts.events.end()
         await listening.closeAdmin()
         parts.accessOutput.close()

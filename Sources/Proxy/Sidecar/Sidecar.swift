@@ -102,6 +102,7 @@ package final class Sidecar: Sendable {
         parts = try ProcessParts(
             config, environment: environment, accessLogDescriptor: accessLogDescriptor, logger: logger)
         try await parts.openAudit(config)
+        try await parts.joinFleet()
         tools = ServiceInForce(try parts.service(config))
     }
 
