@@ -32,8 +32,6 @@ package final class RedisLedger: FleetLedger {
     package let engine: String
     /// Never: others may be granted calls meanwhile.
     package var membersGoAlone: Bool { false }
-    /// What others make untrue is applied by name, in the order in which it was said.
-    package var pages: any FleetPages { NamedPages { [weak self] in self?.mayShowPages ?? false } }
     /// Until when stored pages may be shown: nanoseconds from `start`.
     private let lease = Atomic<Nanoseconds>(0)
     private let start: ContinuousClock.Instant
