@@ -140,11 +140,4 @@ import Testing
             #expect(error.all.map(\.key) == ["rate.max_in_flight"])
         }
     }
-
-    @Test("keys that guard access and are not in force cannot be reloaded either")
-    func refused() throws {
-        let loaded = try loadConfig("[fleet]\nengine = \"file:/x.db\"")
-        #expect(throws: ConfigMistakes.self) { try loaded.servable() }
-        #expect(try loadConfig().servable().config == loadConfig().config)
-    }
 }

@@ -198,11 +198,13 @@ import Testing
             let whole = try await verify()
             #expect(whole.status == 0 && whole.output.contains("seen by"), "\(whole)")
             let file = try #require(
-                try FileManager.default.contentsOfDirectory(atPath: log).first { $0.hasSuffix(".jsonl") })
+                try FileManager.default.contentsOfDirectory(atPath: log).first {
+                    $0.hasPrefix("audit-") && $0.hasSuffix(".jsonl")
+                })
             let path = "\(log)/\(file)"
             let lines = try String(contentsOf: URL(filePath: path), encoding: .utf8).split(separator: "\n")
             // All of it but how it began: a chain that is whole in itself.
-            try Data((lines[0] + "\n").utf8).write(to: URL(filePath: path))
+            try Data((try #require(lines.first) + "\n").utf8).write(to: URL(filePath: path))
             let cut = try await verify()
             #expect(cut.status == 1 && cut.output.contains("cut or replaced"), "\(cut)")
         }

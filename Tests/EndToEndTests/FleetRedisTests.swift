@@ -67,7 +67,8 @@ struct FleetRedisTests {
             request.requestLine.hasPrefix("POST")
                 ? json("{}", status: "202 Accepted") : json(#"{"reports":[{"id":"a","status":"2"}],"count":1}"#)
         } _: { rig, server, engine in
-            let flags = ["cache.ttl_list=1h", "audit.snapshot=false", engine]
+            // So that a member that is cut off has a share to fetch pages by.
+            let flags = ["cache.ttl_list=1h", "audit.snapshot=false", #"rate.windows=["5000/1s"]"#, engine]
             let (one, two) = (try rig.start("one", flags), try rig.start("two", flags))
             let (first, second) = (try await one.port(), try await two.port())
             for round in 1...20 {

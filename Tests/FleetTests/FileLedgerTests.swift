@@ -15,6 +15,12 @@ struct FileLedgerTests {
 
     private static let ask = FleetAsk(caller: 1, weight: 1, count: 2, isRun: false, scopes: [])
 
+    /// A clock that stands still: a machine that is busy must not age anything.
+    private static let still: Time = {
+        let now = ContinuousClock.now
+        return Time(now: { now }, sleep: { _ in })
+    }()
+
     private func withFolder(_ body: (String) async throws -> Void) async throws {
         let folder = try PrivateFolder(for: "fleet-test", in: "/tmp")
         defer { folder.remove() }
@@ -22,7 +28,7 @@ struct FileLedgerTests {
     }
 
     private func ledger(_ folder: String) throws -> FileLedger {
-        try FileLedger(path: folder + "/fleet.db", time: .system)
+        try FileLedger(path: folder + "/fleet.db", time: Self.still)
     }
 
     @Test("two ledgers of one file are one ledger; what it holds outlives both")
@@ -113,7 +119,7 @@ struct FileLedgerTests {
             default: break
             }
             let file = what == "missing folder" ? folder + "/none/fleet.db" : path
-            let ledger = try FileLedger(path: file, time: .system)
+            let ledger = try FileLedger(path: file, time: Self.still)
             let error = await #expect(throws: FleetError.self) { _ = try await ledger.join(Self.hello(1)) }
             let text = error?.text ?? ""
             #expect(text.contains("fleet.db"), "\(text)")

@@ -42,7 +42,8 @@ struct FakeRedis {
         RedisLedger(
             RedisServers(port: port), fleet: "0123456789abcdef", maxLag: .milliseconds(500), group: testLoops,
             time: .system,
-            times: RedisLedger.Times(soon: .milliseconds(50), tell: .milliseconds(50), must: must, link: link),
+            times: RedisLedger.Times(
+                soon: .milliseconds(50), tell: .milliseconds(50), must: must, link: link, looks: .patient),
             clock: .server)
     }
 
@@ -151,7 +152,8 @@ struct FakeRedis {
         let credentials = RedisCredentials(file: Array("me:letmein".utf8))
         let ledger = RedisLedger(
             RedisServers(port: server.origin.port, credentials: credentials), fleet: "0", maxLag: .seconds(1),
-            group: testLoops, time: .system, times: RedisLedger.Times(link: .seconds(10)), clock: .server)
+            group: testLoops, time: .system, times: RedisLedger.Times(link: .seconds(10), looks: .patient),
+            clock: .server)
         let why = try await reason(ledger)
         #expect(!why.text.contains("letmein") && why.text.hasSuffix(RedisTrouble.passwordRefused.text))
     }

@@ -46,11 +46,17 @@ extension RedisLedger {
     convenience init(_ servers: RedisServers, maxLag: Duration = .milliseconds(500), soon: Duration = .seconds(5)) {
         self.init(
             servers, fleet: "0123456789abcdef", maxLag: maxLag, group: testLoops, time: .system,
-            times: Times(soon: soon, tell: soon, must: .seconds(5), link: .seconds(10)), clock: .server)
+            times: Times(soon: soon, tell: soon, must: .seconds(5), link: .seconds(10), looks: .patient), clock: .server
+        )
     }
 }
 
 /// Runs a body with what it throws as a value.
 func result<Value>(_ body: () async throws(FleetError) -> Value) async -> Result<Value, FleetError> {
     do throws(FleetError) { return .success(try await body()) } catch { return .failure(error) }
+}
+
+extension RedisLinkState.Times {
+    /// What a busy machine keeps, too.
+    static let patient = RedisLinkState.Times(look: .seconds(10))
 }

@@ -78,7 +78,8 @@ struct RedisTLSTests {
         defer { plain.end() }
         let ledger = RedisLedger(
             RedisServers(port: plain.port, tls: try RedisTLS(authorities: nil)), fleet: "0", maxLag: .seconds(1),
-            group: testLoops, time: .system, times: RedisLedger.Times(link: .seconds(10)), clock: .server)
+            group: testLoops, time: .system, times: RedisLedger.Times(link: .seconds(10), looks: .patient),
+            clock: .server)
         let joined = await result { () throws(FleetError) in try await ledger.join(FleetHello(1, .sample())) }
         guard case .failure(.cut(let why)) = joined else { throw NeverHappened(what: "a cut: \(joined)") }
         // It waits for the rest of what it takes for a command.

@@ -98,11 +98,15 @@ package final class FleetSeat: Sendable {
         await ledger.leave(id)
     }
 
+    private static let patience = Duration.milliseconds(150)
+
     /// Waits until a call may go; nil when `deadline` has come before, or its task was cancelled.
     package func pass(_ ask: FleetAsk, deadline: ContinuousClock.Instant) async -> Pass? {
         let ticket = tickets.wrappingAdd(1, ordering: .relaxed).newValue
+        // Who would not wait at all has to wait for the ledger's word all the same.
+        let until = max(deadline, time.now() + Self.patience)
         let guardian = Task { [time] in
-            try? await time.sleep(deadline)
+            try? await time.sleep(until)
             if !Task.isCancelled { self.giveUp(ticket) }
         }
         defer { guardian.cancel() }

@@ -20,6 +20,8 @@ package final class RedisLedger: FleetLedger {
         var must: Duration = .milliseconds(500)
         /// For the link, when a member joins.
         var link: Duration = .milliseconds(1_000)
+        /// Of the links themselves.
+        var looks = RedisLinkState.Times()
     }
 
     struct Core {
@@ -71,8 +73,8 @@ package final class RedisLedger: FleetLedger {
             "redis\(servers.tls == nil ? "" : "s")://\(names)" + (servers.database == 0 ? "" : "/\(servers.database)")
         keys = RedisKeys(fleet: fleet)
         scripts = RedisScripts(clock: clock)
-        link = RedisLink(servers, control: keys.control, group: group, time: time)
-        newsLink = RedisLink(servers, control: keys.control, group: group, time: time)
+        link = RedisLink(servers, control: keys.control, group: group, time: time, times: times.looks)
+        newsLink = RedisLink(servers, control: keys.control, group: group, time: time, times: times.looks)
         link.begin()
         newsLink.begin()
     }

@@ -32,8 +32,7 @@ final class RedisLink: Sendable {
 
     /// - Parameter control: the key of the fleet's control hash, by which servers are compared.
     init(
-        _ servers: RedisServers, control: String, group: any EventLoopGroup, time: Time,
-        times: RedisLinkState.Times = RedisLinkState.Times()
+        _ servers: RedisServers, control: String, group: any EventLoopGroup, time: Time, times: RedisLinkState.Times
     ) {
         self.servers = servers
         self.control = control

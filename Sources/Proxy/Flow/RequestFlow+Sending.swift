@@ -20,6 +20,7 @@ extension RequestFlow {
         if call.match.operationClass != .read { await reads?.cache.willWrite(call.match) }
         do throws(FlowExit) {
             try await bind(lead, progress)
+            if call.match.operationClass != .read { await reads?.cache.willWrite(call.match) }
             response = try await sender.deliver(call, credential, &permit, progress) { () throws(FlowExit) in
                 try visit.checkAnew()
             }
