@@ -167,7 +167,9 @@ final class FlowRig: Sendable {
             let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
                 pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
             }
-            if name.hasPrefix("audit-"), name.hasSuffix(".jsonl") { text += (try? TextFile.read("\(folder.path)/audit/\(name)")) ?? "" }
+            if name.hasPrefix("audit-"), name.hasSuffix(".jsonl") {
+                text += (try? TextFile.read("\(folder.path)/audit/\(name)")) ?? ""
+            }
         }
         return text
     }
