@@ -4,7 +4,7 @@
 
 FROM swift:6.3.1-bookworm AS build
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends libcurl4-openssl-dev zlib1g-dev pkg-config python3 \
+    && apt-get install -y --no-install-recommends libcurl4-openssl-dev libsqlite3-dev zlib1g-dev pkg-config python3 \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 # Dependencies first: this layer is built again only when they change.
@@ -23,7 +23,7 @@ RUN CLASH_PROXY_COMMIT="$COMMIT" scripts/package --out /out \
 
 FROM debian:12-slim
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends libcurl4 zlib1g libstdc++6 ca-certificates \
+    && apt-get install -y --no-install-recommends libcurl4 libsqlite3-0 zlib1g libstdc++6 ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin clash-proxy \
     && install -d -o clash-proxy -g clash-proxy /var/lib/clash-proxy

@@ -82,7 +82,7 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
-        // zlib, which libcurl brings along: codings are taken off, never put on.
+        // zlib, which libcurl brings along.
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         // Calls of libc that Swift does not see.
         .systemLibrary(name: "CAudit"),
@@ -90,6 +90,22 @@ let package = Package(
             name: "Audit",
             dependencies: ["Ground", "CAudit", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: strict + [.strictMemorySafety()]
+        ),
+        // libsqlite3's module map.
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        // Atomic numbers in mapped memory.
+        .systemLibrary(name: "CMapped"),
+        // What several sidecars share.
+        .target(
+            name: "Fleet",
+            dependencies: [
+                "Ground", "CSQLite", "CMapped",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            swiftSettings: strict
         ),
         .target(
             name: "Configuration",
@@ -123,7 +139,7 @@ let package = Package(
             name: "Proxy",
             dependencies: [
                 "Ground", "Edge", "CurlTransport", "ClashAPI", "Tokens", "Caching", "RateLimiting", "Audit",
-                "Configuration",
+                "Fleet", "Configuration",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -223,6 +239,16 @@ let package = Package(
                 "Ground", "Caching", "TestSupport",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "FleetTests",
+            dependencies: [
+                "Ground", "Fleet", "TestSupport", "TestCertificates",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ],
             swiftSettings: strict),
         .testTarget(

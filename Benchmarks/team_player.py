@@ -26,10 +26,11 @@ def legacy_id(itwin, guid):
 class World:
     """Everything that holds for a run of one candidate; what has happened is known from answers alone."""
 
-    def __init__(self, port, seeded, squeeze, headers=(), rewritten=False):
-        """`seeded`: for each iTwin its id, `reports` (newest first), `tests`, a `repository` and a `changeset`."""
+    def __init__(self, port, seeded, squeeze, headers=(), rewritten=False, waits=False):
+        """`waits`: dashboards and builders wait for changes instead of polling. `seeded`: for each iTwin its id, `reports` (newest first), `tests`, a `repository` and a `changeset`."""
         self.port, self.seeded, self.squeeze, self.headers, self.rewritten = port, seeded, squeeze, dict(headers), rewritten
-        self.lock = threading.Lock()
+        self.lock, self.waits = threading.Lock(), waits
+        self.seen = []  # for each run that was followed: seconds from its end to when that was seen
         self.runs = {}  # reference: GUID
         self.deleting, self.deleted = {}, {}  # GUID: when the delete was asked for, answered
         self.started = {}  # GUID: (when the start was answered, iTwin)
@@ -40,6 +41,8 @@ class World:
         self.began = time.time() + 0.5
         self.end = self.began + (max(a.at for actor in actors for a in actor.actions) + RUN_TIME) / self.squeeze
         tools = [Tool(self, actor) for actor in actors]
+        if self.waits:
+            tools += [Watcher(self, actor) for actor in actors if actor.name.startswith("dashboard")]
         for tool in tools:
             tool.start()
         for tool in tools:
@@ -56,11 +59,11 @@ class Tool(threading.Thread):
         super().__init__(name=actor.name, daemon=True)
         self.world, self.actor, self.broke = world, actor, None
         self.known = {}  # target: (ETag, what it shows)
-        self.connection, self.used = http.client.HTTPConnection("127.0.0.1", world.port, timeout=30), 0
+        self.connection, self.used = http.client.HTTPConnection("127.0.0.1", world.port, timeout=90), 0
 
     def run(self):
         try:
-            for action in self.actor.actions:
+            for action in self.actions():
                 due = self.world.began + action.at / self.world.squeeze
                 time.sleep(max(0, due - time.time()))
                 self.lag = time.time() - due
@@ -69,6 +72,12 @@ class Tool(threading.Thread):
             self.broke = f"{self.name}: {type(error).__name__}: {error}"
         finally:
             self.connection.close()
+
+    def actions(self):
+        """Those that a watcher does not take over."""
+        if self.world.waits and self.name.startswith("dashboard"):
+            return [a for a in self.actor.actions if a.kind not in ("list", "detail", "runs-v1", "run-v1")]
+        return self.actor.actions
 
     # What people and scripts do
 
@@ -97,8 +106,14 @@ class Tool(threading.Thread):
                     self.get("report", f"{v2}/reports/{shown}")
             case "start" | "start-v1": self.start_run(action, itwin, v2)
             case "follow":
-                while self.get("report of a run", f"{v2}/reports/{guid}").get("status") == 0 and time.time() < self.world.end:
-                    time.sleep(STATUS_POLL / self.world.squeeze)
+                target, waits = f"{v2}/reports/{guid}", self.world.waits
+                while self.get("report of a run", target, waits=waits).get("status") == 0 and time.time() < self.world.end:
+                    if not waits:
+                        time.sleep(STATUS_POLL / self.world.squeeze)
+                with self.world.lock:
+                    if guid in self.world.started and time.time() < self.world.end:
+                        ended = self.world.started[guid][0] + RUN_TIME / self.world.squeeze
+                        self.world.seen.append(max(0, time.time() - ended))
             case "delete" | "delete-v1":
                 with self.world.lock:
                     self.world.deleting[guid] = time.time()
@@ -145,19 +160,21 @@ class Tool(threading.Thread):
 
     # One call
 
-    def get(self, kind, target, newest_of=None):
+    def get(self, kind, target, newest_of=None, waits=False):
         """What a page shows: `ids` of reports, `next` to follow, `status` of a single report."""
-        return self.call(kind, "GET", target, newest_of=newest_of)[1]
+        return self.call(kind, "GET", target, newest_of=newest_of, waits=waits)[1]
 
-    def call(self, kind, method, target, body=None, newest_of=None):
+    def call(self, kind, method, target, body=None, newest_of=None, waits=False):
         headers = {"Accept": V1 if target.startswith("/clashdetection") else V2, **self.world.headers}
         if "/tests" in target:
             headers["configType"] = "2"
         if self.actor.metadata:
             headers["Include-User-Metadata"] = "true"
         etag, shown = self.known.get(target, (None, {}))
-        if etag and self.actor.conditional and method == "GET":
+        if etag and (self.actor.conditional or waits) and method == "GET":
             headers["If-None-Match"] = etag
+            if waits:
+                headers["Prefer"] = f"wait={max(1, 60 // self.world.squeeze)}"
         if body is not None:
             body, headers["Content-Type"] = json.dumps(body), "application/json"
         if time.time() - self.used > 20:
@@ -221,3 +238,38 @@ class Tool(threading.Thread):
                 row["misses_run"] = int(bool(runs) and max(runs)[1] not in shown["ids"])
         row["wrong"] = round(max(since), 3) if since else ""
         row["late"] = round(max(late), 3) if late else ""
+
+
+class Watcher(Tool):
+    """A dashboard that waits for its list to change, and reads what it shows only then."""
+
+    def run(self):
+        try:
+            first, last = self.actor.actions[0], self.actor.actions[-1]
+            time.sleep(max(0, self.world.began + first.at / self.world.squeeze - time.time()))
+            until = self.world.began + last.at / self.world.squeeze
+            kinds = {a.kind for a in self.actor.actions}
+            while time.time() < until:
+                self.lag = 0
+                self.look(self.world.seeded[first.itwin], legacy="runs-v1" in kinds)
+        except Exception as error:  # as in Tool
+            self.broke = f"{self.name}: {type(error).__name__}: {error}"
+        finally:
+            self.connection.close()
+
+    def look(self, itwin, legacy):
+        if legacy:
+            target, kind = f"/clashdetection/runs?projectId={itwin['id']}", "runs (v1)"
+        else:
+            target, kind = f"/clash-detection/itwins/{itwin['id']}/reports", "reports, first page"
+        before = self.known.get(target, (None, {}))[0]
+        shown = self.get(kind, target, newest_of=itwin, waits=True)
+        if not shown:
+            time.sleep(1 / self.world.squeeze)  # an error: not at once again
+        if self.known.get(target, (None, {}))[0] == before:
+            return
+        for guid in shown.get("ids", [])[:1 if legacy else 3]:
+            if legacy:
+                self.get("run (v1)", f"/clashdetection/runs/{legacy_id(itwin['id'], guid)}")
+            else:
+                self.get("report", f"/clash-detection/itwins/{itwin['id']}/reports/{guid}")

@@ -42,6 +42,7 @@ class Shape:
     walk: float = 300  # a script walks so often
     runs: float = 12
     deletes: float = 20
+    dashboards: int = 10
 
 
 def generate(shape):
@@ -102,7 +103,7 @@ def _writes(shape, rng, end):
 
 def _dashboards(shape, rng, end, lists):
     """Ten: eight on v2 show the first page and the three newest reports, two on v1 the runs and the newest of them."""
-    for n in range(10):
+    for n in range(shape.dashboards):
         legacy, itwin = n >= 8, [0, 0, 0, 0, 1, 1, 1, 2, 0, 1][n] % shape.itwins
         actions, at, cycle = [], rng.uniform(0, shape.poll), rng.randrange(20)
         while at < end:

@@ -65,11 +65,19 @@ public struct AuditIntent: Sendable, Equatable {
     /// What is about to be deleted, as JSON. An object or array of up to 64 KiB goes into the record as it stands
     /// (line ends between its tokens removed), anything else as a JSON string, cut at 64 KiB.
     public var snapshot: [UInt8]?
+    /// What was archived of it, or why that could not be.
+    public var archive: [AuditArchived]
+    /// The approval that it uses up.
+    public var approval: AuditApproval?
 
     /// Makes an intent.
-    public init(call: AuditCall, snapshot: [UInt8]? = nil) {
+    public init(
+        call: AuditCall, snapshot: [UInt8]? = nil, archive: [AuditArchived] = [], approval: AuditApproval? = nil
+    ) {
         self.call = call
         self.snapshot = snapshot
+        self.archive = archive
+        self.approval = approval
     }
 }
 

@@ -85,6 +85,41 @@ public final class AuditLog: Sendable {
         return durability(of: await core.submit(draft))
     }
 
+    /// Records that a delete was asked for that needs an approval: in place of its denial. When this returns, the record is on
+    /// disk.
+    ///
+    /// - Parameter status: the answer's status.
+    package func asked(
+        _ approval: AuditApproval, of call: AuditCall, status: Int
+    ) async throws(AuditUnavailable) {
+        try await permit(.approval(.approvalAsked, approval, of: call, status: status))
+    }
+
+    /// Records what somebody has decided about a delete. When this returns, the record is on disk, and the decision counts.
+    package func decided(
+        _ approval: AuditApproval, isApproved: Bool, of call: AuditCall
+    ) async throws(AuditUnavailable) {
+        try await permit(
+            .approval(isApproved ? .approved : .approvalDenied, approval, of: call, status: nil))
+    }
+
+    /// Records that archived files are about to be taken away. When this returns, the record is on disk, and they may be.
+    ///
+    /// - Parameter setting: what the record says of the reason, such as `deletes.archive_keep 8760h`.
+    package func archiveRemoved(_ files: [AuditArchived], setting: String) async throws(AuditUnavailable) {
+        let reason =
+            "\(core.options.software); \(setting): \(files.count == 1 ? "1 file" : "\(files.count) files") removed"
+        try await permit(.archiveRemoved(files, reason: reason))
+    }
+
+    private func permit(_ draft: RecordDraft) async throws(AuditUnavailable) {
+        guard draft.maxBytes <= core.options.maxRecordBytes else { throw tooLarge(draft) }
+        switch await core.submit(draft) {
+        case .written: break
+        case .refused(let trouble), .kept(let trouble): throw trouble
+        }
+    }
+
     /// Closes an intent that an earlier process left open: by a read of the object, or as `unknown`.
     @discardableResult
     public func recovered(
@@ -110,7 +145,7 @@ public final class AuditLog: Sendable {
             .tooLarge, "the record needs up to \(draft.maxBytes) bytes; \(core.options.maxRecordBytes) are allowed")
     }
 
-    private func durability(of verdict: WriterState.Verdict) -> AuditDurability {
+    func durability(of verdict: WriterState.Verdict) -> AuditDurability {
         switch verdict {
         case .written(let seq): .durable(seq: seq)
         case .kept(let trouble): .kept(trouble)

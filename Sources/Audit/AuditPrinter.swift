@@ -58,9 +58,17 @@ public struct AuditPrinter: Sendable {
         return line([
             String(row.seq), String(time), row.call.caller.name, row.call.caller.via,
             row.call.operation, result,
-            row.status.map { String($0) } ?? "-", row.call.id, row.call.reason.isEmpty ? "-" : row.call.reason,
+            row.status.map { String($0) } ?? "-", row.call.id, reason(row),
             row.call.objects.joined(separator: " "),
         ])
+    }
+
+    /// Of a decision: whose it is, and why.
+    private static func reason(_ row: AuditRow) -> String {
+        if let approval = row.approval, let by = approval.by, row.closedBy == nil, row.result != "open" {
+            return "by \(by.name)" + (approval.reason.isEmpty ? "" : ": \(approval.reason)")
+        }
+        return row.call.reason.isEmpty ? "-" : row.call.reason
     }
 
     private static func line(_ cells: [String]) -> String {
@@ -98,6 +106,8 @@ public struct AuditPrinter: Sendable {
             if let value { out += ",\"\(name)\":\(value)".utf8 }
         }
         if row.isRecovered { out.append(#","recovered":true"#) }
+        if !row.archive.isEmpty { AuditArchived.append(row.archive, to: &out) }
+        row.approval?.append(to: &out)
         out.append(0x7D)
         return PrintableText.json(String(decoding: out, as: UTF8.self))
     }

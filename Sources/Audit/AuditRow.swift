@@ -9,7 +9,8 @@ public struct AuditRow: Sendable, Equatable {
     public var time: AuditTime
     /// The call.
     public var call: AuditCall
-    /// What came of it: a raw value of `AuditResult`, `denied`, or `open` while there is no outcome.
+    /// What came of it: a raw value of `AuditResult`, `denied`, `approval_asked`, `approved`, `approval_denied`, or `open` while
+    /// there is no outcome.
     public var result: String
     /// The answer's status.
     public var status: Int?
@@ -21,6 +22,10 @@ public struct AuditRow: Sendable, Equatable {
     public var closedBy: UInt64?
     /// Whether it was closed by a later process, after a crash.
     public var isRecovered = false
+    /// What was archived before it.
+    public var archive: [AuditArchived] = []
+    /// The approval that was asked for, given, denied or used.
+    public var approval: AuditApproval?
 }
 
 /// Which rows to list. All that is set must hold.
@@ -35,7 +40,7 @@ public struct AuditFilter: Sendable, Equatable {
     public var object: String?
     /// The iTwin; in either case.
     public var itwin: String?
-    /// A raw value of `AuditResult`, `denied` or `open`.
+    /// A raw value of `AuditResult`, `denied`, `approval_asked`, `approved`, `approval_denied` or `open`.
     public var result: String?
 
     /// A filter that lets all rows pass.
@@ -79,13 +84,16 @@ struct RowJoin {
     mutating func take(_ record: AuditRecord) -> AuditRow? {
         guard let event = RecordEvent(rawValue: record.event), filter.admits(record.call) else { return nil }
         switch event {
-        case .opened, .retired, .closed: return nil
+        case .opened, .witness, .archiveRemoved, .retired, .closed: return nil
         case .intent:
-            open[record.seq] = AuditRow(seq: record.seq, time: record.time, call: record.call, result: "open")
+            open[record.seq] = AuditRow(
+                seq: record.seq, time: record.time, call: record.call, result: "open", archive: record.archive,
+                approval: record.approval)
             return nil
-        case .denied:
+        case .denied, .approvalAsked, .approved, .approvalDenied:
             let row = AuditRow(
-                seq: record.seq, time: record.time, call: record.call, result: "denied", status: record.status)
+                seq: record.seq, time: record.time, call: record.call, result: event.rawValue, status: record.status,
+                approval: record.approval)
             return filter.admits(row, closed: nil) ? row : nil
         case .outcome, .recovered:
             return close(record, isRecovered: event == .recovered)
@@ -125,7 +133,8 @@ extension AuditReader {
         for row in join.rest() where goesOn { goesOn = body(row) }
     }
 
-    /// The lines of one entry as they stand in the log: by correlation id, or by the number of any of its records.
+    /// The lines of one entry as they stand in the log: by correlation id, by that of an approval, or by the number of any of
+    /// its records.
     public func show(_ key: String, _ body: (String) -> Void) throws(AuditReadFailure) {
         let wanted = UInt64(key)
         var entry: UInt64?
@@ -141,7 +150,7 @@ extension AuditReader {
             if let entry {
                 isWanted = start.seq == entry || OpenIntentScan.closedIntent(line, start) == entry
             } else {
-                isWanted = AuditRecord(line)?.call.id == key
+                isWanted = AuditRecord(line).map { $0.call.id == key || $0.approval?.id == key } ?? false
             }
             if isWanted { body(line.text(0..<line.count)) }
             return true

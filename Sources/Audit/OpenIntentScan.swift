@@ -30,7 +30,9 @@ struct OpenIntentScan {
             case .intent: open.insert(start.seq)
             case .outcome, .recovered:
                 if let intent = Self.closedIntent(line, start) { open.remove(intent) }
-            case .opened, .denied, .retired, .closed: break
+            case .opened, .denied, .witness, .approvalAsked, .approved, .approvalDenied, .archiveRemoved, .retired,
+                .closed:
+                break
             }
             return true
         }

@@ -5,7 +5,20 @@ import Ground
 
 /// What a record is about; the value of its `event` member.
 enum RecordEvent: String, Sendable, CaseIterable {
-    case opened, intent, outcome, denied, recovered, retired, closed
+    case opened, intent, outcome, denied, recovered, witness, retired, closed
+    case approvalAsked = "approval_asked"
+    case approved
+    case approvalDenied = "approval_denied"
+    case archiveRemoved = "archive_removed"
+
+    /// Whether it permits or announces what may only be done once it is durable: refused when it cannot be written, and never
+    /// kept for later.
+    var permits: Bool {
+        switch self {
+        case .intent, .approvalAsked, .approved, .approvalDenied, .archiveRemoved: true
+        case .opened, .outcome, .denied, .recovered, .witness, .retired, .closed: false
+        }
+    }
 }
 
 /// The members of a call, encoded once and used by all of its records. Each fragment begins with a comma.
@@ -34,20 +47,31 @@ extension EncodedCall {
             members.append(0x5D)
         }
         Self.append(#","itwin":"#, call.itwin, to: &members)
-        members.append(#","caller":{"name":"#)
-        JSONText.append(call.caller.name, .lines, to: &members)
-        Self.append(#","address":"#, call.caller.address, to: &members)
-        Self.append(#","via":"#, call.caller.via, to: &members)
-        Self.append(#","issuer":"#, call.caller.issuer, to: &members)
-        Self.append(#","subject":"#, call.caller.subject, to: &members)
-        members.append(0x7D)
+        members.append(#","caller":"#)
+        call.caller.append(to: &members)
         Self.append(#","reason":"#, call.reason, to: &members)
     }
 
-    private static func append(_ name: StaticString, _ text: String, to out: inout [UInt8]) {
+    /// Appends a member, unless it says nothing.
+    ///
+    /// - Parameter name: with its comma, quotes and colon.
+    static func append(_ name: StaticString, _ text: String, to out: inout [UInt8]) {
         guard !text.isEmpty else { return }
         out.append(name)
         JSONText.append(text, .lines, to: &out)
+    }
+}
+
+extension AuditCaller {
+    /// Appends `{"name":…}`.
+    func append(to out: inout [UInt8]) {
+        out.append(#"{"name":"#)
+        JSONText.append(name, .lines, to: &out)
+        EncodedCall.append(#","address":"#, address, to: &out)
+        EncodedCall.append(#","via":"#, via, to: &out)
+        EncodedCall.append(#","issuer":"#, issuer, to: &out)
+        EncodedCall.append(#","subject":"#, subject, to: &out)
+        out.append(0x7D)
     }
 }
 
@@ -66,6 +90,8 @@ struct RecordDraft: Sendable, Equatable {
     static func intent(_ intent: AuditIntent) -> RecordDraft {
         var tail: [UInt8] = []
         if let snapshot = intent.snapshot { Snapshot.append(snapshot, to: &tail) }
+        if !intent.archive.isEmpty { AuditArchived.append(intent.archive, to: &tail) }
+        if let approval = intent.approval { approval.append(to: &tail) }
         return RecordDraft(event: .intent, call: EncodedCall(intent.call), intent: nil, tail: tail)
     }
 
@@ -100,6 +126,26 @@ struct RecordDraft: Sendable, Equatable {
         members.append(#","reason":"#)
         JSONText.append(reason, .lines, to: &members)
         return RecordDraft(event: event, call: EncodedCall(id: [], members: members), intent: nil, tail: [])
+    }
+
+    /// A delete was asked for that needs an approval, or somebody has decided about one.
+    static func approval(
+        _ event: RecordEvent, _ approval: AuditApproval, of call: AuditCall, status: Int?
+    ) -> RecordDraft {
+        var tail: [UInt8] = []
+        approval.append(to: &tail)
+        if let status {
+            tail.append(#","status":"#)
+            tail.append(decimal: max(0, status))
+        }
+        return RecordDraft(event: event, call: EncodedCall(call), intent: nil, tail: tail)
+    }
+
+    /// Archived files are about to be taken away.
+    static func archiveRemoved(_ files: [AuditArchived], reason: String) -> RecordDraft {
+        var draft = lifecycle(.archiveRemoved, reason: reason)
+        AuditArchived.append(files, to: &draft.tail)
+        return draft
     }
 
     /// Files of the log are about to be taken away.

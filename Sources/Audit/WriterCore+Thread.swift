@@ -60,7 +60,7 @@ extension WriterCore {
         } catch {
             throw AuditUnavailable(error)
         }
-        guard batch.contains(where: { $0.draft.event == .intent }) else { return batch }
+        guard batch.contains(where: \.draft.event.permits) else { return batch }
         guard let trouble = lackOfSpace(bytes, &chain) else {
             settle {
                 $0.hasSpace()

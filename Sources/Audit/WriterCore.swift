@@ -66,7 +66,7 @@ final class WriterCore: Sendable {
         // A task that is cancelled from here on finds the waiter, because the flag is set before the handler runs.
         let (verdict, rings) = shared.withLock { shared -> (Verdict?, Bool) in
             let isCancelled = Task.isCancelled
-            if isCancelled, entry.draft.event == .intent { return (.refused(.giveUp), false) }
+            if isCancelled, entry.draft.event.permits { return (.refused(.giveUp), false) }
             if let verdict = shared.state.add(entry, now: now) { return (verdict, false) }
             if !isCancelled { shared.waiters[entry.id] = continuation }
             defer { shared.isSleeping = false }

@@ -66,7 +66,7 @@ struct WriterState: Sendable {
     private(set) var isClosing = false
     private var queue: [WriterEntry] = []
     private var inFlight: [WriterEntry] = []
-    /// Intents in `queue` and `inFlight`.
+    /// Intents, and what is refused like them, in `queue` and `inFlight`.
     private var waitingIntents = 0
 
     init(limits: Limits = Limits()) {
@@ -81,7 +81,7 @@ struct WriterState: Sendable {
     /// Takes an entry, or says at once what becomes of it. A kept entry is taken as well.
     mutating func add(_ entry: WriterEntry, now: ContinuousClock.Instant) -> Verdict? {
         if phase == .closed || isClosing { return .refused(AuditUnavailable(.closed, "the audit log is closed")) }
-        if entry.draft.event == .intent {
+        if entry.draft.event.permits {
             if let refusal = refusal(now: now) { return .refused(refusal) }
             waitingIntents += 1
             queue.append(entry)
@@ -101,7 +101,7 @@ struct WriterState: Sendable {
 
     /// The caller of an entry no longer waits.
     mutating func abandon(_ id: UInt64) {
-        if let index = queue.firstIndex(where: { $0.id == id }), queue[index].draft.event == .intent {
+        if let index = queue.firstIndex(where: { $0.id == id }), queue[index].draft.event.permits {
             queue.remove(at: index)
             waitingIntents -= 1
         } else if let index = inFlight.firstIndex(where: { $0.id == id }) {
@@ -151,7 +151,8 @@ struct WriterState: Sendable {
                     notSent.append(WriterEntry(id: 0, draft: .notSent(entry.draft.call, intent: seq)))
                 }
             case .outcome: openIntents -= 1
-            case .opened, .denied, .recovered, .retired, .closed: break
+            case .approvalAsked, .approved, .approvalDenied, .archiveRemoved: waitingIntents -= 1
+            case .opened, .denied, .recovered, .witness, .retired, .closed: break
             }
             settlements.append(Settlement(id: entry.id, verdict: .written(seq: seq)))
         }
@@ -165,8 +166,8 @@ struct WriterState: Sendable {
         _ trouble: AuditUnavailable, now: ContinuousClock.Instant
     ) -> (batch: [WriterEntry], settlements: [Settlement]) {
         shortage = breakage(trouble, after: shortage, now: now)
-        let refused = inFlight.filter { $0.draft.event == .intent }
-        inFlight.removeAll { $0.draft.event == .intent }
+        let refused = inFlight.filter(\.draft.event.permits)
+        inFlight.removeAll(where: \.draft.event.permits)
         waitingIntents -= refused.count
         return (inFlight, refused.map { Settlement(id: $0.id, verdict: .refused(told(shortage, now: now))) })
     }
@@ -185,10 +186,10 @@ struct WriterState: Sendable {
         let entries = inFlight + queue
         inFlight = []
         waitingIntents = 0
-        queue = entries.filter { $0.draft.event != .intent }
+        queue = entries.filter { !$0.draft.event.permits }
         let told = told(breakage, now: now)
         return entries.map {
-            Settlement(id: $0.id, verdict: $0.draft.event == .intent ? .refused(told) : .kept(told))
+            Settlement(id: $0.id, verdict: $0.draft.event.permits ? .refused(told) : .kept(told))
         }
     }
 

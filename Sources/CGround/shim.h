@@ -7,6 +7,7 @@
 #include <semaphore.h>
 #include <spawn.h>
 #include <stdint.h>
+#include <sys/statfs.h>
 #include <time.h>
 
 // Functions of glibc that Swift's Glibc module does not show, because it is built without _GNU_SOURCE.
@@ -23,6 +24,12 @@ static inline void cground_name_thread(const char *name) {
 // Waits for a ring until a time of the monotonic clock; 0, or -1 with errno.
 static inline int cground_wait(sem_t *semaphore, const struct timespec *until) {
     return sem_clockwait(semaphore, CLOCK_MONOTONIC, until);
+}
+
+// The kind of file system that a path lies on, as in linux/magic.h; 0 where that cannot be told.
+static inline uint32_t cground_file_system(const char *path) {
+    struct statfs status;
+    return statfs(path, &status) == 0 ? (uint32_t)status.f_type : 0;
 }
 
 // What is spawned gets no descriptor from this one up; 0, or an error number.

@@ -25,6 +25,11 @@ package enum MissingObject {
         return details.allSatisfy { names(kind, in: $0.lowercased()) }
     }
 
+    /// Whether the answer says that the iTwin (v1: the project) is not there, and so nothing in it.
+    package static func isOfITwin(_ body: [UInt8]) -> Bool {
+        ["itwinnotfound", "projectnotfound"].contains(JSON(body)?["error"]?["code"]?.string?.lowercased() ?? "")
+    }
+
     /// Codes that name no kind of object.
     private static let general: Set<String> = ["resourcenotfound", "notfound", "gone", "resourcegone"]
 

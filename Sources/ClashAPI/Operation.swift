@@ -16,6 +16,8 @@ package struct Operation: Sendable, Hashable {
     package let family: ListFamily?
     /// Whether its answer is a page of a list.
     package let isList: Bool
+    /// How its list is paged; nil where it is none, or comes whole.
+    package let paging: ListPaging?
     /// How its answers may be cached.
     package let cachePolicy: CachePolicy
     /// Where its answers keep their rows.
@@ -71,6 +73,7 @@ package struct Operation: Sendable, Hashable {
         carriesLinks = true
         family = nil
         isList = false
+        paging = nil
         cachePolicy = .never
         rows = .none
         touchesLists = []
@@ -94,6 +97,7 @@ package struct Operation: Sendable, Hashable {
         isKnown = true
         family = effect.family
         isList = effect.isList
+        paging = ListPaging.all[name]
         cachePolicy = effect.cachePolicy
         rows = effect.rows
         (touchesLists, touchesItems) = effect.touches

@@ -38,6 +38,11 @@ enum QueryScan {
         }
     }
 
+    /// Part of a query as text.
+    static func decoded(_ target: Span<UInt8>, _ range: Range<Int>) -> String {
+        String(decoding: decode(target, range), as: UTF8.self)
+    }
+
     private static func decode(_ bytes: [UInt8]) -> [UInt8] { decode(bytes.span, 0..<bytes.count) }
 
     /// Calls `body` with the ranges of each pair's name and value; the value is empty where there is none.

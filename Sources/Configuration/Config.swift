@@ -208,8 +208,6 @@ extension Config {
         package var maxQueue = 1000
         /// Only measure and report, hold nothing back.
         package var observe = false
-        /// Path of a file that carries upstream's pauses over a restart.
-        package var stateFile: String?
     }
 
     /// `[audit]`.

@@ -27,6 +27,7 @@ struct ConfigChecks {
         sizes()
         callers()
         operations()
+        approvals()
         issuersAndSinks()
         files(problem)
     }
@@ -214,6 +215,27 @@ struct ConfigChecks {
         }
     }
 
+    /// A delete that nobody else could approve would wait for ever.
+    private mutating func approvals() {
+        guard isSound("caller", "issuer", "deletes.approval"), config.deletes.approval == .second else { return }
+        func may(_ right: Permission) -> (callers: [String], issuers: Bool) {
+            let callers = config.callers.filter { $0.allow.contains(right) }.map(\.name)
+            return (callers, config.issuers.contains { $0.mayGrant(right) })
+        }
+        let (approvers, deleters) = (may(.approve), may(.delete))
+        if approvers.issuers { return }
+        if approvers.callers.isEmpty {
+            mistake(
+                "deletes.approval", "\"second\" needs somebody who may approve, and nobody may",
+                "give a [[caller]] or [[issuer]] the right: allow = [\"read\", \"approve\"]")
+        } else if approvers.callers.count == 1, deleters.callers == approvers.callers, !deleters.issuers {
+            mistake(
+                "deletes.approval",
+                "\"second\" needs another caller than the one who deletes, and only \"\(approvers.callers[0])\" may approve",
+                "give the right \"approve\" to a [[caller]] or [[issuer]] of its own")
+        }
+    }
+
     /// An operation that its own rights never let through is a slip of one of the two lists.
     private mutating func operations() {
         if isSound("caller") {
@@ -311,7 +333,6 @@ struct ConfigChecks {
             ("fleet.ca_file", config.fleet.caFile, .certificates), ("fleet.key_file", config.fleet.keyFile, .any),
             ("audit.signing_key_file", config.audit.signingKeyFile, .signingKey),
             ("alerts.command", config.alerts.command, .program),
-            ("rate.state_file", config.rate.stateFile, .state),
         ]
         let ofSinks = config.auditSinks.enumerated().flatMap { offset, sink -> [(String, String?, FileContent)] in
             let table = "audit_sink[\(offset + 1)]"
@@ -329,7 +350,6 @@ struct ConfigChecks {
         switch content {
         case .any: "name a file that this user can read"
         case .program: "name a program that this user can run, without arguments (no shell looks at it)"
-        case .state: "name a file of its own for it, which need not be there yet"
         case .certificates: "name a file with PEM certificates that this user can read"
         case .credential: "name a file that this user can read, with the secret alone on its one line"
         case .userAndPassword: "name a file that this user can read, with user:password alone on its one line"
@@ -361,5 +381,12 @@ extension BaseURL {
     fileprivate func reaches(_ address: ListenAddress) -> Bool {
         guard case .tcp(let host, let port) = address else { return false }
         return port == effectivePort && (host == self.host || isLoopback && HostName.collide(host, self.host))
+    }
+}
+
+extension Config.Issuer {
+    /// Whether some of those for whom it vouches have the right.
+    fileprivate func mayGrant(_ right: Permission) -> Bool {
+        allow.contains(right) || !rightsClaim.isEmpty && rights.values.contains { $0.contains(right) }
     }
 }

@@ -69,6 +69,8 @@ extension GatheredValues {
         }
         for (name, node) in members.sorted(by: { $0.key < $1.key }) {
             let path = [section, name]
+            // The line of earlier releases' shipped file, which turned off what there is no more.
+            if section == "rate", name == "state_file", node == .string("") { continue }
             guard ConfigKeys.all.contains(where: { $0.section == section && $0.name == name }) else {
                 unknown(key: name, of: section, lines.place(of: path))
                 continue
@@ -221,6 +223,12 @@ extension GatheredValues {
     private mutating func unknown(key name: String, of section: String, _ place: ConfigPlace) {
         let own = ConfigKeys.all.filter { $0.section == section }.map(\.name)
         let dotted = "\(section).\(name)"
+        if dotted == "rate.state_file" {
+            return mistake(
+                place, dotted, "has given way to the fleet's file, which keeps windows as well as pauses",
+                "leave the line out and set [fleet] engine = \"file:/var/lib/clash-proxy/fleet.db\"; pauses that the old file holds are not read, Bentley tells them again"
+            )
+        }
         let nearest = Suggestion.nearest(to: name, among: own).map { "\(section).\($0)" } ?? Suggestion.key(like: name)
         let remedy = didYouMean(nearest) ?? "[\(section)] has \(own.joined(separator: ", "))"
         mistake(place, dotted, "is not a known key", remedy)

@@ -182,10 +182,9 @@ enum ConfigKeys {
         .init("cache.stale_if_error", \.cache.staleIfError, span, "hard upper bound of staleness"),
         .init(
             "cache.walks", \.cache.walks, .flag,
-            "serve any $top of the paged lists from fetches of the largest page", inForce: false),
+            "serve any $top of the paged lists from fetches of the largest page"),
         .init(
-            "cache.prefetch", \.cache.prefetch, .flag, "fetch a walk's next page while the budget idles",
-            inForce: false),
+            "cache.prefetch", \.cache.prefetch, .flag, "fetch a walk's next page while the budget idles"),
     ]
 
     private static let rate: [ConfigKey<Config>] = [
@@ -202,36 +201,33 @@ enum ConfigKeys {
         .init(
             "rate.observe", \.rate.observe, .flag,
             "hold nothing, pass 429s as they are, count what would have waited"),
-        .init(
-            "rate.state_file", \.rate.stateFile, .optional(.path), "carries upstream's pauses over a restart",
-            needsRestart: true),
     ]
 
     private static let fleet: [ConfigKey<Config>] = [
         .init(
             "fleet.engine", \.fleet.engine, .optional(.engine),
             "\"\" alone in memory | file:/path.db | redis://host:6379/0 | rediss://… ; several hosts: redis://h1:6379,h2:6379/0",
-            inForce: false, guardsAccess: true, needsRestart: true),
+            guardsAccess: true, needsRestart: true),
         .init(
             "fleet.password_file", \.fleet.passwordFile, .optional(.path),
             "Redis AUTH (\"user:password\" or \"password\"; the first colon separates, one line end is dropped)",
-            inForce: false, needsRestart: true),
+            needsRestart: true),
         .init(
             "fleet.ca_file", \.fleet.caFile, .optional(.path), "rediss://; verification cannot be turned off",
-            inForce: false, needsRestart: true),
+            needsRestart: true),
         .init(
             "fleet.name", \.fleet.name, .anyText,
             "of this member; empty: host and pid (in checkpoints the host alone)", needsRestart: true),
         .init(
             "fleet.max_members", \.fleet.maxMembers, .count(1...1000), "so many sidecars share the windows at most",
-            inForce: false, needsRestart: true),
+            needsRestart: true),
         .init(
             "fleet.offline_reserve", \.fleet.offlineReserve, .percent,
             "Redis only: of every window but run_windows, for members cut off from the engine; \"0%\", or a share below one call: hold, never send",
-            inForce: false, needsRestart: true),
+            needsRestart: true),
         .init(
             "fleet.max_lag", \.fleet.maxLag, timeout,
-            "how long a member answers from its cache without hearing from the engine", inForce: false,
+            "how long a member answers from its cache without hearing from the engine",
             needsRestart: true),
         .init(
             "fleet.share_pages", \.fleet.sharePages, .flag,
@@ -279,17 +275,14 @@ enum ConfigKeys {
             "ids (iTwin, test, report, run; v1 or v2) that nobody may delete through this proxy"),
         .init(
             "deletes.approval", \.deletes.approval, .choice,
-            "none | second: a delete waits for another caller's approval", inForce: false, guardsAccess: true),
+            "none | second: a delete waits for another caller's approval"),
         .init(
             "deletes.archive", \.deletes.archive, .choice,
-            "off | best_effort | required: whole report or result before it is deleted", inForce: false,
-            guardsAccess: true),
+            "off | best_effort | required: whole report or result before it is deleted"),
         .init(
-            "deletes.archive_path", \.deletes.archivePath, .path, "a folder", inForce: false, guardsAccess: true,
-            needsRestart: true),
+            "deletes.archive_path", \.deletes.archivePath, .path, "a folder", needsRestart: true),
         .init(
-            "deletes.archive_keep", \.deletes.archiveKeep, .optional(age), "e.g. \"8760h\"; \"\" = for ever",
-            inForce: false, guardsAccess: true),
+            "deletes.archive_keep", \.deletes.archiveKeep, .optional(age), "e.g. \"8760h\"; \"\" = for ever"),
     ]
 
     private static let alerts: [ConfigKey<Config>] = [

@@ -84,7 +84,6 @@ extension LoadedConfig {
     package var formerPaths: [(key: String, former: String, now: String)] {
         let paths = [
             ("audit.path", config.audit.path), ("token.state_file", config.token.stateFile),
-            ("rate.state_file", config.rate.stateFile),
         ]
         return paths.compactMap { key, now in
             guard let now, let former = given[key]?.written else { return nil }

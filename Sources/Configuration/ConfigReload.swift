@@ -24,9 +24,13 @@ extension Config {
     /// and off by a restart only; its files are exchanged while it runs.
     private func needsRestart(_ key: ConfigKey<Config>, for new: Config) -> Bool {
         if key.needsRestart { return true }
+        // What members share they have to agree on.
+        if fleet.engine != nil, Self.ofFleet.contains(key.dotted) { return true }
         if Self.ofTLS.contains(key.dotted) { return listen.usesTLS != new.listen.usesTLS }
         return key.section == "token" && token.mode == .refreshToken && !Self.ofLogin.contains(key.dotted)
     }
+
+    private static let ofFleet: Set = ["rate.windows", "rate.run_windows"]
 
     private static let ofTLS: Set = ["listen.tls_certificate", "listen.tls_key", "listen.client_ca"]
 

@@ -80,10 +80,6 @@ package struct ConfigSources: Sendable, CustomStringConvertible, CustomReflectab
     package static func problem(_ path: String, _ content: FileContent) -> String? {
         do throws(ReadFailure) {
             switch content {
-            case .state:
-                var status = stat()
-                if stat(path, &status) == 0 { try check(status) }
-                return nil
             case .any:
                 close(try open(path))
                 return nil

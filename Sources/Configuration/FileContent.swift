@@ -16,8 +16,6 @@ package enum FileContent: Sendable {
     case userAndPassword
     /// A key that signs checkpoints.
     case signingKey
-    /// Kept by this process: it may be missing.
-    case state
     /// This user can run it.
     case program
 
@@ -32,7 +30,7 @@ package enum FileContent: Sendable {
     /// What is wrong with these bytes; nil when nothing is.
     func problem(_ bytes: [UInt8]) -> String? {
         switch self {
-        case .any, .state, .program: nil
+        case .any, .program: nil
         case .certificates: Self.holdsCertificate(bytes) ? nil : "holds no PEM certificate"
         case .credential: CredentialText.problem(file: bytes)
         case .userAndPassword:

@@ -24,6 +24,7 @@ struct MainProof: Sendable {
             // One after the other: no other's delete may hide what one of them shows.
             for (number, caller) in world.callers.enumerated() { await proveDelete(number, caller) }
         }
+        if only.contains(.runsStartOnce) { await proveStarts() }
         if only.contains(.pauseIsAbsorbed) { await provePauses() }
         let secrecy = await SecrecyProof(world: world, table: table).lookedAt()
         await proveDrain()

@@ -114,7 +114,7 @@ struct ProofCalls: Sendable {
             ProofCall("v2.runs.start", .post, "\(v2)/runs/jobs", body: body),
             ProofCall(
                 "v1.runs.start", .post, "\(v1)/runs",
-                body: #"{"testId":"\#(legacy(test))","iModelId":"\#(repository)"}"#),
+                body: #"{"testId":"\#(legacy(test))","iModelId":"\#(repository)","namedVersionId":"\#(test)"}"#),
         ]
     }
 

@@ -22,6 +22,8 @@ package enum Promise: String, Sendable, CaseIterable {
     case pauseIsAbsorbed = "a 429 is absorbed"
     /// Without a call upstream.
     case repeatsAreCached = "a repeated read comes from the cache"
+    /// Whatever is repeated, and though an answer was lost.
+    case runsStartOnce = "a run is started once"
     /// Neither an answer nor an outcome.
     case drainLosesNothing = "drain loses nothing"
     /// And says so when a byte is not.

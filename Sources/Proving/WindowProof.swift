@@ -75,7 +75,7 @@ struct WindowProof: Sendable {
         }
         let count = windows.load
         await flood(count) { number in starts(starter, number).map { (starter, $0, "prove-run-\(number)") } }
-        table.add(.noWindowIsExceeded, name, verdict(windows, asked: count, "prove-run-"))
+        table.add(.noWindowIsExceeded, name, verdict(windows, asked: count, "prove-run-", areStarts: true))
     }
 
     private func starts(_ caller: ProvenCaller, _ number: Int) -> ProofCall? {
@@ -93,10 +93,14 @@ struct WindowProof: Sendable {
         }
     }
 
-    private func verdict(_ windows: [ProvedWindow], asked: Int, _ prefix: String) -> Verdict {
+    /// - Parameter areStarts: what is read for a start is none.
+    private func verdict(
+        _ windows: [ProvedWindow], asked: Int, _ prefix: String, areStarts: Bool = false
+    ) -> Verdict {
         if Task.isCancelled { return .fail("could not be run: there was no time") }
-        let times = world.simulator.recorded.filter { $0[header: "x-correlation-id"]?.hasPrefix(prefix) == true }
-            .map(\.time).sorted()
+        let times = world.simulator.recorded.filter {
+            $0[header: "x-correlation-id"]?.hasPrefix(prefix) == true && (!areStarts || $0.method == "POST")
+        }.map(\.time).sorted()
         guard !times.isEmpty else { return .fail("of \(asked) calls none arrived") }
         for window in windows {
             let most = Self.most(in: window.proved.span * 4 / 5, of: times)

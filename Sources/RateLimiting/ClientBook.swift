@@ -110,6 +110,19 @@ struct ClientBook: Sendable {
         if lane.countsAsRun { runWindows.record(now: now) }
     }
 
+    /// Others have sent so many calls, of them so many starts of runs.
+    mutating func othersSent(calls: Int, runs: Int, now: Nanoseconds) {
+        windows.othersSent(calls, now: now)
+        runWindows.othersSent(runs, now: now)
+    }
+
+    /// What was sent before, by window, those of runs last.
+    mutating func adopt(_ sends: [[EarlierSends]], isHeld: Bool, now: Nanoseconds) {
+        let count = windows.windows.count
+        windows.adopt(Array(sends.prefix(count)), isHeld: isHeld, now: now)
+        runWindows.adopt(Array(sends.dropFirst(count)), isHeld: isHeld, now: now)
+    }
+
     /// The call's place is back.
     mutating func left() { users -= 1 }
 

@@ -242,9 +242,24 @@ struct ClientBooks: Sendable {
         return (closing, index >= Self.firstClient ? owners[index - Self.firstClient].client : nil)
     }
 
-    /// A pause of the proxy's own client that was kept over a restart.
-    mutating func restore(_ scope: CoolDownScope, cause: LimitCause, now: Nanoseconds, end: Nanoseconds) {
-        books[Self.own].coolDowns.restore(scope, cause: cause, now: now, end: end)
+    /// See `Gate.othersSent`.
+    mutating func othersSent(calls: Int, runs: Int, now: Nanoseconds) {
+        bring(Self.own, to: now)
+        books[Self.own].othersSent(calls: calls, runs: runs, now: now)
+    }
+
+    /// See `Gate.adopt`.
+    mutating func adopt(_ sends: [[EarlierSends]], now: Nanoseconds) {
+        bring(Self.own, to: now)
+        books[Self.own].adopt(sends, isHeld: isHeld, now: now)
+    }
+
+    /// A pause of the proxy's own client that was told to somebody else.
+    mutating func closedByOthers(
+        _ scope: CoolDownScope, cause: LimitCause, now: Nanoseconds, end: Nanoseconds
+    ) -> CoolDownTable.Closing? {
+        bring(Self.own, to: now)
+        return books[Self.own].coolDowns.closedByOthers(scope, cause: cause, now: now, end: end)
     }
 
     // MARK: All together

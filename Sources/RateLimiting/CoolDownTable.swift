@@ -48,12 +48,6 @@ struct CoolDownTable: Sendable {
         return Closing(scope: scope, end: max(former, end), isLonger: end > former, isNew: isNew)
     }
 
-    /// A pause that was kept over a restart.
-    mutating func restore(_ scope: CoolDownScope, cause: LimitCause, now: Nanoseconds, end: Nanoseconds) {
-        guard end > now, !entries.contains(where: { $0.scope == scope }) else { return }
-        entries.append(CoolDown(scope: scope, cause: cause, now: now, end: end))
-    }
-
     /// When the next call may go as far as pauses of everything go.
     func openingOfAll(now: Nanoseconds) -> Nanoseconds {
         entries.reduce(now) { $1.scope == .everything ? max($0, $1.opening(now: now)) : $0 }

@@ -13,35 +13,19 @@ package final class Gate: Sendable {
         var state: GateState
         var timer: DeadlineTimer
         var waiters: [GateState.ID: Waiter] = [:]
-        /// Grows with each change of what a restart should know.
-        var version: UInt64 = 0
     }
 
     private let time: Time
     private let start: ContinuousClock.Instant
-    private let file: GateStateFile?
     private let core: Mutex<Core>
     private let ids = Atomic<UInt64>(0)
-    /// The version that was written last.
-    private let written = Mutex<UInt64>(0)
 
-    /// A gate that begins as if half a burst had been spent, and with the pauses that `file` remembers. `seed` is for
-    /// jitter. `passesTokens`: tools bring their own tokens, and the windows are those of each token's client.
-    package init(
-        limits: GateLimits, passesTokens: Bool = false, time: Time = .system, seed: UInt64,
-        file: GateStateFile? = nil
-    ) {
+    /// A gate that begins as if half a burst had been spent. `seed` is for jitter. `passesTokens`: tools bring their own tokens,
+    /// and the windows are those of each token's client.
+    package init(limits: GateLimits, passesTokens: Bool = false, time: Time = .system, seed: UInt64) {
         self.time = time
-        self.file = file
         start = time.now()
-        var state = GateState(limits: limits, passesTokens: passesTokens, seed: seed)
-        if let file, let text = file.read() {
-            let wall = file.wallMilliseconds()
-            // A file that is damaged or gone remembers nothing.
-            if let memory = GateMemory(text: text, wallMilliseconds: wall) {
-                state.restore(memory, now: 0, wallMilliseconds: wall)
-            }
-        }
+        let state = GateState(limits: limits, passesTokens: passesTokens, seed: seed)
         core = Mutex(Core(state: state, timer: DeadlineTimer(time: time)))
     }
 
@@ -130,28 +114,11 @@ package final class Gate: Sendable {
     }
 
     func refusedUpstream(_ ticket: GateState.Ticket, _ cause: LimitCause, _ retryAfter: RetryAfter) -> Closing {
-        typealias Told = (closing: Closing, text: (version: UInt64, text: String)?)
-        let (closing, text) = settleCore { core, now -> (Told, GateState.Turn) in
-            let (closing, whose, turn) = core.state.refusedUpstream(
-                ticket, cause: cause, retryAfter: retryAfter, now: now)
+        settle { state, now in
+            let (closing, whose, turn) = state.refusedUpstream(ticket, cause: cause, retryAfter: retryAfter, now: now)
             let told = Closing(
                 scope: closing.scope, cause: cause, remaining: .nanoseconds(max(closing.end - now, 0)), whose: whose)
-            guard closing.isLonger, let file else { return ((told, nil), turn) }
-            core.version += 1
-            let memory = core.state.memory(now: now, wallMilliseconds: file.wallMilliseconds())
-            return ((told, (core.version, memory.text)), turn)
-        }
-        if let text { write(text) }
-        return closing
-    }
-
-    private func write(_ text: (version: UInt64, text: String)) {
-        guard let file else { return }
-        written.withLock { version in
-            // A later pause may have been written by another thread meanwhile.
-            guard text.version > version else { return }
-            version = text.version
-            file.write(text.text)
+            return (told, turn)
         }
     }
 
@@ -274,7 +241,7 @@ package final class Gate: Sendable {
         }
     }
 
-    private func settle<Answer>(_ event: (inout GateState, Nanoseconds) -> (Answer, GateState.Turn)) -> Answer {
+    func settle<Answer>(_ event: (inout GateState, Nanoseconds) -> (Answer, GateState.Turn)) -> Answer {
         settleCore { core, now in event(&core.state, now) }
     }
 

@@ -61,6 +61,9 @@ extension Gate {
             return place
         }
 
+        /// Whether `trySend` would send now, as far as is known.
+        package var maySend: Bool { gate.mayStillSend(ticket) }
+
         /// Upstream has answered the last send, and neither refused it for now nor its credentials: where tools bring
         /// their own tokens, this one is accepted.
         package func accepted() { if ticket.request.token != nil { gate.accepted(ticket) } }

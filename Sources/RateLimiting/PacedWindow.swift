@@ -115,6 +115,21 @@ struct PacedWindow: Sendable {
         plan(now: now)
     }
 
+    /// Begins with what is known to have been sent, instead of what was assumed.
+    mutating func begin(with sends: SlidingWindow, credit: Double, now: Nanoseconds) {
+        window = sends
+        assumed = 0
+        self.credit = credit
+        plan(now: now)
+    }
+
+    /// Sends of others.
+    mutating func record(_ count: Int, now: Nanoseconds) {
+        window.record(count, at: now)
+        admittedSincePlan += count
+        if admittedSincePlan > window.limit / 128 { plan(now: now) }
+    }
+
     /// Calls that went ahead of the even pace make it slower until they have left the window.
     private mutating func plan(now: Nanoseconds) {
         plannedAt = now

@@ -84,6 +84,28 @@ struct WindowSet: Sendable {
         for index in windows.indices { windows[index].send(now: now) }
     }
 
+    /// Others have sent so many calls.
+    mutating func othersSent(_ count: Int, now: Nanoseconds) {
+        guard count > 0 else { return }
+        history.advance(to: now)
+        history.record(count, at: now)
+        for index in windows.indices { windows[index].record(count, now: now) }
+    }
+
+    /// What was sent before takes the place of what was assumed, by window.
+    mutating func adopt(_ sends: [[EarlierSends]], isHeld: Bool, now: Nanoseconds) {
+        for (index, sends) in sends.enumerated() where index < windows.count {
+            let window = windows[index].window
+            windows[index] = PacedWindow(
+                GateWindow(limit: window.limit, span: .nanoseconds(window.span)), after: sends, isHeld: isHeld, now: now
+            )
+        }
+        let longest = sends.max { $0.reduce(0) { $0 + $1.count } < $1.reduce(0) { $0 + $1.count } } ?? []
+        for send in longest.sorted(by: { $0.age > $1.age }) {
+            history.record(send.count, at: now - send.age.clampedNanoseconds)
+        }
+    }
+
     /// Upstream refused a call; the pause ends at `end`.
     mutating func refused(now: Nanoseconds, end: Nanoseconds) {
         let spent = windows.map { Double($0.window.spent + $0.window.reserved) / Double($0.window.limit) }.max()

@@ -33,6 +33,11 @@ public enum Fault: Sendable {
     case executeThenReset
     /// Executes, then is silent; ``Simulator/releaseHeld()`` lets the answer out.
     case executeThenHang
+    /// Starts the run that is asked for, then closes without a byte. Other requests stay as they are.
+    case runAnswerLost
+    /// Starts the run that is asked for twice, as when a tool repeats a start whose answer was lost, then closes without a
+    /// byte. Other requests stay as they are.
+    case runStartedTwice
     /// Executes, and waits so long in real time before the first byte.
     case slowHead(Duration)
     /// Tells the full Content-Length, sends at most so many bytes of the body (always fewer than all), closes.

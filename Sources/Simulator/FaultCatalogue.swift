@@ -41,6 +41,8 @@ extension Fault {
         ("execute-then-close", .executeThenClose),
         ("execute-then-reset", .executeThenReset),
         ("execute-then-hang", .executeThenHang),
+        ("run-answer-lost", .runAnswerLost),
+        ("run-started-twice", .runStartedTwice),
         ("slow-head", .slowHead(.seconds(5))),
         ("truncated-length", .truncatedLength(after: 100)),
         ("truncated-chunked", .truncatedChunked(after: 100)),

@@ -9,7 +9,7 @@ import Proxy
 struct AuditCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "audit", abstract: "Who deleted it? Reads the audit log, also while a proxy writes it.",
-        subcommands: [List.self, Show.self, Verify.self, Export.self, Keygen.self])
+        subcommands: [List.self, Show.self, Verify.self, Export.self, Restore.self, Keygen.self])
 }
 
 /// Where the log is.
@@ -49,7 +49,10 @@ struct AuditFilterOptions: ParsableArguments {
     @Option(help: "The iTwin's (v1: project's) id.")
     var itwin: String?
 
-    @Option(help: "deleted, not_found, failed, refused_upstream, unknown, not_sent, started, done, denied or open.")
+    @Option(
+        help:
+            "deleted, not_found, failed, refused_upstream, unknown, not_sent, started, done, denied, approval_asked, approved, approval_denied or open."
+    )
     var result: AuditResultArgument?
 
     var filter: AuditFilter {
@@ -64,12 +67,13 @@ struct AuditFilterOptions: ParsableArguments {
     }
 }
 
-/// What `--result` takes: an outcome's result, `denied`, or `open`.
+/// What `--result` takes: an outcome's result, `denied`, what became of an approval, or `open`.
 struct AuditResultArgument: RawRepresentable, ExpressibleByArgument {
     let rawValue: String
 
     init?(rawValue: String) {
-        guard rawValue == "denied" || rawValue == "open" || AuditResult(rawValue: rawValue) != nil else { return nil }
+        let others = ["denied", "approval_asked", "approved", "approval_denied", "open"]
+        guard others.contains(rawValue) || AuditResult(rawValue: rawValue) != nil else { return nil }
         self.rawValue = rawValue
     }
 }

@@ -15,8 +15,15 @@ extension AuditCommand {
         var head: String?
         @Option(help: "A file with a checkpoint, of whatever age: the log must still begin with what was signed.")
         var checkpoint: String?
+        @Option(
+            parsing: .upToNextOption,
+            help: "Folders of other logs of the fleet: what they saw of this one must still be there.")
+        var with: [String] = []
         @Option(help: "The verifier key that `audit keygen` printed, for --checkpoint.")
         var publicKey: String?
+        @Flag(name: .customLong("archive"), help: "Looks at every archived file (deletes.archive), too.")
+        var looksAtArchive = false
+        @OptionGroup var archive: ArchiveOptions
 
         func validate() throws {
             guard (checkpoint == nil) == (publicKey == nil) else {
@@ -27,9 +34,11 @@ extension AuditCommand {
         func run() async throws {
             let noted = try checkpoint.map(read)
             let reader = try folder.reader()
-            let (verification, verdict): (AuditVerification, CheckpointVerdict?)
+            let archived = looksAtArchive ? try archive.folder(folder.options) : nil
+            let (verification, verdict, isArchived): (AuditVerification, CheckpointVerdict?, Bool)
             do throws(AuditReadFailure) {
                 verification = try reader.verify(head: head)
+                isArchived = if let archived { try ArchiveVerification.run(reader, archived) } else { true }
                 verdict = if let noted { try reader.verify(noted) } else { nil }
             } catch {
                 complain(error.description.printable)
@@ -44,10 +53,38 @@ extension AuditCommand {
                 }
             }
             if let noted, let verdict { say(Self.words(verdict, noted).printable) }
-            let isIntact = verification.isIntact && (verdict ?? .holds) == .holds
+            let isWitnessed = try held(reader)
+            let isIntact = verification.isIntact && (verdict ?? .holds) == .holds && isWitnessed && isArchived
             let word = isIntact ? "intact" : "NOT INTACT"
             say("\(word): \(verification.records) records in \(verification.files) files, head \(verification.head)")
             guard isIntact else { throw ExitCode.failure }
+        }
+
+        /// Whether all that other logs saw of this one is there.
+        private func held(_ reader: AuditReader) throws -> Bool {
+            var isHeld = true
+            for other in with {
+                do throws(AuditReadFailure) {
+                    let own = try reader.identity()
+                    let witnesses = try AuditReader(folder: other).witnesses().filter { $0.log == own }
+                    let missing = try reader.disproved(by: witnesses)
+                    for seen in missing {
+                        say(
+                            "cut or replaced: record \(seen.seq) with the hash \(seen.hash), which \(other) saw at \(seen.time), is not there"
+                                .printable)
+                    }
+                    if missing.isEmpty {
+                        say(
+                            "seen by \(other): \(witnesses.count) heads, the newest of record \(witnesses.last?.seq ?? 0)"
+                                .printable)
+                    }
+                    isHeld = isHeld && missing.isEmpty
+                } catch {
+                    complain(error.description.printable)
+                    throw ExitCode.failure
+                }
+            }
+            return isHeld
         }
 
         /// Complains and ends the command when there is nothing that could be held against the log.

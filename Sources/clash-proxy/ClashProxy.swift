@@ -90,8 +90,9 @@ struct ClashProxy: AsyncParsableCommand {
         subcommands: [
             ServeCommand.self, CheckCommand.self, LoginCommand.self, DemoCommand.self, SimulateCommand.self,
             KeyCommand.self, StatusCommand.self, ExplainCommand.self, ProveCommand.self, CacheCommand.self,
+            FleetCommand.self,
             HealthCommand.self,
-            AuditCommand.self,
+            AuditCommand.self, ApprovalsCommand.self,
         ],
         defaultSubcommand: ServeCommand.self
     )

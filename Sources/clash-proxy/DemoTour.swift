@@ -26,7 +26,8 @@ struct DemoTour: Sendable {
         viewerKey = try KeyGenerator.make(name: "viewer", itwins: simulator.iTwinIDs.last)
         let iTwin = simulator.iTwinIDs.first ?? ""
         self.iTwin = iTwin
-        report = simulator.reportIDs(iTwin: iTwin).first ?? ""
+        // The first is one of 40 MB.
+        report = simulator.reportIDs(iTwin: iTwin).dropFirst().first ?? ""
         test = simulator.testIDs(iTwin: iTwin).first ?? ""
         iModel = simulator.repositoryIDs(iTwin: iTwin).first ?? ""
         simulatorURL = upstream.apiURL
@@ -64,6 +65,27 @@ struct DemoTour: Sendable {
         """
     }
 
+    /// What several proxies do as one.
+    func fleet(_ proxy: String, _ others: [String], admin: String) -> String {
+        let path = "/clash-detection/itwins/\(iTwin)/tests/\(test)"
+        return """
+            Further members of the same fleet: \(others.joined(separator: " "))
+
+            # F1. Who shares the windows? Answers: every member, and what all of them have used
+            \(ProcessEnvironment.executable) fleet status --set admin.address=\(admin.dropFirst(7))
+
+            # F2. Read a test through another member, twice. Answers: "clash-proxy; hit" at the second
+            for i in 1 2; do \(curl) -i -H "X-Api-Key: $CLASH_KEY" '\(others[0])\(path)' | grep -i '^cache-status'; done
+
+            # F3. Delete it through the first. Answers: 202
+            \(curl) -H "X-Api-Key: $CLASH_KEY" -w '\\n%{http_code}\\n' -X POST -H 'Content-Type: application/json' \\
+              -d '{"jobs":["\(test)"],"operation":"delete"}' '\(proxy)/clash-detection/itwins/\(iTwin)/tests/jobs/deletion'
+
+            # F4. It is gone everywhere. Answers: 404
+            \(curl) -o /dev/null -H "X-Api-Key: $CLASH_KEY" -w '%{http_code}\\n' '\(others[0])\(path)'
+            """
+    }
+
     /// What tokens, cache and rate do for a tool.
     private func reads(_ base: String, _ proxy: String, _ admin: String) -> String {
         let next = #"python3 -c 'import json,sys; print(json.load(sys.stdin)["_links"]["next"]["href"])'"#
@@ -98,7 +120,7 @@ struct DemoTour: Sendable {
           '\(base)/runs/jobs'
 
         # 8. Delete a report, and say why. Answers: 202
-        \(curl) -H "X-Api-Key: $CLASH_KEY" -H 'X-Audit-Reason: superseded' -w '\\n%{http_code}\\n' -X POST \\
+        \(curl) -H "X-Api-Key: $CLASH_KEY" -H 'x-correlation-id: demo-delete' -H 'X-Audit-Reason: superseded' -w '\\n%{http_code}\\n' -X POST \\
           -H 'Content-Type: application/json' -d '{"jobs":["\(report)"],"operation":"delete"}' \\
           '\(base)/reports/jobs/deletion'
 
@@ -107,16 +129,19 @@ struct DemoTour: Sendable {
 
         # 10. Who deleted it? The audit log knew before the call was sent. Answers: a row with "demo", "deleted" and "superseded"
         \(ProcessEnvironment.executable) audit list --path \(audit) --object \(report)
+
+        # 11. It was the wrong one. What it was is archived (deletes.archive). Answers: all of it, with its "metadata"
+        \(ProcessEnvironment.executable) audit restore demo-delete --path \(audit) --archive-path \(audit)/archive
         """
     }
 
     /// What is refused.
     private func limits(_ base: String, _ proxy: String) -> String {
         """
-        # 11. What the proxy does not know it does not forward. Answers: 404 OperationNotFound
+        # 12. What the proxy does not know it does not forward. Answers: 404 OperationNotFound
         \(curl) -H "X-Api-Key: $CLASH_KEY" -w '\\n%{http_code}\\n' '\(proxy)/anything/else'
 
-        # 12. A caller can be bound to iTwins, and this is none of the viewer's. Answers: 403 "InsufficientPermissions", and why
+        # 13. A caller can be bound to iTwins, and this is none of the viewer's. Answers: 403 "InsufficientPermissions", and why
         \(curl) -H "X-Api-Key: $VIEWER_KEY" -w '\\n%{http_code}\\n' '\(base)/reports'
         """
     }

@@ -13,7 +13,8 @@ struct StatusText {
     var lines: [String] {
         [title, ""] + troubles + section("budget", windows) + section("queue", queue) + section("token", token)
             + section("cache", cache) + section("callers", callers) + section("deletes", deletes)
-            + section("audit", audit) + section("config", configuration)
+            + section("audit", audit) + section("fleet", document["fleet"].map(FleetText.lines) ?? [])
+            + section("config", configuration)
     }
 
     private var title: String {

@@ -37,6 +37,10 @@ enum Supervisor {
             let sidecar = try await made()
             running.set(sidecar)
             started(try await sidecar.start())
+        } catch let refusal as FleetRefusal {
+            logging.close()
+            complain("clash-proxy cannot start: \(refusal)")
+            throw ExitStatus.configuration
         } catch {
             logging.close()
             complain("clash-proxy cannot start: \(error)")

@@ -73,6 +73,27 @@ struct WriterStateTests {
         #expect(state.add(entry(3, .intent), now: start + .milliseconds(100)) == nil)
     }
 
+    @Test(
+        "what permits something is refused like an intent when it cannot be written, and never kept for later",
+        arguments: [RecordEvent.approvalAsked, .approved, .approvalDenied, .archiveRemoved])
+    func permits(_ event: RecordEvent) {
+        var state = WriterState()
+        _ = state.add(entry(1, event), now: start)
+        _ = state.add(entry(2, .outcome), now: start)
+        _ = state.next(now: start)
+        var told = full
+        told.retryAfter = .milliseconds(100)
+        #expect(state.failed(full, now: start).map(\.verdict) == [.refused(told), .kept(told)])
+        #expect(state.add(entry(3, event), now: start) == .refused(told))
+        #expect(ids(state.next(now: start + .milliseconds(100))) == nil)
+        state.repaired(noted: 0)
+        #expect(ids(state.next(now: start + .milliseconds(100))) == [2])
+        _ = state.wrote(first: 1)
+        _ = state.add(entry(4, event), now: start + .seconds(1))
+        #expect(ids(state.next(now: start + .seconds(1))) == [4])
+        #expect(state.lacksSpace(full, now: start + .seconds(1)).batch.isEmpty)
+    }
+
     @Test("the wait between tries doubles up to two seconds and starts anew after a repair")
     func backoff() {
         var state = WriterState()

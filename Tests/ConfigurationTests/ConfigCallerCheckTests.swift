@@ -32,6 +32,42 @@ struct ConfigCallerCheckTests {
         #expect(configMistakes(text).isEmpty)
     }
 
+    @Test("where a delete needs an approval, somebody else than who deletes must be able to give it")
+    func approvers() {
+        func mistakes(_ tables: [(name: String, allow: String)], _ issuer: String = "") -> [String] {
+            let callers = tables.enumerated().map { index, table in
+                let hash = String(repeating: "\(index)", count: 64)
+                return "[[caller]]\nname = \"\(table.name)\"\nkey_sha256 = \"\(hash)\"\nallow = [\(table.allow)]\n"
+            }
+            return configMistakes("[deletes]\napproval = \"second\"\n" + callers.joined() + issuer)
+        }
+        let nobody = "2: deletes.approval: \"second\" needs somebody who may approve, and nobody may"
+        #expect(mistakes([]).first?.contains(nobody) == true, "everybody is anonymous")
+        #expect(mistakes([("a", "\"delete\"")]).first?.contains(nobody) == true)
+        let own = "only \"a\" may approve"
+        #expect(mistakes([("a", "\"delete\", \"approve\"")]).first?.contains(own) == true)
+        #expect(mistakes([("a", "\"delete\", \"approve\""), ("b", "\"read\"")]).first?.contains(own) == true)
+        #expect(mistakes([("a", "\"delete\""), ("b", "\"approve\"")]).isEmpty)
+        #expect(mistakes([("a", "\"delete\", \"approve\""), ("b", "\"delete\"")]).isEmpty)
+        let issuer = "[[issuer]]\nurl = \"https://h\"\naudience = [\"a\"]\n"
+        #expect(mistakes([("a", "\"delete\"")], issuer).first?.contains(nobody) == true)
+        #expect(mistakes([("a", "\"delete\"")], issuer + "allow = [\"approve\"]\n").isEmpty)
+        let claim = "rights_claim = \"g\"\nrights = { \"x\" = [\"approve\"] }\n"
+        #expect(mistakes([("a", "\"delete\"")], issuer + claim).isEmpty)
+        #expect(mistakes([("a", "\"approve\"")], issuer + "allow = [\"delete\"]\n").isEmpty)
+    }
+
+    @Test("an approver's operations are deletes that it may decide about")
+    func approversOperations() {
+        func caller(_ operation: String) -> [String] {
+            configMistakes(
+                "[[caller]]\nname = \"a\"\nkey_sha256 = \"\(ConfigCheckTests.hash)\"\nallow = [\"approve\"]\n"
+                    + "operations = [\"\(operation)\"]")
+        }
+        #expect(caller("v2.reports.delete").isEmpty)
+        #expect(caller("v2.reports.get").count == 1)
+    }
+
     @Test("callers must differ in name and in key")
     func callersDiffer() {
         let other = String(repeating: "AB", count: 32)

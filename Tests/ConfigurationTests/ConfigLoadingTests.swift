@@ -184,9 +184,6 @@ struct ConfigLoadingTests {
         #expect(ConfigSources.problem(folder + "/latin1.conf", .any) == nil)
         #expect(ConfigSources.problem(folder + "/latin1.conf", .certificates) == "holds no PEM certificate")
         #expect(ConfigSources.problem(folder + "/none.conf", .certificates) == "there is no such file")
-        #expect(ConfigSources.problem(folder + "/none.conf", .state) == nil)
-        #expect(ConfigSources.problem(folder + "/latin1.conf", .state) == nil)
-        #expect(ConfigSources.problem(folder, .state) == "is a folder, not a file")
         #expect(ConfigSources.problem(folder, .program) == "is a folder, not a file")
         #expect(ConfigSources.problem(folder + "/none.conf", .program) == "there is no such file")
         #expect(ConfigSources.problem(folder + "/latin1.conf", .program) == "may not be run by this user")
@@ -204,7 +201,7 @@ struct ConfigLoadingTests {
             try ConfigSources.read(config: pipe, environment: [:], flags: [])
         }
         #expect(error?.description == "\(pipe): is no regular file")
-        for content in [FileContent.any, .certificates, .credential, .state] {
+        for content in [FileContent.any, .certificates, .credential] {
             #expect(ConfigSources.problem(pipe, content) == "is no regular file", "\(content)")
         }
         #expect(throws: TextFile.Unreadable.self) { try TextFile.read(pipe) }

@@ -26,8 +26,8 @@ struct ConfigOriginsTests {
             ca_file = "ca.pem"
             [token]
             state_file = "../state/sign-in.json"
-            [rate]
-            state_file = "rate"
+            [fleet]
+            engine = "file:fleet.db"
             [audit]
             path = "audit"
             """
@@ -36,15 +36,15 @@ struct ConfigOriginsTests {
         #expect(config.admin.address == .unix(path: "/run/admin.sock"))
         #expect(config.upstream.caFile == "/etc/clash-proxy/ca.pem")
         #expect(config.token.stateFile == "/etc/clash-proxy/../state/sign-in.json")
-        #expect(config.rate.stateFile == "/etc/clash-proxy/rate")
+        #expect(config.fleet.engine == .file(path: "/etc/clash-proxy/fleet.db"))
         #expect(config.audit.path == "/etc/clash-proxy/audit")
         #expect(try load(text, named: "proxy.conf").audit.path == "audit")
         #expect(try load(text, named: "conf/proxy.conf").audit.path == "conf/audit")
         #expect(try load("", named: "/etc/proxy.conf").audit.path == "/etc/audit", "a missing key is the shipped line")
         #expect(try loadConfig().config.audit.path == "audit", "without a file")
-        let environment = testCredentials.merging(["CLASH_PROXY_RATE_STATE_FILE": "here"]) { $1 }
+        let environment = testCredentials.merging(["CLASH_PROXY_TOKEN_STATE_FILE": "here"]) { $1 }
         let elsewhere = try load(text, named: "/etc/p.conf", flags: ["audit.path=log"], environment: environment)
-        #expect(elsewhere.audit.path == "log" && elsewhere.rate.stateFile == "here")
+        #expect(elsewhere.audit.path == "log" && elsewhere.token.stateFile == "here")
     }
 
     @Test("what an earlier release may have kept in the working directory is known by its place then and now")
@@ -70,7 +70,7 @@ struct ConfigOriginsTests {
             paths == [
                 "listen.address", "listen.tls_certificate", "listen.tls_key", "listen.client_ca", "admin.address",
                 "upstream.ca_file", "upstream.proxy_credentials_file", "token.client_secret_file", "token.state_file",
-                "rate.state_file", "fleet.engine", "fleet.password_file", "fleet.ca_file", "fleet.key_file",
+                "fleet.engine", "fleet.password_file", "fleet.ca_file", "fleet.key_file",
                 "audit.path", "audit.signing_key_file", "deletes.archive_path", "alerts.command",
             ])
         #expect(ConfigKeys.auditSink.filter { $0.rebase != nil }.map(\.name) == ["ca_file", "token_file"])

@@ -73,7 +73,7 @@ import Testing
             "upstream.url=https://other.example.com",
             "upstream.link_prefixes=https://x.example.com", "upstream.allow_prefixes=/x",
             "upstream.max_connections=17", "upstream.http2=true", "upstream.ca_file=/x", "token.state_file=/x",
-            "rate.state_file=/x", "fleet.name=me", "audit.path=/x", "audit.rotate_bytes=1MiB",
+            "fleet.name=me", "audit.path=/x", "audit.rotate_bytes=1MiB",
         ])
     func restart(flag: String) throws {
         let running = try loadConfig().config
@@ -139,12 +139,5 @@ import Testing
         } catch {
             #expect(error.all.map(\.key) == ["rate.max_in_flight"])
         }
-    }
-
-    @Test("keys that guard access and are not in force cannot be reloaded either")
-    func refused() throws {
-        let loaded = try loadConfig("[fleet]\nengine = \"file:/x.db\"")
-        #expect(throws: ConfigMistakes.self) { try loaded.servable() }
-        #expect(try loadConfig().servable().config == loadConfig().config)
     }
 }

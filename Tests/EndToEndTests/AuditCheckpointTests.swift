@@ -65,8 +65,10 @@ import Testing
             #expect(try size(text(note)) >= 7)
             #expect(try text(note).hasPrefix("clash-proxy/"))
             #expect(try await verify().hasSuffix("\n0\n"))
-            let first = try FileManager.default.contentsOfDirectory(atPath: log).filter { $0.hasSuffix(".jsonl") }
-                .sorted()[0]
+            let first = try FileManager.default.contentsOfDirectory(atPath: log).filter {
+                $0.hasPrefix("audit-") && $0.hasSuffix(".jsonl")
+            }
+            .sorted()[0]
             try change("\(log)/\(first)") { $0[100] ^= 1 }
             #expect(try await verify() == "other records\n1\n")
             try change("\(log)/\(first)") { $0[100] ^= 1 }
@@ -114,8 +116,10 @@ import Testing
             #expect(forged.status == 1 && forged.errors.contains("wrong signature"), "\(forged.errors)")
 
             try FileManager.default.copyItem(atPath: log, toPath: folder.path + "/cut")
-            let files = try FileManager.default.contentsOfDirectory(atPath: log).filter { $0.hasSuffix(".jsonl") }
-                .sorted()
+            let files = try FileManager.default.contentsOfDirectory(atPath: log).filter {
+                $0.hasPrefix("audit-") && $0.hasSuffix(".jsonl")
+            }
+            .sorted()
             try FileManager.default.removeItem(atPath: "\(folder.path)/cut/\(files[files.count - 1])")
             let cut = try await verify(log + "/checkpoint", key: key, log: folder.path + "/cut")
             #expect(cut.status == 1 && cut.output.contains("cut: "), "\(cut.output)")
@@ -203,7 +207,9 @@ import Testing
     func keep() async throws {
         try await withSigned(["audit.keep=1h"]) { rig, key async throws in
             let files = {
-                try FileManager.default.contentsOfDirectory(atPath: rig.auditFolder).filter { $0.hasSuffix(".jsonl") }
+                try FileManager.default.contentsOfDirectory(atPath: rig.auditFolder).filter {
+                    $0.hasPrefix("audit-") && $0.hasSuffix(".jsonl")
+                }
             }
             let before = try files().count
             #expect(before > 1)

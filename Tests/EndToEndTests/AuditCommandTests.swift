@@ -104,7 +104,7 @@ import Testing
     func export() async throws {
         try await withStory(rotating: true) { rig, _ async throws in
             let files = try FileManager.default.contentsOfDirectory(atPath: rig.auditFolder).filter {
-                $0.hasSuffix(".jsonl")
+                $0.hasPrefix("audit-") && $0.hasSuffix(".jsonl")
             }
             #expect(files.count > 3)
             let json = try await AuditProgram.run(["audit", "export", "--path", rig.auditFolder])
@@ -122,7 +122,7 @@ import Testing
             let lines = try AuditLogFile.lines(rig.auditFolder)
             let (head, copy) = (lines[lines.count - 1].line.hash, rig.folder.path + "/copy")
             let files = try FileManager.default.contentsOfDirectory(atPath: rig.auditFolder)
-                .filter { $0.hasSuffix(".jsonl") }.sorted()
+                .filter { $0.hasPrefix("audit-") && $0.hasSuffix(".jsonl") }.sorted()
             func verified(_ arguments: [String] = [], in folder: String? = nil) async throws -> AuditProgram.Result {
                 try await AuditProgram.run(["audit", "verify", "--path", folder ?? rig.auditFolder] + arguments)
             }

@@ -27,7 +27,7 @@ import Testing
             (["key", "new", "a", "--itwins", ","], ["--itwins", "is empty"]),
             (["key", "new", "a", "--itwins", ""], ["--itwins", "is empty"]),
             (["key", "new", "a", "--operations", ""], ["--operations", "is empty"]),
-            (["fleet", "--help"], ["no command 'fleet'", "serve"]),
+            (["fleets", "--help"], ["no command 'fleets'", "did you mean fleet?"]),
             (["audit", "lst", "--path", "x"], ["clash-proxy audit", "no command 'lst'", "did you mean list?"]),
             (["\u{1B}[2Jx"], ["no command"]), (["--bogus"], ["--bogus"]), (["serve", "extra"], ["extra"]),
             (["audit", "list", "--format", "xml"], ["xml"]),

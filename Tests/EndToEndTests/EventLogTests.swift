@@ -39,7 +39,7 @@ import Testing
         }
     }
 
-    @Test("a pause that rate.state_file remembers is told at the start")
+    @Test("a pause that the file of the fleet remembers is told at the start")
     func rememberedPause() async throws {
         let folder = try TemporaryFolder()
         defer { folder.remove() }
@@ -50,12 +50,12 @@ import Testing
             try await withRig { options in
                 options.clock = clock
                 options.origin = server.server
-                options.flags = ["rate.state_file=\(path)"]
+                options.flags = ["fleet.engine=file:\(path)"]
             } _: { rig async throws in
                 if isFirst { #expect(try await rig.isHeld(Path.tests)) }
                 let line = try await rig.applicationLog.line(with: "pause by upstream begins")
-                #expect(line.contains("earlier-process") != isFirst, "\(line)")
-                try await eventually("it is written") { FileManager.default.fileExists(atPath: path) }
+                #expect(line.contains("another-process") != isFirst, "\(line)")
+                _ = try await rig.admin("/status.json")
             }
         }
     }

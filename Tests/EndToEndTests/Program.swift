@@ -6,7 +6,7 @@ import TestSupport
 
 /// A running `clash-proxy`.
 final class Program: Sendable {
-    private let process: pid_t
+    let process: pid_t
     private let log: CapturedLog
     private let hasEnded = Mutex(false)
 
@@ -116,17 +116,20 @@ final class Program: Sendable {
     }
 
     /// SIGTERM, and on it goes.
-    func signal() { kill(process, SIGTERM) }
+    func signal() { Glibc.kill(process, SIGTERM) }
+
+    /// SIGKILL, and on it goes.
+    func kill() { Glibc.kill(process, SIGKILL) }
 
     /// SIGHUP: it reads its configuration anew.
-    func hangUp() { kill(process, SIGHUP) }
+    func hangUp() { Glibc.kill(process, SIGHUP) }
 
     /// Waits for a line of its log.
     func said(_ text: String) async throws { _ = try await log.line(with: text) }
 
     /// SIGTERM, then its exit status; -1 when it did not exit by itself.
     func end() async throws -> Int {
-        kill(process, SIGTERM)
+        Glibc.kill(process, SIGTERM)
         return try await exitStatus()
     }
 
@@ -146,7 +149,7 @@ final class Program: Sendable {
     /// A test that failed in between leaves no process behind.
     deinit {
         guard !hasEnded.withLock({ $0 }) else { return }
-        kill(process, SIGKILL)
+        Glibc.kill(process, SIGKILL)
         var status: Int32 = 0
         waitpid(process, &status, 0)
     }

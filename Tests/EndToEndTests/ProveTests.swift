@@ -91,6 +91,7 @@ import Testing
         #expect(isPassed(.scopeHolds, "dashboard") && isPassed(.scopeHolds, "anybody of https://ims.bentley.com"))
         #expect(isPassed(.deletedIsNeverShown, "cleaner") && isPassed(.deletesAreRecorded, callers[4]))
         #expect(isPassed(.noWindowIsExceeded, "all") && isPassed(.noWindowIsExceeded, "cleaner"))
+        #expect(isPassed(.runsStartOnce, "runner"))
         #expect(isPassed(.noWindowIsExceeded, "starts of runs") && isPassed(.protectedStays, "runner"))
     }
 

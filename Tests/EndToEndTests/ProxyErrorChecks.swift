@@ -24,7 +24,9 @@ extension RawResponse {
         let challenge = code == "InvalidCallerToken" ? "Bearer error=\"invalid_token\"" : "Bearer"
         check(status != 401 || self["WWW-Authenticate"] == challenge, "WWW-Authenticate")
         let json = try? JSONDecoder().decode([String: [String: String]].self, from: Data(body))
-        check(json?.keys.sorted() == ["error"], "the JSON object")
+        let isAwaited = code == "ApprovalRequired"
+        check(json.map { Set($0.keys) } == (isAwaited ? ["error", "approval"] : ["error"]), "the JSON object")
+        check(!isAwaited || json?["approval"].map { Set($0.keys) } == ["id", "expires"], "approval")
         let error = json?["error"] ?? [:]
         check(error["code"] == code, "code is not \(code)")
         check(error["message"]?.isEmpty == false, "message")

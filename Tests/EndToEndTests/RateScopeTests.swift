@@ -41,7 +41,7 @@ import Testing
 
     // MARK: Over a restart
 
-    /// Two proxies one after the other, on one clock and one state file.
+    /// Two proxies one after the other, on one clock and with one file of the fleet.
     private func restart(
         _ flags: [String] = [], _ before: (Rig, LimitedOrigin, String) async throws -> Void,
         between: (String) throws -> Void = { _ in }, _ after: (Rig, LimitedOrigin) async throws -> Void
@@ -50,7 +50,7 @@ import Testing
         defer { folder.remove() }
         let clock = ShiftedClock(isFrozen: true)
         let path = folder.path + "/gate"
-        let flags = ["rate.max_wait=10m", "rate.state_file=\(path)"] + flags
+        let flags = ["rate.max_wait=10m", "fleet.engine=file:\(path)"] + flags
         func run(_ part: (Rig, LimitedOrigin) async throws -> Void) async throws {
             let origin = LimitedOrigin(clock) { _, _ in ok }
             defer { origin.server.stop() }
@@ -68,16 +68,12 @@ import Testing
         try await run(after)
     }
 
-    private func text(_ path: String) -> String {
-        (try? String(contentsOf: URL(filePath: path), encoding: .utf8)) ?? ""
-    }
-
     @Test("a pause outlives the process that was told of it")
     func stateFile() async throws {
         try await restart { rig, origin, path async throws in
             origin.refuseOnce(tooMany("300", naming: "API"))
             #expect(try await rig.isHeld(Path.tests))
-            try await eventually("it is written") { text(path).contains("api v2") }
+            try await told(rig)
         } _: { rig, origin async throws in
             let told = try await rig.get(Path.reports, [("Prefer", "wait=0")])
             // A clock that runs on: a slow machine's own seconds count as well.
@@ -89,9 +85,9 @@ import Testing
         }
     }
 
-    @Test("without a state file a restart knows nothing of pauses")
-    func noStateFile() async throws {
-        try await restart(["rate.state_file="]) { rig, origin, _ async throws in
+    @Test("without an engine a restart knows nothing of pauses")
+    func noEngine() async throws {
+        try await restart(["fleet.engine="]) { rig, origin, _ async throws in
             origin.refuseOnce(tooMany("300"))
             #expect(try await rig.isHeld(Path.tests))
         } _: { rig, _ async throws in
@@ -99,58 +95,8 @@ import Testing
         }
     }
 
-    @Test("a state file that is damaged counts as none", arguments: ["cut", "edited", "empty", "garbage"])
-    func damaged(how: String) async throws {
-        try await restart { rig, origin, path async throws in
-            origin.refuseOnce(tooMany("300"))
-            #expect(try await rig.isHeld(Path.tests))
-            try await eventually("it is written") { text(path).contains("everything") }
-        } between: { path in
-            let text = text(path)
-            switch how {
-            case "cut": try Data(text.utf8.dropLast(4)).write(to: URL(filePath: path))
-            case "edited":
-                let edited = text.replacing("everything", with: "api v1")
-                try Data(edited.utf8).write(to: URL(filePath: path))
-            case "empty": try Data().write(to: URL(filePath: path))
-            default: try Data((0...255).map { UInt8($0) }).write(to: URL(filePath: path))
-            }
-        } _: { rig, _ async throws in
-            #expect(try await rig.isHeld(Path.tests) == false)
-            #expect(try await rig.get(Path.tests).status == 200)
-        }
-    }
-
-    @Test("no link that lies beside the state file, or in its place, leads its text elsewhere")
-    func links() async throws {
-        let folder = try TemporaryFolder()
-        defer { folder.remove() }
-        let (path, victim) = (folder.path + "/gate", folder.path + "/victim")
-        try Data("precious".utf8).write(to: URL(filePath: victim))
-        for link in [path, path + ".new"] {
-            try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: victim)
-        }
-        try await withLimits(["rate.state_file=\(path)"]) { rig, origin async throws in
-            origin.refuseOnce(tooMany("300"))
-            #expect(try await rig.isHeld(Path.tests))
-            try await eventually("it is written") { text(path).contains("everything") }
-        }
-        #expect(text(victim) == "precious")
-        let attributes = try FileManager.default.attributesOfItem(atPath: path)
-        #expect(attributes[.type] as? FileAttributeType == .typeRegular)
-        #expect(attributes[.posixPermissions] as? Int == 0o600)
-        let names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
-        #expect(names.sorted() == ["gate", "gate.new", "victim"], "nothing is left behind")
-    }
-
-    @Test("a state file that cannot be written is warned about, and the pause holds all the same")
-    func unwritable() async throws {
-        try await withLimits(["rate.state_file=/proc/none/gate"]) { rig, origin async throws in
-            origin.refuseOnce(tooMany("300"))
-            #expect(try await rig.isHeld(Path.tests))
-            _ = try await rig.applicationLog.line(
-                with: "warning", "rate.state_file cannot be written", "/proc/none/gate")
-            #expect(try await rig.isHeld(Path.tests))
-        }
+    /// Returns when the pause is in the file: what is asked of it comes one after the other.
+    private func told(_ rig: Rig) async throws {
+        _ = try await rig.admin("/status.json")
     }
 }

@@ -182,11 +182,13 @@ private func startRig(_ options: RigOptions) async throws -> Rig {
     let flags = [
         "listen.address=127.0.0.1:0", "admin.address=127.0.0.1:0", "upstream.url=\(api)",
         "token.token_url=\(upstream.tokenURL)", "token.client_id=demo", "token.client_secret=demo-secret",
-        "shutdown.drain_timeout=5s", "audit.path=\(folder.path)/audit",
+        "shutdown.drain_timeout=5s", "audit.path=\(folder.path)/audit", "deletes.archive_path=\(folder.path)/archive",
         // One call of a tool is then one call upstream; the audit tests turn it on.
         "audit.snapshot=false",
         // Likewise; the cache tests turn it on.
         "cache.enabled=false",
+        // A page that a tool asks for is what upstream is asked for; the tests of walks turn them on.
+        "cache.walks=false",
         // Nothing waits for its turn; the rate tests set limits.
         "rate.windows=1000000/1s", "rate.run_windows=1000000/1s",
     ]

@@ -30,7 +30,7 @@ import Testing
             return "\(admission.caller.name) \(admission.route.operation.name) \(admission.corsOrigin ?? "-")"
         case .preflight(let origin, _): return "preflight \(origin)"
         case .options: return "options"
-        case .own(let page, let admission): return "\(page.rawValue) of \(admission.caller.name)"
+        case .own(let page, let admission): return "\(page.name) of \(admission.caller.name)"
         case .refuse(let failure, let admission): return "\(failure.reason.rawValue) \(admission.corsOrigin ?? "-")"
         }
     }

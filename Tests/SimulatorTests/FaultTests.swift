@@ -96,6 +96,26 @@ struct FaultTests {
         }
     }
 
+    @Test("a run can be started and its answer lost, or started twice; what is no start stays as it is")
+    func lostStarts() async throws {
+        try await withSimulator { rig async throws in
+            let test = rig.simulator.testIDs(iTwin: rig.iTwin)[0]
+            let model = rig.simulator.repositoryIDs(iTwin: rig.iTwin)[0]
+            let body = #"{"jobs":[{"testId":"\#(test)","iModelId":"\#(model)"}],"operation":"run"}"#
+            for (fault, count) in [(Fault.runAnswerLost, 1), (.runStartedTwice, 2)] {
+                let before = rig.simulator.reportIDs(iTwin: rig.iTwin).count
+                rig.simulator.inject(fault)
+                #expect(try await rig.get("\(rig.base)/reports").status == 200)
+                let cancel = #"{"jobs":["\#(test)"],"operation":"cancel"}"#
+                #expect(try await rig.call("POST", "\(rig.base)/runs/jobs", body: cancel).status == 404)
+                await #expect(throws: (any Error).self) {
+                    _ = try await rig.call("POST", "\(rig.base)/runs/jobs", body: body)
+                }
+                #expect(rig.simulator.reportIDs(iTwin: rig.iTwin).count == before + count)
+            }
+        }
+    }
+
     @Test("a request can be executed and its answer lost, by a close or by a reset")
     func executedUnanswered() async throws {
         try await withSimulator { rig async throws in

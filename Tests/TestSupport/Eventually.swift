@@ -4,6 +4,8 @@
 public struct NeverHappened: Error, CustomStringConvertible {
     /// What it was.
     public let what: String
+    /// Says so.
+    public init(what: String) { self.what = what }
     /// For the test's report.
     public var description: String { "never happened: \(what)" }
 }

@@ -38,6 +38,9 @@ package enum CacheReason: String, Sendable, CaseIterable {
     /// The first page of its list has changed.
     case listChanged = "list-changed"
 
+    /// This process does not hear what the others of its fleet do, so nothing stored was used.
+    case fleetCut = "fleet-cut"
+
     // What the tool asked.
     /// `Cache-Control: no-store`.
     case requestNoStore = "request-no-store"

@@ -41,8 +41,19 @@ package enum CacheStatus: Sendable, Equatable {
         case miss
     }
 
+    /// How an answer came about that is more than a stored one.
+    package enum Making: String, Sendable, CaseIterable {
+        /// Cut out of fetches of the largest page.
+        case walk
+        /// Its tool waited for a change.
+        case wait
+    }
+
     /// Answered from the cache and fresh for `ttl` more seconds.
     case hit(ttl: Int)
+    /// Answered without a call of its own, fresh for `ttl` more seconds: a page of a walk cut out of what is stored, or the end of
+    /// a wait for a change.
+    case made(ttl: Int, by: Making)
     /// Answered from the cache although stale: `ttl` is negative, the seconds since it became so.
     case stale(ttl: Int, detail: StaleReason)
     /// Went upstream. `stored`: the answer was stored. `collapsed`: it shared another request's fetch. `status`: what
@@ -62,6 +73,11 @@ package enum CacheStatus: Sendable, Equatable {
         case .hit(let ttl):
             bytes.append("clash-proxy; hit; ttl=")
             bytes.append(decimal: ttl)
+        case .made(let ttl, let making):
+            bytes.append("clash-proxy; hit; ttl=")
+            bytes.append(decimal: ttl)
+            bytes.append("; detail=")
+            bytes.append(contentsOf: making.rawValue.utf8)
         case .stale(let ttl, let detail):
             bytes.append("clash-proxy; hit; ttl=")
             bytes.append(decimal: ttl)

@@ -68,6 +68,26 @@ final class InvalidationLog: Sendable {
         }
     }
 
+    /// Records an invalidation that a running fetch itself has found out about, and gives that fetch a beginning after it; nil, and
+    /// nothing is recorded, if something has been written meanwhile that concerns its answer. To be ended like others.
+    func record(_ invalidation: CacheInvalidation, by tags: TagSet, since epoch: Epoch) -> Epoch? {
+        state.withLock { state in
+            let missed = Int(state.epoch - epoch)
+            if missed > state.recent.count || state.recent.suffix(missed).contains(where: { $0.concerns(tags) }) {
+                return nil
+            }
+            state.epoch += 1
+            if state.recent.count < Self.capacity {
+                state.recent.append(invalidation)
+            } else {
+                state.recent = [.everything]
+            }
+            state.running[state.epoch, default: 0] += 1
+            Self.forget(&state)
+            return state.epoch
+        }
+    }
+
     /// Whether an answer with these tags, fetched since `epoch`, may be untrue by now.
     func hasInvalidated(_ tags: TagSet, since epoch: Epoch) -> Bool {
         state.withLock { state in

@@ -71,6 +71,14 @@ package struct CacheKey: Hashable, Sendable {
         return String(bits, radix: 16)
     }
 
+    /// Of what was appended first, the target, alone: the same for whoever asks, and in every process (FNV-1a).
+    package var targetHash: UInt64 {
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        let target = bytes.drop { $0 != Self.separator }.dropFirst().prefix { $0 != Self.separator }
+        for byte in target { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+        return hash
+    }
+
     /// What was appended, in that order, the partition first.
     package var parts: [Substring] {
         Array(

@@ -27,6 +27,8 @@ package final class CacheStore: Sendable {
         package let found: Found
         /// The key that tells the variants of an answer apart, as far as they were known.
         package let variant: CacheKey
+        /// Nothing is shown, because this process does not hear what others do.
+        package var isCutOff = false
     }
 
     /// The right to store one fetch's answer; to be given back by `end`.
@@ -35,6 +37,25 @@ package final class CacheStore: Sendable {
         let generation: ListBook.Generation
         /// Counts fetches: a later one has the greater number.
         let number: UInt64
+        /// Of all processes that show the same pages.
+        let moment: SharedMoment?
+    }
+
+    /// A page that walks are cut out of.
+    package struct WalkPage: Sendable {
+        /// The page.
+        package let answer: CachedAnswer
+        /// Of its picture.
+        package let generation: UInt64
+        /// How long it stays fresh; negative when it has expired.
+        package let ttl: Duration
+        /// Whether a newer picture has come, beside which this one is kept for its walkers.
+        package let isReplaced: Bool
+
+        /// A page. See the properties.
+        package init(answer: CachedAnswer, generation: UInt64, ttl: Duration, isReplaced: Bool) {
+            (self.answer, self.generation, self.ttl, self.isReplaced) = (answer, generation, ttl, isReplaced)
+        }
     }
 
     /// What it holds.
@@ -50,6 +71,7 @@ package final class CacheStore: Sendable {
     }
 
     private let shards: [LockedShard]
+    private let shared: (any SharedFreshness)?
     private let log = InvalidationLog()
     private let deleted = DeletedObjects()
     private let vanished = DeletedObjects()
@@ -66,11 +88,19 @@ package final class CacheStore: Sendable {
     }
 
     /// An empty cache. Into how many shards it is divided is settled here; every limit can be changed later.
-    package init(limits: CacheLimits) {
+    ///
+    /// - Parameters:
+    ///   - generations: tools get to see the generations of lists, which are counted from there: another process should count
+    ///     others.
+    ///   - shared: other processes that show the same pages; nil: there are none.
+    package init(
+        limits: CacheLimits, countingFrom generations: UInt64 = 0, shared: (any SharedFreshness)? = nil
+    ) {
+        self.shared = shared
         // A shard is to hold a few of the largest entries, lest one of them empties it.
         let count = min(max(limits.maxBytes / max(4 * limits.maxEntryBytes, 1), 1), 16)
         let capacity = limits.maxBytes / count
-        shards = (0..<count).map { _ in LockedShard(capacity: capacity) }
+        shards = (0..<count).map { _ in LockedShard(capacity: capacity, countingFrom: generations) }
         limitsInForce = Mutex(limits)
     }
 
@@ -97,9 +127,11 @@ package final class CacheStore: Sendable {
 
     /// The same, with the key that tells the variants of the answer apart.
     package func lookUp(_ key: CacheKey, request: HTTPFields, now: Instant) -> Lookup {
-        shard(key).withLock { shard in
+        let isCutOff = shared?.mayShow == false
+        return shard(key).withLock { shard in
             let variant = shard.variant(of: key, request: request)
-            guard let (answer, bound) = shard.find(variant) else {
+            if isCutOff { return Lookup(found: .nothing(.uriMiss), variant: variant, isCutOff: true) }
+            guard let (answer, bound) = shard.find(variant), isCurrent(answer, variant, &shard) else {
                 return Lookup(found: .nothing(shard.variesBeyondKey(key) ? .varyMiss : .uriMiss), variant: variant)
             }
             var ttl = answer.timeToLive(at: now)
@@ -108,6 +140,13 @@ package final class CacheStore: Sendable {
                 found: ttl > .zero ? .fresh(answer, ttl: ttl) : .expired(answer, staleness: .zero - ttl),
                 variant: variant)
         }
+    }
+
+    /// Whether no other process has made it untrue; what one has goes.
+    private func isCurrent(_ answer: CachedAnswer, _ variant: CacheKey, _ shard: inout Shard) -> Bool {
+        guard let shared, !answer.isCurrent(shared) else { return true }
+        shard.remove(variant)
+        return false
     }
 
     /// The key that tells the variants of an answer apart, as far as they are known.
@@ -121,14 +160,26 @@ package final class CacheStore: Sendable {
             .sorted { $0.receivedAt > $1.receivedAt }
     }
 
+    /// The page that pages of a walk are cut out of.
+    ///
+    /// - Parameter generation: of the picture that the walk goes on with; 0: of the present one.
+    package func walkPage(_ key: CacheKey, of generation: UInt64, now: Instant) -> WalkPage? {
+        if shared?.mayShow == false { return nil }
+        return shard(key).withLock { $0.walkPage(key, of: generation, now: now) }.flatMap { page in
+            shared.map { page.answer.isCurrent($0) } ?? true ? page : nil
+        }
+    }
+
     // MARK: Storing
 
     /// A fetch begins: what is invalidated from now on cannot be stored by it.
     package func begin(_ key: CacheKey) -> Ticket {
         // The epoch first: what changes between the two is then refused, not missed.
         let epoch = log.begin()
+        let moment = shared?.moment()
         let number = fetches.wrappingAdd(1, ordering: .relaxed).newValue
-        return Ticket(epoch: epoch, generation: shard(key).withLock { $0.latestGeneration }, number: number)
+        return Ticket(
+            epoch: epoch, generation: shard(key).withLock { $0.latestGeneration }, number: number, moment: moment)
     }
 
     /// The fetch has ended. To be called once for every ticket.
@@ -145,15 +196,32 @@ package final class CacheStore: Sendable {
     ) -> CacheReason? {
         shard(key).withLock { shard in
             if showsDeleted(answer, now: now) { return .deletedID }
-            if log.hasInvalidated(answer.tags, since: ticket.epoch) { return .invalidated }
+            if log.hasInvalidated(answer.tags, since: ticket.epoch) || !stamp(answer, ticket) { return .invalidated }
             if shard.varyIsSuperseded(vary, for: key, number: ticket.number) { return .superseded }
             // By what this answer says it depends on, not by what is noted: that may be an older answer's word.
             let variant = vary.isEmpty ? key : key.variant(Vary.key(vary, of: request))
             let reason = shard.store(
-                answer, under: variant, began: ticket.generation, number: ticket.number, completed: begun)
+                answer, under: variant, began: ticket.generation, number: ticket.number, completed: begun, now: now)
             if reason == nil { shard.setVary(vary, for: key, number: ticket.number) }
             return reason
         }
+    }
+
+    /// Keeps an answer that was made of stored ones, if those are still here and in the picture `generation`. What drops one of
+    /// them drops it as well: its tags are to be theirs.
+    package func store(
+        _ answer: CachedAnswer, under key: CacheKey, madeOf sources: [(key: CacheKey, answer: CachedAnswer)],
+        generation: UInt64
+    ) {
+        if let shared {
+            // Before the sources are looked at: what changes between the two is then refused, not missed.
+            let moment = shared.moment()
+            guard sources.allSatisfy({ $0.answer.isCurrent(shared) }),
+                let stamp = shared.stamp(of: answer.tags.hashes, since: moment)
+            else { return }
+            answer.begin(with: stamp)
+        }
+        shard(key).withLock { $0.store(answer, under: key, madeOf: sources, generation: generation) }
     }
 
     /// Puts the refreshed form of a stored answer in its place (304). Says why not, if not.
@@ -163,12 +231,20 @@ package final class CacheStore: Sendable {
     ) -> CacheReason? {
         shard(key).withLock { shard in
             if showsDeleted(new, now: now) { return .deletedID }
-            if log.hasInvalidated(new.tags, since: ticket.epoch) { return .invalidated }
+            if log.hasInvalidated(new.tags, since: ticket.epoch) || !stamp(new, ticket) { return .invalidated }
             if shard.generation(of: new.page) > ticket.generation { return .listChanged }
             let variant = shard.variant(of: key, request: request)
             let isDone = shard.refresh(old, with: new, under: variant, number: ticket.number, completed: begun)
             return isDone ? nil : .superseded
         }
+    }
+
+    /// False: another process has made it untrue since its fetch began.
+    private func stamp(_ answer: CachedAnswer, _ ticket: Ticket) -> Bool {
+        guard let shared, let moment = ticket.moment else { return true }
+        guard let stamp = shared.stamp(of: answer.tags.hashes, since: moment) else { return false }
+        answer.begin(with: stamp)
+        return true
     }
 
     /// The number of the last fetch that has been begun.
@@ -225,6 +301,17 @@ package final class CacheStore: Sendable {
         return count
     }
 
+    /// An answer that is about to be stored shows that single objects with these tags are not any more as they are stored: drops
+    /// them. Nil if the answer itself may be untrue by now; else a ticket to store it with, to be given back like others.
+    package func overtake(_ objects: TagSet, by answer: TagSet, _ ticket: Ticket) -> Ticket? {
+        guard let epoch = log.record(.tagged(objects), by: answer, since: ticket.epoch) else { return nil }
+        let count = shards.reduce(0) { sum, shard in
+            sum + shard.withLock { $0.purge(.tagged(objects), onlyItems: true) }
+        }
+        purged.add(count, ordering: .relaxed)
+        return Ticket(epoch: epoch, generation: ticket.generation, number: ticket.number, moment: ticket.moment)
+    }
+
     /// Drops what is too old to be given to anybody for any reason, unless that was done within the last minute: what
     /// nobody may see any more is not to be held either.
     @discardableResult
@@ -260,7 +347,9 @@ package final class CacheStore: Sendable {
 private final class LockedShard: Sendable {
     private let shard: Mutex<Shard>
 
-    init(capacity: Int) { shard = Mutex(Shard(capacity: capacity)) }
+    init(capacity: Int, countingFrom generations: ListBook.Generation) {
+        shard = Mutex(Shard(capacity: capacity, countingFrom: generations))
+    }
 
     func withLock<Result: Sendable>(_ body: (inout Shard) -> Result) -> Result { shard.withLock { body(&$0) } }
 }

@@ -2,6 +2,7 @@
 
 import HTTPTypes
 import NIOCore
+import Synchronization
 
 /// A page's place in its list.
 package struct ListPage: Sendable, Equatable {
@@ -11,12 +12,15 @@ package struct ListPage: Sendable, Equatable {
     package let isFirst: Bool
     /// How many rows the whole list has, where the page says so.
     package let count: Int?
+    /// Whether pages of walks are cut out of it. Such a page is kept for walkers of its picture when that has been replaced.
+    package let isForWalks: Bool
 
     /// A page of `list`.
-    package init(list: CacheKey, isFirst: Bool, count: Int? = nil) {
+    package init(list: CacheKey, isFirst: Bool, count: Int? = nil, isForWalks: Bool = false) {
         self.list = list
         self.isFirst = isFirst
         self.count = count
+        self.isForWalks = isForWalks
     }
 }
 
@@ -51,6 +55,8 @@ package final class CachedAnswer: Sendable {
     package let rendering: (any AnswerRendering)?
     /// Bytes really held, keys and bookkeeping included.
     let cost: Int
+    /// Where several processes show the same pages: since when what it shows is unchanged. Set before it is stored.
+    private let shared = Mutex<SharedStamp?>(nil)
 
     /// Puts an answer together. See the properties.
     package init(
@@ -72,6 +78,17 @@ package final class CachedAnswer: Sendable {
         cost =
             Self.overhead + fieldBytes + body.cost + (rendering?.byteCount ?? 0) + digest.utf8.count
             + (tags.count + objects.count) * MemoryLayout<TagHash>.stride + (page?.list.byteCount ?? 0)
+    }
+
+    func begin(with stamp: SharedStamp) { shared.withLock { $0 = stamp } }
+
+    /// Whether no process has made untrue what it shows.
+    func isCurrent(_ freshness: any SharedFreshness) -> Bool {
+        shared.withLock { stamp in
+            guard var known = stamp, freshness.isCurrent(&known, { tags.hashes }) else { return false }
+            stamp = known
+            return true
+        }
     }
 
     /// Until when it is fresh.

@@ -22,6 +22,7 @@ struct ListBook: Sendable {
         /// Of the fetch: a later one has the greater number.
         let number: UInt64
         let freshUntil: Instant
+        var now: Instant?
     }
 
     /// The first page of a picture.
@@ -54,18 +55,47 @@ struct ListBook: Sendable {
         var count: Int?
         /// A first page of an older picture is out of date: it is to be fetched anew.
         var wantsFirst = false
+        /// The pictures before, the latest last.
+        var replaced: [Replaced] = []
+
+        /// With this picture among those before.
+        func replaced(at now: Instant?) -> [Replaced] {
+            guard let now else { return replaced }
+            return replaced.suffix(ListBook.mostReplaced - 1) + [Replaced(generation: generation, since: now)]
+        }
     }
+
+    private struct Replaced {
+        let generation: Generation
+        let since: Instant
+    }
+
+    /// So long a picture is kept for its walkers when a newer one has come.
+    static let memoryOfReplaced = Duration.seconds(60)
+    private static let mostReplaced = 4
 
     private var lists: [CacheKey: List] = [:]
     /// The newest generation of all.
-    private(set) var latest: Generation = 0
+    private(set) var latest: Generation
     /// Of lists that are not known: those never seen, and those forgotten when this was the newest.
-    private var floor: Generation = 0
+    private var floor: Generation
     /// Bytes held.
     private(set) var cost = 0
 
     static let capacity = 4096
     private static let overhead = 176
+
+    /// - Parameter beginning: generations are counted from there. Where tools get to see them no other process should count the
+    ///   same ones.
+    init(countingFrom beginning: Generation = 0) { (latest, floor) = (beginning, beginning) }
+
+    /// Whether the walkers of a picture may still be answered from it: it is the present one, or was so a moment ago. Nil: no.
+    func isPresent(_ generation: Generation, of list: CacheKey, now: Instant) -> Bool? {
+        guard let list = lists[list] else { return nil }
+        if list.generation == generation { return true }
+        let isKept = list.replaced.contains { $0.generation == generation && $0.since + Self.memoryOfReplaced > now }
+        return isKept ? false : nil
+    }
 
     /// The generation that a fetch begun now belongs to.
     func generation(of list: CacheKey) -> Generation { lists[list]?.generation ?? floor }
@@ -112,12 +142,16 @@ struct ListBook: Sendable {
         if page.isFirst {
             // Without a first page before it there is nothing but the count to tell by.
             let isAlike = list.first.map { $0.digest == fetched.digest } ?? (page.count != nil && !hasChanged)
-            if !isAlike || page.count != list.count { list = List(generation: next(), number: number) }
+            if !isAlike || page.count != list.count {
+                list = List(generation: next(), number: number, replaced: list.replaced(at: fetched.now))
+            }
             list.number = max(list.number, number)
             list.first = First(fetched)
             list.wantsFirst = false
         } else if isOther {
-            list = List(generation: next(), number: number, wantsFirst: list.first != nil || list.wantsFirst)
+            list = List(
+                generation: next(), number: number, wantsFirst: list.first != nil || list.wantsFirst,
+                replaced: list.replaced(at: fetched.now))
         }
         list.count = page.count
         lists[page.list] = list

@@ -12,7 +12,8 @@ struct Shard {
 
     private(set) var nodes: [CacheKey: CacheNode] = [:]
     private var queues = EvictionQueues()
-    private var lists = ListBook()
+    private var lists: ListBook
+    private var kept = KeptPages()
     /// The fields that an answer depends on beyond those of every key, by primary key.
     private var vary: [CacheKey: VaryRule] = [:]
     private var varyBytes = 0
@@ -35,11 +36,16 @@ struct Shard {
 
     private static let maxVaryRules = 256
     private static let bookkeepingShare = 8
+    private static let keptShare = 4
 
-    init(capacity: Int) { self.capacity = capacity }
+    /// - Parameter generations: lists' are counted from there.
+    init(capacity: Int, countingFrom generations: ListBook.Generation = 0) {
+        self.capacity = capacity
+        lists = ListBook(countingFrom: generations)
+    }
 
     /// Bytes held.
-    var used: Int { entryBytes + reserved + lists.cost + varyBytes }
+    var used: Int { entryBytes + reserved + lists.cost + varyBytes + kept.cost }
 
     // MARK: Reading
 
@@ -66,6 +72,26 @@ struct Shard {
         return (answer, bound)
     }
 
+    /// The page that walks are cut out of, for a walker of the picture `generation`, or, where that is over, of the present one.
+    /// Its own life counts, whatever the first page's is, as long as the picture is the walker's.
+    func walkPage(_ key: CacheKey, of generation: ListBook.Generation, now: Instant) -> CacheStore.WalkPage? {
+        let node = nodes[key]
+        if let page = node?.answer?.page, let isPresent = lists.isPresent(generation, of: page.list, now: now),
+            let node, let answer = node.answer, node.generation == generation
+        {
+            if node.uses < 3 { node.uses += 1 }
+            let ttl = answer.timeToLive(at: now)
+            return CacheStore.WalkPage(answer: answer, generation: generation, ttl: ttl, isReplaced: !isPresent)
+        }
+        if let answer = kept.find(key, generation, now: now) {
+            return CacheStore.WalkPage(
+                answer: answer, generation: generation, ttl: answer.timeToLive(at: now), isReplaced: true)
+        }
+        guard let node, let (answer, bound) = find(key) else { return nil }
+        let ttl = min(answer.timeToLive(at: now), bound.map { now.duration(to: $0) } ?? .seconds(Int64.max / 4))
+        return CacheStore.WalkPage(answer: answer, generation: node.generation, ttl: ttl, isReplaced: false)
+    }
+
     func showing(_ objects: TagSet) -> [CachedAnswer] {
         nodes.values.compactMap { node in node.answer.flatMap { $0.objects.intersects(objects) ? $0 : nil } }
     }
@@ -85,7 +111,8 @@ struct Shard {
     /// Keeps an answer, unless a later fetch has brought one. `began` is the newest generation when its fetch was begun,
     /// `number` tells fetches apart, `completed` is the last fetch begun by now. Says why not, if not.
     mutating func store(
-        _ answer: CachedAnswer, under key: CacheKey, began: ListBook.Generation, number: UInt64, completed: UInt64
+        _ answer: CachedAnswer, under key: CacheKey, began: ListBook.Generation, number: UInt64, completed: UInt64,
+        now: Instant? = nil
     ) -> CacheReason? {
         if let node = nodes[key], node.number > number { return .superseded }
         var generation: ListBook.Generation = 0
@@ -94,15 +121,38 @@ struct Shard {
             let previous = nodes[key].flatMap { $0.generation == present ? $0.answer?.digest : nil }
             let fetched = ListBook.Fetched(
                 page: page, digest: answer.digest, previous: previous, began: began, number: number,
-                freshUntil: answer.freshUntil)
-            guard let now = lists.fetched(fetched) else { return .listChanged }
+                freshUntil: answer.freshUntil, now: now)
+            guard let current = lists.fetched(fetched) else { return .listChanged }
             guard lists.mayKeep(page) else {
                 remove(key)
                 makeRoom()
                 return .noFirstPage
             }
-            generation = now
+            generation = current
+            if let now, page.isForWalks, let node = nodes[key], let old = node.answer, node.generation != generation,
+                lists.isPresent(node.generation, of: page.list, now: now) != nil
+            {
+                let mostBytes = capacity / Self.keptShare
+                kept.keep(old, key, node.generation, now: now, mostBytes: mostBytes)
+            }
         }
+        put(answer, under: key, generation: generation, number: number, completed: completed)
+        return nodes[key] == nil ? .noRoom : nil
+    }
+
+    /// Keeps an answer that was made of `sources`, which must still be here as they were then; else it may be untrue by now.
+    mutating func store(
+        _ answer: CachedAnswer, under key: CacheKey, madeOf sources: [(key: CacheKey, answer: CachedAnswer)],
+        generation: ListBook.Generation
+    ) {
+        for source in sources where nodes[source.key]?.answer !== source.answer { return }
+        guard let first = sources.first, let node = nodes[first.key], node.generation == generation else { return }
+        put(answer, under: key, generation: generation, number: node.number, completed: node.completed)
+    }
+
+    private mutating func put(
+        _ answer: CachedAnswer, under key: CacheKey, generation: ListBook.Generation, number: UInt64, completed: UInt64
+    ) {
         if let node = nodes[key], let old = node.answer {
             let change = answer.cost - old.cost
             queues.resized(node, by: change)
@@ -119,7 +169,6 @@ struct Shard {
             entryBytes += node.cost
         }
         makeRoom()
-        return nodes[key] == nil ? .noRoom : nil
     }
 
     /// The answer is as good as new (304): the same body with fresh fields. False if it is gone or was replaced.
@@ -178,6 +227,7 @@ struct Shard {
         if lists.cost > capacity / Self.bookkeepingShare { lists.removeAll() }
         if varyBytes > capacity / Self.bookkeepingShare { forgetVary() }
         while used > capacity {
+            if kept.dropFirst() { continue }
             guard let node = queues.evict(capacity: capacity) else {
                 // Only bookkeeping is left.
                 lists.removeAll()
@@ -194,9 +244,15 @@ struct Shard {
     // MARK: Removing
 
     /// Drops what an invalidation concerns; says how many.
-    mutating func purge(_ invalidation: CacheInvalidation) -> Int {
-        let concerned = nodes.values.filter { $0.answer.map { invalidation.concerns($0.tags) } ?? true }
+    ///
+    /// - Parameter onlyItems: pages of lists stay.
+    mutating func purge(_ invalidation: CacheInvalidation, onlyItems: Bool = false) -> Int {
+        let concerned = nodes.values.filter { node in
+            guard let answer = node.answer else { return true }
+            return !(onlyItems && answer.page != nil) && invalidation.concerns(answer.tags)
+        }
         concerned.forEach { remove($0) }
+        if !onlyItems { kept.purge(invalidation) }
         if case .everything = invalidation { forgetVary() }
         return concerned.count
     }
@@ -208,6 +264,7 @@ struct Shard {
             return answer.timeToLive(at: now) + max(limits.staleIfError, limits.staleWhileRevalidate) < .zero
         }
         useless.forEach { remove($0) }
+        kept.sweep(now: now)
         return useless.count
     }
 

@@ -3,7 +3,7 @@
 
 /// A tag such as `report:ID`, hashed (FNV-1a).
 package struct TagHash: Hashable, Comparable, Sendable {
-    private let value: UInt64
+    let value: UInt64
 
     /// Hashes a tag as it is spelled.
     package init(_ tag: String) {
@@ -33,6 +33,19 @@ package struct TagSet: Sendable, Equatable {
         unique.reserveCapacity(hashes.count)
         for hash in hashes where unique.last != hash { unique.append(hash) }
         sorted = unique
+    }
+
+    /// The hashes, for who compares them elsewhere.
+    package var hashes: [UInt64] { sorted.map(\.value) }
+
+    private init(sorted: [TagHash]) { self.sorted = sorted }
+
+    /// The tags of both.
+    package func union(_ others: TagSet) -> TagSet {
+        if others.sorted == sorted { return self }
+        var unique: [TagHash] = []
+        for hash in (sorted + others.sorted).sorted() where unique.last != hash { unique.append(hash) }
+        return TagSet(sorted: unique)
     }
 
     var count: Int { sorted.count }

@@ -33,8 +33,8 @@ final class ConnectionHandler: ChannelInboundHandler {
     private var current: Exchange?
     /// What the tool's kernel had not acknowledged when that was last looked at; nil while the tool is not waited for.
     private var bytesLeft: Int?
-    /// Writes of answers that the socket has not taken whole.
-    private var openWrites = 0
+    /// The channel's, which it makes anew for each who asks.
+    private var options: (any NIOSynchronousChannelOptions)?
     private(set) var isWritable = true
     private let timer = LazyTimer()
     private var isGoingOn = false
@@ -54,7 +54,10 @@ final class ConnectionHandler: ChannelInboundHandler {
 
     // MARK: Channel events
 
-    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        options = context.channel.syncOptions
+    }
 
     func channelActive(context: ChannelHandlerContext) {
         // It came while the listener was being closed, too late to be told.
@@ -120,7 +123,7 @@ final class ConnectionHandler: ChannelInboundHandler {
 
     func handlerRemoved(context: ChannelHandlerContext) {
         timer.cancel()
-        self.context = nil
+        (self.context, options) = (nil, nil)
     }
 
     /// The socket's; the decoder's go to `decodedParts`.
@@ -293,19 +296,15 @@ extension ConnectionHandler: ExchangeConnection {
 
     func send(_ bytes: ByteBuffer, flush: Bool) {
         guard let context, !isClosed else { return }
-        guard flush else { return context.write(wrapOutboundOut(bytes), promise: nil) }
-        // To ask the channel what it holds back would cost each answer three times as much.
-        let promise = context.eventLoop.makePromise(of: Void.self)
-        openWrites += 1
-        promise.futureResult.assumeIsolated().whenComplete { [self] _ in openWrites -= 1 }
-        context.writeAndFlush(wrapOutboundOut(bytes), promise: promise)
+        context.write(wrapOutboundOut(bytes), promise: nil)
+        if flush { context.flush() }
     }
 
     func exchangeFinished(_ exchange: Exchange, isReusable: Bool) {
         guard exchange === current else { return }
         current = nil
         let isAnswered = exchange.hasAnswered && !exchange.wasAborted
-        guard isAnswered, let context, openWrites > 0 else { return finished(isReusable, isAnswered) }
+        guard isAnswered, let context, unsentBytes > 0 else { return finished(isReusable, isAnswered) }
         // The request is over, but its answer is not out: until it is, the tool is waited for, and nothing else begins.
         waits(for: .room)
         let activity = proxy.activity
@@ -324,11 +323,10 @@ extension ConnectionHandler: ExchangeConnection {
         if case .lingering = state.phase { linger() } else { close() }
     }
 
-    var unacknowledgedBytes: Int {
-        guard let channel = context?.channel else { return 0 }
-        let unsent = (try? channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
-        return unsent + SocketQueue.unacknowledged(channel)
-    }
+    var unacknowledgedBytes: Int { unsentBytes + (context.map { SocketQueue.unacknowledged($0.channel) } ?? 0) }
+
+    /// What the socket has not taken of what was written. A promise for each write would tell as well, and cost more.
+    private var unsentBytes: Int { (try? options?.getOption(.bufferedWritableBytes)) ?? 0 }
 }
 
 extension WireFailure {

@@ -20,7 +20,7 @@ struct AdminReport: Sendable {
     /// JSON about the latest request with this correlation id; nil when it is not known any more.
     var explain: @Sendable (String) async -> String?
     /// JSON about how everything stands.
-    var status: @Sendable () -> String
+    var status: @Sendable () async -> String
     /// Reads the configuration anew, as SIGHUP does.
     var reload: @Sendable () async -> ReloadAnswer
     /// Ends the process, as SIGTERM does; nil where that is not the proxy's to do.
@@ -73,6 +73,7 @@ final class AdminService: RequestHandling {
         guard let refusal = refusal(head) else {
             if head.method == .post, control(head.path, exchange) { return }
             if head.method != .post, head.path == "/explain" { return explain(exchange) }
+            if head.method == .get || head.method == .head, head.path == "/status.json" { return status(exchange) }
             guard head.method == .post, head.framing != .none else { return answer(exchange, content(head, form: "")) }
             let bound = NIOLoopBound(exchange, eventLoop: exchange.executor.eventLoop)
             Task(executorPreference: exchange.executor) { [self] in await purge(bound.value) }
@@ -194,7 +195,6 @@ final class AdminService: RequestHandling {
             let format = MetricsFormat(accept: head.fields[.accept])
             return AdminAnswer(status: .ok, type: format.contentType, body: format.text(report.metrics()))
         case "/": return page()
-        case "/status.json": return .json(.ok, report.status() + "\n")
         default:
             return .error(
                 .notFound, "NotFound",
@@ -216,6 +216,13 @@ final class AdminService: RequestHandling {
         let bound = NIOLoopBound(exchange, eventLoop: exchange.executor.eventLoop)
         Task(executorPreference: exchange.executor) { [self] in
             answer(bound.value, await explained(bound.value.head))
+        }
+    }
+
+    private func status(_ exchange: Exchange) {
+        let bound = NIOLoopBound(exchange, eventLoop: exchange.executor.eventLoop)
+        Task(executorPreference: exchange.executor) { [self] in
+            answer(bound.value, .json(.ok, await report.status() + "\n"))
         }
     }
 

@@ -69,6 +69,7 @@ enum StatusPage {
         <section aria-labelledby="h-token"><h2 id="h-token">Token</h2><dl id="token"></dl></section>
         <section aria-labelledby="h-cache"><h2 id="h-cache">Cache</h2><dl id="cache"></dl></section>
         <section aria-labelledby="h-audit"><h2 id="h-audit">Audit log</h2><dl id="audit"></dl></section>
+        <section aria-labelledby="h-fleet"><h2 id="h-fleet">Fleet</h2><dl id="fleet"></dl></section>
         <section class="wide" aria-labelledby="h-callers"><h2 id="h-callers">Callers</h2>
         <div class="scroll" tabindex="0" role="group" aria-label="Table of callers"><table id="callers"></table></div></section>
         <section class="wide" aria-labelledby="h-deletes"><h2 id="h-deletes">Latest deletes</h2>
@@ -153,6 +154,9 @@ enum StatusPage {
             ['Newest', s.audit.hash], ['Open intents', s.audit.open_intents], ['Where', s.audit.path],
             ...(s.audit.sinks ?? []).map(k => [`Copies to ${k.name}`, (k.lag ? `${k.lag} records behind` : 'up to date')
               + (k.state === 'down' ? `; down for ${seconds(k.down_seconds)}: it ${k.trouble}` : ''), k.state === 'down' ? 'bad' : 'good'])]);
+          fill('fleet', !s.fleet.engine ? [['State', 'alone']] : [['Engine', s.fleet.engine],
+            ['State', s.fleet.cut ? `cut off: ${s.fleet.cut}` : 'together', s.fleet.cut ? 'bad' : 'good'],
+            ...s.fleet.members.map(m => [m.self ? 'This member' : 'Member', `${m.name}, heard ${seconds(m.heard_seconds)} ago`])]);
           table('callers', [['Caller'], ['Requests', 1], ['Sent to Bentley', 1], ['Refused', 1], ['Waits', 1], ['Waited', 1]],
             s.callers.map(c => [c.name, c.requests, c.upstream, c.refused, c.waits, seconds(c.waited_seconds)]), 'nobody has called');
           deletes = s.deletes; drawDeletes();

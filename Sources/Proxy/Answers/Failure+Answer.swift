@@ -32,13 +32,18 @@ extension Failure {
     /// RFC 6750 section 3.1.
     private var challenge: String { reason == .callerTokenInvalid ? "Bearer error=\"invalid_token\"" : "Bearer" }
 
-    /// `{"error":{"code":…,"message":…,"target"?:…}}`. Wait and correlation id stand in the message too: some clients hide
-    /// headers.
+    /// `{"error":{"code":…,"message":…,"target"?:…}}`, with `"approval":{"id":…,"expires":…}` beside where one is waited for.
+    /// Wait and correlation id stand in the message too: some clients hide headers.
     private func body(code: String, id: String) -> [UInt8] {
         let message = JSONText.escaped("\(messageWithWait) [x-correlation-id: \(id)]")
         var text = "{\"error\":{\"code\":\"\(code)\",\"message\":\"\(message)\""
         if let target { text += ",\"target\":\"\(JSONText.escaped(target))\"" }
-        return Array((text + "}}").utf8)
+        text += "}"
+        if let approval {
+            text +=
+                ",\"approval\":{\"id\":\"\(approval.id)\",\"expires\":\"\(RFC3339.text(approval.expires.seconds))\"}"
+        }
+        return Array((text + "}").utf8)
     }
 
     /// With when to try again.

@@ -3,6 +3,7 @@
 
 import ClashAPI
 import Edge
+import Ground
 import RateLimiting
 
 /// Why the proxy itself answers with an error. The raw value is stable: log lines, metrics and `Proxy-Status` carry it.
@@ -31,9 +32,17 @@ package enum FailureReason: String, Sendable, CaseIterable {
     case upstreamInvalidResponse = "upstream-invalid-response"
     case upstreamTimeout = "upstream-timeout"
     case outcomeUnknown = "outcome-unknown"
+    case requestInProgress = "request-in-progress"
+    case idempotencyKeyReused = "idempotency-key-reused"
     case deleteBudgetExceeded = "delete-budget-exceeded"
     case auditReasonRequired = "audit-reason-required"
+    case approvalRequired = "approval-required"
+    case approvalDenied = "approval-denied"
+    case approvalNotFound = "approval-not-found"
     case auditUnavailable = "audit-unavailable"
+    case archiveUnavailable = "archive-unavailable"
+    /// What only the fleet can answer cannot be asked.
+    case fleetUnavailable = "fleet-unavailable"
     case tokenUnavailable = "token-unavailable"
     case issuerUnavailable = "issuer-unavailable"
     case overloaded
@@ -91,6 +100,9 @@ package struct Failure: Error, Sendable {
 
     /// The protected id that the call names, where that is the reason.
     var protectedID: String?
+
+    /// The approval that it waits for: its id, and until when there may be a decision.
+    var approval: (id: String, expires: WallTime)?
 
     /// What it wants is a place among those for answers too large to hold.
     var isForLongPlace = false

@@ -14,6 +14,8 @@ extension HTTPField.Name {
     static let preferenceApplied = known("Preference-Applied")
     static let host = known("Host")
     static let secFetchSite = known("Sec-Fetch-Site")
+    static let idempotencyKey = known("Idempotency-Key")
+    static let idempotentReplayed = known("Idempotent-Replayed")
     static let inPlace = known("In-Place")
     static let forwardedFor = known("X-Forwarded-For")
     static let traceparent = known("traceparent")

@@ -29,6 +29,8 @@ struct HeaderTraits: OptionSet {
     static let inEveryKey = HeaderTraits(rawValue: 1 << 8)
     /// Stands in a 304 (RFC 9110 section 15.4.5).
     static let inNotModified = HeaderTraits(rawValue: 1 << 9)
+    /// Says what a delete is about, or what its body means: an approval is for a call with this very value.
+    static let bindsApproval = HeaderTraits(rawValue: 1 << 10)
 
     private static let table: [String: HeaderTraits] = [
         "connection": .hopByHop,
@@ -43,7 +45,12 @@ struct HeaderTraits: OptionSet {
         "http2-settings": .hopByHop,
         "accept": [.sharedFetch, .inEveryKey],
         "prefer": [.sharedFetch, .inEveryKey],
-        "repository-id": [.sharedFetch, .selecting, .inEveryKey],
+        "repository-id": [.sharedFetch, .selecting, .inEveryKey, .bindsApproval],
+        "clash-report-id": .bindsApproval,
+        "clashreport-id": .bindsApproval,
+        "clashreportid": .bindsApproval,
+        "content-type": .bindsApproval,
+        "content-encoding": .bindsApproval,
         "include-user-metadata": [.sharedFetch, .selecting, .inEveryKey],
         "configtype": [.sharedFetch, .selecting, .inEveryKey],
         "via": .sharedFetch,

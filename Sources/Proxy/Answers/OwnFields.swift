@@ -28,7 +28,7 @@ enum OwnFields {
         fields[.accessControlAllowOrigin] = origin
         fields[.accessControlExposeHeaders] =
             "x-correlation-id, Retry-After, RateLimit, RateLimit-Policy, Cache-Status, Age, ETag, Location, "
-            + "Server-Timing, Proxy-Status"
+            + "Server-Timing, Proxy-Status, Idempotent-Replayed"
         fields.append(HTTPField(name: .vary, value: "Origin"))
     }
 }

@@ -32,6 +32,11 @@ enum OwnTag {
         }
     }
 
+    /// Whether one of ours is among the tags of a field.
+    static func stands(in fields: HTTPFields, _ name: HTTPField.Name) -> Bool {
+        fields[values: name].contains { $0.listElements.contains(where: isOwn) }
+    }
+
     /// Whether it is one, or has one in it where the list is malformed: no other tag has a quote inside.
     private static func isOwn(_ tag: String) -> Bool { tag.contains("\"" + mark) }
 }

@@ -69,7 +69,8 @@ struct AuditPolicy: Sendable {
 }
 
 extension AuditCaller {
-    fileprivate init(_ caller: Caller, address: String) {
+    /// - Parameter address: where it comes from.
+    init(_ caller: Caller, address: String) {
         self.init(
             name: caller.name, address: address, via: caller.via.rawValue, issuer: caller.person?.issuer ?? "",
             subject: caller.person?.subject ?? "")

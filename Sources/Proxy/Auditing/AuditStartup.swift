@@ -3,6 +3,7 @@
 import Audit
 import ClashAPI
 import Configuration
+import Fleet
 import Ground
 import HTTPTypes
 import Logging
@@ -17,12 +18,12 @@ enum AuditStartup {
     /// - Parameter wrote: called when there are new records; must not block.
     static func open(
         _ config: Config, software: String, reader: ObjectReader, environment: Environment, events: EventLog,
-        traffic: Traffic, wrote: @escaping @Sendable () -> Void = {}
+        traffic: Traffic, fleet: FleetSeat? = nil, wrote: @escaping @Sendable () -> Void = {}
     ) async throws -> AuditTrail? {
         do {
             return try await openLog(
                 config, software: software, reader: reader, environment: environment, events: events, traffic: traffic,
-                wrote: wrote)
+                fleet: fleet, wrote: wrote)
         } catch {
             guard !config.audit.required else { throw error }
             events.logger.warning("nothing is recorded: the audit log cannot be opened: \(error)")
@@ -33,7 +34,7 @@ enum AuditStartup {
 
     private static func openLog(
         _ config: Config, software: String, reader: ObjectReader, environment: Environment, events: EventLog,
-        traffic: Traffic, wrote: @escaping @Sendable () -> Void
+        traffic: Traffic, fleet: FleetSeat?, wrote: @escaping @Sendable () -> Void
     ) async throws -> AuditTrail {
         let settings = config.audit
         var options = AuditOptions(
@@ -48,7 +49,9 @@ enum AuditStartup {
         for note in log.recovery.notes { events.logger.warning("audit log: \(note)") }
         if !log.recovery.disputed.isEmpty { events.alerts?.logDisputed(log.recovery.disputed) }
         if let verifier = log.recovery.verifierKey { events.checkpoints(by: verifier, key: options.signingKey?.name) }
-        let budget = DeleteBudget(settings.deleteBudget)
+        let budget = DeleteBudget(
+            settings.deleteBudget,
+            shared: fleet.map { SharedBudget(seat: $0, log: "\(MachineName.text):\(settings.path)") })
         // What earlier processes already spent.
         for (caller, at) in try recorded(settings, environment) { budget.recall(caller, at: at) }
         return AuditTrail(
@@ -96,29 +99,39 @@ enum AuditStartup {
 
     /// Closes intents without outcome as those of today's calls are: by looks at their objects, or as unknown. What is
     /// not settled when its task is cancelled stays open, for the next process.
-    static func settleOpenIntents(_ trail: AuditTrail, logger: Logger) async {
+    ///
+    /// - Parameter start: finds out about a start of a run; nil: nobody knows what came of it.
+    static func settleOpenIntents(
+        _ trail: AuditTrail, logger: Logger, start: @escaping @Sendable (AuditCall) async -> AuditResult? = { _ in nil }
+    ) async {
         await withDiscardingTaskGroup { group in
             for intent in trail.log.recovery.openIntents {
-                group.addTask { await settle(intent, trail, logger) }
+                group.addTask { await settle(intent, trail, logger, start) }
             }
         }
     }
 
-    private static func settle(_ intent: AuditOpenIntent, _ trail: AuditTrail, _ logger: Logger) async {
-        var fate = ObjectFate.unknown
+    private static func settle(
+        _ intent: AuditOpenIntent, _ trail: AuditTrail, _ logger: Logger,
+        _ start: @Sendable (AuditCall) async -> AuditResult?
+    ) async {
+        var result = AuditResult.unknown
         if let match = match(intent.call), match.operationClass == .delete {
-            fate = await trail.reader.settle(
+            result = await trail.reader.settle(
                 match, objects: intent.call.objects,
-                Reading(correlationID: intent.call.id, caller: intent.call.caller.name, authorization: nil))
+                Reading(correlationID: intent.call.id, caller: intent.call.caller.name, authorization: nil)
+            ).result
+        } else if Operation.named(intent.call.operation)?.countsAsRun == true {
+            result = await start(intent.call) ?? .unknown
         }
         if Task.isCancelled { return }
-        await trail.log.recovered(intent, result: fate.result)
-        if fate.result == .unknown { trail.events.alerts?.unknownOutcome(intent.call) }
+        await trail.log.recovered(intent, result: result)
+        if result == .unknown { trail.events.alerts?.unknownOutcome(intent.call) }
         logger.warning(
             "a call of an earlier process had no outcome in the audit log",
             metadata: [
                 "id": "\(intent.call.id)", "caller": "\(intent.call.caller.name)",
-                "result": "\(fate.result.rawValue)",
+                "result": "\(result.rawValue)",
             ])
     }
 

@@ -17,6 +17,8 @@ struct AuditEntry: Sendable {
     let caller: String
     /// When it was counted against its caller's budget of deletes; nil: it was not.
     let budgetTakenAt: ContinuousClock.Instant?
+    /// What it uses up.
+    let approval: ApprovalHold?
 }
 
 /// What the tool is told about an audited call that upstream did not answer.
@@ -44,10 +46,13 @@ struct AuditTrail: Sendable {
     }
 
     /// Counts a delete against its caller's budget; the moment it was counted at. Throws 429 when it is used up.
-    func takeBudget(_ call: AuditCall, _ match: OperationMatch) throws(FlowExit) -> ContinuousClock.Instant {
+    func takeBudget(_ call: AuditCall, _ match: OperationMatch) async throws(FlowExit) -> ContinuousClock.Instant {
         let now = environment.now()
         do throws(Failure) {
-            if match.operationClass == .delete { try budget.take(call.caller.id, now: now) }
+            if match.operationClass == .delete {
+                try budget.take(call.caller.id, now: now)
+                try await budget.takeShared(call.caller.id, takenAt: now)
+            }
         } catch {
             throw .failed(error)
         }
@@ -76,21 +81,25 @@ struct AuditTrail: Sendable {
     /// - Parameter taken: when `takeBudget` counted it; nil: it did not, as the call goes nowhere.
     func begin(
         _ call: AuditCall, _ match: OperationMatch, _ reading: Reading, _ snapshot: [UInt8]?,
-        budgetTakenAt taken: ContinuousClock.Instant?
+        budgetTakenAt taken: ContinuousClock.Instant?, guarded: GuardedDelete = GuardedDelete()
     ) async throws(FlowExit) -> AuditEntry? {
         let isDelete = match.operationClass == .delete
         do throws(AuditUnavailable) {
-            let receipt = try await log.append(AuditIntent(call: call, snapshot: snapshot))
+            let receipt = try await log.append(
+                AuditIntent(
+                    call: call, snapshot: snapshot, archive: guarded.archive, approval: guarded.approval?.member))
+            guarded.approval?.commit()
             traffic.recorded("intent", "written")
             return AuditEntry(
                 receipt: receipt, call: call, match: match, reading: reading, began: environment.now(),
                 caller: call.caller.name,
-                budgetTakenAt: isDelete ? taken : nil)
+                budgetTakenAt: isDelete ? taken : nil, approval: guarded.approval)
         } catch {
             if error.cause == .cancelled { throw .callerLeft }
             traffic.recorded("intent", "unwritten")
             // Only deletes must not go unrecorded; the rest is recorded as far as possible.
-            guard isDelete, policy.settings.required else { return nil }
+            // An approval is used up by its record alone.
+            guard isDelete, policy.settings.required || guarded.approval != nil else { return nil }
             if let taken { giveBackBudget(call, match, takenAt: taken) }
             throw .failed(Failure(error))
         }
@@ -136,6 +145,9 @@ struct AuditTrail: Sendable {
         }
     }
 
+    /// A delete that waits for an approval: recorded by whoever asked for that, and shown as one that was denied.
+    func showAsked(_ call: AuditCall) { traffic.deletes.addDenied(recent(call, "approval_asked")) }
+
     /// The proxy refused an audited call: 403, 428 or 429. The number of its record; nil where it is not durable.
     func denied(_ call: AuditCall, status: Int) async -> UInt64? {
         // A task of its own: a reload ends the one that waited, and the record is durable before its tool hears all the same.
@@ -157,11 +169,14 @@ struct AuditTrail: Sendable {
         }
     }
 
-    private func close(_ entry: AuditEntry, _ result: AuditResult, status: Int?, attempts: Int) async {
+    /// The outcome of a call, however it was found out.
+    func close(_ entry: AuditEntry, _ result: AuditResult, status: Int?, attempts: Int) async {
         await log.append(
             AuditOutcome(
                 result: result, status: status, attempts: attempts, duration: environment.now() - entry.began),
             for: entry.receipt)
+        // Not before that is on disk: a process that is killed here leaves an approval that was used.
+        entry.approval?.settled(isSent: result != .notSent)
         traffic.recorded("outcome", result.rawValue)
         if result == .unknown { events.alerts?.unknownOutcome(entry.call) }
         if entry.isDelete { traffic.deletes.add(recent(entry.call, result.rawValue)) }

@@ -34,6 +34,11 @@ struct DeleteBudgetState {
         return times.count >= limit ? times.first.map { $0 + span - now } : nil
     }
 
+    /// How long ago what was taken before was taken.
+    func ages(_ caller: String, before now: ContinuousClock.Instant) -> [Duration] {
+        spent[caller, default: []].filter { $0 < now }.map { $0.duration(to: now) }
+    }
+
     /// Puts back what `take` took at this time: the delete was never sent.
     mutating func giveBack(_ caller: String, takenAt time: ContinuousClock.Instant) {
         guard let index = spent[caller]?.lastIndex(of: time) else { return }
@@ -69,8 +74,28 @@ final class DeleteBudget: Sendable {
 
     /// Nil: there is no limit, and nothing is counted.
     private let inForce: Mutex<InForce?>
+    /// Others whose deletes count too; nil: there are none.
+    let shared: SharedBudget?
 
-    init(_ window: GateWindow?) { inForce = Mutex(window.map { ($0, DeleteBudgetState($0)) }) }
+    init(_ window: GateWindow?, shared: SharedBudget? = nil) {
+        self.shared = shared
+        inForce = Mutex(window.map { ($0, DeleteBudgetState($0)) })
+    }
+
+    /// Counts it for the whole fleet, after `take` has for this process. Throws 429 where the others have left none, 503 where
+    /// nobody can tell; then it is not counted here either.
+    func takeShared(_ caller: String, takenAt now: ContinuousClock.Instant) async throws(Failure) {
+        guard let shared, let window = inForce.withLock({ $0?.window }) else { return }
+        // What this process's log holds, but for the one that was just taken.
+        let spent = inForce.withLock { $0?.state.ages(caller, before: now) ?? [] }
+        do throws(Failure) {
+            guard let wait = try await shared.take(caller, window, spent) else { return }
+            throw Self.spent(caller, window.limit, wait)
+        } catch {
+            inForce.withLock { $0?.state.giveBack(caller, takenAt: now) }
+            throw error
+        }
+    }
 
     /// Throws 429 `DeleteBudgetExceeded` when the caller has none left.
     func take(_ caller: String, now: ContinuousClock.Instant) throws(Failure) {
@@ -96,6 +121,7 @@ final class DeleteBudget: Sendable {
     }
 
     func giveBack(_ caller: String, takenAt time: ContinuousClock.Instant) {
+        shared?.giveBack(caller)
         inForce.withLock { $0?.state.giveBack(caller, takenAt: time) }
     }
 

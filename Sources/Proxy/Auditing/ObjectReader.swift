@@ -36,7 +36,7 @@ struct ObjectReader: Sendable {
     private static let patience = Duration.seconds(5)
     private static let maxSettledObjects = 10
     private static let maxSnapshotBytes = 64 << 10
-    private static let maxPageBytes = 1 << 20
+    static let maxPageBytes = 1 << 20
     private static let maxErrorBytes = 64 << 10
 
     /// What the cache holds of what a delete is about to destroy.
@@ -125,15 +125,16 @@ struct ObjectReader: Sendable {
         at target: String, _ match: OperationMatch, _ reading: Reading, until end: ContinuousClock.Instant
     ) async -> LookSchedule.Sight? {
         let version = match.operation.version
-        let request = GateRequest(
-            caller: "clash-proxy", priority: .settling, operation: "settle", api: .init(version),
-            wait: end - environment.now(), token: reading.token)
+        let request = settlingTurn(version, reading, until: end)
         guard await authorization(reading) != nil else { return .nothing }
         var permit: Gate.Permit
         do throws(Gate.Refusal) {
             permit = try await sender.pacing.gate.admit(request)
         } catch {
             return error.reason == .deadline || error.reason == .coolDown ? nil : .nothing
+        }
+        if let fleet = sender.fleet, !sender.pacing.observes {
+            guard let pass = await fleet.pass(request, deadline: end), fleet.holds(pass) else { return nil }
         }
         guard let place = permit.trySend() else { return .nothing }
         guard let response = await read(target, version, reading, permit, place) else { return .nothing }
@@ -146,6 +147,15 @@ struct ObjectReader: Sendable {
             let pause = sender.pacing.gate.pause(for: request) ?? .zero
             return environment.now() + pause < end ? .nothing : nil
         }
+    }
+
+    /// How a look asks for its turn: before everybody else's calls.
+    func settlingTurn(
+        _ version: APIVersion, _ reading: Reading, until end: ContinuousClock.Instant
+    ) -> GateRequest {
+        GateRequest(
+            caller: "clash-proxy", priority: .settling, operation: "settle", api: .init(version),
+            wait: end - environment.now(), token: reading.token)
     }
 
     /// Whether the answer speaks of the object: a gateway on the way knows nothing of it, nor does one who misses its iTwin.
@@ -168,7 +178,7 @@ struct ObjectReader: Sendable {
     }
 
     /// A body to its end; nil where it breaks off or is too large.
-    private func whole(_ response: UpstreamResponse, limit: Int) async -> [UInt8]? {
+    func whole(_ response: UpstreamResponse, limit: Int) async -> [UInt8]? {
         var bytes: [UInt8] = []
         do {
             while let chunk = try await response.body.next() {
@@ -184,14 +194,15 @@ struct ObjectReader: Sendable {
         return bytes
     }
 
-    private func authorization(_ reading: Reading) async -> HTTPField? {
+    func authorization(_ reading: Reading) async -> HTTPField? {
         guard case .own(let tokens) = sender.credentials else { return reading.authorization }
         return (try? await tokens.current()).map { HTTPField(name: .authorization, value: $0.headerValue) }
     }
 
-    private func read(
+    /// - Parameter fields: that it sends besides.
+    func read(
         _ target: String, _ version: APIVersion, _ reading: Reading, _ permit: borrowing Gate.Permit,
-        _ place: Gate.Place
+        _ place: Gate.Place, fields: HTTPFields = [:]
     ) async -> UpstreamResponse? {
         guard let authorization = await authorization(reading) else { return nil }
         var request = UpstreamRequest(origin: sender.settings.origin, target: target)
@@ -199,6 +210,7 @@ struct ObjectReader: Sendable {
         request.fields[.accept] = version.mediaType
         request.fields[.correlationID] = reading.correlationID
         request.fields[.acceptEncoding] = "identity"
+        for field in fields { request.fields.append(field) }
         request.decodesContent = true
         request.fields.append(sender.settings.via("1.1"))
         request.repeatable = false

@@ -1,4 +1,4 @@
-// Settling outlives the tool whose delete it is, but not the process: when that ends, what is not known by then is unknown,
+// Settling outlives the tool whose call it is, but not the process: when that ends, what is not known by then is unknown,
 // and is written down as that while there is still a log.
 
 import Synchronization
@@ -8,18 +8,19 @@ final class SettlingTasks: Sendable {
     private struct State {
         var isOver = false
         var last: UInt64 = 0
-        var running: [UInt64: Task<ObjectFate, Never>] = [:]
+        /// How each is cancelled.
+        var running: [UInt64: @Sendable () -> Void] = [:]
     }
 
     private let state = Mutex(State())
 
     /// Runs to its end although the one who asks is cancelled; is cancelled itself by `end`.
-    func run(_ settle: @escaping @Sendable () async -> ObjectFate) async -> ObjectFate {
+    func run<Fate: Sendable>(_ settle: @escaping @Sendable () async -> Fate) async -> Fate {
         let task = Task { await settle() }
         let number = state.withLock { state in
             if state.isOver { task.cancel() }
             state.last += 1
-            state.running[state.last] = task
+            state.running[state.last] = { task.cancel() }
             return state.last
         }
         let fate = await task.value
@@ -33,6 +34,6 @@ final class SettlingTasks: Sendable {
             state.isOver = true
             return Array(state.running.values)
         }
-        for task in running { task.cancel() }
+        for cancel in running { cancel() }
     }
 }

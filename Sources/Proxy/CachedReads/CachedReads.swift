@@ -24,13 +24,19 @@ final class CachedReads: Sendable {
     let sender: UpstreamSender
     let links: LinkSettings
     let maxWait: Duration
+    /// Whether paged lists are served from fetches of the largest page (`cache.walks`).
+    let walks: Bool
+    /// Whether a walk's next page is fetched ahead (`cache.prefetch`).
+    let prefetches: Bool
     let counts: Counts
     let environment: Environment
 
     init(
         cache: PageCache, sender: UpstreamSender, links: LinkSettings, maxWait: Duration, isOn: Bool = true,
-        counts: Counts = Counts(), environment: Environment
+        walks: Bool = false, prefetches: Bool = false, counts: Counts = Counts(), environment: Environment
     ) {
+        self.walks = walks
+        self.prefetches = prefetches
         self.isOn = isOn
         self.counts = counts
         self.cache = cache
@@ -46,7 +52,10 @@ final class CachedReads: Sendable {
     private static let maxFlights = 3
 
     /// What it did and holds; empty while it is off.
-    var samples: [MetricSample] { isOn ? counts.counters.samples(cache.store.statistics) : [] }
+    var samples: [MetricSample] {
+        isOn
+            ? counts.counters.samples(cache.store.statistics) + [MetricSample(.waitingReads, cache.watches.count)] : []
+    }
 
     // MARK: At the front desk
 
@@ -54,10 +63,13 @@ final class CachedReads: Sendable {
     ///
     /// - Parameter scheme: see `LinkBase`.
     func query(_ head: RequestHead, _ admission: Admission, scheme: String) -> PageQuery? {
-        guard isOn else { return nil }
-        return admission.partition.flatMap {
-            PageQuery.of(head, admission.route, partition: $0, links: links, scheme: scheme)
-        }
+        guard isOn, let partition = admission.partition,
+            var query = PageQuery.of(head, admission.route, partition: partition, links: links, scheme: scheme)
+        else { return nil }
+        query.walk = PageQuery.walk(head, admission.route, partition: partition)
+        // Who has a token goes on with it, whatever has been configured since.
+        if !walks, case .page(let walk) = query.walk, walk.query.token == nil { query.walk = nil }
+        return query
     }
 
     /// A stored answer, if one will do at once; else what was found stays with the visit. Synchronous: a hit starts no task
@@ -69,21 +81,41 @@ final class CachedReads: Sendable {
         switch lookup.found {
         case .fresh(let answer, let ttl) where query.directives.accept(answer, ttl, now) == nil:
             return StoredReply(hit: answer, ttl: ttl)
+        case _ where query.walk != nil:
+            if let reply = pageAtOnce(visit, query, lookup, now) { return reply }
         case .expired(let answer, let staleness):
-            guard query.directives == .none, let why = reasonToGive(answer, staleness, now, visit.admission) else {
-                break
-            }
-            refreshInBackground(visit, query, lookup.variant)
-            return StoredReply(
-                PageCache.StaleAnswer(answer: answer, why: why, ttl: .zero - staleness), cameByCall: false)
+            if let reply = staleAtOnce(answer, staleness, visit, query, lookup, now) { return reply }
         case .fresh, .nothing: break
         }
         visit.lookup = lookup
         return nil
     }
 
+    /// The expired answer, if it goes out while it is being refreshed or upstream cannot be asked.
+    private func staleAtOnce(
+        _ answer: CachedAnswer, _ staleness: Duration, _ visit: Visit, _ query: PageQuery,
+        _ lookup: CacheStore.Lookup, _ now: ContinuousClock.Instant
+    ) -> StoredReply? {
+        guard query.directives == .none, let why = reasonToGive(answer, staleness, now, visit.admission) else {
+            return nil
+        }
+        refreshInBackground(visit, query, lookup.variant)
+        return StoredReply(PageCache.StaleAnswer(answer: answer, why: why, ttl: .zero - staleness), cameByCall: false)
+    }
+
+    /// A page of a paged list of which there is no fresh copy.
+    private func pageAtOnce(
+        _ visit: Visit, _ query: PageQuery, _ lookup: CacheStore.Lookup, _ now: ContinuousClock.Instant
+    ) -> StoredReply? {
+        guard case .page(let walk) = query.walk else { return nil }
+        visit.walkMode = mode(query)
+        if visit.walkMode == .largest { return walkAtOnce(visit, query, walk) }
+        guard case .expired(let answer, let staleness) = lookup.found else { return nil }
+        return staleAtOnce(answer, staleness, visit, query.shaped(for: visit.walkMode), lookup, now)
+    }
+
     /// Why an expired answer goes out without waiting for upstream; nil when it does not.
-    private func reasonToGive(
+    func reasonToGive(
         _ answer: CachedAnswer, _ staleness: Duration, _ now: ContinuousClock.Instant, _ admission: Admission
     ) -> StaleReason? {
         let limits = cache.store.limits
@@ -113,6 +145,17 @@ final class CachedReads: Sendable {
     func answer(
         _ visit: Visit, _ call: UpstreamCall, _ query: PageQuery, until deadline: ContinuousClock.Instant
     ) async throws(FlowExit) -> ReadAnswer {
+        var query = query
+        if case .page(let walk) = query.walk {
+            let mode = visit.walkMode ?? mode(query)
+            if mode == .largest {
+                let lookup = visit.lookup
+                if let answer = try await walkAnswer(visit, call, query, walk, until: deadline) { return answer }
+                visit.lookup = lookup
+            } else {
+                query = query.shaped(for: mode)
+            }
+        }
         let forwarding = forwarding(query, visit.lookup)
         if query.directives.onlyIfCached {
             visit.record.cache = .missing(forwarding)
@@ -204,6 +247,7 @@ final class CachedReads: Sendable {
         case .fresh(let answer, let ttl):
             return Forwarding(why: .request, detail: query.directives.accept(answer, ttl, environment.now()))
         case .expired: return Forwarding(why: .stale)
+        case .nothing(let why) where lookup.isCutOff: return Forwarding(why: why, detail: .fleetCut)
         case .nothing(let why):
             // It could have waited for what is under way, had it not asked for something newer.
             if let refused = query.directives.refusalOfFetched, cache.flights.hasSent(lookup.variant) {

@@ -20,6 +20,8 @@ struct PageBuilder: Sendable {
         var notStorable: CacheReason?
         /// The body is not whole: it stops inside its coding or its JSON, or nothing proves its end and as JSON it has none.
         var isBrokenOff = false
+        /// Tags of runs that were under way a moment ago, as far as anybody knew, and that it shows ended.
+        var endedRuns: [String] = []
     }
 
     // MARK: Freshness
@@ -84,23 +86,31 @@ struct PageBuilder: Sendable {
     func page(
         _ match: OperationMatch, _ request: HTTPFields, _ fields: HTTPFields, _ chunks: [[UInt8]], _ given: Freshness,
         askedAt: ContinuousClock.Instant, receivedAt: ContinuousClock.Instant, page: ListPage?, endIsProven: Bool,
-        base: String
+        base: String, shape: PageShape, load: Double
     ) async -> Built {
         let coding = ContentCoding(fields)
         let isJSON = fields.mediaTypeIsJSON
         let rewrites = isJSON && coding.isNone && match.operation.carriesLinks
         var reading = PageReading(match.operation, coding: coding, rewrites: rewrites ? links : nil)
-        let (body, digest, rows) = await reading.read(chunks, isJSON: isJSON, base: base)
+        let (read, digestOfRead, rows) = await reading.read(chunks, isJSON: isJSON, base: base)
         let isReadable = isJSON && rows.isComplete && (coding.isNone || reading.codedIsWhole)
         var freshness = given
         var notStorable: CacheReason? = endIsProven ? nil : .incomplete
+        var endedRuns: [String] = []
         if match.isKnown {
             // Without knowing what it shows, nobody could tell which writes make it untrue.
             if !isReadable { notStorable = .incomplete }
             let rows = isReadable ? rows : nil
-            let mayChange = runs.concern(match, rows, asked: askedAt, now: environment.now())
+            let now = environment.now()
+            let mayChange = runs.concern(match, rows, asked: askedAt, now: now)
+            let outlook = rows.map {
+                runs.outlook(
+                    $0, usual: lifetimes.inProgress, longest: max(lifetimes.list, lifetimes.inProgress), load: load,
+                    now: now)
+            }
+            endedRuns = outlook?.ended ?? []
             if !freshness.isExplicit,
-                let settled = lifetimes.settled(match.operation, rows, mayChange: mayChange)
+                let settled = lifetimes.settled(match.operation, rows, mayChange: mayChange, life: outlook?.life)
             {
                 // What changes by the second is not to be one refresh behind.
                 if settled < freshness.lifetime { freshness.staleWhileRevalidate = .zero }
@@ -112,15 +122,38 @@ struct PageBuilder: Sendable {
         if !match.isKnown { words.append(PageCache.unknownOperationTag) }
         if !isReadable || rows.held.areIncomplete { words += match.tagsOfAnyID }
         let tags = TagSet(words, hashes: rows.held.hashes)
-        let page = page.map { ListPage(list: $0.list, isFirst: $0.isFirst, count: rows.listCount.flatMap { Int($0) }) }
+        let page = page.map {
+            ListPage(
+                list: $0.list, isFirst: $0.isFirst, count: rows.listCount.flatMap { Int($0) },
+                isForWalks: $0.isForWalks)
+        }
+        let (body, digest, source) =
+            isReadable && coding.isNone
+            ? shaped(read, digestOfRead, shape, match.operation, base: base) : (read, digestOfRead, nil)
         let answer = CachedAnswer(
             status: .ok, fields: stored, body: body, digest: digest, freshness: freshness, receivedAt: receivedAt,
             tags: tags, objects: match.objects(rows), page: page,
-            rendering: PageHead(stored, isKnown: match.isKnown))
+            rendering: source ?? PageHead(stored, isKnown: match.isKnown))
         return Built(
             answer: answer, notStorable: notStorable,
             isBrokenOff: isJSON && coding.isNone && !endIsProven && !rows.isComplete
-                || match.isKnown && reading.endedInside(rows))
+                || match.isKnown && reading.endedInside(rows),
+            endedRuns: endedRuns)
+    }
+
+    /// A page as it is wanted: with links of ours, or so that pages of walks can be cut out of it.
+    private func shaped(
+        _ body: SplicedBody, _ digest: String, _ shape: PageShape, _ operation: Operation, base: String
+    ) -> (SplicedBody, digest: String, WalkSource?) {
+        switch shape {
+        case .asItIs: return (body, digest, nil)
+        case .ownLinks(let walk):
+            guard let own = walk.withOwnLinks(body, base: base) else { return (body, digest, nil) }
+            return (own, OwnTag.digest(of: own.plain), nil)
+        case .forWalks:
+            guard let source = WalkSource(body, operation) else { return (body, digest, nil) }
+            return (body, source.digest(of: body), source)
+        }
     }
 
     /// Upstream's own error or redirection, for those who wait for it; never stored.
@@ -140,7 +173,7 @@ struct PageBuilder: Sendable {
         CachedAnswer(
             status: .ok, fields: fields, body: old.body, digest: old.digest, freshness: freshness,
             receivedAt: receivedAt, tags: old.tags, objects: old.objects, page: old.page,
-            rendering: PageHead(fields, isKnown: isKnown))
+            rendering: old.rendering as? WalkSource ?? PageHead(fields, isKnown: isKnown))
     }
 
     /// An answer without a date gets the time at which it came (RFC 9110, 6.6.1).
@@ -223,7 +256,7 @@ private struct PageReading {
         codedIsInside = coded.isInside
         rewriter?.finish(into: &rewritten)
         if rewriter != nil { hash.update(data: rewritten) }
-        let digest = hash.finalize().prefix(12).reduce(into: OwnTag.mark) { $0 += Self.hex($1) }
+        let digest = OwnTag.digest(hash.finalize())
         let body =
             rewriter.map { SplicedBody(rewritten, places: $0.linkStarts, base: base) }
             ?? SplicedBody(bytes: ByteBuffer(joining: chunks))
@@ -233,10 +266,5 @@ private struct PageReading {
     /// Whether the body stopped in the middle, of its coding or of what is coded.
     func endedInside(_ rows: ResponseRows) -> Bool {
         codedIsInside || rows.endedInside && (coding.isNone || codedIsWhole)
-    }
-
-    private static func hex(_ byte: UInt8) -> String {
-        let text = String(byte, radix: 16)
-        return byte < 16 ? "0" + text : text
     }
 }

@@ -57,11 +57,20 @@ struct PageCache: Sendable {
     private(set) var lifetimes: PageLifetimes
     let recentTimeout = RecentTimeout()
     let runs = StartedRuns()
+    let walked = WalkedLists()
+    /// Who waits for a change.
+    let watches: PageWatches
     let environment: Environment
+    /// Others that show the same pages; nil: there are none.
+    let shared: SharedPages?
 
-    init(_ config: Config.Cache, environment: Environment) {
-        store = CacheStore(limits: CacheLimits(config))
+    init(_ config: Config.Cache, environment: Environment, shared: SharedPages? = nil) {
+        self.shared = shared
+        // Tools carry generations in their tokens, over a restart too: half of the numbers are before the beginning.
+        store = CacheStore(
+            limits: CacheLimits(config), countingFrom: environment.randomBits().0 >> 8, shared: shared?.freshness)
         flights = FlightTable(time: environment.time)
+        watches = PageWatches(time: environment.time)
         lifetimes = PageLifetimes(config)
         self.environment = environment
     }
@@ -70,7 +79,10 @@ struct PageCache: Sendable {
     /// off, it holds nothing.
     func changed(to config: Config.Cache) -> PageCache {
         store.limits = CacheLimits(config)
-        if !config.enabled { store.invalidate(.everything, now: environment.now()) }
+        if !config.enabled {
+            store.invalidate(.everything, now: environment.now())
+            watches.poke()
+        }
         var changed = self
         changed.lifetimes = PageLifetimes(config)
         return changed
@@ -85,28 +97,33 @@ struct PageCache: Sendable {
     ///   - status: upstream's, nil when there was no answer.
     @discardableResult
     func invalidate(after match: OperationMatch, status: Int?) -> StartedRuns.Token? {
-        if let status, Self.wasRefused(status) { return nil }
+        if Self.wasRefused(status) { return nil }
         // Before anything is dropped: what is stored from now on is to know of it.
         let run = match.operation.countsAsRun ? runs.started(match, now: environment.now()) : nil
+        if match.operation.isCancel || match.operationClass == .delete { runs.ended(match.objectIDs) }
         let invalidation = status == nil ? match.invalidationOfUnknownOutcome() : match.invalidation()
         let now = environment.now()
-        switch invalidation.reach {
-        case .nothing: return nil
-        case .everything:
-            store.invalidate(
-                .everything, deleted: deletedObjects(match), vanished: vanishedIDs(match), now: now)
-        case .tagged, .itwins:
-            let tags = TagSet(invalidation.tags + [Self.unknownOperationTag], hashes: invalidation.heldIDs)
-            store.invalidate(
-                .tagged(tags), deleted: deletedObjects(match), vanished: vanishedIDs(match), now: now)
-        }
+        guard let reach = Self.reach(of: invalidation) else { return nil }
+        store.invalidate(reach, deleted: deletedObjects(match), vanished: vanishedIDs(match), now: now)
         flights.detachSent()
+        watches.poke()
         return run
     }
 
+    /// What is to be dropped; nil: nothing.
+    static func reach(of invalidation: Invalidation) -> CacheInvalidation? {
+        switch invalidation.reach {
+        case .nothing: nil
+        case .everything: .everything
+        case .tagged, .itwins:
+            .tagged(TagSet(invalidation.tags + [unknownOperationTag], hashes: invalidation.heldIDs))
+        }
+    }
+
     /// Client errors but 404, 408 and 410 say that nothing was done.
-    private static func wasRefused(_ status: Int) -> Bool {
-        (400..<500).contains(status) && ![404, 408, 410].contains(status)
+    static func wasRefused(_ status: Int?) -> Bool {
+        guard let status else { return false }
+        return (400..<500).contains(status) && ![404, 408, 410].contains(status)
     }
 
     private func deletedObjects(_ match: OperationMatch) -> TagSet {
@@ -128,7 +145,11 @@ struct PageCache: Sendable {
 
     /// An operator wants something dropped. Returns how many stored answers that were.
     func purge(_ request: PurgeRequest) -> Int {
-        defer { flights.detachSent() }
+        defer {
+            flights.detachSent()
+            watches.poke()
+        }
+        if let shared { Task.detached { _ = await shared.tell(request.invalidation) } }
         return store.invalidate(request.invalidation, now: environment.now())
     }
 

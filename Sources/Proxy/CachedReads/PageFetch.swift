@@ -121,7 +121,8 @@ struct PageFetch: Sendable {
         // A first page that names no place in its list is stored under what its list is known by.
         first.query.key = page.list
         first.flightKey = cache.store.variant(of: page.list, request: request)
-        first.page = ListPage(list: page.list, isFirst: true)
+        first.page = ListPage(list: page.list, isFirst: true, isForWalks: page.isForWalks)
+        if page.isForWalks, let page = first.page { first.query.shape = .forWalks(page) }
         first.call.request.target = call.match.route.firstPageTarget
         first.call.match = ClashAPI.match(method: .get, target: first.call.request.target).resolve(headers: request)
         first.call.turn.priority = .background
@@ -289,7 +290,8 @@ struct PageFetch: Sendable {
             let built = await builder.page(
                 call.match, request, fields, body.chunks, freshness, askedAt: arrival.received - arrival.delay,
                 receivedAt: arrival.received, page: variantPage(response.fields),
-                endIsProven: response.body.endIsProven, base: query.base.text)
+                endIsProven: response.body.endIsProven, base: query.base.text, shape: query.shape,
+                load: sender.pacing.gate.budget(for: call.turn).load)
             if built.isBrokenOff { throw .failed(.brokenOff) }
             let reason = store(built, response.fields, arrival.ticket)
             return Landing(everybody: .answer(built.answer, news(reason, facts, response.fields)))
@@ -329,7 +331,18 @@ struct PageFetch: Sendable {
         let key = query.key
         if query.directives.noStore { return .requestNoStore }
         if let reason = built.notStorable { return reason }
+        // Somebody has begun to walk the list meanwhile, and is shown another state of it.
+        if case .ownLinks(let walk) = query.shape, cache.walked.isWalked(walk.list) { return .listChanged }
         cache.flights.forget(flightKey)
+        var ticket = ticket
+        // What shows a run still under way that this answer shows ended is looked at again, whoever asks for it.
+        var overtaking: CacheStore.Ticket?
+        if !built.endedRuns.isEmpty, built.answer.page == nil {
+            overtaking = cache.store.overtake(TagSet(built.endedRuns), by: built.answer.tags, ticket)
+            if let overtaking { ticket = overtaking }
+            cache.watches.poke()
+        }
+        defer { if let overtaking { cache.store.end(overtaking) } }
         let vary = varying(fields)
         return cache.store.store(
             built.answer, under: key, vary: vary, request: sent, ticket: ticket, now: cache.environment.now())
@@ -339,7 +352,8 @@ struct PageFetch: Sendable {
     private func variantPage(_ fields: HTTPFields) -> ListPage? {
         let vary = varying(fields)
         guard let page, !vary.isEmpty else { return page }
-        return ListPage(list: page.list.variant(Vary.key(vary, of: sent)), isFirst: page.isFirst)
+        return ListPage(
+            list: page.list.variant(Vary.key(vary, of: sent)), isFirst: page.isFirst, isForWalks: page.isForWalks)
     }
 
     private func news(

@@ -90,10 +90,15 @@ extension CachedReads {
     }
 
     /// Nobody waits for it, so it takes no turn that somebody else could want: it is begun when one is free, or not now.
-    func refreshInBackground(_ visit: Visit, _ query: PageQuery, _ key: CacheKey) {
+    ///
+    /// - Parameter read: what is sent; nil: what the tool asked for.
+    func refreshInBackground(_ visit: Visit, _ query: PageQuery, _ key: CacheKey, _ read: UpstreamCall? = nil) {
         guard !visit.wire.isDraining, let flight = cache.flights.refresh(key, rank: Self.backgroundRank) else { return }
-        var call = UpstreamCall(
-            visit, match: visit.admission.route.resolve(headers: visit.fields), body: .none, settings: sender.settings)
+        var call =
+            read
+            ?? UpstreamCall(
+                visit, match: visit.admission.route.resolve(headers: visit.fields), body: .none,
+                settings: sender.settings)
         call.turn.priority = .background
         start(fetch(call, query, key, visit), flight, on: visit.wire.executor)
     }
@@ -105,8 +110,9 @@ extension CachedReads {
             sender: sender, cache: cache,
             builder: PageBuilder(links: links, lifetimes: cache.lifetimes, runs: cache.runs, environment: environment),
             call: call.shared(), toolWait: call.turn.wait, query: query, flightKey: key,
-            page: PageQuery.listPage(
-                visit.head, visit.admission.route, partition: visit.admission.partition ?? ""),
+            page: query.shape.page
+                ?? PageQuery.listPage(
+                    visit.head, visit.admission.route, partition: visit.admission.partition ?? ""),
             request: visit.fields, wantsNew: query.directives.wantsNew, progress: CallProgress(trace: call.trace),
             held: visit.answerRoom)
     }

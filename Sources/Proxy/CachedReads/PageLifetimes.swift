@@ -29,11 +29,11 @@ struct PageLifetimes: Sendable {
 
     /// With the body. A run that has not ended makes everything that shows it short-lived; a list in the short form that
     /// shows no status at all is a list like others. Nil for `rows`: the body could not be read. `mayChange`: a run goes
-    /// on that it does not show yet.
-    func settled(_ operation: Operation, _ rows: ResponseRows?, mayChange: Bool) -> Duration? {
+    /// on that it does not show yet. `life`: of what it shows under way; nil: as usual.
+    func settled(_ operation: Operation, _ rows: ResponseRows?, mayChange: Bool, life: Duration? = nil) -> Duration? {
         guard let expected = expected(operation) else { return nil }
         guard let rows, !mayChange else { return min(expected, inProgress) }
         let showsNoStatus = operation.isList && rows.statuses.isEmpty
-        return rows.allTerminal || showsNoStatus ? expected : min(expected, inProgress)
+        return rows.allTerminal || showsNoStatus ? expected : min(expected, life ?? inProgress)
     }
 }

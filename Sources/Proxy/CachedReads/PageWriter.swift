@@ -18,7 +18,7 @@ struct PageWriter {
     func write(_ reply: StoredReply, _ visit: Visit, _ query: PageQuery) {
         let (answer, status, exchange) = (reply.answer, reply.verdict.status, visit.wire)
         let base = query.base
-        let isKnownToTool = query.hasPreconditions && isKnownToTool(answer, base, exchange.head.fields)
+        let isKnownToTool = query.hasPreconditions && Self.isKnownToTool(answer, base, exchange.head.fields)
         let code = isKnownToTool ? HTTPResponse.Status.notModified : answer.status
         let length = answer.body.length(base: base.text)
         let hasBody = !isKnownToTool && exchange.head.method != .head && answer.status != .noContent
@@ -39,6 +39,10 @@ struct PageWriter {
             head.put("x-correlation-id: ")
             head.put(text: visit.correlationID)
             head.endLine()
+            if reply.appliesWait {
+                head.put("Preference-Applied: wait")
+                head.endLine()
+            }
             if reply.cameByCall { writeFacts(visit.facts, visit, into: &head) }
         }
         if hasBody {
@@ -61,7 +65,8 @@ struct PageWriter {
         for field in fields { head.put(field) }
     }
 
-    private func isKnownToTool(_ answer: CachedAnswer, _ base: LinkBase, _ request: HTTPFields) -> Bool {
+    /// Whether the tool's preconditions say that it has these bytes.
+    static func isKnownToTool(_ answer: CachedAnswer, _ base: LinkBase, _ request: HTTPFields) -> Bool {
         answer.status == .ok
             && Conditional.isNotModified(
                 request: request, etag: PageHead.etag(answer, base: base), lastModified: answer.fields[.lastModified])

@@ -16,6 +16,15 @@ struct StoredReply: Sendable {
     let verdict: CacheVerdict
     /// Whether a call upstream was made or waited for on the way to it.
     let cameByCall: Bool
+    /// Whether the tool said how long it would wait for a change, and was heard.
+    private(set) var appliesWait = false
+
+    /// The same for a tool that would have waited.
+    var waited: StoredReply {
+        var reply = self
+        reply.appliesWait = true
+        return reply
+    }
 
     /// Out of the cache, or as old as if it were.
     var showsAge: Bool { verdict.source == .cache || answer.freshness.initialAge >= .seconds(1) }
@@ -29,6 +38,18 @@ struct StoredReply: Sendable {
     /// Fresh for so much longer.
     init(hit answer: CachedAnswer, ttl: Duration) {
         self.init(answer, .hit(ttl: max(ttl.clampedSeconds, 0)), cameByCall: false)
+    }
+
+    /// A page cut out of what is stored.
+    init(walked answer: CachedAnswer, ttl: Duration, cameByCall: Bool) {
+        self.init(answer, .walked(ttl: max(Int(ttl.components.seconds), 0)), cameByCall: cameByCall)
+    }
+
+    /// After a wait for a change.
+    init(waited answer: CachedAnswer, now: ContinuousClock.Instant) {
+        let ttl = max(Int(answer.timeToLive(at: now).components.seconds), 0)
+        self.init(answer, .waited(ttl: ttl), cameByCall: false)
+        appliesWait = true
     }
 
     /// In place of something newer.

@@ -36,6 +36,7 @@ final class StartedRuns: Sendable {
 
     private struct State {
         var runs: [Run] = []
+        var forecast = RunForecast()
         var last: UInt64 = 0
         /// Some had to be forgotten before their time: until then any answer may be out of date.
         var forgottenUntil: Instant?
@@ -82,6 +83,40 @@ final class StartedRuns: Sendable {
         state.withLock { state in
             guard let index = state.runs.firstIndex(where: { $0.token == token }) else { return }
             state.runs[index].jobs = Self.jobs(state.runs[index].jobs, named: named)
+            let run = state.runs[index]
+            // Of a run in place nobody can tell the beginning from the end of the one before.
+            for job in run.jobs where !run.isInPlace && job.tests.count == 1 {
+                for id in job.ids.prefix(1) { state.forecast.started([id], test: job.tests.first, at: run.started) }
+            }
+        }
+    }
+
+    /// How long what an answer shows of runs under way will do; nil: it shows none. Learns from it how long runs take.
+    ///
+    /// - Parameters:
+    ///   - usual: where nothing is known.
+    ///   - longest: while they surely go on.
+    ///   - load: see `RunForecast.life`.
+    /// - Returns: also the tags of runs that were under way a moment ago and are seen to have ended.
+    func outlook(
+        _ rows: ResponseRows, usual: Duration, longest: Duration, load: Double, now: Instant
+    ) -> (life: Duration?, ended: [String]) {
+        guard !rows.unendedIDs.isEmpty || !rows.endedIDs.isEmpty else { return (nil, []) }
+        return state.withLock { state in
+            let ended = rows.endedIDs.filter { state.forecast.showsEnded(Tag.object(.run, $0), now: now) }
+            let lives = rows.unendedIDs.map { id in
+                let tag = Tag.object(.run, id)
+                state.forecast.showsUnderWay(tag, now: now)
+                return state.forecast.life(of: tag, usual: usual, longest: longest, load: load, now: now)
+            }
+            return (lives.min(), ended.flatMap { Tag.aliases(.run, $0) })
+        }
+    }
+
+    /// Runs were cancelled or deleted.
+    func ended(_ ids: [String]) {
+        state.withLock { state in
+            for id in ids { state.forecast.forget(Tag.object(.run, id)) }
         }
     }
 
@@ -123,9 +158,13 @@ final class StartedRuns: Sendable {
                 if let itwins, let others = run.itwins, !itwins.contains(where: { others.contains($0) }) {
                     return false
                 }
-                return rows.map { rows in
-                    run.jobs.contains { !match.isOfOtherTests(thanThoseOf: $0.tests, rows) }
-                } ?? true
+                guard let rows else { return true }
+                let shown = Set(rows.unendedIDs.flatMap { Tag.aliases(.run, $0) })
+                return run.jobs.contains { job in
+                    // What shows the run itself under way hides nothing.
+                    let isShown = !run.isInPlace && job.ids.contains(where: shown.contains)
+                    return !isShown && !match.isOfOtherTests(thanThoseOf: job.tests, rows)
+                }
             }
             return isConcerned || state.forgottenUntil != nil
         }

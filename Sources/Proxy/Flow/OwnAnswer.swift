@@ -22,9 +22,13 @@ enum OwnAnswer {
             object.add("windows", budget.windows.map(\.json))
             object.add("cooldowns", budget.pauses.map(\.json))
             object.add("forecast", budget.windows.compactMap { forecast($0, wallTime) })
+        case .approvals, .approval: break
         }
-        return Array((object.text + "\n").utf8)
+        return body(object)
     }
+
+    /// A document as a body.
+    static func body(_ object: JSONObject) -> [UInt8] { Array((object.text + "\n").utf8) }
 
     /// Only of windows that are going to be full.
     private static func forecast(_ window: GateBudget.Window, _ wallTime: WallTime) -> JSONObject? {

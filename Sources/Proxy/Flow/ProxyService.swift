@@ -39,12 +39,12 @@ private final class KnownVisit {
 final class ProxyService: RequestHandling {
     let activity: Activity
     private let desk: FrontDesk
-    private let flow: RequestFlow
+    let flow: RequestFlow
     private let held: HeldBytes
-    private let waiting: WaitingCalls
+    let waiting: WaitingCalls
     /// How each caller shows who it is, by its name.
     private let credentials: [String: Config.Credential]
-    private let environment: Environment
+    let environment: Environment
     let preambles: PreambleRules?
     /// No other service of this process has it.
     private let number = ProxyService.last.wrappingAdd(1, ordering: .relaxed).newValue
@@ -172,25 +172,40 @@ final class ProxyService: RequestHandling {
 
     /// Answers with a page of this proxy's own, which costs no call.
     private func answer(_ page: OwnPage, _ visit: Visit) {
+        visit.record.operation = page.name
+        visit.record.source = .proxy
+        if case .approval(let id) = page { return decide(id, visit) }
+        if page == .approvals { return listApprovals(visit) }
         let (caller, wallTime) = (visit.admission.caller, environment.wallTime())
         var turn = GateRequest(visit.admission.route.resolve(), caller, wait: nil)
         turn.token = visit.admission.token
         let body = OwnAnswer.body(page, for: caller, flow.sender.pacing.gate.budget(for: turn), wallTime: wallTime)
+        answerOwn(body, visit)
+    }
+
+    /// 200 with a document of our own.
+    func answerOwn(_ body: [UInt8], _ visit: Visit) {
         var fields: HTTPFields = [
-            .contentType: "application/json", .cacheControl: "no-store", .date: HTTPDate.text(wallTime.seconds),
+            .contentType: "application/json", .cacheControl: "no-store",
+            .date: HTTPDate.text(environment.wallTime().seconds),
         ]
         OwnFields.add(
             correlationID: visit.correlationID, corsOrigin: visit.admission.corsOrigin, to: &fields)
-        visit.record.operation = "proxy.\(page.rawValue)"
-        visit.record.source = .proxy
         visit.wire.respond(.ok, fields, body: body)
-        flow.finish(visit, .answered)
+        flow.finish(visit, visit.wire.callerLeftFirst ? .callerLeft(sent: false) : .answered)
         activity.exchangeEnded()
     }
 
     /// Answers out of the cache at once, or starts the flow.
     private func forward(_ visit: Visit) {
-        guard let query = visit.query, let reply = reads?.atOnce(visit, query) else { return start(visit) }
+        guard let query = visit.query, let reads else { return start(visit) }
+        if let wait = query.waitsFor, !isDraining { return forward(visit, query, waiting: wait, reads) }
+        guard let reply = reads.atOnce(visit, query) else { return start(visit) }
+        give(reply, visit)
+    }
+
+    /// The one end of a read that needs no flow.
+    func give(_ reply: StoredReply, _ visit: Visit) {
         flow.give(reply, visit)
         visit.record.operation = visit.admission.route.operation.name
         flow.finish(visit, .answered)
@@ -203,23 +218,28 @@ final class ProxyService: RequestHandling {
         return credentials[caller.name].map { .credential($0) }
     }
 
-    private func start(_ visit: Visit) {
+    func start(_ visit: Visit) {
         let bound = NIOLoopBound(visit, eventLoop: visit.wire.executor.eventLoop)
-        let loop = visit.wire.executor.eventLoop
-        visit.refusalAnew = { [self] in
-            // A token can end, or its key go, while its call waits.
-            let holds = $0.admission.standing?.holds(at: environment.wallTime().seconds) ?? true
-            return (waiting.rules(insteadOf: desk) ?? (holds ? nil : desk))?.refusal(ofWaiting: $0)
-        }
-        let entry = waiting.enter(
-            proof(of: visit.admission.caller), judge: { loop.execute { bound.value.judgeAnew() } },
-            withdraw: { loop.execute { bound.value.withdraw() } })
+        let entry = enter(visit, bound)
         let task = Task(executorPreference: visit.wire.executor) { [self] in
             await flow.run(bound.value)
             if let entry { waiting.leave(entry) }
             activity.exchangeEnded()
         }
         visit.wire.onLeaving = { task.cancel() }
+    }
+
+    /// From now on it can be withdrawn while it waits.
+    func enter(_ visit: Visit, _ bound: NIOLoopBound<Visit>) -> WaitingCalls.ID? {
+        let loop = visit.wire.executor.eventLoop
+        visit.refusalAnew = { [self] in
+            // A token can end, or its key go, while its call waits.
+            let holds = $0.admission.standing?.holds(at: environment.wallTime().seconds) ?? true
+            return (waiting.rules(insteadOf: desk) ?? (holds ? nil : desk))?.refusal(ofWaiting: $0)
+        }
+        return waiting.enter(
+            proof(of: visit.admission.caller), judge: { loop.execute { bound.value.judgeAnew() } },
+            withdraw: { loop.execute { bound.value.withdraw() } })
     }
 
     /// A refused delete is recorded before its sender hears of it, whoever that is.

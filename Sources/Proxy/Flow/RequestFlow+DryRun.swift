@@ -11,7 +11,7 @@ import RateLimiting
 extension RequestFlow {
     /// Answers a delete that is only asked about.
     func answer(_ verdict: DryRunVerdict, _ call: UpstreamCall, _ visit: Visit) async throws(FlowExit) {
-        let body = try await dryRun(verdict, call, visit).body(call) { call throws(FlowExit) in
+        let body = try await dryRun(outlook(verdict, call, visit), call, visit).body(call) { call throws(FlowExit) in
             var permit = try await sender.turn(call, visit.progress)
             let credential = try await sender.credential(call, visit.progress)
             let answer = try await sender.deliver(call, credential, &permit, visit.progress) { () throws(FlowExit) in

@@ -6,6 +6,7 @@ extension RequestFlow {
     /// The end of every request that reached the front desk. What never became one ends in `ProxyService.lastAnswer`.
     func finish(_ visit: Visit, _ outcome: Outcome) {
         guard let record = visit.close(outcome) else { return }
+        visit.guarded.approval?.leave()
         let now = keep(record, outcome, of: visit.admission.caller)
         if let trace = visit.trace { trace.ended(record, outcome, scheme: visit.client.scheme, at: now) }
         visit.wire.leave()

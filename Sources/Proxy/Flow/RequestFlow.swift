@@ -22,6 +22,8 @@ enum Answer {
     case upstream(UpstreamResponse, beginning: [UInt8], startedRun: StartedRuns.Token?)
     /// Upstream's answer was lost, or a 5xx; a read has proved that the delete was carried out.
     case settledAsDone
+    /// One that was given before, or would have been.
+    case again(KeptAnswer, CacheVerdict, startedRun: StartedRuns.Token? = nil)
     /// Kept, or about to be.
     case stored(StoredReply)
     /// Upstream's to a read, as it comes.
@@ -31,7 +33,7 @@ enum Answer {
 /// The modules that a request passes, wired once. One flow serves all connections.
 final class RequestFlow: Sendable {
     let sender: UpstreamSender
-    private let relay: ResponseRelay
+    let relay: ResponseRelay
     /// The largest answer that is taken off upstream ahead of its tool, in bytes.
     private let heldBytes: Int
     /// Bytes a second: who takes less of an answer that is too large to hold is left when others wait for its place.
@@ -40,6 +42,8 @@ final class RequestFlow: Sendable {
     let reads: CachedReads?
     /// Nil only where `audit.required = false` and the log could not be opened.
     let audit: AuditTrail?
+    let onlyOnce: OnlyOnce
+    let settler: StartSettler
     let events: EventLog
     let environment: Environment
     let accessLog: AccessLog?
@@ -47,13 +51,14 @@ final class RequestFlow: Sendable {
     let knowsCallers: Bool
     /// Nil where nothing is traced.
     let tracer: Tracer?
+    let guards: DeleteGuards
 
     init(
-        sender: UpstreamSender, links: LinkSettings, reads: CachedReads?, audit: AuditTrail?, heldBytes: Int,
-        minRate: Int, environment: Environment, accessLog: AccessLog?, knowsCallers: Bool = false,
-        tracer: Tracer? = nil
+        sender: UpstreamSender, links: LinkSettings, reads: CachedReads?, audit: AuditTrail?, onlyOnce: OnlyOnce,
+        settler: StartSettler, heldBytes: Int, minRate: Int, environment: Environment, accessLog: AccessLog?,
+        knowsCallers: Bool = false, tracer: Tracer? = nil, guards: DeleteGuards = DeleteGuards()
     ) {
-        self.tracer = tracer
+        (self.tracer, self.guards) = (tracer, guards)
         self.knowsCallers = knowsCallers
         traffic = sender.traffic
         self.heldBytes = heldBytes
@@ -62,6 +67,8 @@ final class RequestFlow: Sendable {
         relay = ResponseRelay(links: links, environment: environment)
         self.reads = reads
         self.audit = audit
+        self.onlyOnce = onlyOnce
+        self.settler = settler
         events = sender.events
         self.environment = environment
         self.accessLog = accessLog
@@ -72,6 +79,7 @@ final class RequestFlow: Sendable {
         do throws(FlowExit) {
             // Its body is here, its class settled and permitted.
             let call = try await classify(visit)
+            if case .badToken = visit.query?.walk { throw FlowExit.failed(.badWalkToken) }
             if let dryRun = visit.dryRun {
                 try await answer(dryRun, call, visit)
             } else if let query = visit.query, query.mayBeFetched, let reads {
@@ -87,15 +95,22 @@ final class RequestFlow: Sendable {
                 }
             } else {
                 try refuseIfOnlyCached(visit)
+                // Upstream knows no token of ours.
+                if case .page(let walk) = visit.query?.walk, walk.query.token != nil {
+                    throw FlowExit.failed(.badWalkToken)
+                }
+                try await passGuards(call, visit)
                 let deadline = environment.now() + min(call.turn.wait ?? sender.maxWait, sender.maxWait)
-                try await waitingForLongPlace(call, visit, until: deadline) { call throws(FlowExit) in
-                    var permit = try await turn(call, visit)
-                    let credential = try await sender.credential(call, visit.progress)
-                    try visit.checkAnew()
-                    let entry = try await recordIntent(call, visit, &permit)
-                    let answer = try await send(call, visit, credential, &permit, entry)
-                    try await relay(answer, call, visit, in: permit.sent)
-                    permit.release()
+                try await once(call, visit, until: deadline) { call, lead throws(FlowExit) in
+                    try await waitingForLongPlace(call, visit, until: deadline) { call throws(FlowExit) in
+                        var permit = try await turn(call, visit)
+                        let credential = try await sender.credential(call, visit.progress)
+                        try visit.checkAnew()
+                        let entry = try await recordIntent(call, visit, &permit)
+                        let answer = try await send(call, visit, credential, &permit, entry, lead)
+                        try await relay(answer, call, visit, in: permit.sent)
+                        permit.release()
+                    }
                 }
             }
             finish(visit, visit.wire.callerLeftFirst ? .callerLeft(sent: true) : .answered)
@@ -198,7 +213,7 @@ final class RequestFlow: Sendable {
             correlationID: recorded.id, caller: recorded.caller.name, authorization: call.authorization,
             token: call.turn.token,
             trace: call.trace)
-        let taken = try audit.takeBudget(recorded, call.match)
+        let taken = try await audit.takeBudget(recorded, call.match)
         let snapshot: [UInt8]?
         do throws(FlowExit) {
             snapshot = try await self.snapshot(call, reading, audit.reader, progress, &permit)
@@ -211,7 +226,8 @@ final class RequestFlow: Sendable {
         }
         let asked = environment.now()
         defer { progress.spent(.audit, from: asked, to: environment.now()) }
-        let entry = try await audit.begin(recorded, call.match, reading, snapshot, budgetTakenAt: taken)
+        let entry = try await audit.begin(
+            recorded, call.match, reading, snapshot, budgetTakenAt: taken, guarded: visit.guarded)
         visit.auditCall = nil
         if let entry { progress.note(.recorded(seq: entry.receipt.seq)) }
         return entry
@@ -234,87 +250,10 @@ final class RequestFlow: Sendable {
         return snapshot
     }
 
-    /// Sends the call. Before anything of the answer goes to the tool, the cache has dropped what is not true any more
-    /// and the outcome of a recorded call is durable.
-    private func send(
-        _ call: UpstreamCall, _ visit: Visit, _ credential: CallCredential, _ permit: inout Gate.Permit,
-        _ entry: AuditEntry?
-    ) async throws(FlowExit) -> Answer {
-        let progress = visit.progress
-        let response: UpstreamResponse
-        var beginning: [UInt8] = []
-        do throws(FlowExit) {
-            response = try await sender.deliver(call, credential, &permit, progress) { () throws(FlowExit) in
-                try visit.checkAnew()
-            }
-            if entry != nil { beginning = try await whole(response, call, progress) }
-        } catch {
-            if progress.facts.wasSent { reads?.cache.invalidate(after: call.match, status: progress.facts.lastStatus) }
-            guard let audit, let entry else { throw error }
-            return try await settle(error, call, entry, audit, progress)
-        }
-        let run = reads?.cache.invalidate(after: call.match, status: response.status.code)
-        guard let audit, let entry else { return .upstream(response, beginning: [], startedRun: run) }
-        let asked = environment.now()
-        defer { progress.spent(.audit, from: asked, to: environment.now()) }
-        let attempts = progress.facts.attempts
-        guard await audit.answered(entry, status: response.status.code, attempts: attempts) else {
-            return .upstream(response, beginning: beginning, startedRun: run)
-        }
-        await response.discard()
-        return settledAsDone(call)
-    }
-
-    /// The body of the answer to a recorded call, to its end. One that breaks off leaves open what became of the call, unless its head
-    /// says that upstream refused it.
-    private func whole(
-        _ answer: UpstreamResponse, _ call: UpstreamCall, _ progress: CallProgress
-    ) async throws(FlowExit) -> [UInt8] {
-        do throws(FlowExit) {
-            return try await answer.body.readAhead(call.traits)
-        } catch {
-            if (400..<500).contains(answer.status.code) { throw .failed(.halfRefusal) }
-            progress.facts.lastStatus = nil
-            throw error
-        }
-    }
-
-    /// What became of a recorded call that brought no answer for its tool.
-    private func settle(
-        _ error: FlowExit, _ call: UpstreamCall, _ entry: AuditEntry, _ audit: AuditTrail, _ progress: CallProgress
-    ) async throws(FlowExit) -> Answer {
-        let facts = progress.facts
-        let asked = environment.now()
-        defer { progress.spent(.audit, from: asked, to: environment.now()) }
-        guard facts.wasSent else {
-            await audit.notSent(entry, attempts: facts.attempts)
-            throw error
-        }
-        // Upstream did answer: it refused the token and no other was to be had, or it refused the call for too long.
-        if let status = facts.lastStatus {
-            await audit.answered(entry, status: status, attempts: facts.attempts)
-            throw error
-        }
-        guard case .failed(let failure) = error else {
-            await audit.answered(entry, status: 0, attempts: facts.attempts)
-            throw error
-        }
-        switch await audit.unanswered(entry, attempts: facts.attempts, otherwise: failure) {
-        case .done: return settledAsDone(call)
-        case .failed(let failure): throw .failed(failure)
-        }
-    }
-
-    /// What was cached while nobody knew is not true any more either.
-    private func settledAsDone(_ call: UpstreamCall) -> Answer {
-        reads?.cache.invalidate(after: call.match, status: nil)
-        return .settledAsDone
-    }
-
     /// Brings the answer to the tool.
     ///
     /// - Parameter place: what its call holds upstream, as far as that is known.
-    private func relay(
+    func relay(
         _ answer: Answer, _ call: UpstreamCall, _ visit: Visit, in place: Gate.Place? = nil
     ) async throws(FlowExit) {
         switch answer {
@@ -341,6 +280,7 @@ final class RequestFlow: Sendable {
             var body = ahead?.body ?? live.body
             watch.follow(&body, limit: heldBytes)
             try await relay.run(live.response, call, visit, verdict, body: body)
+        case .again(let kept, let verdict, let run): try await relayAgain(kept, verdict, run, call, visit)
         case .stored(let reply): give(reply, visit)
         case .settledAsDone: relay.settled(visit)
         }

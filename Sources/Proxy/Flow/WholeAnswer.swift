@@ -5,12 +5,12 @@ import CurlTransport
 
 extension UpstreamBody {
     /// Answers to deletes and starts are some hundred bytes.
-    private static var mostBytes: Int { 256 << 10 }
+    static var mostReadAhead: Int { 256 << 10 }
 
     /// Its bytes up to the end, as far as such answers go; what is longer has a rest. Throws what broke it off.
-    func readAhead(_ call: CallTraits) async throws(FlowExit) -> [UInt8] {
+    func readAhead(_ call: CallTraits, atMost limit: Int = mostReadAhead) async throws(FlowExit) -> [UInt8] {
         var beginning: [UInt8] = []
-        while beginning.count < Self.mostBytes, let bytes = try await nextBytes(call) { beginning += bytes }
+        while beginning.count < limit, let bytes = try await nextBytes(call) { beginning += bytes }
         return beginning
     }
 }

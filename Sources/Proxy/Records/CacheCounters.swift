@@ -18,10 +18,10 @@ final class CacheCounters: Sendable {
     }
 
     /// Answers that cost no call of their own: out of the cache, and other requests' answers.
-    var saved: (hits: Int, flights: Int) {
+    var saved: (hits: Int, flights: Int, walks: Int, waits: Int) {
         let counts = others.withLock { $0 }
         func all(_ result: String) -> Int { counts.reduce(0) { $1.key.result == result ? $0 + $1.value : $0 } }
-        return (hits.load(ordering: .relaxed) + all("stale"), all("collapsed"))
+        return (hits.load(ordering: .relaxed) + all("stale"), all("collapsed"), all("walk"), all("wait"))
     }
 
     /// For `/metrics`, together with what the store holds.
@@ -31,6 +31,7 @@ final class CacheCounters: Sendable {
         let saved = saved
         return counts.map { MetricSample(.cacheRequests, $0.value, $0.key.result, $0.key.reason ?? "") } + [
             MetricSample(.upstreamSaved, saved.hits, "hit"), MetricSample(.upstreamSaved, saved.flights, "flight"),
+            MetricSample(.upstreamSaved, saved.walks, "walk"), MetricSample(.upstreamSaved, saved.waits, "wait"),
             MetricSample(.cacheEntries, store.entries), MetricSample(.cacheBytes, store.bytes),
             MetricSample(.cacheEvictions, store.evictions), MetricSample(.cachePurged, store.purged),
         ]

@@ -13,6 +13,10 @@ struct Forwarding: Sendable, Equatable {
 enum CacheVerdict: Sendable, Equatable {
     /// Answered with what is stored and fresh; `ttl`: for how many seconds more.
     case hit(ttl: Int)
+    /// A page of a walk that was cut out of what is stored; `ttl` as for hits.
+    case walked(ttl: Int)
+    /// Answered after a wait for a change; `ttl` as for hits.
+    case waited(ttl: Int)
     /// Answered with what is stored in place of something newer. A negative `ttl` says for how long it has been stale.
     case stale(StaleReason, ttl: Int)
     /// Upstream was asked. `isRefreshed`: it confirmed what was stored.
@@ -23,6 +27,11 @@ enum CacheVerdict: Sendable, Equatable {
     case missing(Forwarding)
     /// A read has proved that a delete was carried out, and the proxy says so in upstream's place.
     case settled
+    /// The first answer under the same Idempotency-Key, once more.
+    case replayed
+
+    /// The answer to the same start of a run, which was under way.
+    static let joined = CacheVerdict.forwarded(Forwarding(why: .method), .collapsed, isRefreshed: false)
 
     /// What became of upstream's answer.
     enum Fate: Sendable, Equatable {
@@ -46,21 +55,23 @@ enum CacheVerdict: Sendable, Equatable {
     var word: Word? {
         switch self {
         case .hit: Word(result: "hit")
+        case .walked: Word(result: "walk")
+        case .waited: Word(result: "wait")
         case .stale(let why, _): Word(result: "stale", reason: why.rawValue)
         case .forwarded(_, .stored, _): Word(result: "stored")
         case .forwarded(_, .collapsed, _): Word(result: "collapsed")
         case .forwarded(_, .streamed, _): Word(result: "streamed")
         case .forwarded(_, .notStored(let reason), _): Word(result: "not-stored", reason: reason.rawValue)
-        case .passed, .settled, .missing: nil
+        case .passed, .settled, .replayed, .missing: nil
         }
     }
 
     /// Who answered.
     var source: AnswerSource {
         switch self {
-        case .hit, .stale: .cache
+        case .hit, .walked, .waited, .stale: .cache
         case .forwarded, .passed: .upstream
-        case .settled, .missing: .proxy
+        case .settled, .replayed, .missing: .proxy
         }
     }
 
@@ -68,6 +79,8 @@ enum CacheVerdict: Sendable, Equatable {
     var status: CacheStatus {
         switch self {
         case .hit(let ttl): .hit(ttl: ttl)
+        case .walked(let ttl): .made(ttl: ttl, by: .walk)
+        case .waited(let ttl): .made(ttl: ttl, by: .wait)
         case .stale(let why, let ttl): ttl < 0 ? .stale(ttl: ttl, detail: why) : .hit(ttl: ttl)
         case .forwarded(let forwarding, let fate, let isRefreshed):
             .forwarded(
@@ -80,6 +93,8 @@ enum CacheVerdict: Sendable, Equatable {
             .forwarded(isRead ? .bypass : .method, stored: false, collapsed: false, status: nil, detail: nil)
         case .settled:
             .forwarded(.method, stored: false, collapsed: false, status: nil, detail: "settled")
+        case .replayed:
+            .forwarded(.method, stored: false, collapsed: false, status: nil, detail: "replayed")
         }
     }
 }

@@ -54,6 +54,16 @@ extension EventLog {
             metadata: ["log": "\(verifier.name)", "key": "\(key)"])
     }
 
+    /// Idempotency keys cannot be kept; nil: they can again.
+    func keys(trouble: String?) {
+        if let trouble {
+            logger.error(
+                "idempotency keys cannot be kept: calls that bring one are refused", metadata: ["error": "\(trouble)"])
+        } else {
+            logger.notice("idempotency keys are kept again")
+        }
+    }
+
     /// Files of the audit log were taken away as `audit.keep` says.
     func retired(files: Int, last: UInt64) {
         logger.notice(
@@ -96,6 +106,57 @@ extension EventLog {
                 "a sink of the audit log gets all records from the first on",
                 metadata: ["sink": "\(sink)", "reason": "\(why)"])
         }
+    }
+
+    /// The archive of deletes cannot be written, or can again.
+    ///
+    /// - Parameters:
+    ///   - trouble: what is wrong; nil: it is over.
+    ///   - isNeeded: whether deletes are refused meanwhile.
+    func archive(trouble: String?, isNeeded: Bool) {
+        if let trouble {
+            logger.error("the archive of deletes cannot be written", metadata: ["error": "\(trouble)"])
+            alerts?.archiveBroken(trouble, isNeeded: isNeeded)
+        } else {
+            logger.notice("the archive of deletes is written again")
+            alerts?.archiveMended()
+        }
+    }
+
+    /// What a process that was killed has left unfinished is gone.
+    func archiveCleared(files: Int) {
+        logger.notice("unfinished files of the archive of deletes were removed", metadata: ["files": "\(files)"])
+    }
+
+    /// Old files were taken away as `deletes.archive_keep` says.
+    func archiveRemoved(files: Int) {
+        logger.notice(
+            "files of the archive of deletes are removed (deletes.archive_keep)", metadata: ["files": "\(files)"])
+    }
+
+    /// Files that are old enough had to stay.
+    func archiveNotRemoved(_ why: String) {
+        logger.warning(
+            "files of the archive of deletes cannot be removed (deletes.archive_keep)", metadata: ["error": "\(why)"])
+    }
+
+    /// A delete waits for somebody's approval.
+    func approvalAsked(_ id: String, _ call: AuditCall) {
+        logger.notice("a delete waits for an approval", metadata: facts(of: call, approval: id))
+    }
+
+    /// Somebody has decided about it.
+    func approvalDecided(_ id: String, _ call: AuditCall, isApproved: Bool, by: AuditCaller) {
+        var facts = facts(of: call, approval: id)
+        facts["by"] = "\(by.name)"
+        logger.notice(isApproved ? "a delete is approved" : "a delete is denied", metadata: facts)
+    }
+
+    private func facts(of call: AuditCall, approval: String) -> Logger.Metadata {
+        [
+            "approval": "\(approval)", "id": "\(call.id)", "caller": "\(call.caller.name)",
+            "operation": "\(call.operation)",
+        ]
     }
 
     /// The keys of an issuer cannot be fetched, or can again.

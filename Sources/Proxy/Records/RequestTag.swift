@@ -17,8 +17,8 @@ struct RequestTag: Sendable, Equatable {
         return facts
     }
 
-    /// Those of a pause: an earlier process may have been told of it, of whose requests nothing is known.
-    static func facts(_ tag: RequestTag?) -> Logger.Metadata { tag?.facts ?? ["id": "earlier-process"] }
+    /// Those of a pause: another process, or an earlier one, may have been told of it, of whose requests nothing is known.
+    static func facts(_ tag: RequestTag?) -> Logger.Metadata { tag?.facts ?? ["id": "another-process"] }
 }
 
 extension ExchangeRecord {

@@ -14,11 +14,8 @@ struct Pacing: Sendable {
     private(set) var observes: Bool
 
     /// - Parameter passesTokens: whether tools bring their own tokens.
-    init(_ limits: GateLimits, passesTokens: Bool, time: Time, file: GateStateFile?) {
-        // What a file remembers is about the proxy's own client.
-        gate = Gate(
-            limits: limits, passesTokens: passesTokens, time: time, seed: .random(in: .min ... .max),
-            file: passesTokens ? nil : file)
+    init(_ limits: GateLimits, passesTokens: Bool, time: Time) {
+        gate = Gate(limits: limits, passesTokens: passesTokens, time: time, seed: .random(in: .min ... .max))
         observes = limits.observe
     }
 

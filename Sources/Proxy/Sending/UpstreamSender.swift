@@ -4,6 +4,7 @@
 import ClashAPI
 import CurlTransport
 import Edge
+import Fleet
 import Ground
 import HTTPTypes
 import NIOCore
@@ -44,13 +45,16 @@ struct UpstreamSender: Sendable {
     /// Hears of each call; nil: nobody looks after the windows.
     private let budget: BudgetWatch?
     private let authorization = AuthorizationField()
+    /// Others who spend the same windows; nil: nobody does.
+    let fleet: FleetWindows?
 
     init(
         settings: UpstreamSettings, transport: any Upstream, credentials: Credentials, pacing: Pacing,
         health: UpstreamHealth, retries: RetryPolicy, maxWait: Duration, events: EventLog, traffic: Traffic,
-        environment: Environment, budget: BudgetWatch? = nil
+        environment: Environment, budget: BudgetWatch? = nil, fleet: FleetWindows? = nil
     ) {
         self.budget = budget
+        self.fleet = fleet
         self.settings = settings
         self.transport = transport
         self.credentials = credentials
@@ -80,8 +84,33 @@ struct UpstreamSender: Sendable {
     func countSend(
         _ permit: inout Gate.Permit, _ call: UpstreamCall, _ progress: CallProgress
     ) async throws(FlowExit) -> Gate.Place {
-        if let place = permit.trySend() { return place }
-        return try await waiting(call, progress) { waits throws(Gate.Refusal) in try await permit.send(waits: waits) }
+        guard let fleet, !pacing.observes else {
+            if let place = permit.trySend() { return place }
+            return try await waiting(call, progress) { waits throws(Gate.Refusal) in
+                try await permit.send(waits: waits)
+            }
+        }
+        while true {
+            // First whatever this process itself has to wait for: what the fleet grants does not keep.
+            if !permit.maySend { try await renewTurn(&permit, call, progress) }
+            let pass = try await pass(call, fleet, progress)
+            if fleet.holds(pass), let place = permit.trySend() { return place }
+        }
+    }
+
+    /// Waits until the fleet lets one more call go.
+    private func pass(
+        _ call: UpstreamCall, _ fleet: FleetWindows, _ progress: CallProgress
+    ) async throws(FlowExit) -> FleetSeat.Pass {
+        progress.waitsFor = .turn
+        let asked = environment.now()
+        let waited = progress.facts.queueTime + progress.facts.tokenTime
+        let deadline = asked + max(min(call.turn.wait ?? maxWait, maxWait) - waited, .zero)
+        let pass = await fleet.pass(call.turn, deadline: deadline)
+        progress.spent(.queue, from: asked, to: environment.now())
+        if let pass { return pass }
+        if Task.isCancelled { throw .callerLeft }
+        throw refusedTooLong(call, progress)
     }
 
     /// Waits for another turn, after the one that was given has been used for a read of the call's own.
@@ -292,6 +321,7 @@ struct UpstreamSender: Sendable {
             let wait = response.retryAfter(wallSeconds: environment.wallTime().seconds)
             let closing = permit.refused(cause: response.limitCause, retryAfter: wait)
             progress?.note(.refusedUpstream(status: response.status.code, closing))
+            if closing.whose == nil { fleet?.paused(closing) }
             if events.paused(closing, gate: closing.whose, tag: tag) { traffic.paused(closing.scope) }
         }
         return response

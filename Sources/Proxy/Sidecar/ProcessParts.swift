@@ -6,6 +6,7 @@ import ClashAPI
 import Configuration
 import CurlTransport
 import Edge
+import Fleet
 import Ground
 import Logging
 import NIOCore
@@ -34,6 +35,8 @@ final class ProcessParts: Sendable {
     let held: HeldBytes
     let waiting = WaitingCalls()
     let settling = SettlingTasks()
+    /// Made with the audit log, in whose folder it keeps its file.
+    private let once = Mutex<OnlyOnce?>(nil)
     let counts = CachedReads.Counts()
     let accessOutput: AccessOutput
     private let origin: Origin
@@ -41,8 +44,19 @@ final class ProcessParts: Sendable {
     private let retries: RetryBudget
     /// The trail of the configuration in force; nil where the log could not be opened and need not be.
     private let trail = Mutex<AuditTrail?>(nil)
+    /// This process's place among several; nil: it is alone.
+    let fleet: FleetSeat?
+    /// The same, where its calls go by the fleet's windows.
+    private let fleetWindows: FleetWindows?
     /// Gets copies of the same log.
     let sinks: SinkBook
+    let archive: ArchiveStore
+    /// Of both.
+    private let archiveKeeper = Mutex<ArchiveKeeper?>(nil)
+    /// In the same log.
+    private let approvals = Mutex<Approvals?>(nil)
+    /// Of the same log, where there is a fleet; with its task.
+    private let witness = Mutex<(witness: HeadWitness, task: Task<Void, Never>)?>(nil)
     /// Of the same log.
     private let auditKeeper = Mutex<AuditKeeper?>(nil)
     /// The gate and the cache, as the configuration in force sees them.
@@ -74,15 +88,19 @@ final class ProcessParts: Sendable {
             json: SpanJSON(version: Sidecar.version, instance: traceIDs.nextTrace().text),
             dropped: traffic.registry.counter(.spansDropped), tell: { [events] in events.traces($0) })
         credentials = try Self.credentials(config, transport, environment, events)
+        archive = ArchiveStore(
+            ArchiveFolder(path: config.deletes.archivePath), environment: environment, events: events)
         issuers = IssuerBook(
             documents: CurlDocuments(transport: transport, environment: environment), time: environment.time,
             tell: { [events] in events.issuer($0, $1?.sentence) })
         sinks = SinkBook(group: group, environment: environment, events: events)
         pseudonym = UpstreamSettings.newPseudonym(environment)
-        let pacing = Pacing(
-            limits, passesTokens: config.token.mode == .passthrough, time: environment.time,
-            file: config.rate.stateFile.map { RateStateFile(path: $0, logger: logger).file(environment) })
-        inForce = Mutex((pacing, PageCache(config.cache, environment: environment)))
+        let pacing = Pacing(limits, passesTokens: config.token.mode == .passthrough, time: environment.time)
+        fleet = try FleetStart.seat(config, version: Sidecar.version, group: group, time: environment.time)
+        // Where tools bring their own tokens, each of those has windows of its own.
+        fleetWindows = config.token.mode == .passthrough ? nil : fleet.map { FleetWindows(seat: $0) }
+        let shared = fleet.map { SharedPages(seat: $0, maxLag: config.fleet.maxLag) }
+        inForce = Mutex((pacing, PageCache(config.cache, environment: environment, shared: shared)))
         budget = BudgetWatch(pacing.gate, alerts: alerts, environment: environment)
         health = UpstreamHealth(
             transport: transport, origin: origin, gate: pacing.gate, events: events, environment: environment)
@@ -120,13 +138,82 @@ final class ProcessParts: Sendable {
     var gate: Gate { inForce.withLock { $0.pacing.gate } }
     var cache: PageCache { inForce.withLock { $0.cache } }
 
+    /// Takes its place in the fleet. Throws what forbids that.
+    func joinFleet() async throws {
+        guard let fleet else { return }
+        await FleetStart.linked(fleet)
+        let news = fleet.ledger.news(for: fleet.id)
+        Task.detached { [cache, gate, events] in
+            for await news in news {
+                switch news {
+                case .invalidated(let id, let tags, let everything):
+                    cache.heard(tags, everything: everything)
+                    try? await fleet.ledger.applied(id, by: fleet.id)
+                case .gap: cache.heard([], everything: true)
+                case .paused(let pause): FleetWindows.heard(pause, gate, events)
+                case .current: break
+                }
+            }
+        }
+        do throws(FleetError) {
+            try await fleet.take(
+                FleetWindows.ears(gate, events) { [events] word in
+                    events.fleet(word)
+                })
+        } catch {
+            throw FleetRefusal(description: "fleet.engine: \(error.text)")
+        }
+    }
+
     /// Opens the audit log. Throws when it cannot be and must.
     func openAudit(_ config: Config) async throws {
         let trail = try await AuditStartup.open(
             config, software: Sidecar.software, reader: reader(config), environment: environment, events: events,
-            traffic: traffic, wrote: { [sinks] in sinks.wrote() })
+            traffic: traffic, fleet: fleet, wrote: { [sinks] in sinks.wrote() })
         self.trail.withLock { $0 = trail }
+        if config.deletes.archive != .off {
+            await OffThread.run { [archive] in archive.prepare(isRequired: config.deletes.archive == .required) }
+        }
+        openKeys(config)
+        guard let trail else { return }
+        let approvals = Approvals(trail.log, environment: environment, events: events, traffic: traffic)
+        if config.deletes.approval == .second { try approvals.recall(from: config.audit.path) }
+        self.approvals.withLock { $0 = approvals }
     }
+
+    /// What stands before deletes under a configuration.
+    private func guards(_ config: Config) -> DeleteGuards {
+        var guards = DeleteGuards()
+        if config.deletes.archive != .off {
+            guards.archiver = Archiver(store: archive, isRequired: config.deletes.archive == .required)
+        }
+        guard config.deletes.approval == .second else { return guards }
+        guards.approvals = approvals.withLock { $0 }
+        guards.lacksLog = guards.approvals == nil
+        return guards
+    }
+
+    /// Idempotency keys are kept beside the log. Where that cannot be, calls with a key are refused.
+    private func openKeys(_ config: Config) {
+        let onlyOnce = OnlyOnce(
+            folder: config.audit.path, environment: environment,
+            notes: { [events] notes in for note in notes { events.logger.warning("idempotency keys: \(note)") } },
+            tell: { [events] in events.keys(trouble: $0) })
+        once.withLock { $0 = onlyOnce }
+    }
+
+    /// Where there is none yet, as in a service that is made to be looked at, none can bring a key.
+    var onlyOnce: OnlyOnce {
+        once.withLock { once in
+            if let once { return once }
+            let none = OnlyOnce(folder: nil, environment: environment)
+            once = none
+            return none
+        }
+    }
+
+    /// Of starts of runs.
+    func settler(_ config: Config) -> StartSettler { StartSettler(reader: reader(config), environment: environment) }
 
     /// Begins to send copies of the audit log, and to retire of it what all have who get some.
     func serveAudit(_ config: Config) {
@@ -135,14 +222,32 @@ final class ProcessParts: Sendable {
         let keeper = AuditKeeper(log, time: environment.time, events: events) { [sinks] in sinks.delivered }
         keeper.change(keep: config.audit.keep)
         auditKeeper.withLock { $0 = keeper }
+        let archiveKeeper = ArchiveKeeper(
+            archive, log, in: config.audit.path, time: environment.time, events: events)
+        archiveKeeper.change(keep: config.deletes.archiveKeep)
+        self.archiveKeeper.withLock { $0 = archiveKeeper }
+        guard let fleet, let identity = try? AuditReader(folder: config.audit.path).identity() else { return }
+        let witness = HeadWitness(
+            log, identity: identity, seat: fleet, environment: environment, logger: events.logger)
+        self.witness.withLock { $0 = (witness, Task.detached { await witness.run() }) }
     }
 
     /// Closes the audit log, after the last of its work.
     func closeAudit() async {
         auditKeeper.withLock { $0 }?.end()
+        archiveKeeper.withLock { $0 }?.end()
+        if let (witness, task) = witness.withLock({ $0 }) {
+            task.cancel()
+            await task.value
+            await witness.exchange()
+        }
+        await onlyOnce.close()
         await audit?.log.close()
         await sinks.end()
     }
+
+    /// Who waits for a page to change.
+    var watches: PageWatches { inForce.withLock { $0.cache }.watches }
 
     // MARK: One configuration
 
@@ -160,10 +265,12 @@ final class ProcessParts: Sendable {
             sender: sender, links: links,
             reads: CachedReads(
                 cache: cache, sender: sender, links: links, maxWait: config.rate.maxWait, isOn: config.cache.enabled,
-                counts: counts, environment: environment), audit: audit, heldBytes: config.cache.maxEntryBytes,
+                walks: config.cache.walks, prefetches: config.cache.prefetch, counts: counts, environment: environment),
+            audit: audit, onlyOnce: onlyOnce, settler: settler(config), heldBytes: config.cache.maxEntryBytes,
             minRate: config.listen.minRate,
             environment: environment, accessLog: accessOutput.log(config.log),
-            knowsCallers: !config.callers.isEmpty || !config.issuers.isEmpty, tracer: tracer(config))
+            knowsCallers: !config.callers.isEmpty || !config.issuers.isEmpty, tracer: tracer(config),
+            guards: guards(config))
         return ProxyService(
             desk: desk, flow: flow, activity: activity, held: held,
             preambles: PreambleRules(config.listen) { [events] in events.preambleRefused($0, peer: $1) },
@@ -185,7 +292,8 @@ final class ProcessParts: Sendable {
             settings: settings, transport: transport, credentials: credentials,
             pacing: inForce.withLock { $0.pacing }, health: health,
             retries: RetryPolicy(budget: retries, backoff: Backoff(), environment: environment),
-            maxWait: config.rate.maxWait, events: events, traffic: traffic, environment: environment, budget: budget)
+            maxWait: config.rate.maxWait, events: events, traffic: traffic, environment: environment, budget: budget,
+            fleet: fleetWindows)
     }
 
     private func reader(_ config: Config) -> ObjectReader {
@@ -201,6 +309,7 @@ final class ProcessParts: Sendable {
     func change(to config: Config) throws -> ProxyService {
         let endpoint = try Self.tokenEndpoint(config, transport, environment)
         let changed = try audit.map { try AuditStartup.changed($0, to: config) }
+        if config.deletes.approval == .second { try approvals.withLock { $0 }?.recall(from: config.audit.path) }
         credentials.source?.change(to: TokenSource.Configuration(config.token), endpoint: endpoint)
         let (limits, desk) = (GateLimits(config), desk(config))
         // Before wider limits let go what waits.
@@ -212,6 +321,7 @@ final class ProcessParts: Sendable {
         }
         if let log = changed?.log { sinks.change(to: config, log) }
         auditKeeper.withLock { $0 }?.change(keep: config.audit.keep)
+        archiveKeeper.withLock { $0 }?.change(keep: config.deletes.archiveKeep)
         events.changed(windows: limits.windows)
         alerts.change(to: config.alerts)
         transport.change(connectTimeout: config.upstream.connectTimeout)

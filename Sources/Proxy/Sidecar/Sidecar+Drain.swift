@@ -5,6 +5,7 @@ import Audit
 import Configuration
 import CurlTransport
 import Edge
+import Fleet
 import Ground
 import Logging
 import NIOCore
@@ -66,6 +67,7 @@ extension Sidecar {
         await listening.closeListener()
         await letWhatHasComeBegin()
         activity.drain()
+        parts.watches.drain()
         var finished = await waitUntilQuiet(activity, within: config.drainTimeout)
         if !finished, activity.runningExchanges == 0 {
             // Nobody waits for anything: connections that are just being closed are nothing that is broken off.
@@ -111,6 +113,7 @@ extension Sidecar {
             parts.activity.closeAll()
         }
         await parts.closeAudit()
+        await parts.fleet?.leave()
         parts.events.end()
         await listening.closeAdmin()
         parts.accessOutput.close()

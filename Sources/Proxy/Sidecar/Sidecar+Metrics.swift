@@ -2,13 +2,15 @@
 
 import Audit
 import Edge
+import Fleet
 import Ground
 import Tokens
 
 extension Sidecar {
     /// All samples of this process.
     var samples: [MetricSample] {
-        tools.service.samples + connectionSamples + tokenSamples + auditSamples + processSamples
+        tools.service.samples + connectionSamples + tokenSamples + auditSamples + keySamples + fleetSamples
+            + processSamples
             + [
                 MetricSample(
                     .build, 1, Self.version, Self.libcurl, surroundings.commit.isEmpty ? "unknown" : surroundings.commit
@@ -41,6 +43,22 @@ extension Sidecar {
             MetricSample(.auditHead, 1, status.noted.hash),
             MetricSample(.auditDegraded, status.health == .ready ? 0 : 1),
         ] + parts.sinks.all.map { MetricSample(.auditSinkLag, $0.lag(behind: status.head), $0.name) }
+    }
+
+    private var keySamples: [MetricSample] {
+        let counts = parts.onlyOnce.counts
+        return [
+            MetricSample(.idempotencyKeys, counts.keys - counts.open, "answered"),
+            MetricSample(.idempotencyKeys, counts.open, "open"),
+        ]
+    }
+
+    /// None without an engine.
+    private var fleetSamples: [MetricSample] {
+        guard let standing = parts.fleet?.standing else { return [] }
+        return [
+            MetricSample(.fleetMembers, standing.members), MetricSample(.fleetCut, standing.cut == nil ? 0 : 1),
+        ]
     }
 
     private var processSamples: [MetricSample] {

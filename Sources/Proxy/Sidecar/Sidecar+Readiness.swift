@@ -1,6 +1,7 @@
 // What readiness says: whether work can be taken, and what does not work although it can.
 
 import Audit
+import Fleet
 import Synchronization
 import Tokens
 
@@ -33,6 +34,9 @@ extension Sidecar {
             }
         } else {
             reasons.append("the audit log could not be opened; deletes are not recorded")
+        }
+        if let why = parts.fleet?.standing.cut {
+            reasons.append("cut off from the fleet, calls go by this member's share: \(why)")
         }
         for (url, trouble) in parts.issuers.troubles {
             reasons.append("the keys of the issuer \(url) cannot be fetched: \(trouble.sentence)")

@@ -3,6 +3,7 @@
 import Audit
 import Caching
 import Configuration
+import Fleet
 import Ground
 import RateLimiting
 import Synchronization
@@ -10,7 +11,9 @@ import Tokens
 
 extension Sidecar {
     /// The document of `/status.json`. Holds no secret.
-    var status: JSONObject {
+    func status() async -> JSONObject {
+        // Asked first: the rest is of one moment.
+        let fleet = await fleetStatus()
         var object = JSONObject()
         let now = environment.wallTime()
         object.add("version", Self.version)
@@ -29,6 +32,8 @@ extension Sidecar {
         object.add("callers", callerStatus)
         object.add("deletes", parts.traffic.deletes.all.reversed().map(\.json))
         object.add("audit", auditStatus)
+        object.add("idempotency", idempotencyStatus)
+        object.add("fleet", fleet)
         object.add("configuration", configurationStatus)
         return object
     }
@@ -123,6 +128,47 @@ extension Sidecar {
                 object.add("lag", sink.lag(behind: status.head))
                 object.add("down_seconds", seconds: sink.downSince.map { $0.duration(to: environment.now()) })
                 object.add("trouble", sink.trouble)
+                return object
+            })
+        return object
+    }
+
+    private var idempotencyStatus: JSONObject {
+        let counts = parts.onlyOnce.counts
+        var object = JSONObject()
+        object.add("keys", counts.keys)
+        object.add("open", counts.open)
+        object.add("trouble", parts.onlyOnce.trouble)
+        return object
+    }
+
+    /// `engine` is nothing where this process is alone; `members` is empty where the engine cannot be asked.
+    private func fleetStatus() async -> JSONObject {
+        var object = JSONObject()
+        guard let fleet = parts.fleet else { return object }
+        let standing = fleet.standing
+        object.add("engine", standing.engine)
+        object.add("name", standing.name)
+        object.add("cut", standing.cut)
+        object.add("max_members", standing.policy.maxMembers)
+        object.add(
+            "members",
+            await fleet.members().map { member in
+                var object = JSONObject()
+                object.add("name", member.name)
+                object.add("version", member.version)
+                object.add("self", member.id == fleet.id)
+                object.add("joined_seconds", seconds: .milliseconds(member.joined))
+                object.add("heard_seconds", seconds: .milliseconds(member.heard))
+                return object
+            })
+        object.add(
+            "windows",
+            zip(standing.policy.windows, standing.used).map { window, used in
+                var object = JSONObject()
+                object.add("window", (window.isForRuns ? "run " : "") + window.text)
+                object.add("limit", window.limit)
+                object.add("used", used)
                 return object
             })
         return object

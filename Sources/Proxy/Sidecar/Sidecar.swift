@@ -102,6 +102,7 @@ package final class Sidecar: Sendable {
         parts = try ProcessParts(
             config, environment: environment, accessLogDescriptor: accessLogDescriptor, logger: logger)
         try await parts.openAudit(config)
+        try await parts.joinFleet()
         tools = ServiceInForce(try parts.service(config))
     }
 
@@ -113,18 +114,18 @@ package final class Sidecar: Sendable {
         let config = inForce
         parts.credentials.source?.start()
         parts.issuers.start()
-        // What an earlier process was told of, by way of rate.state_file.
-        for pause in parts.gate.statistics.pauses {
-            parts.events.paused(
-                Gate.Closing(scope: pause.scope, cause: pause.cause, remaining: pause.remaining), tag: nil)
-        }
         certificates?.start(parts.activity, parts.alerts)
         let urls = try await startTools(config)
         let admin = try await startAdmin(config)
         parts.serveAudit(config)
         if let audit = parts.audit {
             settling.withLock {
-                $0 = Task { [logger] in await AuditStartup.settleOpenIntents(audit, logger: logger) }
+                let (onlyOnce, settler) = (parts.onlyOnce, parts.settler(config))
+                $0 = Task { [logger] in
+                    await AuditStartup.settleOpenIntents(audit, logger: logger) {
+                        await onlyOnce.settleLeftBehind($0, settler)
+                    }
+                }
             }
         }
         let addresses = Addresses(allTools: urls, admin: admin)
@@ -175,7 +176,7 @@ package final class Sidecar: Sendable {
                 await parts.everythingAnsweredIsKept()
                 return parts.traffic.recent.latest($0)?.json.text
             },
-            status: { [weak self] in self?.status.text ?? "{}" },
+            status: { [weak self] in await self?.status().text ?? "{}" },
             reload: { [weak self] in await self?.reload() ?? .notNow("The proxy has stopped.") },
             quit: surroundings.quit)
         return AdminService(

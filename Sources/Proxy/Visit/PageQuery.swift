@@ -8,7 +8,7 @@ import HTTPTypes
 /// A read whose answer may come from the cache.
 struct PageQuery: Sendable {
     var key: CacheKey
-    let directives: RequestDirectives
+    var directives: RequestDirectives
     /// Whether the table knows the operation. Of others nothing is kept without upstream's word.
     let isKnown: Bool
     /// What links in the answer begin with.
@@ -17,6 +17,12 @@ struct PageQuery: Sendable {
     let mayBeFetched: Bool
     /// Whether the tool has something already and asks whether it is still good.
     let hasPreconditions: Bool
+    /// How long it waits for a change of what it has; nil: not at all.
+    let waitsFor: Duration?
+    /// What it asks of a paged list, where such are served from fetches of the largest page.
+    var walk: WalkAsk?
+    /// What the fetch for it is made fit for.
+    var shape = PageShape.asItIs
 
     /// - Parameters:
     ///   - partition: whose answers may be mixed; see `PageCache.partition`.
@@ -32,8 +38,18 @@ struct PageQuery: Sendable {
             key: key(head, route, partition: partition), directives: RequestDirectives(head.fields),
             isKnown: route.operation.isKnown, base: LinkBase(links, head, scheme: scheme),
             mayBeFetched: mayBeFetched(head.fields, isKnown: route.operation.isKnown),
-            hasPreconditions: Conditional.hasPreconditions(head.fields))
+            hasPreconditions: Conditional.hasPreconditions(head.fields), waitsFor: waitsFor(head))
     }
+
+    /// Only who has a page of this proxy's can wait for it to change.
+    private static func waitsFor(_ head: RequestHead) -> Duration? {
+        guard head.method == .get, head.fields.contains(.ifNoneMatch), OwnTag.stands(in: head.fields, .ifNoneMatch),
+            let wait = Prefer.wait(in: head.fields), wait > .zero
+        else { return nil }
+        return min(wait, longestWait)
+    }
+
+    private static let longestWait = Duration.seconds(60)
 
     /// Whether a shared fetch would bring the answer. Known operations depend on nothing that it leaves out. What an
     /// unknown one makes of any other field, a condition, a range or a cookie among them, is for upstream to say: such a
@@ -61,6 +77,26 @@ struct PageQuery: Sendable {
         key.append(Coding.asked(by: head.fields, of: route.operation).rawValue)
     }
 
+    /// The list of a page, as fetches of its largest page are known by it.
+    static func walk(_ head: RequestHead, _ route: RouteMatch, partition: String) -> WalkAsk? {
+        guard route.operation.paging != nil else { return nil }
+        return WalkAsk.of(head, route) {
+            var list = CacheKey(partition: partition, estimatedBytes: head.target.utf8.count + 96)
+            list.appendTarget { bytes in
+                let start = bytes.count
+                route.appendCanonicalTarget(to: &bytes)
+                _ = Paging.remove(Paging.names + [Paging.top], from: &bytes, start: start)
+            }
+            appendFields(of: head, route, to: &list)
+            list.append(largestPages)
+            list.seal()
+            return list
+        }
+    }
+
+    /// No key of a single page ends so.
+    private static let largestPages = "walk"
+
     /// The request fields beside `Accept` and `Prefer` that upstream's answers depend on.
     private static let selecting = HeaderTraits.names(with: .selecting)
 
@@ -72,7 +108,7 @@ struct PageQuery: Sendable {
         list.appendTarget { bytes in
             let start = bytes.count
             route.appendCanonicalTarget(to: &bytes)
-            isFirst = !Paging.remove(from: &bytes, start: start)
+            isFirst = !Paging.remove(Paging.names, from: &bytes, start: start)
         }
         appendFields(of: head, route, to: &list)
         list.seal()
@@ -80,12 +116,21 @@ struct PageQuery: Sendable {
     }
 }
 
+/// What a fetched page is made fit for.
+indirect enum PageShape: Sendable {
+    case asItIs
+    /// Its links lead on by tokens of this proxy.
+    case ownLinks(WalkRequest)
+    /// Pages of walks are cut out of it; its place in the list.
+    case forWalks(ListPage)
+}
+
 extension RouteMatch {
     /// The target of the first page of this list, in canonical spelling.
     var firstPageTarget: String {
         var bytes: [UInt8] = []
         appendCanonicalTarget(to: &bytes)
-        _ = Paging.remove(from: &bytes, start: 0)
+        _ = Paging.remove(Paging.names, from: &bytes, start: 0)
         return String(decoding: bytes, as: UTF8.self)
     }
 }
@@ -93,11 +138,12 @@ extension RouteMatch {
 /// The query pairs that choose a page of a list.
 private enum Paging {
     /// In canonical spelling, where `$` is escaped.
-    private static let names = ["%24continuationToken", "continuationToken", "%24skip"].map { Array($0.utf8) }
+    static let names = ["%24continuationToken", "continuationToken", "%24skip"].map { Array($0.utf8) }
+    static let top = Array("%24top".utf8)
     private static let zeroSkip = Array("%24skip=0".utf8)
 
     /// Takes them out of the target that begins at `start`; says whether it names a page other than the first.
-    static func remove(from bytes: inout [UInt8], start: Int) -> Bool {
+    static func remove(_ names: [[UInt8]], from bytes: inout [UInt8], start: Int) -> Bool {
         guard let question = bytes[start...].firstIndex(of: UInt8(ascii: "?")) else { return false }
         let pairs = bytes[(question + 1)...].split(separator: UInt8(ascii: "&"))
         var isLater = false

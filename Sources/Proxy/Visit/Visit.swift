@@ -21,6 +21,8 @@ final class Visit {
     let trace: RequestTrace?
     /// What the cache was found to hold when it was asked and had no answer to give; nil while it was not asked.
     var lookup: CacheStore.Lookup?
+    /// How a page of a paged list is served; nil: it is none, or the cache has not been asked.
+    var walkMode: WalkMode?
     /// What its line in the access log will say.
     var record: ExchangeRecord
     /// What the audit log says about this call, when its kind is recorded and no intent stands there yet.
@@ -29,12 +31,16 @@ final class Visit {
     var fetchIsSent: (() -> Bool)?
     /// What its body has made of it; nil until it was let through.
     var settled: (match: OperationMatch, body: [UInt8]?)?
+    /// What was done for a delete before it may be sent.
+    var guarded = GuardedDelete()
     /// What is known of a delete that its tool only asks about; nil for all else.
     var dryRun: DryRunVerdict?
     /// What the rules in force have against it, where they are no longer those that it was let in by.
     var refusalAnew: ((Visit) -> Failure?)?
     /// Why it ends although it was let in: what has come in force while it waited.
     private(set) var withdrawal: Failure?
+    /// Whether it waits for a change.
+    var isWaiting = false
     private var madeProgress: CallProgress?
     private let held: HeldBytes
     private var room: HeldRoom?

@@ -38,7 +38,8 @@ extension World {
     /// Spoils the delivery of a proper answer.
     static func spoil(_ exchange: inout Exchange, by fault: Fault) {
         switch fault {
-        case .executeThenClose: (exchange.delivery, exchange.afterwards) = (.nothing, .close)
+        case .executeThenClose, .runAnswerLost, .runStartedTwice:
+            (exchange.delivery, exchange.afterwards) = (.nothing, .close)
         case .executeThenReset: (exchange.delivery, exchange.afterwards) = (.nothing, .reset)
         case .executeThenHang: exchange.held = true
         case .slowHead(let delay): exchange.delay += delay

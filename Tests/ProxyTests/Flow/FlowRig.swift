@@ -60,7 +60,7 @@ final class FlowRig: Sendable {
         let pacing = Pacing(
             GateLimits(
                 windows: config.rate.windows, runWindows: config.rate.runWindows, maxInFlight: config.rate.maxInFlight,
-                maxWait: config.rate.maxWait), passesTokens: false, time: environment.time, file: nil)
+                maxWait: config.rate.maxWait), passesTokens: false, time: environment.time)
         let health = UpstreamHealth(
             transport: upstream, origin: origin, gate: pacing.gate, events: events, environment: environment)
         let cache = config.cache.enabled ? PageCache(config.cache, environment: environment) : nil
@@ -86,7 +86,9 @@ final class FlowRig: Sendable {
             reads: cache.map {
                 CachedReads(
                     cache: $0, sender: sender, links: links, maxWait: config.rate.maxWait, environment: environment)
-            }, audit: audit, heldBytes: 1 << 20, minRate: config.listen.minRate, environment: environment,
+            }, audit: audit, onlyOnce: OnlyOnce(folder: config.audit.path, environment: environment),
+            settler: StartSettler(reader: reader, environment: environment), heldBytes: 1 << 20,
+            minRate: config.listen.minRate, environment: environment,
             accessLog: AccessLog(format: .text, writer: accessWriter))
         service = ProxyService(
             desk: FrontDesk(config, pseudonym: settings.pseudonym), flow: flow, activity: Activity(maxConnections: 1),
@@ -165,7 +167,9 @@ final class FlowRig: Sendable {
             let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
                 pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
             }
-            if name.hasSuffix(".jsonl") { text += (try? TextFile.read("\(folder.path)/audit/\(name)")) ?? "" }
+            if name.hasPrefix("audit-"), name.hasSuffix(".jsonl") {
+                text += (try? TextFile.read("\(folder.path)/audit/\(name)")) ?? ""
+            }
         }
         return text
     }

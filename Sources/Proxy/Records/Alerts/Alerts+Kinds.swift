@@ -90,6 +90,18 @@ extension Alerts {
             [.init("files", names.joined(separator: " "))])
     }
 
+    private static let archive = "archive"
+
+    /// - Parameter isNeeded: whether deletes are refused meanwhile.
+    func archiveBroken(_ error: String, isNeeded: Bool) {
+        begun(
+            .archive, Self.archive, .critical,
+            "the archive of deletes cannot be written, and deletes are \(isNeeded ? "refused" : "carried out without")",
+            [.init("error", error)])
+    }
+
+    func archiveMended() { over(.archive, Self.archive, "the archive of deletes is written again") }
+
     func sinkDown(_ name: String, _ error: String) {
         begun(
             .sink, name, .warning, "copies of the audit records have not got to a sink for a minute",

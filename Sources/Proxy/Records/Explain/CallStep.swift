@@ -19,6 +19,12 @@ enum CallStep: Sendable {
     case refused(Gate.Refusal)
     /// Its refusal stands in the audit log under this number.
     case denied(seq: UInt64)
+    /// It was the same start as this one, which was under way.
+    case joined(String)
+    /// It was not sent: this one with its key was.
+    case replayed(of: String)
+    /// Its answer was lost, and this is the run that it has started.
+    case foundRun(String)
 }
 
 extension CallStep {
@@ -54,6 +60,15 @@ extension CallStep {
             object.add("reason", refusal.reason.rawValue)
             refusal.wait?.add(to: &object)
             object.add("would_fit_in_seconds", seconds: refusal.retryAfter)
+        case .joined(let id):
+            object.add("step", "joined")
+            object.add("first", id)
+        case .replayed(let id):
+            object.add("step", "replayed")
+            object.add("first", id)
+        case .foundRun(let id):
+            object.add("step", "found-run")
+            object.add("run", id)
         }
         return object
     }
@@ -75,6 +90,9 @@ extension CallStep {
             let what = refusal.wait.map { " by \($0.obstacle.text)\($0.queueText)" } ?? ""
             let when = refusal.retryAfter.map { "; it would have fitted in about \($0.wholeSecondsUp) s" } ?? ""
             return "It was held up\(what) (\(refusal.reason.rawValue))\(when)."
+        case .joined(let id): return "The same start was under way (\(id)), so this one was not sent."
+        case .replayed(let id): return "Its Idempotency-Key is that of \(id), so it was not sent."
+        case .foundRun(let id): return "Bentley's answer was lost; the runs of the test show that it has started \(id)."
         }
     }
 }

@@ -28,6 +28,7 @@ final class Explanation: Sendable {
         object.add("gate", gate)
         object.add("token", token)
         object.add("audit", audit)
+        object.add("once", once)
         object.add("upstream", upstream)
         object.add("answer", answer)
         return object
@@ -66,7 +67,7 @@ final class Explanation: Sendable {
         let steps = record.steps.filter { step in
             switch step {
             case .waited, .refusedUpstream, .repeated, .refused: true
-            case .tokenReplaced, .recorded, .denied: false
+            case .tokenReplaced, .recorded, .denied, .joined, .replayed, .foundRun: false
             }
         }
         object.add("steps", steps.map(\.json))
@@ -85,6 +86,16 @@ final class Explanation: Sendable {
         for case .recorded(let seq) in record.steps { object.add("intent", Int(clamping: seq)) }
         for case .denied(let seq) in record.steps { object.add("denied", Int(clamping: seq)) }
         return object
+    }
+
+    /// Which call it was the same as, and how a lost answer was made good; empty for most.
+    private var once: [JSONObject] {
+        record.steps.compactMap { step in
+            switch step {
+            case .joined, .replayed, .foundRun: step.json
+            case .waited, .refusedUpstream, .repeated, .refused, .tokenReplaced, .recorded, .denied: nil
+            }
+        }
     }
 
     private var upstream: JSONObject {

@@ -43,6 +43,18 @@ struct MetricFamily: Sendable {
         "clash_proxy_upstream_saved_total", .counter,
         "Answers that cost no call of their own: out of the cache (hit), or another request's (flight).", ["by"])
 
+    static let repeatedCalls = MetricFamily(
+        "clash_proxy_repeated_calls_total", .counter,
+        "Calls that were not sent because they were another one's again: starts of the same run (joined), and by their Idempotency-Key (replayed, in_progress, reused).",
+        ["by"])
+    static let settledStarts = MetricFamily(
+        "clash_proxy_settled_starts_total", .counter,
+        "Starts of runs whose answer was lost, by what the runs of their test have shown (started, unknown).",
+        ["result"])
+    static let idempotencyKeys = MetricFamily(
+        "clash_proxy_idempotency_keys", .gauge,
+        "Idempotency-Keys of the last 24 hours: answered, and under way or of unknown outcome (open).", ["state"])
+
     // MARK: Gate
 
     static let windowLimit = MetricFamily(
@@ -81,6 +93,8 @@ struct MetricFamily: Sendable {
     static let cacheRequests = MetricFamily(
         "clash_proxy_cache_requests_total", .counter, "Reads by what the cache did with them, and why.",
         ["result", "reason"])
+    static let waitingReads = MetricFamily(
+        "clash_proxy_waiting_reads", .gauge, "Reads that wait for a change (`Prefer: wait`).")
     static let cacheEntries = MetricFamily("clash_proxy_cache_entries", .gauge, "Stored answers.")
     static let cacheBytes = MetricFamily("clash_proxy_cache_bytes", .gauge, "Memory that stored answers take.")
     static let cacheEvictions = MetricFamily(
@@ -100,7 +114,7 @@ struct MetricFamily: Sendable {
 
     static let auditRecords = MetricFamily(
         "clash_proxy_audit_records_total", .counter,
-        "Records of this process's calls: what was about to be sent (intent), what came of it (outcome), what was refused (denied).",
+        "Records of this process's calls: what was about to be sent (intent), what came of it (outcome), what was refused (denied), and what became of approvals (approval_asked, approved, approval_denied).",
         ["event", "result"])
     static let auditSequence = MetricFamily(
         "clash_proxy_audit_seq", .gauge, "Number of the newest record in the audit log.")
@@ -111,6 +125,13 @@ struct MetricFamily: Sendable {
         "clash_proxy_audit_sink_lag_records", .gauge, "Records that a sink has not been sent yet.", ["sink"])
     static let auditDegraded = MetricFamily(
         "clash_proxy_audit_degraded", .gauge, "1 while the audit log cannot be written.")
+
+    // MARK: Others
+
+    static let fleetMembers = MetricFamily(
+        "clash_proxy_fleet_members", .gauge, "Sidecars that share the windows, this one among them.")
+    static let fleetCut = MetricFamily(
+        "clash_proxy_fleet_cut", .gauge, "1 while the fleet's engine cannot be asked.")
 
     // MARK: Ourselves, told to others
 
@@ -141,11 +162,13 @@ struct MetricFamily: Sendable {
 
     /// All of them, in the order in which they are shown.
     static let all: [MetricFamily] = [
-        requests, requestSeconds, connections, upstreamCalls, upstreamSaved, windowLimit, windowUsed, queueDepth,
+        requests, requestSeconds, connections, upstreamCalls, upstreamSaved, repeatedCalls, settledStarts,
+        idempotencyKeys, windowLimit, windowUsed, queueDepth,
         inFlight, cooldownSeconds, pauses, gateAdmitted, gateWaited, gateRefused, gateUpstreamRefusals, gateWouldWait,
-        gateWouldRefuse, cacheRequests, cacheEntries, cacheBytes, cacheEvictions, cachePurged, tokenExpires,
-        tokenRefreshes, auditRecords, auditSequence, auditHead, auditSinkLag, auditDegraded, spansDropped, alerts,
-        tlsExpires, build, processCPU, processResident, processVirtual, processOpenFiles, processMaxFiles, processStart,
+        gateWouldRefuse, cacheRequests, waitingReads, cacheEntries, cacheBytes, cacheEvictions, cachePurged, tokenExpires,
+        tokenRefreshes, auditRecords, auditSequence, auditHead, auditSinkLag, auditDegraded, fleetMembers,
+        fleetCut, spansDropped, alerts, tlsExpires, build, processCPU, processResident, processVirtual,
+        processOpenFiles, processMaxFiles, processStart,
     ]
 
     /// Upper bounds of the buckets of a histogram of seconds, in nanoseconds: from a hit to the longest wait.

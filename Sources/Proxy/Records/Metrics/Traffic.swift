@@ -45,6 +45,10 @@ final class Traffic: Sendable {
             registry.timer(.requestSeconds, "audit"), registry.timer(.requestSeconds, "upstream")
         )
         for scope in ["all", "api", "operation"] { registry.counter(.pauses, scope).increment(by: 0) }
+        for by in ["joined", "replayed", "in_progress", "reused"] {
+            registry.counter(.repeatedCalls, by).increment(by: 0)
+        }
+        for result in ["started", "unknown"] { registry.counter(.settledStarts, result).increment(by: 0) }
     }
 
     /// A request has ended, `time` after it came.
@@ -98,6 +102,12 @@ final class Traffic: Sendable {
             registry.counter(.upstreamCalls, operation, Self.digits(status ?? 0))
         }.increment()
     }
+
+    /// A call was not sent because it was another one's again.
+    func repeated(_ by: StaticString) { registry.counter(.repeatedCalls, by.description).increment() }
+
+    /// The runs of a test were looked at for a start whose answer was lost.
+    func settledStart(_ result: StaticString) { registry.counter(.settledStarts, result.description).increment() }
 
     /// Bentley has asked for a pause that nobody knew of.
     func paused(_ scope: CoolDownScope) { registry.counter(.pauses, scope.kind).increment() }
