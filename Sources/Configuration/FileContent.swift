@@ -23,7 +23,7 @@ package enum FileContent: Sendable {
     var isCredential: Bool {
         switch self {
         case .credential, .userAndPassword, .signingKey: true
-        case .any, .certificates, .state, .program: false
+        case .any, .certificates, .program: false
         }
     }
 

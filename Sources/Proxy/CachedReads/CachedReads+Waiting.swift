@@ -60,7 +60,7 @@ extension StoredReply {
     var isFresh: Bool {
         switch verdict {
         case .hit, .walked, .waited: true
-        case .stale, .forwarded, .passed, .settled, .replayed: false
+        case .stale, .forwarded, .passed, .missing, .settled, .replayed: false
         }
     }
 }

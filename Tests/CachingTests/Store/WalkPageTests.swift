@@ -88,7 +88,7 @@ import Testing
         #expect(!cache.find(made, request: [:], now: start).isFresh)
     }
 
-    @Test("what another process makes untrue is cut by nobody, old picture or new, and nothing that was made of it is shown")
+    @Test("what another process makes untrue is cut by nobody, old picture or new, nor is what was made of it shown")
     func elsewhere() throws {
         let others = OtherProcesses()
         let cache = CacheStore(limits: CacheLimits(), shared: others)

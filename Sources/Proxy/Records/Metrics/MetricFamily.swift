@@ -163,12 +163,12 @@ struct MetricFamily: Sendable {
     /// All of them, in the order in which they are shown.
     static let all: [MetricFamily] = [
         requests, requestSeconds, connections, upstreamCalls, upstreamSaved, repeatedCalls, settledStarts,
-        idempotencyKeys, windowLimit, windowUsed, queueDepth,
-        inFlight, cooldownSeconds, pauses, gateAdmitted, gateWaited, gateRefused, gateUpstreamRefusals, gateWouldWait,
-        gateWouldRefuse, cacheRequests, waitingReads, cacheEntries, cacheBytes, cacheEvictions, cachePurged, tokenExpires,
-        tokenRefreshes, auditRecords, auditSequence, auditHead, auditSinkLag, auditDegraded, fleetMembers,
-        fleetCut, spansDropped, alerts, tlsExpires, build, processCPU, processResident, processVirtual,
-        processOpenFiles, processMaxFiles, processStart,
+        idempotencyKeys, windowLimit, windowUsed, queueDepth, inFlight, cooldownSeconds, pauses, gateAdmitted,
+        gateWaited, gateRefused, gateUpstreamRefusals, gateWouldWait, gateWouldRefuse, cacheRequests, waitingReads,
+        cacheEntries, cacheBytes, cacheEvictions, cachePurged, tokenExpires, tokenRefreshes, auditRecords,
+        auditSequence, auditHead, auditSinkLag, auditDegraded, fleetMembers, fleetCut, spansDropped, alerts,
+        tlsExpires, build, processCPU, processResident, processVirtual, processOpenFiles, processMaxFiles,
+        processStart,
     ]
 
     /// Upper bounds of the buckets of a histogram of seconds, in nanoseconds: from a hit to the longest wait.
