@@ -85,9 +85,18 @@ extension AuditApproval {
     }
 }
 
+extension AuditApproval {
+    /// Whether a call with this outcome uses none up: it was never sent, or upstream turned it away before it looked at what it is
+    /// about, for a limit (429) or a token (401) of the moment.
+    package static func isKept(result: String?, status: Int?) -> Bool {
+        result == AuditResult.notSent.rawValue
+            || result == AuditResult.refusedUpstream.rawValue && (status == 429 || status == 401)
+    }
+}
+
 extension AuditReader {
     /// The records since a point of time that say how approvals stand, in their order: `approval_asked`, `approved`,
-    /// `approval_denied`, intents that use one up, and outcomes of calls that were never sent.
+    /// `approval_denied`, intents that use one up, and outcomes of calls that have used none up.
     package func approvals(since: AuditTime, _ body: (AuditRecord) -> Void) throws(AuditReadFailure) {
         let earliest = since.text
         try lines { line in
@@ -96,7 +105,9 @@ extension AuditReader {
             case .approvalAsked, .approved, .approvalDenied: AuditRecord(line).map(body)
             case .intent: if let record = AuditRecord(line), record.approval != nil { body(record) }
             case .outcome:
-                if let record = AuditRecord(line), record.result == AuditResult.notSent.rawValue { body(record) }
+                if let record = AuditRecord(line), AuditApproval.isKept(result: record.result, status: record.status) {
+                    body(record)
+                }
             case .opened, .denied, .recovered, .witness, .archiveRemoved, .retired, .closed: break
             }
             return true

@@ -92,18 +92,28 @@ import Testing
                 ("lead", target, [], body), ("tool", target, [], body + " "),
                 ("tool", target, [], body.replacing(reports[1], with: reports[2])), ("tool", target + "?x=1", [], body),
                 ("tool", target, [("Content-Type", "application/json; charset=utf-8")], body),
-                ("tool", target, [("repository-id", "x")], body),
+                ("tool", target, [("repository-id", "x")], body), ("tool", target, [("In-Place", "True")], body),
+                ("tool", target, [("X-Whatever", "secret")], body),
             ]
             var ids: Set = [id]
+            let why = ("X-Audit-Reason", "tidying up")
             for (caller, target, fields, body) in others {
-                let answer = try await rig.call("POST", target, [team.key(caller)] + fields, body: body)
+                let answer = try await rig.call("POST", target, [team.key(caller), why] + fields, body: body)
                 answer.expectError(428, "ApprovalRequired", reason: "approval-required", "\(caller) \(target) \(body)")
                 ids.insert(try approvalID(answer))
             }
-            #expect(ids.count == 7 && rig.deletesUpstream == 0)
-            // Who asks why, and by which id, is not what is approved.
+            ids.insert(try approvalID(try await team.delete(reports[1], "tool", id: "why", reason: "another reason")))
+            #expect(ids.count == 10 && rig.deletesUpstream == 0)
+            let shown = try await team.list("boss").text
+            #expect(shown.contains("in-place: True") && shown.contains("x-whatever: sha256 "), "\(shown)")
+            #expect(!shown.contains("secret"))
+            // By which id and with which program it comes is not what is approved.
             let same = try await rig.call(
-                "POST", target, [team.key("tool"), ("x-correlation-id", "goes"), ("User-Agent", "other")], body: body)
+                "POST", target,
+                [
+                    team.key("tool"), why, ("x-correlation-id", "goes"), ("User-Agent", "other"),
+                    ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+                ], body: body)
             #expect(same.status == 202)
         }
     }
@@ -174,6 +184,61 @@ import Testing
             #expect(try rig.records().filter { $0.line.event == "approved" }.count == 1)
             let used = try await rig.call("DELETE", rule, [team.key("tool")])
             used.expectError(428, "ApprovalRequired", reason: "approval-required")
+        }
+    }
+
+    @Test("what upstream turned away for a limit of the moment has used no approval up, after a restart neither")
+    func refusedForNow() async throws {
+        try await withApprovers(flags: ["rate.max_wait=30s"]) { rig, team in
+            let report = rig.simulator.reportIDs(iTwin: rig.iTwin)[1]
+            let id = try approvalID(try await team.delete(report, "tool", id: "ask"))
+            #expect(try await team.decide(id, "approve", "boss").status == 200)
+            let isDelete = RequestFilter(method: "POST", target: "deletion")
+            rig.simulator.inject(.rateLimited(retryAfter: "100"), where: isDelete)
+            #expect(try await team.delete(report, "tool", id: "late").status == 429)
+            #expect(try rig.story(of: "late") == ["intent", "outcome refused_upstream"])
+            rig.clock.advance(by: .seconds(105))
+            // Its tool leaves in the pause.
+            rig.simulator.inject(.rateLimited(retryAfter: "20"), where: isDelete)
+            let client = try rig.connect()
+            try await client.send(
+                rig.request(
+                    "POST", "\(rig.v2)/reports/jobs/deletion",
+                    [team.key("tool"), ("x-correlation-id", "leaves"), ("X-Audit-Reason", "tidying up")],
+                    body: #"{"jobs":["\#(report)"],"operation":"delete"}"#))
+            try await rig.waitForQueue(1)
+            client.close()
+            try await eventually("its outcome") {
+                try rig.story(of: "leaves") == ["intent", "outcome refused_upstream"]
+            }
+            #expect(await rig.drain())
+            let (again, port) = try await rig.startAnother(audit: "audit")
+            #expect(try await team.at(port).delete(report, "tool", id: "goes").status == 202)
+            try await team.at(port).delete(report, "tool", id: "used").expectError(
+                428, "ApprovalRequired", reason: "approval-required")
+            _ = await again.drain()
+        }
+    }
+
+    @Test("of several that would use one approval, one passes and the others are told to wait, on record as asked")
+    func racing() async throws {
+        try await withApprovers { rig, team in
+            let report = rig.simulator.reportIDs(iTwin: rig.iTwin)[1]
+            let id = try approvalID(try await team.delete(report, "tool", id: "ask"))
+            #expect(try await team.decide(id, "approve", "boss").status == 200)
+            let isDelete = RequestFilter(method: "POST", target: "deletion")
+            rig.simulator.inject(.executeThenHang, where: isDelete)
+            async let first = team.delete(report, "tool", id: "goes")
+            #expect(await rig.simulator.waitForRequests(1, where: isDelete))
+            for loser in ["l-1", "l-2"] {
+                let answer = try await team.delete(report, "tool", id: loser)
+                answer.expectError(428, "ApprovalRequired", reason: "approval-required")
+                #expect(try approvalID(answer) == id && answer.text.contains("under way"), "\(answer.text)")
+                #expect(try rig.story(of: loser) == ["approval_asked"])
+            }
+            rig.simulator.releaseHeld()
+            #expect(try await first.status == 202)
+            #expect(rig.deletesUpstream == 1)
         }
     }
 
@@ -261,8 +326,12 @@ import Testing
                 let answer = try await rig.call("POST", "/_proxy/approvals/x", [team.key("boss")], body: body)
                 #expect(answer.status == 400, "\(body)")
             }
+            let unknown = try await rig.call(
+                "POST", "/_proxy/approvals/x", [team.key("boss")], body: #"{"decision":"approve","until":"noon"}"#)
+            unknown.expectError(400, "InvalidRequest", reason: "invalid-request", target: "until")
             let long = String(repeating: " ", count: 20 << 10)
-            #expect(try await rig.call("POST", "/_proxy/approvals/x", [team.key("boss")], body: long).status == 413)
+            let tooLarge = try await rig.call("POST", "/_proxy/approvals/x", [team.key("boss")], body: long)
+            #expect(tooLarge.status == 413 && !tooLarge.text.contains("max_body_bytes"), "\(tooLarge.text)")
             await rig.reload(["deletes.approval=none"])
             try await rig.get("/_proxy/approvals", [team.key("boss")]).expectError(
                 404, "OperationNotFound", reason: "operation-not-found")

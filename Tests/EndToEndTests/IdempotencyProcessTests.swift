@@ -65,7 +65,7 @@ import Testing
             let stories = try starts.map { try rig.story(of: $0.id, in: log) }
             #expect(
                 stories == [
-                    ["intent", "recovered unknown"], ["intent", "recovered started"], ["intent", "recovered unknown"],
+                    ["intent", "recovered started"], ["intent", "recovered started"], ["intent", "recovered unknown"],
                 ])
             #expect(rig.startsSent == 3)
         }

@@ -127,7 +127,7 @@ import Testing
     func unavailable() async throws {
         try await withLimits { rig, origin async throws in
             origin.refuseOnce(tooMany("100", status: "503 Service Unavailable"))
-            let client = try await rig.begin("POST", "/clashdetection/tests", body: "{}")
+            let client = try await rig.begin("GET", "/clashdetection/tests")
             try await rig.waitForQueue(1)
             rig.clock.advance(by: .seconds(102))
             #expect(try await client.answer().status == 200)
@@ -139,6 +139,12 @@ import Testing
             #expect(answer.status == 503 && answer.text.contains("FromUpstream"))
             #expect(origin.count == 3)
             #expect(try await rig.isHeld("/clashdetection/tests") == false)
+            // Who changes something gets the answer, and who comes next waits all the same.
+            origin.refuseOnce(tooMany("100", status: "503 Service Unavailable"))
+            let told = try await rig.call("POST", "/clashdetection/tests", body: "{}")
+            #expect(told.status == 503 && told["Retry-After"] == "100" && told["Proxy-Status"] == nil)
+            #expect(origin.count == 5)
+            #expect(try await rig.isHeld("/clashdetection/tests"))
         }
     }
 

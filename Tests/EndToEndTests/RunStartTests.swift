@@ -83,6 +83,30 @@ import Testing
     }
 
     @Test(
+        "503 with Retry-After says nothing of what was done: what changes something is never sent again for it",
+        arguments: ["start", "key", "POST", "PUT", "PATCH", "DELETE"])
+    func unavailable(kind: String) async throws {
+        let received = Received()
+        let server = origin(received) { _, request in
+            request.requestLine.hasPrefix("GET")
+                ? json(#"{"reports":[]}"#) : json("{}", status: "503 Busy\r\nRetry-After: 1")
+        }
+        try await withRig(origin: server) { rig async throws in
+            let isStart = kind == "start" || kind == "key"
+            let key = kind == "key" ? [("Idempotency-Key", "k")] : []
+            let answer = try await rig.settling(isSimulated: false) {
+                try await isStart
+                    ? rig.call(
+                        "POST", "\(rig.v2)/runs/jobs", key,
+                        body: #"{"jobs":[{"testId":"aaaaaaaa-0000-4000-8000-000000000001"}],"operation":"run"}"#)
+                    : rig.call(kind, "\(rig.v2)/tests/1", body: kind == "DELETE" ? nil : "{}")
+            }
+            #expect(answer.status == (isStart ? 504 : 503), "\(answer.text)")
+            #expect(received.all.count { !$0.requestLine.hasPrefix("GET") } == 1)
+        }
+    }
+
+    @Test(
         "a run in place goes on under its report's id, and is found by the work behind it",
         arguments: ["True", "Force"])
     func inPlace(mode: String) async throws {
@@ -160,8 +184,19 @@ import Testing
             rig.simulator.inject(.executeThenClose, where: RequestFilter(method: "POST", target: "/runs"))
             let answer = try await rig.start("v2", id: "lost")
             answer.expectError(504, "OutcomeUnknown", reason: "outcome-unknown")
-            #expect(answer.text.contains("were not known from before"))
+            #expect(
+                answer.text.contains("were not known from before") && answer.text.contains("could not be read either"))
+            #expect(try rig.story(of: "lost") == ["intent", "outcome unknown"])
             #expect(rig.startsSent == 2)
+            rig.simulator.clearFaults()
+            rig.simulator.inject(.plainText500, where: RequestFilter(method: "GET"), times: 1)
+            rig.simulator.inject(.executeThenClose, where: RequestFilter(method: "POST", target: "/runs"))
+            let before = rig.runs
+            let seen = try await rig.start("v2", id: "seen")
+            seen.expectError(504, "OutcomeUnknown", reason: "outcome-unknown")
+            let new = try #require(rig.runs.first { !before.contains($0) })
+            #expect(seen.text.contains("the first in the list are now: ") && seen.text.contains(new), "\(seen.text)")
+            #expect(try rig.story(of: "seen") == ["intent", "outcome unknown"])
         }
     }
 
@@ -201,6 +236,39 @@ import Testing
             rig.simulator.releaseHeld()
             for answer in try await [first, second, third] { #expect(answer.status == 200, "\(answer.text)") }
             #expect(rig.startsSent == 3)
+        }
+    }
+
+    @Test("a start without a key that one with a key has joined answers no other key")
+    func joinedByOneKey() async throws {
+        try await withRig { rig async throws in
+            rig.simulator.inject(.executeThenHang, where: RequestFilter(method: "POST", target: "/runs"), times: nil)
+            async let first = rig.start("v2", id: "u")
+            #expect(await rig.simulator.waitForRequests(1, where: RequestFilter(method: "POST", target: "/runs")))
+            async let second = rig.start("v2", id: "a", [("Idempotency-Key", "a")])
+            try await rig.untilCounted("joined", 1)
+            async let third = rig.start("v2", id: "b", [("Idempotency-Key", "b")])
+            #expect(await rig.simulator.waitForRequests(2, where: RequestFilter(method: "POST", target: "/runs")))
+            rig.simulator.releaseHeld()
+            let answers = try await [first, second, third]
+            #expect(answers[0].body == answers[1].body && answers[1].body != answers[2].body)
+            #expect(rig.startsSent == 2)
+        }
+    }
+
+    @Test("who joins a start waits no longer than it says, and is told that the start is under way")
+    func joinedForAWhile() async throws {
+        try await withRig { rig async throws in
+            rig.simulator.inject(.executeThenHang, where: RequestFilter(method: "POST", target: "/runs"))
+            async let first = rig.start("v2", id: "a")
+            #expect(await rig.simulator.waitForRequests(1, where: RequestFilter(method: "POST", target: "/runs")))
+            async let second = rig.start("v2", id: "b", [("Prefer", "wait=2")])
+            try await rig.untilCounted("joined", 1)
+            rig.clock.advance(by: .seconds(3))
+            try await second.expectError(409, "RequestInProgress", reason: "request-in-progress", retryAfter: 1...1)
+            rig.simulator.releaseHeld()
+            #expect(try await first.status == 200)
+            #expect(rig.startsSent == 1)
         }
     }
 

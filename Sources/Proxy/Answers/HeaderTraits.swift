@@ -29,8 +29,11 @@ struct HeaderTraits: OptionSet {
     static let inEveryKey = HeaderTraits(rawValue: 1 << 8)
     /// Stands in a 304 (RFC 9110 section 15.4.5).
     static let inNotModified = HeaderTraits(rawValue: 1 << 9)
-    /// Says what a delete is about, or what its body means: an approval is for a call with this very value.
+    /// Says what a delete is about, or what its body means: its value is shown to who approves the call.
     static let bindsApproval = HeaderTraits(rawValue: 1 << 10)
+    /// About the connection, who asks, or how the call is traced: another value is no other call. An approval is for a call
+    /// with the very values of all fields that have not this trait.
+    static let leavesApproval = HeaderTraits(rawValue: 1 << 11)
 
     private static let table: [String: HeaderTraits] = [
         "connection": .hopByHop,
@@ -43,29 +46,47 @@ struct HeaderTraits: OptionSet {
         "transfer-encoding": .hopByHop,
         "upgrade": .hopByHop,
         "http2-settings": .hopByHop,
-        "accept": [.sharedFetch, .inEveryKey],
-        "prefer": [.sharedFetch, .inEveryKey],
+        "accept": [.sharedFetch, .inEveryKey, .bindsApproval],
+        "prefer": [.sharedFetch, .inEveryKey, .bindsApproval],
+        "in-place": .bindsApproval,
+        "if-match": .bindsApproval,
+        "if-unmodified-since": .bindsApproval,
         "repository-id": [.sharedFetch, .selecting, .inEveryKey, .bindsApproval],
         "clash-report-id": .bindsApproval,
         "clashreport-id": .bindsApproval,
         "clashreportid": .bindsApproval,
         "content-type": .bindsApproval,
         "content-encoding": .bindsApproval,
-        "include-user-metadata": [.sharedFetch, .selecting, .inEveryKey],
-        "configtype": [.sharedFetch, .selecting, .inEveryKey],
-        "via": .sharedFetch,
-        "traceparent": .sharedFetch,
-        "user-agent": [.sharedFetchOwn, .inEveryKey],
-        "accept-encoding": [.sharedFetchOwn, .inEveryKey],
-        "cache-control": [.sharedFetchOwn, .inNotModified],
-        "pragma": .sharedFetchOwn,
-        "authorization": [.dropUpstream, .inEveryKey],
+        "include-user-metadata": [.sharedFetch, .selecting, .inEveryKey, .bindsApproval],
+        "configtype": [.sharedFetch, .selecting, .inEveryKey, .bindsApproval],
+        "via": [.sharedFetch, .leavesApproval],
+        "traceparent": [.sharedFetch, .leavesApproval],
+        "tracestate": .leavesApproval,
+        "baggage": .leavesApproval,
+        "b3": .leavesApproval,
+        "sentry-trace": .leavesApproval,
+        "uber-trace-id": .leavesApproval,
+        "x-amzn-trace-id": .leavesApproval,
+        "x-cloud-trace-context": .leavesApproval,
+        "request-id": .leavesApproval,
+        "x-request-id": .leavesApproval,
+        "cookie": .leavesApproval,
+        "origin": .leavesApproval,
+        "referer": .leavesApproval,
+        "dnt": .leavesApproval,
+        "priority": .leavesApproval,
+        "accept-language": .leavesApproval,
+        "user-agent": [.sharedFetchOwn, .inEveryKey, .leavesApproval],
+        "accept-encoding": [.sharedFetchOwn, .inEveryKey, .leavesApproval],
+        "cache-control": [.sharedFetchOwn, .inNotModified, .leavesApproval],
+        "pragma": [.sharedFetchOwn, .leavesApproval],
+        "authorization": [.dropUpstream, .inEveryKey, .leavesApproval],
         "x-api-key": .dropUpstream,
         "x-audit-reason": .dropUpstream,
         "idempotency-key": .dropUpstream,
         "host": [.dropUpstream, .inEveryKey],
         "expect": .dropUpstream,
-        "x-correlation-id": [.dropUpstream, .dropDownstream, .sharedFetch],
+        "x-correlation-id": [.dropUpstream, .dropDownstream, .sharedFetch, .leavesApproval],
         "content-length": [.dropUpstream, .dropDownstream],
         "alt-svc": .dropDownstream,
         "forwarded": .dropUpstream,
@@ -84,7 +105,7 @@ struct HeaderTraits: OptionSet {
         "x-original-url": .refused,
         "x-rewrite-url": .refused,
         "content-location": .inNotModified,
-        "date": .inNotModified,
+        "date": [.inNotModified, .leavesApproval],
         "expires": .inNotModified,
         "last-modified": .inNotModified,
         "vary": .inNotModified,
@@ -120,8 +141,12 @@ struct HeaderTraits: OptionSet {
         .sharedFetch, .sharedFetchOwn, .selecting, .inEveryKey, .inNotModified,
     ]
 
+    /// Families of names that trace a call, or that browsers say of themselves.
+    private static let tracingFamilies = ["x-b3-", "x-datadog-", "sec-"]
+
     private static func family(_ name: String) -> HeaderTraits {
-        name.hasPrefix("x-") && droppedFamilies.contains { name.hasPrefix($0) } ? .dropUpstream : []
+        if name.hasPrefix("x-"), droppedFamilies.contains(where: { name.hasPrefix($0) }) { return .dropUpstream }
+        return tracingFamilies.contains { name.hasPrefix($0) } ? .leavesApproval : []
     }
 }
 

@@ -32,13 +32,18 @@ enum Prefer {
     }
 
     /// Takes every `wait` out, whatever it says, and leaves the other preferences as they were.
-    static func removeWait(from fields: inout HTTPFields) {
+    static func removeWait(from fields: inout HTTPFields) { remove("wait", from: &fields) }
+
+    /// The same for `dry-run`.
+    static func removeDryRun(from fields: inout HTTPFields) { remove("dry-run", from: &fields) }
+
+    private static func remove(_ name: String, from fields: inout HTTPFields) {
         guard fields.contains(.prefer) else { return }
         var kept = HTTPFields()
         kept.reserveCapacity(fields.count)
         for field in fields {
             if field.name == .prefer {
-                if let rest = withoutWait(field) { kept.append(rest) }
+                if let rest = without(name, field) { kept.append(rest) }
             } else {
                 kept.append(field)
             }
@@ -47,10 +52,10 @@ enum Prefer {
     }
 
     /// Nil when nothing is left of it.
-    private static func withoutWait(_ field: HTTPField) -> HTTPField? {
+    private static func without(_ name: String, _ field: HTTPField) -> HTTPField? {
         field.withUnsafeBytesOfValue { bytes in
             let all = elements(bytes) ?? fragments(bytes)
-            let others = all.filter { !isWait(bytes[$0]) }
+            let others = all.filter { !isNamed(name, bytes[$0]) }
             if others.count == all.count { return field }
             if others.isEmpty { return nil }
             let value = others.map { Array(bytes[$0].trimmedBlanks) }.joined(separator: ", ".utf8)

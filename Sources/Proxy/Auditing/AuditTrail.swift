@@ -176,7 +176,7 @@ struct AuditTrail: Sendable {
                 result: result, status: status, attempts: attempts, duration: environment.now() - entry.began),
             for: entry.receipt)
         // Not before that is on disk: a process that is killed here leaves an approval that was used.
-        entry.approval?.settled(isSent: result != .notSent)
+        entry.approval?.settled(isSent: !AuditApproval.isKept(result: result.rawValue, status: status))
         traffic.recorded("outcome", result.rawValue)
         if result == .unknown { events.alerts?.unknownOutcome(entry.call) }
         if entry.isDelete { traffic.deletes.add(recent(entry.call, result.rawValue)) }

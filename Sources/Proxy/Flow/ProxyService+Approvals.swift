@@ -46,9 +46,7 @@ extension ProxyService {
         do throws(RequestBodyError) {
             while let part = try await visit.wire.nextBodyPart() {
                 bytes += part.readableBytesView
-                guard bytes.count <= Decision.mostBytes else {
-                    throw .failed(.bodyTooLarge(limit: Decision.mostBytes))
-                }
+                if bytes.count > Decision.mostBytes { break }
             }
         } catch {
             switch error {
@@ -56,6 +54,7 @@ extension ProxyService {
             case .callerLeft: throw .callerLeft
             }
         }
+        guard bytes.count <= Decision.mostBytes else { throw .failed(.decisionTooLarge) }
         return bytes
     }
 
@@ -69,14 +68,22 @@ extension ProxyService {
 private struct Decision {
     static let mostBytes = 16 << 10
     private static let longestReason = 1_000
+    private static let members: Set = ["decision", "reason"]
 
     let isApproved: Bool
     let reason: String
 
     init(_ body: [UInt8]) throws(FlowExit) {
-        guard let document = JSON(body), case .object = document else {
+        guard let document = JSON(body), case .object(let members) = document else {
             throw .failed(
                 .invalid("The body must be one JSON object: {\"decision\":\"approve\"|\"deny\",\"reason\":\"…\"}."))
+        }
+        // A word that means nothing here was meant to mean something: nobody decides by half of what was said.
+        if let unknown = members.map(\.key).sorted().first(where: { !Self.members.contains($0) }) {
+            throw .failed(
+                .invalid(
+                    "The body may have the members 'decision' and 'reason' only, and none '\(unknown)'.",
+                    target: unknown))
         }
         switch document["decision"]?.string {
         case "approve": isApproved = true
@@ -94,6 +101,9 @@ private struct Decision {
 }
 
 extension Failure {
+    fileprivate static let decisionTooLarge = Failure(
+        .bodyTooLarge, "A decision may have \(Decision.mostBytes >> 10) KiB of body at most.")
+
     fileprivate static let noApprovals = Failure(
         .operationNotFound, "No delete needs an approval here (deletes.approval = \"none\").")
 }

@@ -21,7 +21,7 @@ extension RequestFlow {
         guard case .wouldBeSent = verdict, guards.wantsApproval else { return verdict }
         guard let audit, let approvals = guards.approvals else { return .wouldBeRefused(.noLogForApprovals) }
         do throws(Failure) {
-            let delete = try asked(call, audit.policy.call(call.match, visit, visit.admission.caller), visit)
+            let delete = try asked(call, audit.policy.call(call.match, visit, visit.admission.caller))
             return approvals.refusal(of: delete).map { .wouldBeRefused($0) } ?? .wouldBeSent
         } catch {
             return .wouldBeRefused(error)
@@ -55,7 +55,7 @@ extension RequestFlow {
             throw .failed(.noLogForApprovals)
         }
         do throws(Failure) {
-            let delete = try asked(call, recorded, visit)
+            let delete = try asked(call, recorded)
             let began = environment.now()
             defer { visit.progress.facts.auditTime += environment.now() - began }
             visit.guarded.approval = try await approvals.take(delete)
@@ -69,10 +69,10 @@ extension RequestFlow {
         }
     }
 
-    private func asked(_ call: UpstreamCall, _ recorded: AuditCall, _ visit: Visit) throws(Failure) -> AskedDelete {
+    private func asked(_ call: UpstreamCall, _ recorded: AuditCall) throws(Failure) -> AskedDelete {
         var body: [UInt8] = []
         if case .bytes(let bytes) = call.body { body = bytes }
-        return try AskedDelete(recorded, call.match, visit.fields, body: body)
+        return try AskedDelete(recorded, call.match, call.request.fields, body: body)
     }
 }
 

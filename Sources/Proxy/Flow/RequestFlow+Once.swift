@@ -39,7 +39,9 @@ extension RequestFlow {
                 visit.progress.note(.replayed(of: end.id))
                 if try await answer(outcome, .replayed, call, visit) { return }
             case .join(let end, let own):
-                if try await join(end, own, call, visit) { return }
+                // Who says how long it waits is told when that is over; who says nothing waits for the answer, however long.
+                let limit = call.turn.wait == nil ? nil : deadline
+                if try await join(end, own, until: limit, call, visit) { return }
             }
             try visit.checkAnew()
         }
@@ -263,20 +265,26 @@ extension RequestFlow {
     ///
     /// - Parameter own: holds the key that it brings, where the other start has none.
     private func join(
-        _ end: CallEnd, _ own: OnceLead?, _ call: UpstreamCall, _ visit: Visit
+        _ end: CallEnd, _ own: OnceLead?, until deadline: ContinuousClock.Instant?, _ call: UpstreamCall, _ visit: Visit
     ) async throws(FlowExit) -> Bool {
         visit.progress.note(.joined(end.id))
         traffic.repeated("joined")
         let outcome: CallOutcome
         do throws(FlowExit) {
             if let own { try await bind(own, visit.progress) }
-            guard let ended = try await wait(for: end, until: nil, visit) else { throw .callerLeft }
+        } catch {
+            if let own { await onlyOnce.notDone(own) }
+            throw error
+        }
+        do throws(FlowExit) {
+            guard let ended = try await wait(for: end, until: deadline, visit) else {
+                traffic.repeated("in_progress")
+                throw .failed(own == nil ? .startInProgress : .requestInProgress)
+            }
             outcome = ended
         } catch {
-            if let own {
-                // Its tool has left; its key belongs to the other call all the same.
-                if case .failed = error { await onlyOnce.notDone(own) } else { onlyOnce.follow(own, end) }
-            }
+            // Its tool has left, or waits no longer; its key belongs to the other call all the same.
+            if let own { onlyOnce.follow(own, end) }
             throw error
         }
         if let own { await onlyOnce.follow(own, outcome) }

@@ -164,12 +164,21 @@ final class OnlyOnce: Sendable {
             switch state.starts.begin(join, key: call.key?.id, test: call.start?.test, now: now) {
             case .lead(let number):
                 state.ofStarts[number] = end
-                return .lead(OnceLead(call, end, number: number))
+                return .lead(OnceLead(remembered(call, in: &state, now: seconds), end, number: number))
             case .join(let number):
                 guard let other = state.ofStarts[number] else { preconditionFailure("what is under way has an end") }
                 return .join(other, call.key == nil ? nil : OnceLead(call, end, number: nil))
             }
         }
+    }
+
+    /// A start that brings no key has one of its own while it is under way: should the process end first, the next one finds out
+    /// what came of it.
+    private func remembered(_ call: OnceCall, in state: inout State, now: Int64) -> OnceCall {
+        guard call.key == nil, call.start != nil else { return call }
+        let key = CallKey.ofStart(environment.randomBits())
+        guard case .lead = state.keys.begin(key, id: call.id, now: now) else { return call }
+        return OnceCall(key: key, join: call.join, start: call.start, id: call.id)
     }
 
     /// To be called right before the call is sent: its key is bound to it on disk when this returns, and no other start's run
@@ -185,7 +194,9 @@ final class OnlyOnce: Sendable {
             return crowded + (own.map { [$0] } ?? [])
         }
         if key != nil { lead.bound() }
-        guard !records.isEmpty, await !writer.append(records.flatMap(\.line)), key != nil else { return }
+        guard !records.isEmpty, await !writer.append(records.flatMap(\.line)),
+            lead.call.key?.isOwn == false
+        else { return }
         throw .keysUnwritable(writer.trouble ?? "closed")
     }
 
@@ -203,8 +214,10 @@ final class OnlyOnce: Sendable {
     func answered(_ lead: OnceLead, _ answer: KeptAnswer) async {
         guard lead.isFirstEnd() else { return }
         // It was not carried out for a token or a limit of the moment: the same call may well be later.
-        let isFinal = answer.status != 401 && answer.status != 429
-        if let key = lead.call.key?.id, lead.isBound {
+        let isFinal = answer.status != 401 && answer.status != 429 && lead.call.key?.isOwn != true
+        if lead.call.key?.isOwn == true {
+            forget(lead)
+        } else if let key = lead.call.key?.id, lead.isBound {
             let record = shelf.state.withLock { state in
                 isFinal ? state.keys.record(of: answer, key) : state.keys.recordOfRelease(key)
             }
@@ -219,7 +232,11 @@ final class OnlyOnce: Sendable {
     /// It was sent, and nobody knows what came of it.
     func unknown(_ lead: OnceLead, _ failure: Failure) {
         guard lead.isFirstEnd() else { return }
-        finish(lead, isKnown: false, .failed(failure)) { keys, key in keys.unknown(key) }
+        let isOwn = lead.call.key?.isOwn == true
+        if isOwn { forget(lead) }
+        finish(lead, isKnown: false, .failed(failure)) { keys, key in
+            if isOwn { keys.released(key) } else { keys.unknown(key) }
+        }
     }
 
     /// It surely was not carried out, if nothing else was said before.
@@ -230,6 +247,15 @@ final class OnlyOnce: Sendable {
             if let record { _ = await writer.append(record.line) }
         }
         finish(lead, isKnown: true, .notDone) { keys, key in keys.released(key) }
+    }
+
+    /// A start without a key of its tool's has ended. Nobody waits for that to be on disk: the audit log says what came of it, and a
+    /// process that finds the start under way there and here looks once more.
+    private func forget(_ lead: OnceLead) {
+        guard let key = lead.call.key?.id, lead.isBound,
+            let record = shelf.state.withLock({ $0.keys.recordOfRelease(key) })
+        else { return }
+        Task { [writer] in _ = await writer.append(record.line) }
     }
 
     /// A key that is bound to another's start has what came of that.
@@ -266,8 +292,7 @@ final class OnlyOnce: Sendable {
 
     // MARK: Start-up
 
-    /// What came of a start that an earlier process left behind; nil: it had no key, so nothing is known of what there was
-    /// before it.
+    /// What came of a start that an earlier process left behind; nil: nothing is known of what there was before it.
     func settleLeftBehind(_ call: AuditCall, _ settler: StartSettler) async -> AuditResult? {
         guard let lead = leftBehind(id: call.id) else { return nil }
         let reading = Reading(correlationID: call.id, caller: call.caller.name, authorization: nil)
@@ -305,6 +330,11 @@ extension Failure {
         .requestInProgress,
         "The first request with this Idempotency-Key is still under way; its answer is given to whoever repeats it later.",
         target: "Idempotency-Key", retryAfter: .seconds(1))
+
+    static let startInProgress = Failure(
+        .requestInProgress,
+        "The same start is under way already, and its run will be this one's: it is not sent twice. Look at the runs of the "
+            + "test before you start another one.", retryAfter: .seconds(1))
 
     fileprivate static let noRoomForKeys = Failure(
         .overloaded, "Too many Idempotency-Keys are remembered here already; send the call without one, or later.",

@@ -238,8 +238,10 @@ struct UpstreamSender: Sendable {
             return .again
         }
         if response.isRateLimited {
-            // It was not done, whatever its method.
-            if pacing.observes { return .answer(response) }
+            // A 429 was not done, whatever its method. A 503 says nothing of the kind: a gateway may have passed the call on
+            // before it gave up, so what changes something is never sent again for it.
+            let mayRepeat = call.traits.isSafe || response.status == .tooManyRequests
+            if pacing.observes || !mayRepeat { return .answer(response) }
             await response.discard()
             return .refusedForNow
         }

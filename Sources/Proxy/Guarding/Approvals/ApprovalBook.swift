@@ -9,7 +9,8 @@ import Ground
 struct AskedDelete: Sendable, Equatable {
     /// Who asks for what.
     let call: AuditCall
-    /// The fields that say what the body means, each as `name: value`.
+    /// The fields that go upstream with it and may change what is done, each as `name: value`; of those that nobody here knows,
+    /// only a hash of the value, as it may be a secret.
     let fields: [String]
     /// What is to be sent.
     let body: [UInt8]
@@ -58,7 +59,7 @@ struct ApprovalBook {
         /// It waits for a decision; `isNew`: nobody has asked for it before.
         case waits(id: String, until: ContinuousClock.Instant, isNew: Bool)
         /// The one call that the approval is for is under way.
-        case isUnderWay(id: String)
+        case isUnderWay(id: String, until: ContinuousClock.Instant)
         case denied(by: AuditCaller, reason: String, until: ContinuousClock.Instant)
         /// Too many wait; there may be room then.
         case full(until: ContinuousClock.Instant)
@@ -96,7 +97,7 @@ struct ApprovalBook {
         if let id = ids[delete.binding], let entry = entries[id] {
             switch entry.phase {
             case .recording, .waiting, .deciding: return .waits(id: id, until: entry.until, isNew: false)
-            case .inUse: return .isUnderWay(id: id)
+            case .inUse: return .isUnderWay(id: id, until: entry.until)
             case .denied(let by, let reason): return .denied(by: by, reason: reason, until: entry.until)
             case .approved(let by):
                 entries[id]?.phase = .inUse(by: by)
@@ -117,7 +118,7 @@ struct ApprovalBook {
         if isRecorded { entries[id]?.phase = .waiting } else { remove(id) }
     }
 
-    /// The call that the approval let through was surely not sent: it may come again.
+    /// The call that the approval let through was surely not carried out: it may come again.
     mutating func giveBack(_ id: String, now: ContinuousClock.Instant) {
         guard let entry = entries[id], case .inUse(let by) = entry.phase else { return }
         if entry.until > now { entries[id]?.phase = .approved(by: by) } else { remove(id) }
@@ -210,7 +211,7 @@ extension ApprovalBook {
         var users: [UInt64: String] = [:]
         for record in records {
             guard let approval = record.approval else {
-                // It was never sent, so it has used nothing up.
+                // It was not carried out, so it has used nothing up.
                 guard let id = record.intent.flatMap({ users[$0] }), case .inUse(let by)? = entries[id]?.phase else {
                     continue
                 }

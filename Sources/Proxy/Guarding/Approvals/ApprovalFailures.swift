@@ -22,11 +22,13 @@ extension Failure {
         return failure
     }
 
-    static func approvalInUse(_ id: String) -> Failure {
-        Failure(
+    static func approvalInUse(_ id: String, _ expires: WallTime) -> Failure {
+        var failure = Failure(
             .approvalRequired,
             "The approval \(id) lets this delete through once, and the same call is under way already; what comes of that, "
                 + "the audit log says.")
+        failure.approval = (id, expires)
+        return failure
     }
 
     static func approvalDenied(_ by: AuditCaller, _ reason: String, _ rest: Duration) -> Failure {

@@ -12,20 +12,21 @@ extension AskedDelete {
 
     /// Throws 413 where it is too large to be shown to an approver.
     ///
-    /// - Parameter call: as the audit log has it.
+    /// - Parameters:
+    ///   - call: as the audit log has it.
+    ///   - fields: that go upstream.
     init(_ call: AuditCall, _ match: OperationMatch, _ fields: HTTPFields, body: [UInt8]) throws(Failure) {
-        let bound = fields.filter { HeaderTraits.of($0.name).contains(.bindsApproval) }
-            .map { "\($0.name.canonicalName): \($0.text)" }.sorted()
+        let bound = Self.bound(fields)
         guard bound.reduce(body.count, { $0 + $1.utf8.count }) <= Self.mostBytes else {
             throw Failure(
                 .bodyTooLarge,
-                "A delete that needs an approval may have \(Self.mostBytes >> 10) KiB of body at most: name fewer objects."
+                "A delete that needs an approval may have \(Self.mostBytes >> 10) KiB of body and fields at most: name fewer objects."
             )
         }
         let itwin = match.itwin ?? ""
         let parts =
             [call.caller.id, call.operation, itwin, "\(call.objects.count)"] + call.objects
-            + [call.method, call.target, "\(bound.count)"] + bound
+            + [call.method, call.target, call.reason, "\(bound.count)"] + bound
         var hash = SHA256()
         for part in parts.map({ Array($0.utf8) }) + [body] {
             // The length first, so that no two lists of parts look alike.
@@ -33,6 +34,23 @@ extension AskedDelete {
             hash.update(data: part)
         }
         self.init(call: call, fields: bound, body: body, binding: Hex.text(Array(hash.finalize())))
+    }
+
+    /// All but those that are about the connection, who asks, and how the call is traced.
+    private static func bound(_ fields: HTTPFields) -> [String] {
+        var fields = fields
+        Prefer.removeDryRun(from: &fields)
+        let bound = fields.enumerated().filter { !HeaderTraits.of($0.element.name).contains(.leavesApproval) }
+        // Those of one name stay in their order.
+        return bound.sorted { ($0.element.name.canonicalName, $0.offset) < ($1.element.name.canonicalName, $1.offset) }
+            .map { _, field in
+                let isKnown = HeaderTraits.of(field.name).contains(.bindsApproval)
+                return "\(field.name.canonicalName): \(isKnown ? field.text : digest(field.text))"
+            }
+    }
+
+    private static func digest(_ text: String) -> String {
+        "sha256 " + Hex.text(Array(SHA256.hash(data: Array(text.utf8))))
     }
 
     /// Why the delete is outside the scope of a caller; nil: it is not.

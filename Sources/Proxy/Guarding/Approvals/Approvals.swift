@@ -42,7 +42,7 @@ final class Approvals: Sendable {
         switch book.withLock({ $0.outlook(of: delete, now: now) }) {
         case .passes: return nil
         case .waits(let id, let until, _): return .approvalRequired(id: id.isEmpty ? nil : id, wallTime(of: until, now))
-        case .isUnderWay(let id): return .approvalInUse(id)
+        case .isUnderWay(let id, let until): return .approvalInUse(id, wallTime(of: until, now))
         case .denied(let by, let reason, let until): return .approvalDenied(by, reason, until - now)
         case .full(let until): return .tooManyWait(until - now)
         }
@@ -57,7 +57,10 @@ final class Approvals: Sendable {
             return ApprovalHold(AuditApproval(id: id, by: by)) { [self] isSpent in
                 book.withLock { isSpent ? $0.spent(id) : $0.giveBack(id, now: environment.now()) }
             }
-        case .isUnderWay(let id): throw .approvalInUse(id)
+        case .isUnderWay(let id, let until):
+            let expires = self.wallTime(of: until, now)
+            try await record(delete, id, expires, isNew: false)
+            throw .approvalInUse(id, expires)
         case .denied(let by, let reason, let until): throw .approvalDenied(by, reason, until - now)
         case .full(let until): throw .tooManyWait(until - now)
         case .waits(let id, let until, let isNew):

@@ -15,6 +15,19 @@ struct CallKey: Sendable, Hashable {
     /// Of what is asked for under the key.
     let request: String
 
+    /// The owner of keys that no tool has brought.
+    private static let nobody = "start"
+
+    /// The key of one start that brings none, so that what was known before it outlives the process.
+    ///
+    /// - Parameter bits: that no other has.
+    static func ofStart(_ bits: (UInt64, UInt64)) -> CallKey {
+        CallKey(id: "start-" + String(bits.0, radix: 16) + "-" + String(bits.1, radix: 16), owner: nobody, request: "")
+    }
+
+    /// Whether no tool has brought it: nobody repeats it, so nothing is kept under it once its call has ended.
+    var isOwn: Bool { owner == Self.nobody }
+
     /// What the request asks to be done once only; nil where its key, if it has one, means nothing: reads, deletes, and
     /// what the table of operations does not know. Throws 400 for what is no key.
     static func of(_ visit: Visit, _ match: OperationMatch, body: [UInt8]) throws(Failure) -> CallKey? {

@@ -19,7 +19,8 @@ struct StartBook: Sendable {
 
     private struct Start {
         let join: Join
-        let key: String?
+        /// Of the start itself, or the first that joined it: its run answers no other key.
+        var key: String?
         /// Nil: it may be any.
         let test: String?
         var isCrowded = false
@@ -40,7 +41,10 @@ struct StartBook: Sendable {
     ///   - test: the tag of its test; nil: it may be any, or several.
     mutating func begin(_ join: Join, key: String?, test: String?, now: Instant) -> Decision {
         let same = starts.filter { $0.value.join == join && ($0.value.key == nil || key == nil || $0.value.key == key) }
-        if let number = same.keys.min() { return .join(number) }
+        if let number = same.keys.min() {
+            starts[number]?.key = same[number]?.key ?? key
+            return .join(number)
+        }
         past.removeAll { $0.until <= now }
         last += 1
         var start = Start(join: join, key: key, test: test)

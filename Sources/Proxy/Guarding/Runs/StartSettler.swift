@@ -21,7 +21,7 @@ struct StartSettler: Sendable {
             return .unknown("the call does not name one test in one iTwin, so its run cannot be told from others")
         }
         guard let known = lead.known else {
-            return .unknown("the runs of the test were not known from before, so a new one cannot be told")
+            return .unknown(await sight(of: start, reading))
         }
         var looks = StartLooks(now: environment.now())
         while !Task.isCancelled {
@@ -37,6 +37,19 @@ struct StartSettler: Sendable {
             }
         }
         return .unknown("this proxy was ending")
+    }
+
+    /// What is seen of a start before which the runs of its test could not be read: none of them proves anything, and its caller is
+    /// told of them all the same.
+    private func sight(of start: RunStart, _ reading: Reading) async -> String {
+        let words = "the runs of the test were not known from before, so a new one cannot be told"
+        let end = environment.now() + StartLooks.span
+        guard case .page(let page) = await reader.runs(start, reading, until: end) else {
+            return words + "; now they could not be read either"
+        }
+        guard !page.rows.isEmpty else { return words + "; now no run is in the list" }
+        let ids = page.rows.prefix(3).map(\.id).joined(separator: ", ")
+        return words + "; the first in the list are now: \(ids)"
     }
 
     private func look(
