@@ -51,6 +51,33 @@ struct FileLedgerTests {
         }
     }
 
+    @Test("a file with a second name is refused, for under each there would be a ledger; nothing is left beside it")
+    func hardLink() async throws {
+        try await withFolder { folder in
+            let one = try ledger(folder)
+            _ = try await one.join(Self.hello(1))
+            #expect(link(folder + "/fleet.db", folder + "/other.db") == 0)
+            let error = #expect(throws: FleetError.self) {
+                try FileLedger(path: folder + "/other.db", time: Self.still)
+            }
+            #expect(error?.text.contains("hard links") == true, "\(String(describing: error))")
+            #expect(FileStatus(path: folder + "/other.db-tags", followsLinks: false) == nil)
+            await one.leave(FleetMemberID(1))
+        }
+    }
+
+    @Test("what is no file is refused, and nothing is left beside it")
+    func noFile() async throws {
+        try await withFolder { folder in
+            #expect(mkdir(folder + "/sub.db", 0o700) == 0)
+            #expect(mkfifo(folder + "/pipe.db", 0o600) == 0)
+            for name in ["sub.db", "pipe.db"] {
+                #expect(throws: FleetError.self) { try FileLedger(path: folder + "/" + name, time: Self.still) }
+                #expect(FileStatus(path: "\(folder)/\(name)-tags", followsLinks: false) == nil)
+            }
+        }
+    }
+
     @Test("a member whose process is gone is dead at once, without having left")
     func dead() async throws {
         try await withFolder { folder in
@@ -119,12 +146,13 @@ struct FileLedgerTests {
             default: break
             }
             let file = what == "missing folder" ? folder + "/none/fleet.db" : path
-            let ledger = try FileLedger(path: file, time: Self.still)
-            let error = await #expect(throws: FleetError.self) { _ = try await ledger.join(Self.hello(1)) }
+            let error = await #expect(throws: FleetError.self) {
+                _ = try await FileLedger(path: file, time: Self.still).join(Self.hello(1))
+            }
             let text = error?.text ?? ""
             #expect(text.contains("fleet.db"), "\(text)")
             let isForeign = if case .foreign = error { true } else { false }
-            #expect(isForeign == ["other program"].contains(what) || what == "folder", "\(text)")
+            #expect(isForeign == ["other program", "folder", "link"].contains(what), "\(text)")
         }
     }
 

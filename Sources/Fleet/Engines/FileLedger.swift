@@ -43,7 +43,7 @@ package final class FileLedger: FleetLedger, FleetPages {
     deinit { worker.thread.end() }
 
     /// The folder without links, because SQLite is told to follow none; refused on file systems where locks and mapped memory do
-    /// not hold.
+    /// not hold, and where something else lies at the path: before anything is made beside it.
     private static func resolved(_ path: String) throws(FleetError) -> String {
         let slash = path.lastIndex(of: "/") ?? path.startIndex
         let folder = slash == path.startIndex ? "/" : String(path[..<slash])
@@ -52,7 +52,16 @@ package final class FileLedger: FleetLedger, FleetPages {
                 "\(path) lies on \(name), where locks and mapped memory do not hold between hosts: name a file on a local disk, or use Redis"
             )
         }
-        return (SharedFolder.real(folder) ?? folder) + "/" + path[path.index(after: slash)...]
+        let whole = (SharedFolder.real(folder) ?? folder) + "/" + path[path.index(after: slash)...]
+        guard let there = FileStatus(path: whole, followsLinks: false) else { return whole }
+        guard there.kind == .regular else {
+            throw .foreign("\(whole) is a folder, a link or a device: name a file of its own in fleet.engine")
+        }
+        // SQLite keeps its log beside the name that it was opened by: under two names there would be two ledgers.
+        guard there.names == 1 else {
+            throw .foreign("\(whole) has more names (hard links): all members need the same one, so remove the others")
+        }
+        return whole
     }
 
     // MARK: Alone

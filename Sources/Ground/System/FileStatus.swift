@@ -19,6 +19,8 @@ package struct FileStatus: Equatable, Sendable {
     package let device: UInt64
     /// See `device`.
     package let inode: UInt64
+    /// How many names it has.
+    package let names: UInt64
 
     /// Nil where it cannot be asked for; `errno` says why.
     ///
@@ -45,5 +47,6 @@ package struct FileStatus: Equatable, Sendable {
             }
         permissions = status.st_mode & 0o777
         (device, inode) = (UInt64(status.st_dev), UInt64(status.st_ino))
+        names = UInt64(status.st_nlink)
     }
 }
