@@ -154,6 +154,7 @@ extension ConfigFormat where Value == FleetEngine {
         if text.hasPrefix("file:") {
             let path = String(text.dropFirst(5))
             if path.isEmpty { throw ValueProblem("has no path after file:") }
+            if path.hasPrefix("//") { throw ValueProblem("has a place for a host (//): write file:/path.db") }
             return .file(path: path)
         }
         for (scheme, isTLS) in [("redis://", false), ("rediss://", true)] where text.hasPrefix(scheme) {

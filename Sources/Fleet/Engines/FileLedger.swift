@@ -52,7 +52,8 @@ package final class FileLedger: FleetLedger, FleetPages {
                 "\(path) lies on \(name), where locks and mapped memory do not hold between hosts: name a file on a local disk, or use Redis"
             )
         }
-        let whole = (SharedFolder.real(folder) ?? folder) + "/" + path[path.index(after: slash)...]
+        let real = SharedFolder.real(folder) ?? folder
+        let whole = (real == "/" ? "" : real) + "/" + path[path.index(after: slash)...]
         guard let there = FileStatus(path: whole, followsLinks: false) else { return whole }
         guard there.kind == .regular else {
             throw .foreign("\(whole) is a folder, a link or a device: name a file of its own in fleet.engine")
