@@ -17,7 +17,6 @@ extension RequestFlow {
         let progress = visit.progress
         let response: UpstreamResponse
         var beginning: [UInt8] = []
-        if call.match.operationClass != .read { await reads?.cache.willWrite(call.match) }
         do throws(FlowExit) {
             try await bind(lead, progress)
             if call.match.operationClass != .read { await reads?.cache.willWrite(call.match) }
