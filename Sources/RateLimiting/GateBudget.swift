@@ -29,6 +29,17 @@ package struct GateBudget: Sendable, Equatable {
     package let own: [Window]
     /// Pauses that upstream has asked for and that hold.
     package let pauses: [GateStatistics.Pause]
+
+    /// How much of the fullest window is used, 0...1; those for runs do not count.
+    package var load: Double {
+        (windows + own).lazy.filter { !$0.isForRuns }.map { Double($0.used) / Double(max($0.window.limit, 1)) }.max()
+            ?? 0
+    }
+
+    /// More than half of every window but those for runs is unused, and nothing holds calls back.
+    package var isIdle: Bool {
+        pauses.isEmpty && (windows + own).allSatisfy { $0.isForRuns || $0.used * 2 < $0.window.limit }
+    }
 }
 
 extension GateState {

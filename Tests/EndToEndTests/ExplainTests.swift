@@ -175,13 +175,15 @@ import Testing
         }
     }
 
-    @Test("a 504 of only-if-cached says that the cache had nothing, and why")
-    func onlyIfCached() async throws {
-        try await withCache { number, _ in
+    @Test(
+        "a 504 of only-if-cached says that the cache had nothing, and why; a page of a walk, too",
+        arguments: [("cache.walks=false", Path.reports), ("cache.walks=true", Path.reports + "?$top=100")])
+    func onlyIfCached(walks: String, target: String) async throws {
+        try await withCache([walks]) { number, _ in
             .bytes(numbered(number))
         } _: { rig, _ in
             let answer = try await rig.get(
-                Path.reports, [("Cache-Control", "only-if-cached"), ("x-correlation-id", "oic")])
+                target, [("Cache-Control", "only-if-cached"), ("x-correlation-id", "oic")])
             #expect(answer.status == 504)
             let document = try await explained(rig, "oic")
             #expect(

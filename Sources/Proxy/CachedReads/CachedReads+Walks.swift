@@ -71,7 +71,6 @@ extension CachedReads {
         _ visit: Visit, _ call: UpstreamCall, _ query: PageQuery, _ walk: WalkRequest,
         until deadline: ContinuousClock.Instant
     ) async throws(FlowExit) -> ReadAnswer? {
-        if query.directives.onlyIfCached { throw .failed(.notCached) }
         var gathering = WalkGathering(walk)
         var verdict: CacheVerdict?
         var fetched: Set<CacheKey> = []
@@ -166,19 +165,6 @@ extension CachedReads {
         turn.token = visit.admission.token
         guard gate.budget(for: turn).isIdle else { return }
         refresh(fetch, of: walk, visit, query)
-    }
-}
-
-extension GateBudget {
-    /// How much of the fullest window is used, 0...1.
-    var load: Double {
-        (windows + own).lazy.filter { !$0.isForRuns }.map { Double($0.used) / Double(max($0.window.limit, 1)) }.max()
-            ?? 0
-    }
-
-    /// More than half of every window is unused, and nothing holds calls back.
-    fileprivate var isIdle: Bool {
-        pauses.isEmpty && (windows + own).allSatisfy { $0.isForRuns || $0.used * 2 < $0.window.limit }
     }
 }
 

@@ -145,6 +145,11 @@ final class CachedReads: Sendable {
     func answer(
         _ visit: Visit, _ call: UpstreamCall, _ query: PageQuery, until deadline: ContinuousClock.Instant
     ) async throws(FlowExit) -> ReadAnswer {
+        let forwarding = forwarding(query, visit.lookup)
+        if query.directives.onlyIfCached {
+            visit.record.cache = .missing(forwarding)
+            throw .failed(.notCached)
+        }
         var query = query
         if case .page(let walk) = query.walk {
             let mode = visit.walkMode ?? mode(query)
@@ -155,11 +160,6 @@ final class CachedReads: Sendable {
             } else {
                 query = query.shaped(for: mode)
             }
-        }
-        let forwarding = forwarding(query, visit.lookup)
-        if query.directives.onlyIfCached {
-            visit.record.cache = .missing(forwarding)
-            throw .failed(.notCached)
         }
         // Who would only wait to be told to wait is told at once.
         if let pause = gate.pause(for: call.turn), environment.now() + pause > deadline,
