@@ -42,12 +42,12 @@ struct StoredReply: Sendable {
 
     /// A page cut out of what is stored.
     init(walked answer: CachedAnswer, ttl: Duration, cameByCall: Bool) {
-        self.init(answer, .walked(ttl: max(Int(ttl.components.seconds), 0)), cameByCall: cameByCall)
+        self.init(answer, .walked(ttl: max(ttl.clampedSeconds, 0)), cameByCall: cameByCall)
     }
 
     /// After a wait for a change.
     init(waited answer: CachedAnswer, now: ContinuousClock.Instant) {
-        let ttl = max(Int(answer.timeToLive(at: now).components.seconds), 0)
+        let ttl = max(answer.timeToLive(at: now).clampedSeconds, 0)
         self.init(answer, .waited(ttl: ttl), cameByCall: false)
         appliesWait = true
     }
