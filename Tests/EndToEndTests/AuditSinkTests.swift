@@ -9,10 +9,6 @@ import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(5))) struct AuditSinkTests {
-    private func sink(_ name: String, _ url: String, _ rest: String = "") -> String {
-        "[[audit_sink]]\nname = \"\(name)\"\nurl = \"\(url)\"\n\(rest)\n"
-    }
-
     /// All lines of the log.
     private func log(_ folder: String) throws -> [String] { try AuditLogFile.lines(folder).map(\.text) }
 
@@ -33,6 +29,28 @@ import Testing
     private func caughtUp(_ rig: Rig, _ sink: String) async throws {
         let deadline = ContinuousClock.now + .seconds(20)
         while try await metric(rig, sink) != 0 { try #require(ContinuousClock.now < deadline) }
+    }
+
+    /// Resets the first connection after this; reads the others to their end.
+    private func breakingFirst(after first: @escaping ScriptedOrigin.Script) -> ScriptedOrigin {
+        ScriptedOrigin { connection in
+            if connection.index > 0 {
+                connection.readUntilClosed()
+            } else {
+                try first(connection)
+                connection.reset()
+            }
+        }
+    }
+
+    /// What the connections behind the first have brought, once the whole log is there.
+    private func allOfSecond(_ rig: Rig, _ origin: ScriptedOrigin) async throws -> [String] {
+        try await eventually("all are there") {
+            rig.clock.advance(by: .seconds(1))
+            let lines = try log(rig.auditFolder)
+            return origin.connections.dropFirst().contains { SinkServer.messages($0.received).last == lines.last }
+        }
+        return origin.connections.dropFirst().flatMap { SinkServer.messages($0.received) }
     }
 
     /// What was seen first of each record, in the order in which it was.
@@ -101,41 +119,21 @@ import Testing
 
     @Test("what a peer had not read when it went away is sent again")
     func unread() async throws {
-        let origin = ScriptedOrigin { connection in
-            if connection.index == 0 {
-                // Takes the first message, and closes over the others.
-                _ = try connection.read(until: Array("\"hash\":".utf8))
-                connection.reset()
-            } else {
-                connection.readUntilClosed()
-            }
-        }
+        let origin = breakingFirst { _ = try $0.read(until: Array("\"hash\":".utf8)) }
         defer { origin.stop() }
         try await withRig { options in
             options.file = sink("siem", "tcp://127.0.0.1:\(origin.port)")
         } _: { rig async throws in
             try await deletes(rig, 4)
-            try await eventually("all are there") {
-                rig.clock.advance(by: .seconds(1))
-                let lines = try log(rig.auditFolder)
-                return origin.connections.dropFirst().contains { SinkServer.messages($0.received).last == lines.last }
-            }
-            let second = origin.connections.dropFirst().flatMap { SinkServer.messages($0.received) }
-            #expect(try firsts(second) == log(rig.auditFolder), "from the first on: nobody says that it was read")
+            // From the first on: nobody says that it was read.
+            #expect(try await firsts(allOfSecond(rig, origin)) == log(rig.auditFolder))
         }
     }
 
     @Test("a peer that takes a connection, reads nothing for hours and is killed gets all of it again")
     func hung() async throws {
         let mayDie = Latch()
-        let origin = ScriptedOrigin { connection in
-            if connection.index == 0 {
-                _ = mayDie.waitBlocking(seconds: 60)
-                connection.reset()
-            } else {
-                connection.readUntilClosed()
-            }
-        }
+        let origin = breakingFirst { _ in mayDie.waitBlocking(seconds: 60) }
         defer { origin.stop() }
         try await withRig { options in
             options.file = sink("siem", "tcp://127.0.0.1:\(origin.port)")
@@ -148,13 +146,7 @@ import Testing
             }
             try await caughtUp(rig, "siem")
             mayDie.open()
-            try await eventually("all are there") {
-                rig.clock.advance(by: .seconds(1))
-                let lines = try log(rig.auditFolder)
-                return origin.connections.dropFirst().contains { SinkServer.messages($0.received).last == lines.last }
-            }
-            let second = origin.connections.dropFirst().flatMap { SinkServer.messages($0.received) }
-            #expect(try firsts(second) == log(rig.auditFolder))
+            #expect(try await firsts(allOfSecond(rig, origin)) == log(rig.auditFolder))
         }
     }
 
@@ -278,47 +270,6 @@ import Testing
         try await server.stop()
     }
 
-    @Test("UDP: a datagram for each record, without snapshots")
-    func datagrams() async throws {
-        let socket = Glibc.socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
-        defer { close(socket) }
-        let port = Self.bindUDP(socket)
-        try await withRig { options in
-            options.file = sink("udp", "udp://127.0.0.1:\(port)")
-            options.flags = ["audit.snapshot=true"]
-        } _: { rig async throws in
-            let report = rig.simulator.reportIDs(iTwin: rig.iTwin)[0]
-            #expect(try await rig.deleteReport(report, id: "c-1").status == 202)
-            let lines = try AuditLogFile.lines(rig.auditFolder)
-            #expect(lines.contains { $0.snapshot != nil })
-            let received = try await Self.receive(socket, lines.count)
-            let expected = lines.map { line in
-                line.snapshot.map { line.text.replacing(",\"snapshot\":\($0)", with: "") } ?? line.text
-            }
-            #expect(received.map(SinkServer.body) == expected)
-        }
-    }
-
-    @Test("UDP: a delete with a reason too long for a datagram is there all the same, cut, and says so")
-    func longDatagram() async throws {
-        let socket = Glibc.socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
-        defer { close(socket) }
-        let port = Self.bindUDP(socket)
-        try await withRig { options in
-            options.file = sink("udp", "udp://127.0.0.1:\(port)")
-        } _: { rig async throws in
-            // Each of them is one escape of six bytes in the record.
-            let reason = String(repeating: "\u{85}", count: 13_000)
-            _ = try await rig.deleteRun("none", id: "long-1", [("X-Audit-Reason", reason)])
-            let lines = try AuditLogFile.lines(rig.auditFolder)
-            #expect(lines.contains { $0.text.utf8.count > 65_507 })
-            let received = try await Self.receive(socket, lines.count)
-            let bodies = received.map(SinkServer.body)
-            #expect(bodies.count == lines.count)
-            #expect(bodies.filter { $0.contains("long-1") && $0.contains("\"cut\":[\"reason\"]") }.count == 2)
-        }
-    }
-
     @Test("a new sink may begin at the end; a reload adds and takes sinks, and each goes on where it was")
     func reload() async throws {
         let (first, second) = (try await SinkServer(), try await SinkServer())
@@ -398,22 +349,21 @@ import Testing
         } _: { rig async throws in
             try await deletes(rig, 2)
             try await caughtUp(rig, "a")
-            await rig.reload(
-                ["audit.rotate_bytes=64KiB", "audit.keep=24h"], file: sink("b", "tcp://127.0.0.1:\(second.port)"))
+            let flags = ["audit.rotate_bytes=64KiB", "audit.keep=24h"]
+            await rig.reload(flags, file: sink("b", "tcp://127.0.0.1:\(second.port)"))
             try await eventually("it has ended") {
                 FileManager.default.fileExists(atPath: rig.auditFolder + "/sink-a.position")
             }
             try await deletes(rig, 6)
             try await caughtUp(rig, "b")
             // Files go that are older, and that those sinks have which are served.
-            await rig.reload(["audit.rotate_bytes=64KiB", "audit.keep=24h"], file: "")
+            await rig.reload(flags, file: "")
             rig.clock.advance(by: .seconds(3 * 86_400))
             try await eventually("files are retired") {
                 rig.clock.advance(by: .seconds(3_600))
                 return rig.applicationLog.text.contains("are retired (audit.keep)")
             }
-            await rig.reload(
-                ["audit.rotate_bytes=64KiB", "audit.keep=24h"], file: sink("a", "tcp://127.0.0.1:\(second.port)"))
+            await rig.reload(flags, file: sink("a", "tcp://127.0.0.1:\(second.port)"))
             try await eventually("both are told") {
                 let log = rig.applicationLog.text
                 return log.contains("has another url, and goes on where it was")
@@ -447,30 +397,4 @@ import Testing
 
     /// Longer than a proxy waits.
     private static func hold() throws { sleep(8) }
-
-    /// Binds a socket to a free port of loopback.
-    private static func bindUDP(_ socket: Int32) -> UInt16 {
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        return withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(socket, $0, length) == 0 && getsockname(socket, $0, &length) == 0
-            }
-        } ? UInt16(bigEndian: address.sin_port) : 0
-    }
-
-    /// So many datagrams, or those that have come when none comes for 20 s.
-    private static func receive(_ socket: Int32, _ count: Int) async throws -> [String] {
-        try await onThread {
-            var (texts, buffer) = ([String](), [UInt8](repeating: 0, count: 65_536))
-            var limit = timeval(tv_sec: 20, tv_usec: 0)
-            setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
-            while texts.count < count, case let bytes = recv(socket, &buffer, buffer.count, 0), bytes > 0 {
-                texts.append(String(decoding: buffer[..<bytes], as: UTF8.self))
-            }
-            return texts
-        }
-    }
 }

@@ -85,3 +85,8 @@ final class SinkServer: Sendable {
         for channel in store.state.withLock({ $0.channels }) { channel.close(promise: nil) }
     }
 }
+
+/// A table of the configuration.
+func sink(_ name: String, _ url: String, _ rest: String = "") -> String {
+    "[[audit_sink]]\nname = \"\(name)\"\nurl = \"\(url)\"\n\(rest)\n"
+}
